@@ -1,0 +1,399 @@
+//! Child processes: argument vectors, clean environments, deadlines.
+//!
+//! No child outlives its deadline, none inherits a descriptor above 2, and none sees this
+//! program's own `AO_*` variables unless it is given them.
+#![expect(clippy::disallowed_methods, reason = "the one place that starts processes")]
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::adapter::clock::{self, Deadline};
+
+/// How a child that overstays its deadline is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// SIGKILL at once. A tmux client that gets SIGTERM exits 0, as if it had succeeded.
+    Kill,
+    /// SIGTERM, and SIGKILL five seconds later. git cleans up after itself on SIGTERM.
+    TermThenKill,
+}
+
+/// How a child came to its end.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Its exit status.
+    pub status: ExitStatus,
+    /// What it wrote to standard output.
+    pub stdout: Vec<u8>,
+    /// What it wrote to standard error, lossily decoded.
+    pub stderr: String,
+}
+
+impl Output {
+    /// Returns whether it exited 0.
+    pub fn success(&self) -> bool {
+        self.status.success()
+    }
+
+    /// Returns standard output as text without its last line end, lossily decoded.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).trim_end_matches('\n').to_owned()
+    }
+
+    /// Returns the last non-empty line of standard error: programs narrate first and fail last.
+    pub fn last_error(&self) -> &str {
+        self.stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("").trim()
+    }
+}
+
+/// Why there is no [`Output`].
+#[derive(Debug, thiserror::Error)]
+pub enum CmdError {
+    /// The program is not installed.
+    #[error("`{program}` is not installed or not in PATH")]
+    Missing {
+        /// What was to be run.
+        program: String,
+    },
+    /// It could not be started.
+    #[error("could not run `{program}`")]
+    Spawn {
+        /// What was to be run.
+        program: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// It did not end in time; what it did is unknown, and may still happen.
+    #[error("`{command}` did not end within {}", humantime::format_duration(*.deadline))]
+    TimedOut {
+        /// Program and first arguments.
+        command: String,
+        /// How long it was given.
+        deadline: Duration,
+    },
+    /// Its output could not be read or its input not written.
+    #[error("could not talk to `{program}`")]
+    Io {
+        /// What was run.
+        program: String,
+        /// What went wrong.
+        source: io::Error,
+    },
+    /// It ended with a failure; made by [`Cmd::read`] only.
+    #[error("`{command}` failed ({status}){}", if .stderr.is_empty() { String::new() } else { format!(": {}", .stderr) })]
+    Failed {
+        /// Program and first arguments.
+        command: String,
+        /// How it ended.
+        status: ExitStatus,
+        /// The last line of its standard error.
+        stderr: String,
+    },
+}
+
+/// One child process to be.
+///
+/// The environment starts as this process's own, less `AO_*`, `TMUX*` and `GIT_*`.
+#[derive(Clone, Debug)]
+pub struct Cmd {
+    program: OsString,
+    args: Vec<OsString>,
+    cwd: Option<PathBuf>,
+    env: BTreeMap<OsString, Option<OsString>>,
+    clear_env: bool,
+    stdin: Option<Vec<u8>>,
+    deadline: Duration,
+    ending: Ending,
+}
+
+impl Cmd {
+    /// Returns a command that runs `program` with a deadline of 5 s.
+    pub fn new(program: impl Into<OsString>) -> Self {
+        Self {
+            program: program.into(),
+            args: Vec::new(),
+            cwd: None,
+            env: BTreeMap::new(),
+            clear_env: false,
+            stdin: None,
+            deadline: Duration::from_secs(5),
+            ending: Ending::Kill,
+        }
+    }
+
+    /// Adds one argument.
+    pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Runs it in `directory`.
+    pub fn cwd(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.cwd = Some(directory.into());
+        self
+    }
+
+    /// Sets one variable.
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.env.insert(name.into(), Some(value.into()));
+        self
+    }
+
+    /// Takes one variable away.
+    pub fn env_remove(mut self, name: impl Into<OsString>) -> Self {
+        self.env.insert(name.into(), None);
+        self
+    }
+
+    /// Starts from an empty environment instead of this process's own.
+    pub fn env_clear(mut self) -> Self {
+        self.clear_env = true;
+        self
+    }
+
+    /// Gives it `bytes` on standard input; otherwise it reads from `/dev/null`.
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = Some(bytes.into());
+        self
+    }
+
+    /// Gives it `deadline` to end.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Chooses how it is ended when it overstays.
+    pub fn ending(mut self, ending: Ending) -> Self {
+        self.ending = ending;
+        self
+    }
+
+    /// Runs it to its end, whatever its exit code.
+    ///
+    /// Output goes to anonymous files, not pipes: a grandchild that keeps a pipe open would
+    /// otherwise keep this process waiting.
+    pub fn output(&self) -> Result<Output, CmdError> {
+        let io_error = |source| CmdError::Io { program: self.program_name(), source };
+        let mut stdout = memory_file(c"stdout").map_err(io_error)?;
+        let mut stderr = memory_file(c"stderr").map_err(io_error)?;
+        let stdin = match &self.stdin {
+            None => Stdio::null(),
+            Some(bytes) => {
+                let mut file = memory_file(c"stdin").map_err(io_error)?;
+                file.write_all(bytes).and_then(|()| file.rewind()).map_err(io_error)?;
+                Stdio::from(file)
+            }
+        };
+        let mut child = self.spawn(
+            stdin,
+            Stdio::from(stdout.try_clone().map_err(io_error)?),
+            Stdio::from(stderr.try_clone().map_err(io_error)?),
+        )?;
+        let status = self.wait(&mut child)?;
+        let read = |file: &mut File| {
+            let mut bytes = Vec::new();
+            file.rewind().and_then(|()| file.read_to_end(&mut bytes)).map(|_| bytes)
+        };
+        let stdout = read(&mut stdout).map_err(io_error)?;
+        let stderr = read(&mut stderr).map_err(io_error)?;
+        Ok(Output { status, stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() })
+    }
+
+    /// Runs it and returns its output, any exit code but 0 being an error.
+    pub fn read(&self) -> Result<Output, CmdError> {
+        let output = self.output()?;
+        if output.success() {
+            Ok(output)
+        } else {
+            Err(CmdError::Failed {
+                command: self.shown(),
+                status: output.status,
+                stderr: output.last_error().to_owned(),
+            })
+        }
+    }
+
+    /// Runs it in the foreground with this process's own standard streams and no deadline.
+    pub fn status_inherited(&self) -> Result<ExitStatus, CmdError> {
+        let mut child = self.spawn(Stdio::inherit(), Stdio::inherit(), Stdio::inherit())?;
+        child.wait().map_err(|source| CmdError::Io { program: self.program_name(), source })
+    }
+
+    /// Replaces this process by it; returns only the reason why that failed.
+    pub fn exec(&self) -> CmdError {
+        let source = self.command().exec();
+        self.spawn_error(source)
+    }
+
+    /// Starts it with the given streams and leaves it to the caller.
+    pub fn spawn(&self, stdin: Stdio, stdout: Stdio, stderr: Stdio) -> Result<Child, CmdError> {
+        self.command()
+            .stdin(stdin)
+            .stdout(stdout)
+            .stderr(stderr)
+            .spawn()
+            .map_err(|source| self.spawn_error(source))
+    }
+
+    /// Returns the standard library's builder of the same command, for callers that need more.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.args);
+        if let Some(cwd) = &self.cwd {
+            command.current_dir(cwd);
+        }
+        if self.clear_env {
+            command.env_clear();
+        } else {
+            for (name, _) in std::env::vars_os().filter(|(name, _)| is_scrubbed(name)) {
+                command.env_remove(name);
+            }
+        }
+        for (name, value) in &self.env {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command
+    }
+
+    fn wait(&self, child: &mut Child) -> Result<ExitStatus, CmdError> {
+        let io_error = |source| CmdError::Io { program: self.program_name(), source };
+        if let Some(status) = wait_until(child, Deadline::after(self.deadline)).map_err(io_error)? {
+            return Ok(status);
+        }
+        if self.ending == Ending::TermThenKill {
+            const GRACE: Duration = Duration::from_secs(5);
+            signal(child, Signal::TERM);
+            let _ = wait_until(child, Deadline::after(GRACE)).map_err(io_error)?;
+        }
+        signal(child, Signal::KILL);
+        let _ = child.wait();
+        Err(CmdError::TimedOut { command: self.shown(), deadline: self.deadline })
+    }
+
+    fn spawn_error(&self, source: io::Error) -> CmdError {
+        let program = self.program_name();
+        let cwd_exists = self.cwd.as_deref().is_none_or(Path::is_dir);
+        if source.kind() == io::ErrorKind::NotFound && cwd_exists {
+            CmdError::Missing { program }
+        } else {
+            CmdError::Spawn { program, source }
+        }
+    }
+
+    fn program_name(&self) -> String {
+        self.program.to_string_lossy().into_owned()
+    }
+
+    /// Returns program and first arguments, for messages; data that follows stays out.
+    fn shown(&self) -> String {
+        const SHOWN: usize = 6;
+        let words = std::iter::once(&self.program).chain(self.args.iter().take(SHOWN));
+        let mut text = words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
+        if self.args.len() > SHOWN {
+            text.push_str(" …");
+        }
+        text
+    }
+}
+
+/// Returns whether a variable is kept from every child: ao's own, a surrounding tmux's, git's.
+pub fn is_scrubbed(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    name.starts_with(b"AO_") || name.starts_with(b"TMUX") || name.starts_with(b"GIT_")
+}
+
+/// Waits for the end of `child`, `None` where `deadline` came first.
+fn wait_until(child: &mut Child, deadline: Deadline) -> io::Result<Option<ExitStatus>> {
+    // A pidfd turns the end of the child into something that can be waited for with a timeout.
+    let pid = Pid::from_child(child);
+    let Ok(pidfd) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) else {
+        return clock::poll_until(deadline, || child.try_wait().transpose()).transpose();
+    };
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        let left = deadline.remaining();
+        if left.is_zero() {
+            return Ok(None);
+        }
+        let mut fds = [rustix::event::PollFd::new(&pidfd, rustix::event::PollFlags::IN)];
+        let timeout = rustix::event::Timespec {
+            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: i64::from(left.subsec_nanos()),
+        };
+        match rustix::event::poll(&mut fds, Some(&timeout)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn signal(child: &Child, signal: Signal) {
+    let _ = kill_process(Pid::from_child(child), signal);
+}
+
+/// Returns an anonymous file that lives in memory and no longer than its descriptors.
+fn memory_file(name: &std::ffi::CStr) -> io::Result<File> {
+    let fd = rustix::fs::memfd_create(name, rustix::fs::MemfdFlags::CLOEXEC)?;
+    Ok(File::from(fd))
+}
+
+/// Returns the exit code of `status` as a shell would: 128 + n for signal n.
+pub fn exit_code(status: ExitStatus) -> i32 {
+    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn output_and_exit_code_come_back_whole() {
+        let output =
+            Cmd::new("sh").args(["-c", "cat; echo err >&2; exit 3"]).stdin("a\0b\n").output();
+        let output = output.unwrap();
+        assert_eq!(output.stdout, b"a\0b\n");
+        assert_eq!(output.last_error(), "err");
+        assert_eq!(exit_code(output.status), 3);
+    }
+
+    #[test]
+    fn a_grandchild_that_keeps_the_output_open_delays_nothing() {
+        let watch = clock::Stopwatch::start();
+        Cmd::new("sh").args(["-c", "sleep 30 & exit 0"]).read().unwrap();
+        assert!(watch.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_child_that_overstays_is_an_unknown_outcome() {
+        let result = Cmd::new("sleep").arg("60").deadline(Duration::from_millis(50)).output();
+        assert!(matches!(result, Err(CmdError::TimedOut { .. })), "{result:?}");
+    }
+
+    #[test]
+    fn a_missing_program_is_told_from_a_missing_directory() {
+        let missing = Cmd::new("no-such-program-here").output();
+        assert!(matches!(missing, Err(CmdError::Missing { .. })), "{missing:?}");
+        let nowhere = Cmd::new("true").cwd("/no/such/directory").output();
+        assert!(matches!(nowhere, Err(CmdError::Spawn { .. })), "{nowhere:?}");
+    }
+}

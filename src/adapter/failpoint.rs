@@ -1,0 +1,72 @@
+//! Named points at which a test can make this process die, fail or stall.
+//!
+//! Compiled into debug builds only. `AO_FAILPOINT` holds `name=action`, several separated by
+//! commas; an action is `kill` (SIGKILL), `stop` (SIGSTOP), `exit`, `sleep:MS` or `error:ERRNO`
+//! with an errno's number. A name followed by `#N` acts at its N-th passing only.
+#![cfg_attr(
+    debug_assertions,
+    expect(clippy::disallowed_methods, reason = "tests steer it by an environment variable")
+)]
+
+use std::io;
+
+/// Passes the point `name`: returns `Ok` unless a test asked for something else.
+#[cfg(debug_assertions)]
+pub fn pass(name: &str) -> io::Result<()> {
+    use std::collections::BTreeMap;
+    use std::sync::{Mutex, OnceLock};
+    static SPEC: OnceLock<Option<String>> = OnceLock::new();
+    static PASSED: Mutex<BTreeMap<String, u64>> = Mutex::new(BTreeMap::new());
+
+    let Some(spec) = SPEC.get_or_init(|| std::env::var("AO_FAILPOINT").ok()) else {
+        return Ok(());
+    };
+    let passed = {
+        let mut all = PASSED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let count = all.entry(name.to_owned()).or_default();
+        *count += 1;
+        *count
+    };
+    for (point, action) in spec.split(',').filter_map(|item| item.split_once('=')) {
+        let wanted = match point.split_once('#') {
+            Some((point, nth)) => point == name && nth.parse() == Ok(passed),
+            None => point == name,
+        };
+        if wanted {
+            act(action)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(debug_assertions)]
+fn act(action: &str) -> io::Result<()> {
+    use rustix::process::{Signal, getpid, kill_process};
+    let (verb, argument) = action.split_once(':').unwrap_or((action, ""));
+    match verb {
+        "kill" => {
+            let _ = kill_process(getpid(), Signal::KILL);
+            unreachable!("SIGKILL cannot be survived")
+        }
+        "stop" => {
+            let _ = kill_process(getpid(), Signal::STOP);
+        }
+        "exit" => std::process::exit(86),
+        "sleep" => std::thread::sleep(std::time::Duration::from_millis(
+            argument.parse().expect("AO_FAILPOINT: sleep:MILLISECONDS"),
+        )),
+        "error" => {
+            let errno = argument.parse().expect("AO_FAILPOINT: error:ERRNO");
+            return Err(io::Error::from_raw_os_error(errno));
+        }
+        _ => panic!("AO_FAILPOINT: unknown action `{action}`"),
+    }
+    Ok(())
+}
+
+/// Passes the point `name`, which does nothing in release builds.
+#[cfg(not(debug_assertions))]
+#[inline(always)]
+pub fn pass(_name: &str) -> io::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,269 @@
+//! Files and directories: atomic replacement, private modes, links never followed out.
+#![expect(clippy::disallowed_methods, reason = "this is the file system")]
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::adapter::failpoint;
+
+/// Prefix of our temporary files; a reap removes those that a killed process left.
+pub const TEMPORARY_PREFIX: &str = ".ao-tmp-";
+
+/// A file operation that failed, with the path it was about.
+#[derive(Debug, thiserror::Error)]
+#[error("could not {operation} {}", path.display())]
+pub struct FsError {
+    /// What was tried: "read", "write", "create", …
+    pub operation: &'static str,
+    /// What it was tried on.
+    pub path: PathBuf,
+    /// Why it failed.
+    pub source: io::Error,
+}
+
+impl FsError {
+    /// Returns a closure that puts `operation` and `path` to an I/O error.
+    pub fn at(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self { operation, path: path.to_owned(), source }
+    }
+
+    /// Returns whether it failed for want of permission (a read-only file system included).
+    pub fn is_denied(&self) -> bool {
+        matches!(
+            self.source.kind(),
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+        )
+    }
+}
+
+/// How much a write has to survive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// The end of this process: the file's content is whole, but a power cut may undo it.
+    Process,
+    /// A power cut: content and, for a new name, the directory are synced.
+    PowerCut,
+}
+
+/// Reads a whole file.
+pub fn read(path: &Path) -> Result<Vec<u8>, FsError> {
+    fs::read(path).map_err(FsError::at("read", path))
+}
+
+/// Reads a whole file, `None` where there is none.
+pub fn read_optional(path: &Path) -> Result<Option<Vec<u8>>, FsError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) => Err(FsError::at("read", path)(error)),
+    }
+}
+
+/// Reads a text file, an error where it is not UTF-8.
+pub fn read_text(path: &Path) -> Result<String, FsError> {
+    fs::read_to_string(path).map_err(FsError::at("read", path))
+}
+
+/// Reads the last `limit` bytes of a file.
+pub fn read_tail(path: &Path, limit: u64) -> Result<Vec<u8>, FsError> {
+    use std::io::{Read, Seek, SeekFrom};
+    let error = |source| FsError::at("read", path)(source);
+    let mut file = File::open(path).map_err(error)?;
+    let length = file.metadata().map_err(error)?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(limit))).map_err(error)?;
+    let mut bytes = Vec::new();
+    file.take(limit).read_to_end(&mut bytes).map_err(error)?;
+    Ok(bytes)
+}
+
+/// Puts `bytes` at `path` (mode 0600) so that a reader sees the old content or the new one.
+pub fn replace(path: &Path, bytes: &[u8], durability: Durability) -> Result<(), FsError> {
+    let error = |source| FsError::at("write", path)(source);
+    let directory = parent(path)?;
+    failpoint::pass("fs.create").map_err(error)?;
+    // Removed again by its destructor wherever an error leaves this function.
+    let mut temporary =
+        tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(directory).map_err(error)?;
+    failpoint::pass("fs.write").map_err(error)?;
+    temporary.write_all(bytes).map_err(error)?;
+    if durability == Durability::PowerCut {
+        failpoint::pass("fs.sync").map_err(error)?;
+        temporary.as_file().sync_data().map_err(error)?;
+    }
+    failpoint::pass("fs.rename").map_err(error)?;
+    temporary.persist(path).map_err(|failure| error(failure.error))?;
+    if durability == Durability::PowerCut {
+        sync_directory(directory)?;
+    }
+    Ok(())
+}
+
+/// Creates a file of mode `mode` that must not exist, with `bytes` in it.
+pub fn create_new(
+    path: &Path,
+    bytes: &[u8],
+    mode: u32,
+    durability: Durability,
+) -> Result<(), FsError> {
+    let error = |source| FsError::at("create", path)(source);
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(error)?;
+    // The umask may have taken bits away.
+    file.set_permissions(fs::Permissions::from_mode(mode)).map_err(error)?;
+    file.write_all(bytes).map_err(error)?;
+    if durability == Durability::PowerCut {
+        file.sync_data().map_err(error)?;
+        sync_directory(parent(path)?)?;
+    }
+    Ok(())
+}
+
+/// Opens a file of mode 0600 for appending, creating it where it is missing; never through a
+/// symbolic link.
+pub fn open_append(path: &Path) -> Result<File, FsError> {
+    OpenOptions::new()
+        .append(true)
+        .read(true)
+        .create(true)
+        .mode(0o600)
+        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+        .open(path)
+        .map_err(FsError::at("open", path))
+}
+
+/// Creates a directory of mode 0700, its parents included, whatever the umask; one that is there
+/// already stays as it is.
+pub fn create_private_directories(path: &Path) -> Result<(), FsError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        create_private_directories(parent)?;
+    }
+    let error = |source| FsError::at("create", path)(source);
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(error)?;
+            sync_directory(parent(path)?)
+        }
+        Err(source) if source.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(source) => Err(error(source)),
+    }
+}
+
+/// Syncs a directory, so that names in it survive a power cut.
+pub fn sync_directory(path: &Path) -> Result<(), FsError> {
+    let error = |source| FsError::at("sync", path)(source);
+    failpoint::pass("fs.sync_directory").map_err(error)?;
+    File::open(path).and_then(|directory| directory.sync_all()).map_err(error)
+}
+
+/// Renames a file or directory.
+pub fn rename(from: &Path, to: &Path) -> Result<(), FsError> {
+    failpoint::pass("fs.rename").map_err(FsError::at("rename", from))?;
+    fs::rename(from, to).map_err(FsError::at("rename", from))
+}
+
+/// Removes a file; one that is not there is a success.
+pub fn remove_file(path: &Path) -> Result<(), FsError> {
+    match fs::remove_file(path) {
+        Err(error) if !is_absent(&error) => Err(FsError::at("remove", path)(error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Removes a directory and all in it; links in it are removed, not followed. A path that is a
+/// link itself is refused, one that is not there is a success.
+pub fn remove_tree(path: &Path) -> Result<(), FsError> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_symlink() => Err(FsError::at("remove", path)(
+            io::Error::other("it is a symbolic link where a directory was expected"),
+        )),
+        Ok(_) => fs::remove_dir_all(path).map_err(FsError::at("remove", path)),
+        Err(error) if is_absent(&error) => Ok(()),
+        Err(error) => Err(FsError::at("remove", path)(error)),
+    }
+}
+
+/// Removes an empty directory; one that is not there or not empty is left, and told by `false`.
+pub fn remove_empty_directory(path: &Path) -> bool {
+    fs::remove_dir(path).is_ok()
+}
+
+/// Returns the names in a directory, sorted; empty where there is no such directory.
+pub fn names(path: &Path) -> Result<Vec<OsString>, FsError> {
+    let error = |source| FsError::at("list", path)(source);
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(source) if is_absent(&source) => return Ok(Vec::new()),
+        Err(source) => return Err(error(source)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.push(entry.map_err(error)?.file_name());
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Returns what is at `path`, links not followed; `None` where nothing is.
+pub fn metadata(path: &Path) -> Result<Option<fs::Metadata>, FsError> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) => Ok(Some(metadata)),
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) => Err(FsError::at("look at", path)(error)),
+    }
+}
+
+/// Returns the path with every link resolved.
+pub fn canonical(path: &Path) -> Result<PathBuf, FsError> {
+    path.canonicalize().map_err(FsError::at("resolve", path))
+}
+
+/// A part of the path that is no directory means absent as well.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+fn parent(path: &Path) -> Result<&Path, FsError> {
+    path.parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .ok_or_else(|| FsError::at("write", path)(io::Error::other("it has no parent directory")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replaced_file_is_private_and_leaves_no_temporary() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("record.json");
+        for content in ["one", "two"] {
+            replace(&path, content.as_bytes(), Durability::PowerCut).unwrap();
+            assert_eq!(read_text(&path).unwrap(), content);
+        }
+        let mode = metadata(&path).unwrap().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(names(directory.path()).unwrap(), ["record.json"]);
+    }
+
+    #[test]
+    fn removing_a_tree_never_follows_a_link() {
+        let directory = tempfile::tempdir().unwrap();
+        let (tree, outside) = (directory.path().join("tree"), directory.path().join("outside"));
+        create_private_directories(&tree).unwrap();
+        create_private_directories(&outside).unwrap();
+        create_new(&outside.join("work"), b"x", 0o600, Durability::Process).unwrap();
+        std::os::unix::fs::symlink(&outside, tree.join("link")).unwrap();
+        std::os::unix::fs::symlink(&outside, directory.path().join("link")).unwrap();
+
+        assert!(remove_tree(&directory.path().join("link")).is_err());
+        remove_tree(&tree).unwrap();
+        remove_tree(&tree).unwrap();
+        assert!(outside.join("work").exists());
+    }
+}

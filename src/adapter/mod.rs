@@ -1,0 +1,16 @@
+//! What drives the outside: one program or facility a file.
+//!
+//! Nothing here decides. Whatever cannot be told is an error or an explicit "indeterminate",
+//! never an absence.
+
+pub mod agent;
+pub mod clock;
+pub mod cmd;
+pub mod failpoint;
+pub mod fs;
+pub mod git;
+pub mod ids;
+pub mod notify;
+pub mod process;
+pub mod runtime;
+pub mod scheduler;

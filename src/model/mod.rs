@@ -1,0 +1,14 @@
+//! Plain data and pure operations on it: no file, no clock, no process.
+
+pub mod check;
+pub mod effect;
+pub mod event;
+pub mod facts;
+pub mod id;
+pub mod lifecycle;
+pub mod patch;
+pub mod policy;
+pub mod record;
+pub mod sanitize;
+pub mod status;
+pub mod time;
