@@ -167,6 +167,17 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), FsError> {
     fs::rename(from, to).map_err(FsError::at("rename", from))
 }
 
+/// Makes `link` a symbolic link to `target`, atomically; one that already is stays as it is.
+pub fn replace_link(link: &Path, target: &Path) -> Result<(), FsError> {
+    if fs::read_link(link).is_ok_and(|current| current == target) {
+        return Ok(());
+    }
+    let name = format!("{TEMPORARY_PREFIX}{}", crate::adapter::ids::hex(8));
+    let temporary = link.with_file_name(name);
+    std::os::unix::fs::symlink(target, &temporary).map_err(FsError::at("link", link))?;
+    rename(&temporary, link)
+}
+
 /// Removes a file; one that is not there is a success.
 pub fn remove_file(path: &Path) -> Result<(), FsError> {
     match fs::remove_file(path) {
