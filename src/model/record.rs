@@ -260,9 +260,6 @@ pub struct Record {
     /// Budgets, by reaction key.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub reactions: BTreeMap<String, Tracker>,
-    /// The trigger of each lane (`session`, `pr`) when it was last looked at.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub triggers: BTreeMap<String, String>,
     /// What is still to be delivered, by `<revision>.<what>`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub outbox: BTreeMap<String, OutboxEntry>,
@@ -292,7 +289,6 @@ impl Default for Record {
             lifecycle: Lifecycle::default(),
             handles: Handles::default(),
             reactions: BTreeMap::new(),
-            triggers: BTreeMap::new(),
             outbox: BTreeMap::new(),
             intent: None,
         }
@@ -324,7 +320,6 @@ const KEY_ORDER: &[(&str, &[&str])] = &[
             "lifecycle",
             "handles",
             "reactions",
-            "triggers",
             "outbox",
             "intent",
         ],

@@ -1,0 +1,177 @@
+//! Decides what an agent's own signals mean.
+//!
+//! Only a valid signal counts, and none of them concludes death. A session with an open dialog
+//! stays blocked until the dialog can be known to be gone.
+
+use crate::decide::outcome::Decision;
+use crate::decide::session;
+use crate::model::facts::{ActivityFact, Confidence, Limit};
+use crate::model::lifecycle::{ActivityAxis, ActivityState, SessionReason, SessionState};
+use crate::model::policy::Policy;
+use crate::model::record::Record;
+use crate::model::time::Timestamp;
+
+/// Applies the signal `fact`, given at `at`.
+pub(super) fn decide(
+    after: &mut Record,
+    fact: &ActivityFact,
+    policy: &Policy,
+    at: Timestamp,
+    now: Timestamp,
+) -> Decision {
+    let evidence = format!(
+        "activity={} confidence={} source={} boundary={}",
+        fact.activity, fact.confidence, fact.source, fact.boundary
+    );
+    if let Some((rule, reason)) = set_aside(after, fact, at) {
+        return Decision::new(rule, evidence, reason);
+    }
+    if is_held(after, fact) {
+        if let Some(activity) = &mut after.lifecycle.activity {
+            activity.last_activity_at = at;
+        }
+        if after.lifecycle.session.state == SessionState::Detecting {
+            session::recover(&mut after.lifecycle);
+        }
+        let reason = "a dialog is open; only a turn boundary or the end of its tool closes it";
+        return Decision::new("activity.held", evidence, reason);
+    }
+    if is_heartbeat(after, fact, policy, at) {
+        let reason = "it was working a moment ago";
+        return Decision::new("noop.coalesced", evidence, reason);
+    }
+    let reason = apply(after, fact, at, now);
+    Decision::new(rule_of(fact.activity), evidence, reason)
+}
+
+/// Returns why the signal is dropped before any rule, if it is.
+fn set_aside(
+    record: &Record,
+    fact: &ActivityFact,
+    at: Timestamp,
+) -> Option<(&'static str, &'static str)> {
+    match fact.confidence {
+        Confidence::Valid => {}
+        Confidence::Stale
+        | Confidence::Null
+        | Confidence::Unavailable
+        | Confidence::ProbeFailure => {
+            return Some(("noop.confidence", "only a valid signal counts"));
+        }
+    }
+    if session::is_stale_launch(record, fact.launch.as_ref()) {
+        return Some(("noop.stale_launch", "the signal is from an earlier launch of this session"));
+    }
+    if record.lifecycle.is_terminal() {
+        return Some(("noop.terminal", "the session has ended already"));
+    }
+    match &record.lifecycle.activity {
+        Some(activity) if at < activity.last_activity_at => {
+            Some(("noop.older", "a later signal was heard already"))
+        }
+        Some(_) | None => None,
+    }
+}
+
+/// Returns whether an open dialog keeps the signal from being taken at its word.
+fn is_held(record: &Record, fact: &ActivityFact) -> bool {
+    let Some(stored) = &record.lifecycle.activity else { return false };
+    let ends_the_asking_tool = stored.tool.is_some() && stored.tool == fact.tool;
+    stored.state == ActivityState::Blocked
+        && fact.activity != ActivityState::Blocked
+        && !fact.boundary
+        && !ends_the_asking_tool
+}
+
+/// Returns whether the signal says nothing but that the agent still works.
+fn is_heartbeat(record: &Record, fact: &ActivityFact, policy: &Policy, at: Timestamp) -> bool {
+    let session = &record.lifecycle.session;
+    let Some(stored) = &record.lifecycle.activity else { return false };
+    fact.activity == ActivityState::Active
+        && stored.state == ActivityState::Active
+        && stored.source == fact.source
+        && session.state == SessionState::Working
+        && session.reason == SessionReason::TaskInProgress
+        && !is_another_conversation(record, fact)
+        && at.since(stored.last_activity_at) < policy.activity_coalesce
+}
+
+fn is_another_conversation(record: &Record, fact: &ActivityFact) -> bool {
+    fact.agent_session.is_some() && fact.agent_session != record.handles.agent_session
+}
+
+/// Writes the activity axis, and the session axis where it may follow.
+fn apply(after: &mut Record, fact: &ActivityFact, at: Timestamp, now: Timestamp) -> String {
+    if is_another_conversation(after, fact) {
+        after.handles.agent_session.clone_from(&fact.agent_session);
+    }
+    let tool = match fact.activity {
+        ActivityState::Blocked => fact.tool.clone(),
+        ActivityState::Active
+        | ActivityState::Ready
+        | ActivityState::Idle
+        | ActivityState::WaitingInput
+        | ActivityState::Exited => None,
+    };
+    after.lifecycle.activity = Some(ActivityAxis {
+        state: fact.activity,
+        last_activity_at: at,
+        source: fact.source,
+        tool,
+    });
+    let Some((state, reason)) = session_of(fact.activity) else {
+        return "the agent says that it exits; the next probe decides".to_owned();
+    };
+    if after.lifecycle.is_stuck_by_escalation() {
+        return "it speaks, but only a probe resolves the doubt that made it stuck".to_owned();
+    }
+    session::enter(&mut after.lifecycle, state, reason, now);
+    format!("the agent says that it is {}", fact.activity)
+}
+
+/// Returns where the session axis follows the activity axis to.
+fn session_of(activity: ActivityState) -> Option<(SessionState, SessionReason)> {
+    match activity {
+        ActivityState::Active => Some((SessionState::Working, SessionReason::TaskInProgress)),
+        ActivityState::Ready => Some((SessionState::Idle, SessionReason::ResearchComplete)),
+        ActivityState::Idle => Some((SessionState::Idle, SessionReason::Inactive)),
+        ActivityState::WaitingInput | ActivityState::Blocked => {
+            Some((SessionState::NeedsInput, SessionReason::AwaitingUserInput))
+        }
+        ActivityState::Exited => None,
+    }
+}
+
+fn rule_of(activity: ActivityState) -> &'static str {
+    match activity {
+        ActivityState::Active => "activity.active",
+        ActivityState::Ready => "activity.ready",
+        ActivityState::Idle => "activity.idle",
+        ActivityState::WaitingInput => "activity.waiting_input",
+        ActivityState::Blocked => "activity.blocked",
+        ActivityState::Exited => "activity.exited",
+    }
+}
+
+/// Applies a usage limit that the agent ran into.
+pub(super) fn limit(after: &mut Record, fact: &Limit, now: Timestamp) -> Decision {
+    let evidence = match fact.resets_at {
+        Some(at) => format!("limit resets_at={at}"),
+        None => "limit".to_owned(),
+    };
+    if session::is_stale_launch(after, fact.launch.as_ref()) {
+        let reason = "the limit was met by an earlier launch of this session";
+        return Decision::new("noop.stale_launch", evidence, reason);
+    }
+    if after.lifecycle.is_terminal() {
+        return Decision::new("noop.terminal", evidence, "the session has ended already");
+    }
+    if after.lifecycle.is_stuck_by_escalation() {
+        let reason = "only a probe resolves the doubt that made it stuck";
+        return Decision::new("limit", evidence, reason);
+    }
+    let lifecycle = &mut after.lifecycle;
+    session::enter(lifecycle, SessionState::Stuck, SessionReason::UsageLimited, now);
+    lifecycle.session.until = fact.resets_at;
+    Decision::new("limit", evidence, "the agent's usage limit is reached")
+}

@@ -1,0 +1,299 @@
+//! The outbox as data: what goes in, whether it still holds, when it may go out, what a failed
+//! delivery means. Delivering is for the shell around the reducer.
+
+use std::time::Duration;
+
+use crate::decide::reaction::{self, Lane};
+use crate::model::effect::{Effect, EntryKind, OutboxEntry, Priority, SendWhen};
+use crate::model::lifecycle::{ActivityState, SessionReason, SessionState};
+use crate::model::policy::Policy;
+use crate::model::record::{Record, Signals, Tracker};
+use crate::model::time::Timestamp;
+
+/// After this many failed deliveries an entry is a dead letter.
+pub const MAX_FAILURES: u32 = 5;
+
+/// The wait after the first failure; it doubles with each further one.
+const FIRST_BACK_OFF: Duration = Duration::from_secs(60);
+
+/// Whether a text may be given to the agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sendable {
+    /// At once.
+    Now,
+    /// Not while the reason holds: typing could do harm.
+    Hold(String),
+    /// The agent is busy; at the end of its turn.
+    Wait(String),
+    /// Nobody is there to read it; a person should know instead.
+    Never(String),
+}
+
+/// Returns `after` with `effects` in its outbox, recorded by the write that makes `revision`.
+///
+/// What is already waiting there, the same text for the same reason, is not put there twice.
+pub fn enqueue(after: &Record, effects: &[Effect], revision: u64, now: Timestamp) -> Record {
+    let mut record = after.clone();
+    for effect in effects {
+        let entry = entry_of(&record, effect, now);
+        if record.outbox.values().any(|waiting| is_same(waiting, &entry)) {
+            continue;
+        }
+        let id = free_id(&record, revision, effect.reaction());
+        record.outbox.insert(id, entry);
+    }
+    record
+}
+
+fn free_id(record: &Record, revision: u64, reaction: &str) -> String {
+    let id = format!("{revision}.{reaction}");
+    if !record.outbox.contains_key(&id) {
+        return id;
+    }
+    (2u32..)
+        .map(|n| format!("{id}.{n}"))
+        .find(|id| !record.outbox.contains_key(id))
+        .expect("an outbox holds fewer entries than there are numbers")
+}
+
+fn entry_of(record: &Record, effect: &Effect, now: Timestamp) -> OutboxEntry {
+    let entry = OutboxEntry {
+        kind: EntryKind::Notify,
+        reaction: Some(effect.reaction().to_owned()),
+        priority: None,
+        escalation: false,
+        signature: None,
+        repeat: false,
+        message: String::new(),
+        command: Vec::new(),
+        created_at: now,
+        launch: None,
+        from: None,
+        when: None,
+        attempts: 0,
+        next_at: None,
+        last_error: None,
+        claim: None,
+        delivered: Default::default(),
+        dead: false,
+    };
+    match effect.clone() {
+        Effect::Send { signature, repeat, message, .. } => OutboxEntry {
+            kind: EntryKind::Send,
+            signature: Some(signature),
+            repeat,
+            message,
+            launch: record.handles.launch.clone(),
+            ..entry
+        },
+        Effect::Notify { priority, escalation, message, .. } => {
+            OutboxEntry { priority: Some(priority), escalation, message, ..entry }
+        }
+        Effect::Run { command, .. } => OutboxEntry { kind: EntryKind::Run, command, ..entry },
+        Effect::Merge { .. } => OutboxEntry { kind: EntryKind::Merge, ..entry },
+    }
+}
+
+/// Returns whether `waiting` will do what `fresh` asks for.
+///
+/// A claimed notification may have gone out before its cause came back, so it does not count.
+fn is_same(waiting: &OutboxEntry, fresh: &OutboxEntry) -> bool {
+    let same = !waiting.dead && waiting.kind == fresh.kind && waiting.reaction == fresh.reaction;
+    same && match fresh.kind {
+        EntryKind::Send => waiting.signature == fresh.signature,
+        EntryKind::Notify => {
+            waiting.claim.is_none()
+                && waiting.escalation == fresh.escalation
+                && waiting.message == fresh.message
+        }
+        EntryKind::Run | EntryKind::Merge => waiting.claim.is_none(),
+    }
+}
+
+/// Checks once more, just before delivery, that what `entry` is about is still so.
+///
+/// # Errors
+///
+/// Why it is stale. A notification never is: what it tells did happen.
+pub fn still_holds(record: &Record, entry: &OutboxEntry) -> Result<(), String> {
+    if entry.kind == EntryKind::Notify {
+        return Ok(());
+    }
+    if entry.launch.is_some() && entry.launch != record.handles.launch {
+        return Err("it was meant for an earlier launch of this session".to_owned());
+    }
+    let Some(key) = entry.reaction.as_deref() else { return Ok(()) };
+    let Some(lane) = reaction::lane_of(key) else { return Ok(()) };
+    if reaction::trigger_of(record, lane) != Some(key) {
+        return Err(format!("what triggered {key} is over"));
+    }
+    let tracker = record.reactions.get(key);
+    let known = tracker.and_then(|tracker| tracker.signature.as_ref());
+    if entry.kind == EntryKind::Send && known != entry.signature.as_ref() {
+        return Err(format!("{key} is about something else by now"));
+    }
+    Ok(())
+}
+
+/// Returns whether the text of `entry` may be given to the agent.
+pub fn sendable(record: &Record, entry: &OutboxEntry, policy: &Policy) -> Sendable {
+    let lifecycle = &record.lifecycle;
+    if lifecycle.is_terminal() {
+        return Sendable::Never("the session has ended".to_owned());
+    }
+    let activity = lifecycle.activity.as_ref().map(|activity| activity.state);
+    match activity {
+        Some(ActivityState::Exited) => {
+            return Sendable::Never("the agent has exited".to_owned());
+        }
+        Some(ActivityState::Blocked) => {
+            return Sendable::Hold("a dialog is open; typing could answer it".to_owned());
+        }
+        Some(
+            ActivityState::Active
+            | ActivityState::Ready
+            | ActivityState::Idle
+            | ActivityState::WaitingInput,
+        )
+        | None => {}
+    }
+    if lifecycle.session.state == SessionState::Detecting || lifecycle.is_stuck_by_escalation() {
+        return Sendable::Hold("it is not sure that the agent lives".to_owned());
+    }
+    let limited = lifecycle.session.reason == SessionReason::UsageLimited;
+    if limited && entry.reaction.is_some() {
+        return Sendable::Hold("the agent's usage limit is reached".to_owned());
+    }
+    // A limit ends a turn without a word, and an agent without signals never says that one ended.
+    if limited || record.signals == Signals::None {
+        return Sendable::Now;
+    }
+    match (activity, entry.when.unwrap_or(policy.send_when)) {
+        (Some(ActivityState::Active), SendWhen::TurnEnd) => {
+            Sendable::Wait("the agent is busy; it gets it at the end of its turn".to_owned())
+        }
+        (None, SendWhen::TurnEnd) if lifecycle.session.state == SessionState::NotStarted => {
+            Sendable::Wait("the agent has not started".to_owned())
+        }
+        (
+            Some(
+                ActivityState::Active
+                | ActivityState::Ready
+                | ActivityState::Idle
+                | ActivityState::WaitingInput
+                | ActivityState::Blocked
+                | ActivityState::Exited,
+            )
+            | None,
+            SendWhen::TurnEnd | SendWhen::Now,
+        ) => Sendable::Now,
+    }
+}
+
+/// Records that delivering the entry `id` failed with `error`, without its claim.
+///
+/// The attempt is given back, the entry waits longer after each failure, and the last one makes
+/// it a dead letter that a person is told of. An unknown id changes nothing.
+pub fn delivery_failed(
+    record: &Record,
+    id: &str,
+    error: &str,
+    now: Timestamp,
+) -> (Record, Vec<Effect>) {
+    let mut after = record.clone();
+    let Some(entry) = after.outbox.get_mut(id).filter(|entry| !entry.dead) else {
+        return (after, Vec::new());
+    };
+    let first = entry.attempts == 0;
+    entry.attempts = entry.attempts.saturating_add(1);
+    entry.claim = None;
+    entry.last_error = Some(error.to_owned());
+    let given_up = entry.attempts >= MAX_FAILURES;
+    if given_up {
+        entry.dead = true;
+        entry.next_at = None;
+    } else {
+        entry.next_at = Some(now.plus(FIRST_BACK_OFF * (1 << (entry.attempts - 1))));
+    }
+    let entry = entry.clone();
+    if first {
+        give_back(&mut after, &entry);
+    }
+    let effects = if given_up { instead(&entry, error) } else { Vec::new() };
+    (after, effects)
+}
+
+/// Records that the entry `id` can never be delivered: a dead letter at once, and a notification
+/// in its place. An unknown id changes nothing.
+pub fn undeliverable(record: &Record, id: &str, why: &str) -> (Record, Vec<Effect>) {
+    let mut after = record.clone();
+    let Some(entry) = after.outbox.get_mut(id).filter(|entry| !entry.dead) else {
+        return (after, Vec::new());
+    };
+    entry.claim = None;
+    entry.last_error = Some(why.to_owned());
+    entry.dead = true;
+    entry.next_at = None;
+    let entry = entry.clone();
+    if entry.attempts == 0 {
+        give_back(&mut after, &entry);
+    }
+    let effects = instead(&entry, why);
+    (after, effects)
+}
+
+/// Returns the record without the delivered entry `id`; its attempt counts again if an earlier
+/// failure had given it back.
+pub fn delivered(record: &Record, id: &str) -> Record {
+    let mut after = record.clone();
+    let Some(entry) = after.outbox.remove(id) else { return after };
+    if entry.attempts > 0
+        && let Some(tracker) = tracker_of(&mut after, &entry)
+    {
+        tracker.attempts = tracker.attempts.saturating_add(1);
+        // The end of the last wait is the closest known time before the delivery.
+        tracker.first_attempt_at.get_or_insert(entry.next_at.unwrap_or(entry.created_at));
+    }
+    after
+}
+
+/// Takes the attempt that `entry` stands for off its budget: only delivered ones count.
+fn give_back(record: &mut Record, entry: &OutboxEntry) {
+    if let Some(tracker) = tracker_of(record, entry) {
+        tracker.attempts = tracker.attempts.saturating_sub(1);
+        if tracker.attempts == 0 {
+            tracker.first_attempt_at = None;
+        }
+    }
+}
+
+/// Returns the budget that the text `entry` was charged to, if the incident is still the same.
+fn tracker_of<'a>(record: &'a mut Record, entry: &OutboxEntry) -> Option<&'a mut Tracker> {
+    let key = entry.reaction.as_ref().filter(|_| entry.kind == EntryKind::Send)?;
+    record.reactions.get_mut(key).filter(|tracker| tracker.signature == entry.signature)
+}
+
+/// Returns the notification that goes out instead of `entry`.
+///
+/// None for a notification: where one cannot be delivered, the next could not be either.
+fn instead(entry: &OutboxEntry, error: &str) -> Vec<Effect> {
+    if entry.kind == EntryKind::Notify {
+        return Vec::new();
+    }
+    let key = entry.reaction.clone().unwrap_or_else(|| "message".to_owned());
+    let what = match entry.kind {
+        EntryKind::Send | EntryKind::Notify => "could not be given to the agent",
+        EntryKind::Run => "could not be run",
+        EntryKind::Merge => "could not be merged",
+    };
+    let text = if entry.message.is_empty() {
+        format!("{key}: {what}: {error}")
+    } else {
+        format!("{key}: {what}: {error}\n\n{}", entry.message)
+    };
+    let priority = match reaction::lane_of(&key) {
+        Some(Lane::Session | Lane::Pr) => reaction::priority_of(&key),
+        None => Priority::Action,
+    };
+    vec![Effect::Notify { reaction: key, priority, escalation: false, message: text }]
+}

@@ -1,0 +1,417 @@
+//! Decides which reactions a transition causes, and when to stop asking the agent.
+//!
+//! Two lanes, and neither hides the other: what the session axis says and what the
+//! pull-request axis says. Each has at most one trigger at a time, a pure function of the
+//! record, so "the trigger is not the one before" compares two records and stores nothing.
+//!
+//! Invariants:
+//!
+//! * A blip of the probe is invisible: the lane of a session in quarantine is that of the state
+//!   it interrupted.
+//! * A budget belongs to an incident, told by its signature, not to a transition.
+//! * A person is asked once; then silence for that key until its tracker is cleared.
+
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use crate::decide::message::{self, Form, Subject};
+use crate::decide::{pull_request, session};
+use crate::model::effect::{Effect, Priority};
+use crate::model::facts::{CheckConclusion, CiState, Observation, ScmFact};
+use crate::model::lifecycle::{PrReason, PrState, SessionReason, SessionState};
+use crate::model::policy::{Action, Policy, ReactionPolicy};
+use crate::model::record::Record;
+use crate::model::time::Timestamp;
+
+const NEEDS_INPUT: &str = "agent-needs-input";
+const STUCK: &str = "agent-stuck";
+const EXITED: &str = "agent-exited";
+const ERRORED: &str = "agent-errored";
+const DONE: &str = "agent-done";
+const IDLE: &str = "agent-idle";
+const CI_FAILED: &str = "ci-failed";
+const CHANGES_REQUESTED: &str = "changes-requested";
+const BUGBOT_COMMENTS: &str = "bugbot-comments";
+const MERGE_CONFLICTS: &str = "merge-conflicts";
+const APPROVED_AND_GREEN: &str = "approved-and-green";
+const PR_CLOSED: &str = "pr-closed";
+const ALL_COMPLETE: &str = "all-complete";
+
+/// A signature longer than this is stored as its hash.
+const MAX_SIGNATURE: usize = 200;
+
+/// The two sources of triggers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lane {
+    Session,
+    Pr,
+}
+
+/// What a reaction does, the configuration applied to its row of the table.
+struct Settings<'a> {
+    action: Action,
+    priority: Priority,
+    retries: Option<u32>,
+    escalate_after: Option<Duration>,
+    after: Option<Duration>,
+    message: Option<&'a str>,
+    command: &'a [String],
+}
+
+/// Returns the lane of a reaction's key, `None` for a key that is not in the table.
+pub(super) fn lane_of(key: &str) -> Option<Lane> {
+    match key {
+        NEEDS_INPUT | STUCK | EXITED | ERRORED | DONE | IDLE => Some(Lane::Session),
+        CI_FAILED | CHANGES_REQUESTED | BUGBOT_COMMENTS | MERGE_CONFLICTS | APPROVED_AND_GREEN
+        | PR_CLOSED | ALL_COMPLETE => Some(Lane::Pr),
+        _ => None,
+    }
+}
+
+/// Returns the trigger that `lane` has.
+pub(super) fn trigger_of(record: &Record, lane: Lane) -> Option<&'static str> {
+    match lane {
+        Lane::Session => session_trigger(record),
+        Lane::Pr => pr_trigger(record),
+    }
+}
+
+/// Returns the key that the session axis triggers.
+pub fn session_trigger(record: &Record) -> Option<&'static str> {
+    use SessionReason as R;
+    use SessionState as S;
+    let lifecycle = &record.lifecycle;
+    // An escalated session is stuck for all to see; only a blip is invisible.
+    let axis = match lifecycle.session.state {
+        S::Detecting => session::interrupted(lifecycle),
+        S::NotStarted
+        | S::Working
+        | S::Idle
+        | S::NeedsInput
+        | S::Stuck
+        | S::Done
+        | S::Terminated => &lifecycle.session,
+    };
+    match (axis.state, axis.reason) {
+        (S::NeedsInput, _) => Some(NEEDS_INPUT),
+        (S::Stuck, _) => Some(STUCK),
+        (S::Terminated, R::RuntimeLost | R::AgentProcessExited) => Some(EXITED),
+        (S::Terminated, R::ErrorInProcess | R::ProbeFailure | R::NeverStarted) => Some(ERRORED),
+        (S::Done, _) => Some(DONE),
+        (S::Idle, _) => {
+            let has_a_task = record.issue.is_some() || record.parent.is_some();
+            (lifecycle.pr.state == PrState::None && has_a_task).then_some(IDLE)
+        }
+        (S::NotStarted | S::Working | S::Detecting | S::Terminated, _) => None,
+    }
+}
+
+/// Returns the key that the pull-request axis triggers.
+pub fn pr_trigger(record: &Record) -> Option<&'static str> {
+    let pr = &record.lifecycle.pr;
+    match (pr.state, pr.reason) {
+        (PrState::Open | PrState::Draft, PrReason::CiFailing) => Some(CI_FAILED),
+        (PrState::Open, PrReason::ChangesRequested) => Some(CHANGES_REQUESTED),
+        (PrState::Open, PrReason::BotComments) => Some(BUGBOT_COMMENTS),
+        (PrState::Open, PrReason::MergeConflicts) => Some(MERGE_CONFLICTS),
+        (PrState::Open, PrReason::MergeReady) => Some(APPROVED_AND_GREEN),
+        (PrState::Closed, _) => Some(PR_CLOSED),
+        (PrState::Merged, _) => Some(ALL_COMPLETE),
+        (PrState::None | PrState::Open | PrState::Draft, _) => None,
+    }
+}
+
+/// Returns what the reaction `key` does under `policy`.
+fn settings<'a>(key: &str, policy: &'a Policy) -> Settings<'a> {
+    const NONE: &ReactionPolicy = &ReactionPolicy {
+        action: None,
+        priority: None,
+        retries: None,
+        escalate_after: None,
+        after: None,
+        message: None,
+        command: Vec::new(),
+    };
+    let minutes = |minutes: u64| Some(Duration::from_secs(minutes * 60));
+    let (action, priority, retries, escalate_after, after) = match key {
+        IDLE => (Action::Send, Priority::Warning, Some(2), minutes(15), minutes(5)),
+        CI_FAILED => (Action::Send, Priority::Action, Some(2), None, None),
+        CHANGES_REQUESTED | BUGBOT_COMMENTS => {
+            (Action::Send, Priority::Action, None, minutes(30), None)
+        }
+        MERGE_CONFLICTS => (Action::Send, Priority::Action, None, minutes(15), None),
+        APPROVED_AND_GREEN | PR_CLOSED => (Action::Notify, Priority::Action, None, None, None),
+        DONE | ALL_COMPLETE => (Action::Notify, Priority::Info, None, None, None),
+        _ => (Action::Notify, Priority::Urgent, None, None, None),
+    };
+    let set = policy.reactions.get(key).unwrap_or(NONE);
+    Settings {
+        action: set.action.unwrap_or(action),
+        priority: set.priority.unwrap_or(priority),
+        retries: set.retries.or(retries),
+        escalate_after: set.escalate_after.or(escalate_after),
+        after: set.after.or(after),
+        message: set.message.as_deref(),
+        command: &set.command,
+    }
+}
+
+/// Returns the priority with which a person is told of `key` instead of the agent.
+pub(super) fn priority_of(key: &str) -> Priority {
+    settings(key, &Policy::default()).priority
+}
+
+/// Updates the trackers of `after` and returns the effects of the step from `before`.
+pub(super) fn react(
+    before: &Record,
+    after: &mut Record,
+    observation: &Observation,
+    policy: &Policy,
+    now: Timestamp,
+) -> Vec<Effect> {
+    clear_trackers(before, after, observation);
+    let mut run = Run { before, after, policy, now, scm: None, effects: Vec::new() };
+    match observation {
+        Observation::Kill(_)
+        | Observation::Restore(_)
+        | Observation::SpawnCompleted(_)
+        | Observation::SpawnFailed(_) => {}
+        Observation::Runtime(_)
+        | Observation::Activity(_)
+        | Observation::Limit(_)
+        | Observation::Sent(_) => run.session_lane(),
+        Observation::Scm(fact) => {
+            run.scm = Some(fact);
+            run.session_lane();
+            run.pr_lane();
+        }
+        Observation::Tick(_) => {
+            run.session_lane();
+            run.delays();
+            run.escalations();
+        }
+    }
+    run.effects
+}
+
+/// Step 1: forgets the budgets of incidents that are over.
+fn clear_trackers(before: &Record, after: &mut Record, observation: &Observation) {
+    if after.reactions.is_empty() {
+        return;
+    }
+    let (old, new) = (&before.lifecycle, &after.lifecycle);
+    let ended = new.is_terminal() && !old.is_terminal();
+    let another = pull_request::is_another(old.pr.number, new.pr.number);
+    let merge_ready = |reason| reason == PrReason::MergeReady;
+    let became_ready = merge_ready(new.pr.reason) && !merge_ready(old.pr.reason);
+    let live_pr = matches!(new.pr.state, PrState::Open | PrState::Draft);
+    let passing =
+        matches!(observation, Observation::Scm(fact) if fact.ci == Some(CiState::Passing));
+    let sent = matches!(observation, Observation::Sent(_));
+    let pr_moved = another || new.pr.state != old.pr.state;
+    let triggers = [session_trigger(after), pr_trigger(after)];
+    after.reactions.retain(|key, _| {
+        let holds = triggers.contains(&Some(key.as_str()));
+        match lane_of(key) {
+            None => true,
+            Some(Lane::Session) if key == IDLE => !sent && !pr_moved && !ended,
+            Some(Lane::Session) => holds,
+            Some(Lane::Pr) if ended || another || became_ready => false,
+            Some(Lane::Pr) if key == CI_FAILED => live_pr && !passing,
+            Some(Lane::Pr) => holds,
+        }
+    });
+}
+
+/// One pass over the lanes.
+struct Run<'a> {
+    before: &'a Record,
+    after: &'a mut Record,
+    policy: &'a Policy,
+    now: Timestamp,
+    scm: Option<&'a ScmFact>,
+    effects: Vec<Effect>,
+}
+
+impl Run<'_> {
+    /// Step 2: what the session axis says.
+    fn session_lane(&mut self) {
+        let trigger = session_trigger(self.after);
+        if trigger == session_trigger(self.before) {
+            return;
+        }
+        let Some(key) = trigger else { return };
+        let settings = settings(key, self.policy);
+        let delayed = settings.action == Action::Send && settings.after.is_some();
+        if !delayed {
+            let signature = self.signature(key);
+            self.fire(key, &settings, signature);
+        }
+    }
+
+    /// Step 3: what the pull-request axis says; only a look at the forge has its details.
+    fn pr_lane(&mut self) {
+        let Some(key) = pr_trigger(self.after) else { return };
+        let (old, new) = (&self.before.lifecycle.pr, &self.after.lifecycle.pr);
+        let is_news = pr_trigger(self.before) != Some(key)
+            || pull_request::is_another(old.number, new.number);
+        let settings = settings(key, self.policy);
+        let signature = self.signature(key);
+        let is_told = self
+            .after
+            .reactions
+            .get(key)
+            .is_some_and(|tracker| tracker.signature.as_ref() == Some(&signature));
+        if is_news || (settings.action == Action::Send && !is_told) {
+            self.fire(key, &settings, signature);
+        }
+    }
+
+    /// Step 4: reminders of a session that has been idle for a while.
+    fn delays(&mut self) {
+        let session = &self.after.lifecycle.session;
+        let (Some(since), SessionState::Idle) = (session.since, session.state) else { return };
+        let Some(key) = session_trigger(self.after) else { return };
+        let settings = settings(key, self.policy);
+        let (Action::Send, Some(delay)) = (settings.action, settings.after) else { return };
+        let signature = self.signature(key);
+        let tracker = self.after.reactions.get(key);
+        let is_told = tracker.is_some_and(|t| t.signature.as_ref() == Some(&signature));
+        if self.now.since(since) >= delay && !is_told {
+            self.fire(key, &settings, signature);
+        }
+    }
+
+    /// Step 5: incidents that the agent has had long enough.
+    fn escalations(&mut self) {
+        for lane in [Lane::Session, Lane::Pr] {
+            let Some(key) = trigger_of(self.after, lane) else { continue };
+            let settings = settings(key, self.policy);
+            let due = self.after.reactions.get(key).is_some_and(|tracker| {
+                !tracker.escalated && self.is_overdue(tracker.first_attempt_at, &settings)
+            });
+            if due {
+                self.escalate(key, &settings);
+            }
+        }
+    }
+
+    fn is_overdue(&self, first: Option<Timestamp>, settings: &Settings<'_>) -> bool {
+        match (first, settings.escalate_after) {
+            (Some(first), Some(limit)) => self.now.since(first) >= limit,
+            (Some(_) | None, None) | (None, Some(_)) => false,
+        }
+    }
+
+    /// Does what the reaction is set to do.
+    fn fire(&mut self, key: &'static str, settings: &Settings<'_>, signature: String) {
+        match settings.action {
+            Action::None => {}
+            Action::Send => self.send(key, settings, signature),
+            Action::Notify => self.notify(key, settings, settings.priority, Form::Notify),
+            Action::Run => self
+                .effects
+                .push(Effect::Run { reaction: key.to_owned(), command: settings.command.to_vec() }),
+            Action::Merge => self.effects.push(Effect::Merge { reaction: key.to_owned() }),
+        }
+    }
+
+    /// Asks the agent, or a person where the agent was asked often enough or is gone.
+    fn send(&mut self, key: &'static str, settings: &Settings<'_>, signature: String) {
+        let gone = self.after.lifecycle.is_terminal();
+        let tracker = self.after.reactions.entry(key.to_owned()).or_default();
+        if tracker.escalated {
+            return;
+        }
+        let repeat = tracker.signature.as_ref() == Some(&signature);
+        tracker.signature = Some(signature.clone());
+        if gone {
+            self.notify(key, settings, settings.priority, Form::Notify);
+            return;
+        }
+        tracker.attempts = tracker.attempts.saturating_add(1);
+        let first = *tracker.first_attempt_at.get_or_insert(self.now);
+        let spent = settings.retries.is_some_and(|retries| tracker.attempts > retries);
+        if spent || self.is_overdue(Some(first), settings) {
+            self.escalate(key, settings);
+            return;
+        }
+        let form = if repeat { Form::Repeat } else { Form::Send };
+        let message = message::compose(key, &self.subject(), settings.message, form);
+        self.effects.push(Effect::Send { reaction: key.to_owned(), signature, repeat, message });
+    }
+
+    /// Hands the incident to a person, once.
+    fn escalate(&mut self, key: &'static str, settings: &Settings<'_>) {
+        if let Some(tracker) = self.after.reactions.get_mut(key) {
+            tracker.escalated = true;
+        }
+        self.notify(key, settings, Priority::Urgent, Form::Escalation);
+    }
+
+    fn notify(
+        &mut self,
+        key: &'static str,
+        settings: &Settings<'_>,
+        priority: Priority,
+        form: Form,
+    ) {
+        // A template written for the agent is no notification.
+        let template = settings.message.filter(|_| settings.action == Action::Notify);
+        let message = message::compose(key, &self.subject(), template, form);
+        self.effects.push(Effect::Notify {
+            reaction: key.to_owned(),
+            priority,
+            escalation: form == Form::Escalation,
+            message,
+        });
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject { record: self.after, scm: self.scm, max: self.policy.message_max }
+    }
+
+    /// Returns what the incident is about; two of one signature are the same incident.
+    fn signature(&self, key: &str) -> String {
+        let lifecycle = &self.after.lifecycle;
+        let head = lifecycle.pr.head_sha.as_deref().unwrap_or("");
+        let text = match (lane_of(key), self.scm) {
+            (Some(Lane::Session) | None, _) | (Some(Lane::Pr), None) => {
+                let since = lifecycle.session.since;
+                since.map_or_else(String::new, |since| since.to_string())
+            }
+            (Some(Lane::Pr), Some(fact)) => match key {
+                CI_FAILED => format!("{}@{head}", failing_checks(fact).join(",")),
+                CHANGES_REQUESTED | BUGBOT_COMMENTS => {
+                    let mut ids: Vec<&str> =
+                        fact.comments.iter().map(|comment| comment.id.as_str()).collect();
+                    ids.sort_unstable();
+                    ids.dedup();
+                    format!("{}@{head}", ids.join(","))
+                }
+                MERGE_CONFLICTS => format!("{head}..{}", fact.base_sha.as_deref().unwrap_or("")),
+                _ => head.to_owned(),
+            },
+        };
+        if text.len() <= MAX_SIGNATURE {
+            return text;
+        }
+        let digest = Sha256::digest(text.as_bytes());
+        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("sha256:{hex}")
+    }
+}
+
+/// Returns the names of the failing checks, sorted, each once.
+pub(super) fn failing_checks(fact: &ScmFact) -> Vec<&str> {
+    let mut names: Vec<&str> = fact
+        .checks
+        .iter()
+        .filter(|check| check.conclusion == CheckConclusion::Failure)
+        .map(|check| check.name.as_str())
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
