@@ -10,6 +10,7 @@ pub mod format;
 pub mod home;
 pub mod lock;
 pub mod project;
+pub mod recover;
 pub mod repair;
 pub mod session;
 pub mod summary;

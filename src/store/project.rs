@@ -12,8 +12,8 @@ use crate::adapter::fs::{self, Durability, FsError};
 use crate::model::id::ProjectId;
 use crate::model::patch;
 use crate::model::time::Timestamp;
-use crate::store::home::{self, Home};
 use crate::store::StoreError;
+use crate::store::home::{self, Home};
 
 /// The project schema that this version writes.
 const SCHEMA: u64 = 1;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::adapter::fs;
 use crate::model::id::SessionId;
 use crate::store::events::{self, Fold, LOG};
-use crate::store::session::{RECORD, keep_rest};
+use crate::store::recover::{RECORD, keep_rest};
 use crate::store::{Home, StoreError, home, lock};
 
 /// What a repair would do.

@@ -18,7 +18,7 @@ use crate::model::time::Timestamp;
 use crate::store::StoreError;
 use crate::store::events::LOG;
 use crate::store::home::{self, Home};
-use crate::store::session::RECORD;
+use crate::store::recover::RECORD;
 
 /// A session in a list.
 #[derive(Clone, Debug, PartialEq)]
