@@ -3,9 +3,11 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use crate::adapter::failpoint;
 
@@ -62,6 +64,36 @@ pub fn read_optional(path: &Path) -> Result<Option<Vec<u8>>, FsError> {
     }
 }
 
+/// Reads a regular file of at most `limit` bytes, `None` where there is none.
+///
+/// Never follows a link and never waits for a pipe: anything but a regular file is an error.
+pub fn read_regular(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, FsError> {
+    let error = |source| FsError::at("read", path)(source);
+    let Some(mut file) = open_regular(path)? else { return Ok(None) };
+    let length = file.metadata().map_err(error)?.len();
+    if length > limit {
+        return Err(error(io::Error::other(format!("it is longer than {limit} bytes"))));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+    (&mut file).take(limit).read_to_end(&mut bytes).map_err(error)?;
+    Ok(Some(bytes))
+}
+
+/// Opens a regular file for reading, `None` where there is none; see [`read_regular`].
+pub fn open_regular(path: &Path) -> Result<Option<File>, FsError> {
+    let error = |source| FsError::at("open", path)(source);
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Ok(file) => file,
+        Err(source) if is_absent(&source) => return Ok(None),
+        Err(source) => return Err(error(source)),
+    };
+    if !file.metadata().map_err(error)?.is_file() {
+        return Err(error(io::Error::other("it is not a regular file")));
+    }
+    Ok(Some(file))
+}
+
 /// Reads a text file, an error where it is not UTF-8.
 pub fn read_text(path: &Path) -> Result<String, FsError> {
     fs::read_to_string(path).map_err(FsError::at("read", path))
@@ -69,7 +101,7 @@ pub fn read_text(path: &Path) -> Result<String, FsError> {
 
 /// Reads the last `limit` bytes of a file.
 pub fn read_tail(path: &Path, limit: u64) -> Result<Vec<u8>, FsError> {
-    use std::io::{Read, Seek, SeekFrom};
+    use std::io::{Seek, SeekFrom};
     let error = |source| FsError::at("read", path)(source);
     let mut file = File::open(path).map_err(error)?;
     let length = file.metadata().map_err(error)?.len();
@@ -88,6 +120,8 @@ pub fn replace(path: &Path, bytes: &[u8], durability: Durability) -> Result<(), 
     let mut temporary =
         tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(directory).map_err(error)?;
     failpoint::pass("fs.write").map_err(error)?;
+    // The umask may have taken bits away.
+    temporary.as_file().set_permissions(fs::Permissions::from_mode(0o600)).map_err(error)?;
     temporary.write_all(bytes).map_err(error)?;
     if durability == Durability::PowerCut {
         failpoint::pass("fs.sync").map_err(error)?;
@@ -129,7 +163,7 @@ pub fn open_append(path: &Path) -> Result<File, FsError> {
         .read(true)
         .create(true)
         .mode(0o600)
-        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
         .open(path)
         .map_err(FsError::at("open", path))
 }
