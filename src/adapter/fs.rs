@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use crate::adapter::failpoint;
+use crate::model::time::Timestamp;
 
 /// Prefix of our temporary files; a reap removes those that a killed process left.
 pub const TEMPORARY_PREFIX: &str = ".ao-tmp-";
@@ -195,6 +196,11 @@ pub fn sync_directory(path: &Path) -> Result<(), FsError> {
     File::open(path).and_then(|directory| directory.sync_all()).map_err(error)
 }
 
+/// Syncs the content of a file that another program wrote.
+pub fn sync_file(path: &Path) -> Result<(), FsError> {
+    File::open(path).and_then(|file| file.sync_all()).map_err(FsError::at("sync", path))
+}
+
 /// Renames a file or directory.
 pub fn rename(from: &Path, to: &Path) -> Result<(), FsError> {
     failpoint::pass("fs.rename").map_err(FsError::at("rename", from))?;
@@ -210,6 +216,47 @@ pub fn replace_link(link: &Path, target: &Path) -> Result<(), FsError> {
     let temporary = link.with_file_name(name);
     std::os::unix::fs::symlink(target, &temporary).map_err(FsError::at("link", link))?;
     rename(&temporary, link)
+}
+
+/// Creates a directory and its parents with the modes the umask gives.
+pub fn create_directories(path: &Path) -> Result<(), FsError> {
+    fs::create_dir_all(path).map_err(FsError::at("create", path))
+}
+
+/// Copies a file with its permissions to a path that must not exist, sharing its blocks where
+/// the file system can.
+pub fn copy_file(from: &Path, to: &Path) -> Result<(), FsError> {
+    let error = |source| FsError::at("copy", from)(source);
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+    let mut source = options.open(from).map_err(error)?;
+    let permissions = source.metadata().map_err(error)?.permissions();
+    let mut copy = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(to)
+        .map_err(FsError::at("create", to))?;
+    let copied = match rustix::fs::ioctl_ficlone(&copy, &source) {
+        Ok(()) => Ok(()),
+        Err(_) => io::copy(&mut source, &mut copy).map(|_| ()),
+    };
+    let copied = copied.and_then(|()| copy.set_permissions(permissions));
+    copied.map_err(|source| {
+        let _ = fs::remove_file(to);
+        error(source)
+    })
+}
+
+/// Creates at `to` a symbolic link with the same text as the one at `from`.
+pub fn copy_link(from: &Path, to: &Path) -> Result<(), FsError> {
+    let target = fs::read_link(from).map_err(FsError::at("read", from))?;
+    symlink(&target, to)
+}
+
+/// Creates a symbolic link at `at` that leads to `target`.
+pub fn symlink(target: &Path, at: &Path) -> Result<(), FsError> {
+    std::os::unix::fs::symlink(target, at).map_err(FsError::at("link", at))
 }
 
 /// Removes a file; one that is not there is a success.
@@ -261,6 +308,12 @@ pub fn metadata(path: &Path) -> Result<Option<fs::Metadata>, FsError> {
         Err(error) if is_absent(&error) => Ok(None),
         Err(error) => Err(FsError::at("look at", path)(error)),
     }
+}
+
+/// Returns when the content was last changed, `None` where the file system does not tell.
+pub fn modified(metadata: &fs::Metadata) -> Option<Timestamp> {
+    let since = metadata.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some(Timestamp::from_millis(i64::try_from(since.as_millis()).ok()?))
 }
 
 /// Returns the path with every link resolved.

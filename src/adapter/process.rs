@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "reads /proc")]
 
 use std::io;
+use std::path::Path;
 
 use crate::model::id::ProcessIdentity;
 
@@ -44,6 +45,25 @@ pub fn presence(identity: &ProcessIdentity) -> io::Result<Presence> {
         Some(stat) if stat.start == identity.pid_start && !stat.is_zombie() => Presence::Alive,
         Some(_) | None => Presence::Gone,
     })
+}
+
+/// Returns number and name of each process whose working directory is `directory` or below it.
+///
+/// Processes that may not be asked, those of other users, are left out.
+pub fn inside(directory: &Path) -> io::Result<Vec<(u32, String)>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        let Ok(cwd) = std::fs::read_link(format!("/proc/{pid}/cwd")) else { continue };
+        if cwd.starts_with(directory) {
+            let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+            found.push((pid, name.trim().to_owned()));
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// The fields of `/proc/<pid>/stat` that are read here.
