@@ -4,6 +4,8 @@
 
 use toml::Value;
 
+use crate::model::policy::PERMISSIONS;
+
 /// What a value must look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -61,8 +63,6 @@ pub struct Key {
     pub from_repository: FromRepository,
 }
 
-/// The permission modes, the most careful first.
-pub const PERMISSIONS: &[&str] = &["default", "accept-edits", "auto", "bypass"];
 /// The keys of reactions.
 pub const REACTIONS: &[&str] = &[
     "agent-needs-input",
@@ -214,7 +214,8 @@ impl Kind {
                 "a command as a list of arguments such as [\"make\", \"test\"]".to_owned()
             }
             Self::Commands => {
-                "a list of commands, each a list of arguments such as [[\"npm\", \"ci\"]]".to_owned()
+                "a list of commands, each a list of arguments such as [[\"npm\", \"ci\"]]"
+                    .to_owned()
             }
             Self::Size => "columns and rows such as [200, 50], 10 to 1000 each".to_owned(),
             Self::BranchTemplate => "a branch name with {id} in it".to_owned(),

@@ -15,6 +15,7 @@ use toml::{Spanned, Table, Value};
 use crate::adapter::fs::{self, FsError};
 use crate::config::Config;
 use crate::config::keys::{self, FromRepository, KEYS};
+use crate::model::notifier::Notifier;
 use crate::model::policy::Policy;
 
 /// The variables that set a key; others are not the configuration's business.
@@ -309,7 +310,7 @@ fn merge(layers: &[Layer]) -> Result<Layered, ConfigError> {
 fn check_notifiers(values: &Table, layers: &[Layer]) -> Result<(), ConfigError> {
     let Some(Value::Table(notifiers)) = values.get("notifiers") else { return Ok(()) };
     for (name, value) in notifiers {
-        if let Err(error) = crate::config::Notifier::deserialize(value.clone()) {
+        if let Err(error) = Notifier::deserialize(value.clone()) {
             let path = ["notifiers".to_owned(), name.clone()];
             let holds = |layer: &&Layer| {
                 layer.values.get("notifiers").and_then(|table| table.get(name)).is_some()
