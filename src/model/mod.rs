@@ -6,6 +6,7 @@ pub mod event;
 pub mod facts;
 pub mod id;
 pub mod lifecycle;
+pub mod notifier;
 pub mod patch;
 pub mod policy;
 pub mod record;
