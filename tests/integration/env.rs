@@ -280,18 +280,24 @@ impl TestEnvironment {
 
     /// Puts programs in front of PATH; a text without `#!` is for `sh`.
     pub(crate) fn shims(&self, programs: &[(&str, &str)]) {
+        let aside = self.path("tmp/shims");
+        fs::create_dir_all(&aside).unwrap();
+        let mut copy = self.command(program_in_path("cp").expect("cp is installed"));
         for (name, text) in programs {
             let text = if text.starts_with("#!") {
                 (*text).to_owned()
             } else {
                 format!("#!/bin/sh\n{text}")
             };
-            // Written aside and renamed: a program that is running cannot be written to.
-            let (aside, path) = (self.path("tmp").join(name), self.path("bin").join(name));
-            fs::write(&aside, text).unwrap();
-            fs::set_permissions(&aside, fs::Permissions::from_mode(0o755)).unwrap();
-            fs::rename(&aside, &path).unwrap();
+            fs::write(aside.join(name), text).unwrap();
+            fs::set_permissions(aside.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+            // A shell may still be reading the old one.
+            let _ = fs::remove_file(self.path("bin").join(name));
+            copy = copy.arg(aside.join(name));
         }
+        // Not written here: a child that another test forks meanwhile would hold the file open
+        // for writing, and a program open for writing cannot be run.
+        self.run(&copy.arg(self.path("bin"))).success();
     }
 
     /// Makes programs impossible to find: PATH becomes a directory of links to all the others.

@@ -6,4 +6,6 @@
 
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod env;
+mod scripts;
 mod tidy;
+mod timer;
