@@ -104,7 +104,7 @@ pub enum SchedulerError {
     #[error("there is neither a systemd user manager nor a crontab program")]
     NoScheduler,
     /// A path that would mean something else in a unit or a crontab.
-    #[error("{what} `{}` cannot be written into a timer: it has to be absolute, UTF-8 and without control characters", value.escape_debug())]
+    #[error("{what} `{}` cannot be written into a timer: it has to be absolute, UTF-8 and without control characters or, for systemd's program, quotes", value.escape_debug())]
     Unspeakable {
         /// Which path.
         what: &'static str,
@@ -221,6 +221,10 @@ pub fn unit_name(home: &Path) -> String {
 /// Returns the service that makes one pass.
 pub fn service_unit(ao: &Path, home: &Path, path: &str) -> Result<String, SchedulerError> {
     let (ao, home) = (speakable("the program", ao)?, speakable("the home", home)?);
+    // systemd takes no such program, however it is quoted.
+    if ao.contains(['"', '\'', '\\']) {
+        return Err(SchedulerError::Unspeakable { what: "the program", value: ao.to_owned() });
+    }
     let path = without_control("PATH", path)?;
     let limit = PASS_LIMIT.as_secs();
     // KillMode: with the default, the end of a pass would kill every process it left running, a
@@ -589,6 +593,10 @@ mod tests {
             let line = cron_line(Path::new(bad), good, "/bin", minute);
             assert!(matches!(line, Err(SchedulerError::Unspeakable { .. })), "{bad:?}");
             let unit = service_unit(good, Path::new(bad), "/bin");
+            assert!(matches!(unit, Err(SchedulerError::Unspeakable { .. })), "{bad:?}");
+        }
+        for bad in ["/a'b", "/a\"b", "/a\\b"] {
+            let unit = service_unit(Path::new(bad), good, "/bin");
             assert!(matches!(unit, Err(SchedulerError::Unspeakable { .. })), "{bad:?}");
         }
         let long = cron_line(good, good, &"/bin:".repeat(200), minute);

@@ -159,13 +159,13 @@ fn systemd_units_are_written_started_and_taken_back() {
 fn systemd_itself_finds_nothing_wrong_with_the_units() {
     let Some(analyze) = program_in_path("systemd-analyze") else { return };
     let env = TestEnvironment::new();
-    for directory in ["plain", STRANGE] {
-        let directory = env.path(directory);
-        let ao = fake_ao(&env, &directory);
-        let name = unit_name(&directory);
+    // A program with a quote or a backslash in its path is refused; a home may have them.
+    for (directory, home) in [("plain", "plain"), ("a b%c$HOME;g#h`i`", STRANGE)] {
+        let (home, ao) = (env.path(home), fake_ao(&env, &env.path(directory)));
+        let name = unit_name(&home);
         let files = [
-            (format!("{name}.service"), service_unit(&ao, &directory, "/bin:/x y").unwrap()),
-            (format!("{name}.timer"), timer_unit(&directory, MINUTE).unwrap()),
+            (format!("{name}.service"), service_unit(&ao, &home, "/bin:/x y").unwrap()),
+            (format!("{name}.timer"), timer_unit(&home, MINUTE).unwrap()),
         ];
         let paths = files.map(|(file, text)| {
             let path = env.path("tmp").join(file);
