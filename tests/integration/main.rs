@@ -1,1 +1,3 @@
-fn main() {}
+//! Real tmux, real files, real processes.
+
+mod runtime;

@@ -322,13 +322,12 @@ impl Tmux {
             if output.success() {
                 return Ok(output);
             }
-            match parse::classify(&output.stderr) {
-                Failure::Transient if attempt < ATTEMPTS => {
-                    attempt += 1;
-                    clock::pause(BETWEEN);
-                }
-                failure => return Err(self.failed(failure, doing, &output)),
+            let failure = parse::classify(&output.stderr);
+            if failure != Failure::Transient || attempt == ATTEMPTS {
+                return Err(self.failed(failure, doing, &output));
             }
+            attempt += 1;
+            clock::pause(BETWEEN);
         }
     }
 
@@ -344,9 +343,10 @@ impl Tmux {
     }
 
     fn client_error(&self, error: CmdError) -> RuntimeError {
-        match error {
-            CmdError::TimedOut { .. } => RuntimeError::Unresponsive { socket: self.socket.clone() },
-            other => missing_or_cmd(other),
+        if matches!(error, CmdError::TimedOut { .. }) {
+            RuntimeError::Unresponsive { socket: self.socket.clone() }
+        } else {
+            missing_or_cmd(error)
         }
     }
 
@@ -396,15 +396,15 @@ impl Tmux {
     /// Creates the session and returns its pane.
     fn create(&self, spec: &LaunchSpec) -> Result<Option<Pane>, RuntimeError> {
         let client = self.client(creation(spec)?);
-        match client.output().map_err(|error| self.client_error(error))? {
-            output if output.success() => Ok(parse::panes(&output.text())?.pop()),
-            output => match parse::classify(&output.stderr) {
-                Failure::Duplicate => {
-                    Err(RuntimeError::NameTaken { session: spec.session.clone() })
-                }
-                failure => Err(self.failed(failure, "create a session", &output)),
-            },
+        let output = client.output().map_err(|error| self.client_error(error))?;
+        if output.success() {
+            return Ok(parse::panes(&output.text())?.pop());
         }
+        let failure = parse::classify(&output.stderr);
+        if failure == Failure::Duplicate {
+            return Err(RuntimeError::NameTaken { session: spec.session.clone() });
+        }
+        Err(self.failed(failure, "create a session", &output))
     }
 
     /// Waits until the launcher says that the agent runs.
@@ -478,17 +478,12 @@ impl Tmux {
         if let Ok(Some(Ok(_))) = started_or_ended(spec) {
             return self.handshake(spec, None);
         }
-        let error = match error {
-            RuntimeError::StartFailed { session, why, screen } if screen.is_empty() => {
-                match self.start_failed(spec, &why) {
-                    RuntimeError::StartFailed { screen, .. } => {
-                        RuntimeError::StartFailed { session, why, screen }
-                    }
-                    other => other,
-                }
-            }
-            other => other,
-        };
+        let mut error = error;
+        if let RuntimeError::StartFailed { why, screen, .. } = &error
+            && screen.is_empty()
+        {
+            error = self.start_failed(spec, why);
+        }
         process::end_marked(&spec.launch, GRACE).map_err(RuntimeError::io("end the agent"))?;
         if !matches!(error, RuntimeError::Unresponsive { .. }) {
             self.destroy(&spec.session, &spec.launch)?;
@@ -553,9 +548,10 @@ impl Tmux {
 }
 
 fn missing_or_cmd(error: CmdError) -> RuntimeError {
-    match error {
-        CmdError::Missing { .. } => RuntimeError::Missing,
-        other => RuntimeError::Cmd(other),
+    if matches!(error, CmdError::Missing { .. }) {
+        RuntimeError::Missing
+    } else {
+        RuntimeError::Cmd(error)
     }
 }
 
