@@ -168,7 +168,7 @@ fn undo_workspace(handle: &WorkspaceHandle, id: &SessionId) -> Result<Vec<String
     // A git child of the dead owner gets SIGTERM when its parent dies and cleans up after
     // itself; it must be through before its leftovers are looked at.
     clock::poll_until(Deadline::after(CHILDREN_DEADLINE), || {
-        process::any_with_cwd_inside(&handle.path).ok().filter(Option::is_none)
+        process::inside(&handle.path).ok().filter(Vec::is_empty)
     });
     match workspace::repository_of(handle) {
         Ok(repository) => workspace::undo(&repository, handle, id),
