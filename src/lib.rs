@@ -12,6 +12,7 @@ pub mod config;
 pub mod store;
 
 pub mod demo;
+pub mod generate;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
