@@ -240,13 +240,13 @@ mod tests {
         Tick
 
         ```text
-        tool clock [COMMAND]
+        tool clock [OPTIONS] [COMMAND]
         ```
 
         ## `tool clock stop`
 
         ```text
-        tool clock stop
+        tool clock stop [OPTIONS]
         ```
         ");
     }
