@@ -183,3 +183,49 @@ impl From<CmdError> for CommandError {
         Self::new(exit, error.into())
     }
 }
+
+impl From<StoreError> for CommandError {
+    fn from(error: StoreError) -> Self {
+        let (exit, hint): (Exit, Option<&str>) = match &error {
+            StoreError::NotFound { .. } | StoreError::NoProject { .. } => {
+                (Exit::NotFound, Some("`ao ls --all` lists every session"))
+            }
+            StoreError::Archived { .. } => (
+                Exit::Conflict,
+                Some("it was cleaned up; `ao restore` brings it back while its trash is kept"),
+            ),
+            StoreError::Exists { .. } => {
+                (Exit::Conflict, Some("choose another --id, or say --if-exists reuse or replace"))
+            }
+            StoreError::Locked(error) => return Self::of_lock(error.to_string(), &error.clone()),
+            StoreError::Conflict { .. } => (Exit::Conflict, Some("read it again, then retry")),
+            StoreError::Damaged { .. } => {
+                (Exit::Internal, Some("`ao doctor --state` shows what can be repaired"))
+            }
+            StoreError::NewerRecord { .. } | StoreError::NewerFormat { .. } => {
+                (Exit::MissingDependency, Some("use the newer ao that wrote it"))
+            }
+            StoreError::Owner { .. } => (
+                Exit::Denied,
+                Some("a home must belong to the user who runs ao; choose another with --home"),
+            ),
+            StoreError::Mode { .. } => (Exit::Denied, Some("chmod go-w the directory")),
+            StoreError::NoLocks { .. } => {
+                (Exit::Internal, Some("put the home on a local file system with --home"))
+            }
+            StoreError::Symlink { .. } => {
+                (Exit::Refused, Some("remove the link, or choose another --home"))
+            }
+            StoreError::Unstorable { .. } => (Exit::Internal, None),
+            StoreError::Fs(fs) => {
+                let (exit, hint) = fs_exit(fs);
+                let mut error = Self::new(exit, error.into());
+                error.hint = hint;
+                return error;
+            }
+        };
+        let mut error = Self::new(exit, error.into());
+        error.hint = hint.map(str::to_owned);
+        error
+    }
+}

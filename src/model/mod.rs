@@ -1,5 +1,6 @@
 //! Plain data and pure operations on it: no file, no clock, no process.
 
+pub mod answer;
 pub mod check;
 pub mod effect;
 pub mod event;

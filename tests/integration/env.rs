@@ -453,8 +453,8 @@ impl TestEnvironment {
             }
             left.iter().all(|pid| is_zombie(*pid)).then_some(())
         });
-        if gone.is_none() {
-            eprintln!("processes of a test survived it: {:?}", self.processes());
+        if gone.is_none() && !std::thread::panicking() {
+            panic!("processes of a test survived it: {:?}", self.processes());
         }
     }
 }

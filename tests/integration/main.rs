@@ -6,6 +6,7 @@
 
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod env;
+mod generated;
 mod runtime;
 mod scripts;
 mod tidy;

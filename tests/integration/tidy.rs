@@ -235,7 +235,8 @@ fn files_are_short_and_say_what_they_are_for() {
         if lines > LONGEST_FILE {
             offences.push(format!("{}: {lines} lines", source.path));
         }
-        if !source.text.starts_with("//!") {
+        let first = source.text.lines().find(|line| !line.starts_with("#![") && !line.is_empty());
+        if !first.is_some_and(|line| line.starts_with("//!")) {
             offences.push(format!("{}: does not open with `//!`", source.path));
         }
     }
@@ -332,10 +333,11 @@ fn every_dependency_has_its_reason() {
     for line in manifest.lines() {
         if line.starts_with('[') {
             in_dependencies = line.ends_with("dependencies]");
-        } else if in_dependencies && !line.is_empty() && !line.starts_with(['#', ' ', ']', '}']) {
-            if !before.starts_with('#') {
-                offences.push(line.to_owned());
-            }
+        } else if in_dependencies
+            && line.starts_with(|first: char| first.is_alphanumeric())
+            && !before.starts_with('#')
+        {
+            offences.push(line.to_owned());
         }
         before = line;
     }
