@@ -425,13 +425,23 @@ impl TestEnvironment {
         path
     }
 
-    /// Returns whether a process belongs here: a variable of it begins with the root's path, or
-    /// its working directory is below it. The root's name is random, so nothing else does.
+    /// Returns whether a process belongs here: a variable of it begins with the root's path, its
+    /// working directory is below it, or it is a tmux server whose socket is. The root's name is
+    /// random, so nothing else does.
     fn owns(&self, pid: u32) -> bool {
         let root = self.root.path();
         let in_root = |path: &Path| path.starts_with(root);
         if fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| in_root(&cwd)) {
             return true;
+        }
+        let is_server = fs::read_to_string(format!("/proc/{pid}/comm"))
+            .is_ok_and(|name| name.starts_with("tmux: server"));
+        if is_server {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let mut words = line.split(|byte| *byte == 0);
+            if words.any(|word| in_root(Path::new(&*String::from_utf8_lossy(word)))) {
+                return true;
+            }
         }
         let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { return false };
         environment.split(|byte| *byte == 0).any(|variable| {
@@ -645,8 +655,12 @@ fn nothing_outlives_an_environment() {
     // A process without any variable is told by where it stands.
     let mut bare = env.command("env").args(["-i", "sleep", "600"]).spawn_quietly();
     kill_process(Pid::from_child(&stopped), Signal::STOP).unwrap();
-    let all = env.wait_for("server, pane and two children", || {
-        Some(env.processes()).filter(|all| all.len() == 4)
+    let other = env.path("other.sock");
+    let tmux = program_in_path("tmux").unwrap();
+    let start = env.command("env").cwd("/").arg("-i").arg(tmux).arg("-S").arg(other);
+    env.run(&start.args(["-f", "/dev/null", "new-session", "-d", "exec sleep 600"])).success();
+    let all = env.wait_for("two servers and their panes, two children", || {
+        Some(env.processes()).filter(|all| all.len() == 6)
     });
     drop(env);
     assert!(all.iter().all(|pid| is_zombie(*pid)), "{all:?}");

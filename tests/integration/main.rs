@@ -7,6 +7,8 @@
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod env;
 mod generated;
+#[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
+mod schema;
 mod scripts;
 mod tidy;
 mod timer;
