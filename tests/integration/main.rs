@@ -8,6 +8,8 @@
 mod env;
 mod generated;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
+mod outcome;
+#[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod schema;
 mod scripts;
 mod tidy;
