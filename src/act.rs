@@ -7,11 +7,13 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::adapter::agent;
 use crate::adapter::clock::{self, Deadline};
 use crate::adapter::cmd::{self, Cmd};
 use crate::adapter::notify::{self, Notice};
 use crate::adapter::process::{self, Presence};
-use crate::adapter::runtime::tmux::{SendOptions, SendOutcome, Tmux};
+use crate::adapter::runtime::tmux::Tmux;
+use crate::adapter::runtime::tmux_send::{SendOptions, SendOutcome};
 use crate::config::Layered;
 use crate::decide::{self, Sendable};
 use crate::invocation::{self, World};
@@ -19,7 +21,7 @@ use crate::model::effect::{Claim, Effect, EntryKind, OutboxEntry, Priority};
 use crate::model::facts::{Bare, Observation};
 use crate::model::id::SessionId;
 use crate::model::lifecycle::ActivityState;
-use crate::model::record::{Record, RuntimeKind, Signals};
+use crate::model::record::{Mode, Record, RuntimeKind, Signals};
 use crate::model::sanitize;
 use crate::model::status::Status;
 use crate::model::time::Timestamp;
@@ -310,6 +312,9 @@ fn notify_person(
 ) -> Result<Delivery, SessionError> {
     let record = world.home.load(id)?.record;
     let priority = entry.priority.unwrap_or(Priority::Info);
+    let Some(project) = &record.project else {
+        return Ok(Delivery::Dropped("its session belongs to no project".into()));
+    };
     let mut failures = Vec::new();
     let mut told = Vec::new();
     for (name, notifier) in &layered.config.notifiers {
@@ -319,12 +324,12 @@ fn notify_person(
         let notice = Notice {
             id: &format!("{id}.{key}"),
             session: id,
-            project: record.project.as_ref(),
+            project,
             status: Status::of(&record.lifecycle),
             priority,
             escalation: entry.escalation,
-            reaction: entry.reaction.as_deref(),
-            title: record.title.as_deref(),
+            reaction: entry.reaction.as_deref().unwrap_or("message"),
+            title: record.title.as_deref().unwrap_or_default(),
             message: &entry.message,
             at: entry.created_at,
         };
@@ -383,10 +388,23 @@ fn type_text(
         let heard = activity.state == ActivityState::Active && activity.last_activity_at >= since;
         heard.then_some(())
     };
-    let mut proof = |deadline: Deadline| clock::poll_until(deadline, &mut submitted).is_some();
+    let mut proof = |deadline: Deadline| {
+        by_hook && clock::poll_until(deadline, &mut submitted).is_some()
+    };
+    let cards = agent::load_cards(&world.config_directory.join("agents"))?;
+    let card = cards.find(&record.agent)?;
+    let dialog = |screen: &str| {
+        let open = card.terminal.dialog.iter().any(|pattern| pattern.is_match(screen));
+        open.then(|| "a dialog is open".to_owned())
+    };
+    let options = SendOptions {
+        submit: true,
+        bracketed: record.mode == Mode::Interactive,
+        blocked: Some(&dialog),
+        proof: &mut proof,
+    };
     let tmux = Tmux::new(world.home.root(), &world.config_directory)?;
     let text = sanitize::paste(&entry.message);
-    let options = SendOptions { proof: by_hook.then_some(&mut proof) };
     Ok(match tmux.send(id, launch, &text, options) {
         Ok(SendOutcome::Submitted) => Delivery::Delivered,
         Ok(SendOutcome::Unconfirmed { why }) => Delivery::Unconfirmed(why),

@@ -84,6 +84,11 @@ pub fn answer_schema() -> Value {
     schemars::schema_for!(Answer).to_value()
 }
 
+/// Returns both schemas as one document, under `record` and `answer`.
+pub fn schemas() -> Value {
+    serde_json::json!({ "record": record_schema(), "answer": answer_schema() })
+}
+
 /// One command as a page.
 struct Page {
     /// As it is typed: `ao timer install`.

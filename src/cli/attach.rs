@@ -40,8 +40,8 @@ pub fn run(context: &Context, args: &AttachArgs) -> Result<Exit, CommandError> {
             .hint(format!("`ao output {id}` shows its screen")));
     }
     let tmux = Tmux::new(world.home.root(), &world.config_directory)?;
-    let (status, launch) = (Status::of(&record.lifecycle), record.handles.launch.as_ref());
-    if !launch.map_or(Ok(false), |launch| tmux.has(&id, launch))? {
+    let status = Status::of(&record.lifecycle);
+    if !tmux.has(&id)? {
         return Err(SessionError::WrongState { id, status, why: "its pane is gone" }.into());
     }
     Err(tmux.attach_command(&id, args.read_only).exec().into())

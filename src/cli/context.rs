@@ -39,6 +39,16 @@ impl Context {
         Ok(self.world_of(home))
     }
 
+    /// Opens a home that is there for writing; one that is not is an error, and stays away.
+    pub fn existing_world(&self) -> Result<World, CommandError> {
+        let path = self.home_path()?;
+        if !path.join("format").exists() {
+            let error = anyhow::anyhow!("{} is no home of ao", path.display());
+            return Err(CommandError::new(Exit::NotFound, error));
+        }
+        self.world()
+    }
+
     /// Returns the home's path.
     pub fn home_path(&self) -> Result<std::path::PathBuf, CommandError> {
         self.env.home(self.global.home.as_deref()).ok_or_else(|| {

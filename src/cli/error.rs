@@ -197,7 +197,7 @@ impl From<StoreError> for CommandError {
             StoreError::Exists { .. } => {
                 (Exit::Conflict, Some("choose another --id, or say --if-exists reuse or replace"))
             }
-            StoreError::Locked(error) => return Self::of_lock(error.to_string(), &error.clone()),
+            StoreError::Locked(lock) => lock_exit(lock),
             StoreError::Conflict { .. } => (Exit::Conflict, Some("read it again, then retry")),
             StoreError::Damaged { .. } => {
                 (Exit::Internal, Some("`ao doctor --state` shows what can be repaired"))
@@ -227,5 +227,222 @@ impl From<StoreError> for CommandError {
         let mut error = Self::new(exit, error.into());
         error.hint = hint.map(str::to_owned);
         error
+    }
+}
+
+fn lock_exit(error: &LockError) -> (Exit, Option<&'static str>) {
+    match error {
+        LockError::Timeout { .. } => (
+            Exit::Conflict,
+            Some("try again when it is done, or wait longer with --lock-timeout; nothing has to be removed"),
+        ),
+        LockError::Gone { .. } | LockError::Replaced { .. } => (Exit::Conflict, Some("try again")),
+        LockError::Fs(fs) if fs.is_denied() => (Exit::Denied, None),
+        LockError::Fs(_) => (Exit::Internal, None),
+    }
+}
+
+impl From<LockError> for CommandError {
+    fn from(error: LockError) -> Self {
+        StoreError::from(error).into()
+    }
+}
+
+impl From<GitError> for CommandError {
+    fn from(error: GitError) -> Self {
+        let (exit, hint) = match &error {
+            GitError::Missing => (Exit::MissingDependency, Some("install git")),
+            GitError::NotARepository { .. } => {
+                (Exit::NotFound, Some("run it inside a git repository"))
+            }
+            GitError::NoCommit { .. } => (Exit::Invalid, Some("make a first commit")),
+            GitError::Bare { .. } => {
+                (Exit::Invalid, Some("run it inside a worktree of that repository"))
+            }
+            GitError::Dubious { .. } => (Exit::Denied, None),
+            GitError::BaseNotFound { .. } => {
+                (Exit::NotFound, Some("`git branch --all` lists what there is"))
+            }
+            GitError::BranchElsewhere { .. }
+            | GitError::BranchExists { .. }
+            | GitError::BranchNameTaken { .. } => {
+                (Exit::Conflict, Some("choose another --branch"))
+            }
+            GitError::BranchGone { .. } | GitError::Gone { .. } => (Exit::NotFound, None),
+            GitError::PathOccupied { .. } => (Exit::Conflict, Some("move it away")),
+            GitError::InsideWorkTree { .. } => {
+                (Exit::Invalid, Some("set workspace.root to a place outside the repository"))
+            }
+            GitError::WrongRepository { .. } => {
+                (Exit::Refused, Some("`git worktree list` shows what belongs where"))
+            }
+            GitError::Locked { .. } => {
+                (Exit::Conflict, Some("`git worktree unlock` lets go of it"))
+            }
+            GitError::NestedRepository { .. } => (Exit::Refused, Some("move it away first")),
+            GitError::UnsafePath { .. } => {
+                (Exit::Invalid, Some("workspace.copy and .symlinks take paths inside it"))
+            }
+            GitError::Unreadable { .. } | GitError::Failed { .. } | GitError::Cmd(_) => {
+                (Exit::Internal, None)
+            }
+            GitError::Fs(fs) => (fs_exit(fs).0, None),
+        };
+        let mut error = Self::new(exit, error.into());
+        error.hint = hint.map(str::to_owned);
+        error
+    }
+}
+
+impl From<RuntimeError> for CommandError {
+    fn from(error: RuntimeError) -> Self {
+        let (exit, hint) = match &error {
+            RuntimeError::Missing | RuntimeError::TooOld { .. } => (
+                Exit::MissingDependency,
+                Some("install tmux 3.2 or newer, or run one-shot agents with --runtime process".into()),
+            ),
+            RuntimeError::StartFailed { screen, .. } if !screen.trim().is_empty() => {
+                (Exit::Internal, Some(format!("its last output was:\n{}", screen.trim_end())))
+            }
+            RuntimeError::Occupied { .. } | RuntimeError::NameTaken { .. } => {
+                (Exit::Conflict, Some("`ao kill` ends it".into()))
+            }
+            RuntimeError::SocketPath { .. } => {
+                (Exit::Denied, Some("choose another --home, or set XDG_RUNTIME_DIR".into()))
+            }
+            RuntimeError::NotThisLaunch { .. } | RuntimeError::NoSuchTarget { .. } => {
+                (Exit::Conflict, Some("`ao status` shows what there is".into()))
+            }
+            RuntimeError::InvalidKey(_) => (Exit::Invalid, None),
+            RuntimeError::Fs(fs) => fs_exit(fs),
+            RuntimeError::StartFailed { .. }
+            | RuntimeError::Unresponsive { .. }
+            | RuntimeError::ServerAbsent { .. }
+            | RuntimeError::Tmux { .. }
+            | RuntimeError::Unreadable { .. }
+            | RuntimeError::Cmd(_)
+            | RuntimeError::Io { .. } => (Exit::Internal, None),
+        };
+        let retryable = matches!(&error, RuntimeError::Unresponsive { .. });
+        let mut error = Self::new(exit, error.into());
+        error.hint = hint;
+        error.retryable |= retryable;
+        error
+    }
+}
+
+impl From<CardError> for CommandError {
+    fn from(error: CardError) -> Self {
+        let exit = match &error {
+            CardError::File(fs) => fs_exit(fs).0,
+            CardError::Unknown { .. }
+            | CardError::Bad { .. }
+            | CardError::Unsupported { .. }
+            | CardError::PromptNeeded(_)
+            | CardError::Nul(_)
+            | CardError::TooLong { .. } => Exit::Invalid,
+        };
+        Self::new(exit, error.into())
+    }
+}
+
+impl From<SchedulerError> for CommandError {
+    fn from(error: SchedulerError) -> Self {
+        let (exit, hint) = match &error {
+            SchedulerError::NoScheduler => (
+                Exit::MissingDependency,
+                Some("run `ao reap` yourself, or let `ao wait` do it as it goes"),
+            ),
+            SchedulerError::Unspeakable { .. } | SchedulerError::TooLong { .. } => {
+                (Exit::Invalid, None)
+            }
+            SchedulerError::Crontab { .. } | SchedulerError::Cmd(_) => (Exit::Internal, None),
+            SchedulerError::Fs(fs) => (fs_exit(fs).0, None),
+        };
+        let mut error = Self::new(exit, error.into());
+        error.hint = hint.map(str::to_owned);
+        error
+    }
+}
+
+impl From<SessionError> for CommandError {
+    fn from(error: SessionError) -> Self {
+        let (exit, hint) = match &error {
+            SessionError::Busy { .. } => {
+                (Exit::Conflict, "wait until it is done; a dead one is finished by `ao reap`".into())
+            }
+            SessionError::WrongState { id, .. } => {
+                (Exit::Conflict, format!("`ao explain {id}` says why it is where it is"))
+            }
+            SessionError::NoAgent { .. } => {
+                (Exit::Invalid, "name one with --agent, or `ao config set agent NAME`".into())
+            }
+            SessionError::AgentMissing { .. } => {
+                (Exit::MissingDependency, "install it, or name another with --agent".into())
+            }
+            SessionError::TooMany { .. } => {
+                (Exit::Conflict, "end some, or raise max_sessions in the configuration".into())
+            }
+            SessionError::IssueTaken { id, .. } => {
+                (Exit::Conflict, format!("`ao send {id}` reaches it"))
+            }
+            SessionError::RepositoryTaken { id, .. } => {
+                (Exit::Conflict, format!("end {id} first, or work in a worktree"))
+            }
+            SessionError::NotTrusted { shown, hash } => (
+                Exit::Refused,
+                format!("{}\nrun `ao trust` to approve them; in CI set AO_TRUST={hash}", shown.join("\n")),
+            ),
+            SessionError::PostCreate { .. } => {
+                (Exit::Internal, "the workspace was removed again; mend the command".into())
+            }
+            SessionError::InTheWay { .. } => (Exit::Conflict, "move it away".into()),
+            SessionError::PromptNul => (Exit::Invalid, "take the NUL byte out".into()),
+            SessionError::Kept { .. } => (
+                Exit::Refused,
+                "commit or remove it, or say --force, which saves everything first".into(),
+            ),
+            SessionError::Store(_)
+            | SessionError::Config(_)
+            | SessionError::Decide(_)
+            | SessionError::Git(_)
+            | SessionError::Runtime(_)
+            | SessionError::Card(_)
+            | SessionError::Fs(_)
+            | SessionError::Cmd(_)
+            | SessionError::Id(_)
+            | SessionError::Proc(_) => return Self::of_part(error),
+        };
+        Self::new(exit, error.into()).hint(hint)
+    }
+}
+
+impl CommandError {
+    /// The errors that a session's operation only passes on.
+    fn of_part(error: SessionError) -> Self {
+        match error {
+            SessionError::Store(error) => error.into(),
+            SessionError::Config(error) => error.into(),
+            SessionError::Decide(error) => error.into(),
+            SessionError::Git(error) => error.into(),
+            SessionError::Runtime(error) => error.into(),
+            SessionError::Card(error) => error.into(),
+            SessionError::Fs(error) => error.into(),
+            SessionError::Cmd(error) => error.into(),
+            SessionError::Id(error) => error.into(),
+            SessionError::Proc(_)
+            | SessionError::Busy { .. }
+            | SessionError::WrongState { .. }
+            | SessionError::NoAgent { .. }
+            | SessionError::AgentMissing { .. }
+            | SessionError::TooMany { .. }
+            | SessionError::IssueTaken { .. }
+            | SessionError::RepositoryTaken { .. }
+            | SessionError::NotTrusted { .. }
+            | SessionError::PostCreate { .. }
+            | SessionError::InTheWay { .. }
+            | SessionError::PromptNul
+            | SessionError::Kept { .. } => Self::new(Exit::Internal, error.into()),
+        }
     }
 }

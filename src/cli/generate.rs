@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use clap_complete::Shell;
+use serde_json::json;
 
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
@@ -31,7 +32,9 @@ pub struct ManArgs {
 
 /// Runs `ao schema`.
 pub fn schema(out: &mut dyn Write, _: &SchemaArgs) -> Result<Exit, CommandError> {
-    output::json(out, &generate::schemas())?;
+    let record = generate::record_schema();
+    let answers = generate::answer_schema();
+    output::json(out, &json!({ "schema": output::SCHEMA, "record": record, "answers": answers }))?;
     Ok(Exit::Done)
 }
 

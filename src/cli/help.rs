@@ -4,14 +4,6 @@ use std::io::Write;
 
 use crate::cli::error::CommandError;
 use crate::cli::exit::{self, Exit};
-use crate::model::lifecycle::word_enum;
-
-word_enum! {
-    /// What can be explained.
-    Topic {
-        ExitCodes = "exit-codes",
-    }
-}
 
 /// Print help, for ao, a command, or a topic (exit-codes)
 #[derive(Debug, clap::Args)]
@@ -24,7 +16,7 @@ pub struct HelpArgs {
 /// Runs `ao help`.
 pub fn run(out: &mut dyn Write, args: &HelpArgs) -> Result<Exit, CommandError> {
     if let [word] = args.what.as_slice()
-        && word.parse::<Topic>() == Ok(Topic::ExitCodes)
+        && word == "exit-codes"
     {
         out.write_all(exit::table().as_bytes())?;
         return Ok(Exit::Done);

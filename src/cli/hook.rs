@@ -66,7 +66,7 @@ fn record(
     let mut payload = Vec::new();
     std::io::stdin().lock().take(PAYLOAD_MAX).read_to_end(&mut payload)?;
     let cards = agent::load_cards(&world.config_directory.join("agents"))?;
-    let Some(card) = cards.card(&args.agent)? else { return Ok(()) };
+    let card = cards.find(&args.agent)?;
     let Some(mut fact) = agent::map_hook(card, &args.event, &payload) else { return Ok(()) };
     fact.launch = Some(launch);
     fact.observed_at = Some(started);

@@ -50,10 +50,7 @@ pub fn run(
     match handle.kind {
         RuntimeKind::Tmux => {
             let cards = agent::load_cards(&world.config_directory.join("agents"))?;
-            let keys = match cards.card(&record.agent)? {
-                Some(card) => card.interrupt_keys(),
-                None => vec!["C-c".to_owned()],
-            };
+            let keys = cards.find(&record.agent)?.keys.interrupt.clone();
             Tmux::new(world.home.root(), &world.config_directory)?.interrupt(&id, launch, &keys)?;
         }
         RuntimeKind::Process => {

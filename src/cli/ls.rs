@@ -50,7 +50,7 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &LsArgs) -> Result<Exit
         }
     }
     rows.retain(|row| {
-        let status = row.status();
+        let status = row.status;
         // A status that was asked for by name is shown even where it has ended.
         (args.all || !args.status.is_empty() || !row.lifecycle.is_terminal())
             && (args.status.is_empty() || args.status.contains(&status))
@@ -95,10 +95,10 @@ fn table(out: &mut dyn Write, rows: &[crate::store::Summary]) -> Result<(), Comm
     for row in rows {
         table.row([
             row.id.to_string(),
-            row.status().to_string(),
+            row.status.to_string(),
             row.created_at.map_or_else(String::new, |at| output::age(now.since(at))),
             row.agent.clone(),
-            row.branch.clone().unwrap_or_default(),
+            row.branch.as_ref().map(ToString::to_string).unwrap_or_default(),
             row.title.clone().or_else(|| row.issue.clone()).unwrap_or_default(),
         ]);
     }
@@ -107,7 +107,7 @@ fn table(out: &mut dyn Write, rows: &[crate::store::Summary]) -> Result<(), Comm
 
 /// Warns where a timer is installed and the last pass is older than three of its intervals.
 pub fn warn_stale_clock(context: &Context, world: &crate::invocation::World) {
-    let Some(interval) = crate::adapter::scheduler::installed_interval(world.home.root()) else {
+    let Some(interval) = crate::cli::timer::recorded_interval(world) else {
         return;
     };
     let now = clock::now();

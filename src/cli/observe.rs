@@ -10,14 +10,22 @@ use crate::cli::exit::Exit;
 use crate::cli::output;
 use crate::invocation;
 use crate::model::facts::Observation;
-use crate::model::lifecycle::word_enum;
 
-word_enum! {
-    /// What was observed.
-    FactKind {
-        Runtime = "runtime",
-        Scm = "scm",
-        Activity = "activity",
+/// What was observed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum FactKind {
+    Runtime,
+    Scm,
+    Activity,
+}
+
+impl FactKind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Runtime => "runtime",
+            Self::Scm => "scm",
+            Self::Activity => "activity",
+        }
     }
 }
 
@@ -50,7 +58,7 @@ pub fn run(
     };
     let kind = object.entry("kind").or_insert_with(|| json!(args.kind.as_str()));
     if kind.as_str() != Some(args.kind.as_str()) {
-        return Err(invalid(anyhow::anyhow!("the fact says it is {kind}, not {}", args.kind)));
+        return Err(invalid(anyhow::anyhow!("the fact says it is {kind}, not {}", args.kind.as_str())));
     }
     let observation = Observation::from_value(value).map_err(|error| invalid(error.into()))?;
     let applied = invocation::apply(&world, &id, &observation, "observe")?;

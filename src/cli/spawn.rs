@@ -16,27 +16,24 @@ use crate::cli::output;
 use crate::cli::wait;
 use crate::invocation::World;
 use crate::model::id::{BranchName, SessionId};
-use crate::model::lifecycle::word_enum;
 use crate::model::record::{Mode, RuntimeKind};
 use crate::session::spawn::{self, SpawnRequest, Spawned, WorkspaceKind};
 use crate::session::{SessionError, intent};
 use crate::store::StoreError;
 
-word_enum! {
-    /// What to do where `--id` names a session that is there.
-    IfExists {
-        Fail = "fail",
-        Reuse = "reuse",
-        Replace = "replace",
-    }
+/// What to do where `--id` names a session that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum IfExists {
+    Fail,
+    Reuse,
+    Replace,
 }
 
-word_enum! {
-    /// Where the agent works.
-    WorkspaceArg {
-        Worktree = "worktree",
-        None = "none",
-    }
+/// Where the agent works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum WorkspaceArg {
+    Worktree,
+    None,
 }
 
 /// Start a session: a worktree, a branch, and an agent at work in it

@@ -158,7 +158,7 @@ fn value(row: &Row, with_git: bool) -> Value {
                 "head": status.head,
                 "ahead": status.ahead,
                 "behind": status.behind,
-                "uncommitted": status.uncommitted(),
+                "uncommitted": status.changed,
                 "untracked": status.untracked,
             }),
             Some(Err(_)) | None => Value::Null,
@@ -202,7 +202,7 @@ fn git_cell(row: &Row) -> String {
             let branch = status.branch.clone().unwrap_or_else(|| "detached".to_owned());
             let ahead = status.ahead.filter(|ahead| *ahead > 0);
             let ahead = ahead.map_or_else(String::new, |ahead| format!(" +{ahead}"));
-            let dirt = status.uncommitted() + status.untracked;
+            let dirt = status.changed + status.untracked;
             let dirt = if dirt == 0 { String::new() } else { format!(", {dirt} uncommitted") };
             format!("{branch}{ahead}{dirt}")
         }

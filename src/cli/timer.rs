@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Subcommand;
 use serde_json::json;
 
+use crate::adapter::fs::{self, Durability};
 use crate::adapter::runtime;
 use crate::adapter::scheduler::{self, Change, Programs, Timer};
 use crate::cli::context::Context;
@@ -41,6 +42,21 @@ enum TimerCommand {
         #[arg(long)]
         dry_run: bool,
     },
+}
+
+/// Where the home keeps the interval, so that `ls` need not ask a scheduler.
+const RECORD: &str = "timer.json";
+
+fn record_interval(world: &World, interval: Duration) -> Result<(), CommandError> {
+    let text = json!({ "schema": 1, "interval_s": interval.as_secs() }).to_string();
+    Ok(fs::replace(&world.home.root().join(RECORD), text.as_bytes(), Durability::Process)?)
+}
+
+/// Returns the interval of the timer that was installed for this home, without asking anybody.
+pub fn recorded_interval(world: &World) -> Option<Duration> {
+    let bytes = fs::read_optional(&world.home.root().join(RECORD)).ok()??;
+    let value: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
+    value.get("interval_s")?.as_u64().map(Duration::from_secs)
 }
 
 /// Runs `ao timer`.
@@ -92,6 +108,7 @@ fn install(
         return Ok(output::plan(out, context.global.json, &[step])?);
     }
     let change = scheduler::install(programs, scheduler, &timer)?;
+    record_interval(&world, timer.interval)?;
     if context.global.json {
         let value = json!({ "scheduler": scheduler.as_str(), "changed": change == Change::Made,
             "interval": humantime::format_duration(timer.interval).to_string() });
@@ -174,6 +191,7 @@ fn remove(
         return Ok(output::plan(out, context.global.json, &steps)?);
     }
     let change = scheduler::remove(programs, &units(&world), world.home.root())?;
+    fs::remove_file(&world.home.root().join(RECORD))?;
     if context.global.json {
         output::json_answer(out, "timer", json!({ "changed": change == Change::Made }))?;
     } else {

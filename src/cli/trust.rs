@@ -38,7 +38,7 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &TrustArgs) -> Result<E
         world.home.update_project(&project.id, world.lock_timeout, update)?;
         return answer(context, out, "revoked", None);
     }
-    let Some(approval) = trust::needed(&layered, &repository.main) else {
+    let Some(approval) = trust::approval(&layered) else {
         context.tell("this repository's configuration runs nothing");
         return answer(context, out, "nothing", None);
     };
@@ -48,7 +48,7 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &TrustArgs) -> Result<E
         }
     }
     out.flush()?;
-    let missing = workspace::missing_approval(&world, &project, Some(approval.clone()));
+    let missing = workspace::missing_approval(&world, Some(&project), Some(approval.clone()));
     if args.show || missing.is_none() {
         let state = if missing.is_some() { "not approved" } else { "approved" };
         return answer(context, out, state, Some(&approval.hash));

@@ -128,7 +128,7 @@ fn remove_workspace(
             remove(handle, id, &root, cleaned)?;
         }
         Assessment::Keep(reasons) if force && reasons.iter().all(git::Keep::is_forcible) => {
-            let saved = git::preserve(handle, id)?;
+            let saved = git::preserve(handle, id, &layered.config.workspace.keep)?;
             cleaned.restore_command = Some(saved.restore_command);
             preserved = true;
             pass("cleanup.preserved")?;
@@ -142,8 +142,8 @@ fn remove_workspace(
     let Ok(repository) = workspace::repository_of(handle) else { return Ok(()) };
     let _lock = workspace::lock_repository(&repository)?;
     cleaned.branch = match git::delete_branch(&repository, handle, preserved)? {
-        BranchFate::Deleted => Some("deleted".to_owned()),
-        BranchFate::Kept { why } => Some(format!("kept: {why}")),
+        BranchFate::Deleted { .. } => Some("deleted".to_owned()),
+        BranchFate::Kept(why) => Some(format!("kept: {why}")),
         BranchFate::Absent => None,
     };
     Ok(())
@@ -157,7 +157,7 @@ fn remove(
 ) -> Result<(), SessionError> {
     let repository = workspace::repository_of(handle)?;
     let _lock = workspace::lock_repository(&repository)?;
-    cleaned.trash = Some(git::remove(&repository, handle, id, root)?.trash);
+    cleaned.trash = git::remove(&repository, handle, id, root)?.trash;
     Ok(())
 }
 

@@ -142,16 +142,20 @@ pub fn project(
     if let Some(project) = world.home.find_project_by_common_dir(&repository.common_dir)? {
         return Ok((project, false));
     }
-    let folder = repository.main.file_name().unwrap_or_default().to_string_lossy().into_owned();
     Ok(world.home.register_project(
         NewProject {
             common_dir: repository.common_dir.clone(),
             repo: repository.main.clone(),
             origin: repository.origin(),
             default_branch: repository.default_branch(),
-            folder_name: folder,
+            folder_name: folder_name(repository),
         },
         world.lock_timeout,
         clock::now(),
     )?)
+}
+
+/// Returns the name of a repository's folder.
+pub fn folder_name(repository: &Repository) -> String {
+    repository.main.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

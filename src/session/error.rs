@@ -74,14 +74,6 @@ pub enum SessionError {
         /// Those that are installed.
         found: Vec<String>,
     },
-    /// There is no card of that name.
-    #[error("no agent `{name}`; known: {}", known.join(", "))]
-    UnknownAgent {
-        /// What was asked for.
-        name: String,
-        /// What there is.
-        known: Vec<String>,
-    },
     /// The agent's program is not installed.
     #[error("agent `{agent}`: its program `{binary}` is not installed or not in PATH")]
     AgentMissing {
@@ -105,6 +97,14 @@ pub enum SessionError {
         id: SessionId,
         /// The issue.
         issue: String,
+    },
+    /// A live session works in the repository itself.
+    #[error("`{id}` works in {} itself", path.display())]
+    RepositoryTaken {
+        /// The session.
+        id: SessionId,
+        /// The repository.
+        path: PathBuf,
     },
     /// The repository wants to run something that nobody approved.
     #[error("the repository's configuration wants to run commands that are not approved")]

@@ -90,10 +90,7 @@ fn make(
         git::restore_worktree(&repository, handle, id)?;
     }
     let cards = agent::load_cards(&world.config_directory.join("agents"))?;
-    let card = cards.card(&record.agent)?.ok_or_else(|| SessionError::UnknownAgent {
-        name: record.agent.clone(),
-        known: cards.names(),
-    })?;
+    let card = cards.find(&record.agent)?;
     let prompt = fs::read_optional(&world.home.session_dir(id).join("prompt.md"))?;
     let runtime = record
         .handles

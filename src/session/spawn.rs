@@ -16,7 +16,7 @@ use crate::config::trust;
 use crate::invocation::{self, World};
 use crate::model::effect::{EntryKind, OutboxEntry, SendWhen};
 use crate::model::facts::{Observation, SpawnCompleted, SpawnFailed};
-use crate::model::id::{BranchName, LaunchId, SessionId};
+use crate::model::id::{BranchName, LaunchId, ProjectId, SessionId};
 use crate::model::lifecycle::SessionState;
 use crate::model::record::{
     Intent, IntentOp, Kind, Mode, Record, RuntimeKind, Signals, WorkspaceHandle,
@@ -77,7 +77,9 @@ pub struct SpawnRequest {
 pub struct Plan {
     request: SpawnRequest,
     repository: Repository,
-    project: Project,
+    /// Registered by `execute` where it is not yet, under this id unless that is taken by then.
+    project: ProjectId,
+    root: PathBuf,
     config: std::rc::Rc<crate::config::Layered>,
     card: Card,
     mode: Mode,
@@ -100,15 +102,19 @@ pub struct Spawned {
 
 impl Plan {
     /// Returns the steps, for `--dry-run`.
-    pub fn steps(&self) -> Vec<(String, String)> {
-        let id = self.request.id.as_ref().map_or_else(
-            || SessionId::numbered(&self.project.id, self.project.counter + 1),
-            Clone::clone,
-        );
-        let branch = self.branch_name(&id).map_or_else(|error| error.to_string(), |b| b.to_string());
+    pub fn steps(&self, world: &World) -> Result<Vec<(String, String)>, SessionError> {
+        let counter = world.home.project(&self.project).map_or(0, |project| project.counter);
+        let id = match &self.request.id {
+            Some(id) => id.clone(),
+            None => SessionId::numbered(&self.project, counter + 1),
+        };
+        let branch = self.branch_name(&id)?;
         let place = match self.request.workspace {
             WorkspaceKind::Worktree => (
-                format!("create worktree {}", self.workspace_path(&id).display()),
+                format!(
+                    "create worktree {}",
+                    workspace::path(&self.root, &self.project, &id).display()
+                ),
                 format!("branch {branch} from {} ({})", self.base.ref_name, short(&self.base.sha)),
             ),
             WorkspaceKind::None => (
@@ -116,14 +122,14 @@ impl Plan {
                 "workspace none".to_owned(),
             ),
         };
-        vec![
-            (format!("record session {id}"), format!("project {}", self.project.id)),
+        Ok(vec![
+            (format!("record session {id}"), format!("project {}", self.project)),
             place,
             (
                 format!("start {} in {}", self.card.name(), self.runtime),
                 format!("mode {}", self.mode),
             ),
-        ]
+        ])
     }
 
     fn branch_name(&self, id: &SessionId) -> Result<BranchName, SessionError> {
@@ -131,12 +137,6 @@ impl Plan {
             Some(branch) => Ok(branch.clone()),
             None => Ok(self.config.config.branch.replace("{id}", id.as_str()).parse()?),
         }
-    }
-
-    fn workspace_path(&self, id: &SessionId) -> PathBuf {
-        let config = &self.config.config;
-        let root = config.workspace.root.clone().unwrap_or_else(|| PathBuf::from("worktrees"));
-        workspace::path(&root, &self.project.id, id)
     }
 }
 
@@ -155,13 +155,13 @@ pub fn plan(world: &World, request: SpawnRequest) -> Result<Plan, SessionError> 
     let config = world.config(Some(&repository.main))?;
     let cards = agent::load_cards(&world.config_directory.join("agents"))?;
     let card = choose_agent(world, &cards, &request, &config.config)?;
-    let mode = request.mode.unwrap_or(card.default_mode());
+    let mode = request.mode.unwrap_or(card.agent.mode);
     let mut notes = Vec::new();
     let runtime = choose_runtime(&request, mode, &mut notes)?;
-    check_free(world, &request, &config.config)?;
-    let (project, _) = context::project(world, &repository)?;
+    check_free(world, &repository, &request, &config.config)?;
+    let project = world.home.find_project_by_common_dir(&repository.common_dir)?;
     if let Some(approval) =
-        workspace::missing_approval(world, &project, trust::needed(&config, &repository.main))
+        workspace::missing_approval(world, project.as_ref(), trust::approval(&config))
     {
         return Err(SessionError::NotTrusted { shown: approval.shown, hash: approval.hash });
     }
@@ -169,7 +169,12 @@ pub fn plan(world: &World, request: SpawnRequest) -> Result<Plan, SessionError> 
     if let Some(branch) = &request.branch {
         check_branch(&repository, branch)?;
     }
-    Ok(Plan { request, repository, project, config, card, mode, runtime, base, notes })
+    let project = match project {
+        Some(project) => project.id,
+        None => ProjectId::from_folder_name(&context::folder_name(&repository)),
+    };
+    let root = workspace::root(world, &config.config);
+    Ok(Plan { request, repository, project, root, config, card, mode, runtime, base, notes })
 }
 
 fn choose_agent(
@@ -178,11 +183,11 @@ fn choose_agent(
     request: &SpawnRequest,
     config: &Config,
 ) -> Result<Card, SessionError> {
-    let path = world.variables.get(std::ffi::OsStr::new("PATH"));
-    let installed = |card: &Card| agent::find_binary(card, path.map(AsRef::as_ref)).is_some();
+    let path = world.variables.get(std::ffi::OsStr::new("PATH")).cloned().unwrap_or_default();
+    let installed = |card: &Card| agent::find_binary(card, &path).is_some();
     let Some(name) = request.agent.as_ref().or(config.agent.as_ref()) else {
-        // `shell` is always there and needs a prompt that is a script: never a silent choice.
-        let mut found: Vec<&Card> = cards.choosable().filter(|card| installed(card)).collect();
+        let mut found: Vec<&Card> =
+            cards.all().filter(|card| is_choosable(card) && installed(card)).collect();
         return match (found.pop(), found.is_empty()) {
             (Some(only), true) => Ok(only.clone()),
             (last, _) => {
@@ -193,17 +198,20 @@ fn choose_agent(
             }
         };
     };
-    let card = cards.card(name)?.ok_or_else(|| SessionError::UnknownAgent {
-        name: name.clone(),
-        known: cards.names(),
-    })?;
+    let card = cards.find(name)?;
     if !installed(card) {
         return Err(SessionError::AgentMissing {
             agent: name.clone(),
-            binary: card.binary().to_owned(),
+            binary: card.agent.binary.clone(),
         });
     }
     Ok(card.clone())
+}
+
+/// `shell` is everywhere and takes its prompt for a script, and a hidden card is for those who
+/// name it: neither is ever a silent choice.
+fn is_choosable(card: &Card) -> bool {
+    card.agent.hidden_unless.is_none() && card.name() != "shell"
 }
 
 /// tmux, unless something else was asked for, or a one-shot agent can do without it.
@@ -230,6 +238,7 @@ fn choose_runtime(
 /// Refuses what is there already: the id, the issue, too many sessions, the repository itself.
 fn check_free(
     world: &World,
+    repository: &Repository,
     request: &SpawnRequest,
     config: &Config,
 ) -> Result<(), SessionError> {
@@ -241,6 +250,13 @@ fn check_free(
     let mut live = 0;
     for (id, record) in live_records(&world.home)? {
         live += 1;
+        if request.workspace == WorkspaceKind::None
+            && let Some(handle) = &record.handles.workspace
+            && !handle.owned
+            && handle.repo == repository.main
+        {
+            return Err(SessionError::RepositoryTaken { id, path: repository.main.clone() });
+        }
         if let Some(issue) = request.issue.as_ref()
             && record.issue.as_ref() == Some(issue)
         {
@@ -280,7 +296,7 @@ fn choose_base(
         };
         match fetched {
             Ok(Fetched::Offline { why }) => notes.push(format!("offline, base not fetched: {why}")),
-            Ok(Fetched::NoRemote | Fetched::Done) => {}
+            Ok(Fetched::NoRemote | Fetched::Ok) => {}
             Err(error) => notes.push(format!("offline, base not fetched: {error}")),
         }
     }
@@ -299,7 +315,8 @@ fn check_branch(repository: &Repository, branch: &BranchName) -> Result<BranchSt
 /// Makes what was planned.
 pub fn execute(world: &World, plan: &Plan) -> Result<Spawned, SessionError> {
     let launch = ids::launch();
-    let (id, _record) = seed(world, plan, &launch)?;
+    let (project, _) = context::project(world, &plan.repository)?;
+    let id = seed(world, plan, &project, &launch)?;
     pass("spawn.seeded")?;
     let mut notes = plan.notes.clone();
     match make(world, plan, &id, &launch, &mut notes) {
@@ -319,23 +336,21 @@ pub fn execute(world: &World, plan: &Plan) -> Result<Spawned, SessionError> {
 fn seed(
     world: &World,
     plan: &Plan,
+    project: &Project,
     launch: &LaunchId,
-) -> Result<(SessionId, Record), SessionError> {
+) -> Result<SessionId, SessionError> {
     loop {
         let id = match &plan.request.id {
             Some(id) => id.clone(),
             None => {
-                let project = world.home.update_project(
-                    &plan.project.id,
-                    world.lock_timeout,
-                    |project| project.counter += 1,
-                )?;
+                let count = |project: &mut Project| project.counter += 1;
+                let project = world.home.update_project(&project.id, world.lock_timeout, count)?;
                 SessionId::numbered(&project.id, project.counter)
             }
         };
-        let record = new_record(world, plan, &id, launch)?;
+        let record = new_record(plan, project, &id, launch)?;
         match world.home.create_session(&record, "spawn", clock::now()) {
-            Ok(locked) => return Ok((id, locked.record().clone())),
+            Ok(_) => return Ok(id),
             // Somebody chose this very name with `--id`; the next number is free.
             Err(StoreError::Exists { .. }) if plan.request.id.is_none() => {}
             Err(error) => return Err(error.into()),
@@ -344,8 +359,8 @@ fn seed(
 }
 
 fn new_record(
-    world: &World,
     plan: &Plan,
+    project: &Project,
     id: &SessionId,
     launch: &LaunchId,
 ) -> Result<Record, SessionError> {
@@ -354,7 +369,7 @@ fn new_record(
     let owner = process::current().map_err(SessionError::Proc)?;
     let mut record = Record {
         id: Some(id.clone()),
-        project: Some(plan.project.id.clone()),
+        project: Some(project.id.clone()),
         kind: request.kind,
         mode: plan.mode,
         agent: plan.card.name().to_owned(),
@@ -378,14 +393,14 @@ fn new_record(
     };
     record.lifecycle.session.since = Some(now);
     record.handles.launch = Some(launch.clone());
-    record.handles.workspace = Some(workspace_handle(world, plan, id)?);
+    record.handles.workspace = Some(workspace_handle(plan, project, id)?);
     Ok(record)
 }
 
 /// Stored before it is made, so that whoever finds it half made knows what to undo.
 fn workspace_handle(
-    world: &World,
     plan: &Plan,
+    project: &Project,
     id: &SessionId,
 ) -> Result<WorkspaceHandle, SessionError> {
     let repo = plan.repository.main.clone();
@@ -402,9 +417,8 @@ fn workspace_handle(
     }
     let branch = plan.branch_name(id)?;
     let state = check_branch(&plan.repository, &branch)?;
-    let root = workspace::root(world, &plan.config.config);
     Ok(WorkspaceHandle {
-        path: workspace::path(&root, &plan.project.id, id),
+        path: workspace::path(&plan.root, &project.id, id),
         repo,
         branch: Some(branch),
         branch_created: state == BranchState::Free,

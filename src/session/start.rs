@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-use crate::adapter::agent::{self, Card, LaunchRequest, Stdin};
+use crate::adapter::agent::{self, Card, Identity, LaunchRequest, Stdin};
 use crate::adapter::fs::{self, Durability, FsError};
 use crate::adapter::runtime::{self, LaunchSpec, StdinSource, process_runtime, tmux::Tmux};
 use crate::config::Config;
 use crate::invocation::World;
 use crate::model::id::{LaunchId, SessionId};
 use crate::model::record::{Record, RuntimeHandle, RuntimeKind};
+use crate::model::status::Status;
 use crate::session::SessionError;
 
 /// What the agent is started with.
@@ -78,17 +79,24 @@ pub fn prepare(
     let stdin = match invocation.stdin {
         Stdin::Terminal => StdinSource::Terminal,
         Stdin::Null => StdinSource::Null,
-        Stdin::File(path) => StdinSource::File(path),
+        Stdin::File(path) => StdinSource::File(path.into()),
     };
+    let project = record.project.clone().ok_or_else(|| SessionError::WrongState {
+        id: id.clone(),
+        status: Status::of(&record.lifecycle),
+        why: "its record names no project",
+    })?;
     let env = agent::environment(
         world.variables.iter().map(|(name, value)| (name.clone(), value.clone())),
         &config.env,
-        id,
-        record.project.as_ref(),
-        record.issue.as_deref(),
-        world.home.root(),
-        launch,
-        &program_directory(world)?,
+        &Identity {
+            session: id,
+            project: &project,
+            issue: record.issue.as_deref(),
+            home: world.home.root(),
+            launch,
+            path_first: &program_directory(world)?,
+        },
     );
     let spec = LaunchSpec {
         session: id.clone(),

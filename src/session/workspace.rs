@@ -104,24 +104,26 @@ pub fn furnish(
     config: &Config,
 ) -> Result<Vec<String>, SessionError> {
     let list = fs::read_optional(&handle.path.join(".worktreeinclude"))?.unwrap_or_default();
-    let report = git::include::copy_included(
+    let report = git::copy_included(
         &repository.main,
         &handle.path,
         &String::from_utf8_lossy(&list),
         &config.workspace.copy,
         &config.workspace.symlinks,
     )?;
-    Ok(report.notes)
+    let left_out = report.skipped.into_iter();
+    Ok(left_out.map(|(path, why)| format!("{} left out: {why}", path.display())).collect())
 }
 
 /// Returns the approval that the repository's own configuration still lacks.
 pub fn missing_approval(
     world: &World,
-    project: &Project,
+    project: Option<&Project>,
     approval: Option<Approval>,
 ) -> Option<Approval> {
     let given = world.variable("AO_TRUST");
-    approval.filter(|approval| !trust::is_trusted(&project.approvals, given, approval))
+    let approvals = project.map(|project| project.approvals.clone()).unwrap_or_default();
+    approval.filter(|approval| !trust::is_trusted(&approvals, given, approval))
 }
 
 /// Runs the approved commands in the workspace, one after the other.

@@ -41,9 +41,9 @@ pub struct Project {
     /// The number of the last session named after it.
     #[serde(default)]
     pub counter: u64,
-    /// What the user approved of its configuration, by what it is about.
+    /// What a person approved of its configuration, by content hash, and when.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub approvals: BTreeMap<String, Value>,
+    pub approvals: BTreeMap<String, Timestamp>,
     /// When it was registered.
     pub created_at: Timestamp,
 }

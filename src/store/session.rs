@@ -259,6 +259,41 @@ impl Home {
         Ok(Verification { findings })
     }
 
+    /// Moves an archived session back among the live ones; one that is there already is a success.
+    pub fn unarchive(&self, id: &SessionId, timeout: Duration) -> Result<(), StoreError> {
+        let (from, to) = (self.archive_dir(id), self.session_dir(id));
+        if fs::metadata(&from)?.is_none() {
+            return self.existing_dir(id).map(drop);
+        }
+        let _lock = lock::acquire(&from.join("lock"), timeout)?;
+        if fs::metadata(&to)?.is_some() {
+            return Err(StoreError::Exists { id: id.clone() });
+        }
+        self.rename_session(&from, &to)
+    }
+
+    /// Moves an archived session out of the way, so that its id can be used again; its files stay
+    /// in the archive under `<id>.<n>`.
+    pub fn set_aside(&self, id: &SessionId, timeout: Duration) -> Result<(), StoreError> {
+        let from = self.archive_dir(id);
+        let _lock = lock::acquire(&from.join("lock"), timeout)?;
+        let mut number = 1;
+        let mut to = self.root().join(format!("archive/{id}.{number}"));
+        while fs::metadata(&to)?.is_some() {
+            number += 1;
+            to = self.root().join(format!("archive/{id}.{number}"));
+        }
+        self.rename_session(&from, &to)
+    }
+
+    fn rename_session(&self, from: &Path, to: &Path) -> Result<(), StoreError> {
+        fs::rename(from, to)?;
+        for parent in [to.parent(), from.parent()].into_iter().flatten() {
+            fs::sync_directory(parent)?;
+        }
+        Ok(())
+    }
+
     /// Returns where a session's files are, live or archived.
     pub fn existing_dir(&self, id: &SessionId) -> Result<PathBuf, StoreError> {
         for directory in [self.session_dir(id), self.archive_dir(id), self.session_dir(id)] {
@@ -407,11 +442,8 @@ impl LockedSession {
         if fs::metadata(to)?.is_some() {
             return Err(StoreError::Exists { id: self.id.clone() });
         }
-        fs::rename(&self.directory, to)?;
+        self.home.rename_session(&self.directory, to)?;
         failpoint::pass("store.archived").map_err(FsError::at("archive", &self.directory))?;
-        for parent in [to.parent(), self.directory.parent()].into_iter().flatten() {
-            fs::sync_directory(parent)?;
-        }
         Ok(())
     }
 

@@ -6,7 +6,6 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::fmt;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -14,10 +13,11 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use ao::adapter::clock::{Deadline, poll_until};
-use ao::adapter::cmd::{Cmd, exit_code};
-use regex::Regex;
+use ao::adapter::cmd::Cmd;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+
+pub(crate) use crate::outcome::Outcome;
 
 /// How long a condition may take to come true before the test fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -165,13 +165,7 @@ impl TestEnvironment {
     /// Runs a command to its end.
     pub(crate) fn run(&self, command: &Cmd) -> Outcome {
         let output = command.output().unwrap_or_else(|error| panic!("{error}\n{}", self.state()));
-        Outcome {
-            status: exit_code(output.status),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: output.stderr,
-            bytes: output.stdout,
-            root: self.root.path().to_string_lossy().into_owned(),
-        }
+        Outcome::new(output, self.root.path())
     }
 
     /// Makes a repository with one commit on `main` and an identity in its own configuration.
@@ -425,13 +419,23 @@ impl TestEnvironment {
         path
     }
 
-    /// Returns whether a process belongs here: a variable of it begins with the root's path, or
-    /// its working directory is below it. The root's name is random, so nothing else does.
+    /// Returns whether a process belongs here: a variable of it begins with the root's path, its
+    /// working directory is below it, or it is a tmux server whose socket is. The root's name is
+    /// random, so nothing else does.
     fn owns(&self, pid: u32) -> bool {
         let root = self.root.path();
         let in_root = |path: &Path| path.starts_with(root);
         if fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| in_root(&cwd)) {
             return true;
+        }
+        let is_server = fs::read_to_string(format!("/proc/{pid}/comm"))
+            .is_ok_and(|name| name.starts_with("tmux: server"));
+        if is_server {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let mut words = line.split(|byte| *byte == 0);
+            if words.any(|word| in_root(Path::new(&*String::from_utf8_lossy(word)))) {
+                return true;
+            }
         }
         let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { return false };
         environment.split(|byte| *byte == 0).any(|variable| {
@@ -467,99 +471,6 @@ impl Drop for TestEnvironment {
             assert_eq!(uses, "", "the default tmux server was asked for");
         }
     }
-}
-
-/// How a program came to its end, and what it said.
-#[derive(Clone)]
-pub(crate) struct Outcome {
-    /// Its exit code, 128 + n for signal n.
-    pub(crate) status: i32,
-    /// Standard output, lossily decoded.
-    pub(crate) stdout: String,
-    /// Standard error, lossily decoded.
-    pub(crate) stderr: String,
-    /// Standard output as it came.
-    pub(crate) bytes: Vec<u8>,
-    root: String,
-}
-
-impl Outcome {
-    /// Asserts that it exited 0.
-    #[track_caller]
-    pub(crate) fn success(self) -> Self {
-        self.code(0)
-    }
-
-    /// Asserts its exit code.
-    #[track_caller]
-    pub(crate) fn code(self, wanted: i32) -> Self {
-        assert_eq!(self.status, wanted, "unexpected exit code\n{self}");
-        self
-    }
-
-    /// Returns standard output as one JSON document.
-    #[track_caller]
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.bytes).unwrap_or_else(|error| panic!("{error}\n{self}"))
-    }
-
-    /// Returns standard output as one JSON document a line.
-    #[track_caller]
-    pub(crate) fn json_lines(&self) -> Vec<Value> {
-        let parse = |line: &str| {
-            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}\n{self}"))
-        };
-        self.stdout.lines().map(parse).collect()
-    }
-
-    /// Returns standard error as the JSON document of an error.
-    #[track_caller]
-    pub(crate) fn json_error(&self) -> Value {
-        serde_json::from_str(&self.stderr).unwrap_or_else(|error| panic!("{error}\n{self}"))
-    }
-
-    /// Returns the `Display` text with everything that differs from run to run replaced.
-    pub(crate) fn filtered(&self) -> String {
-        filtered(&self.to_string())
-    }
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "status: {}", self.status)?;
-        for (name, text) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
-            writeln!(f, "--- {name} ---")?;
-            let text = text.replace(&self.root, "[ROOT]");
-            f.write_str(&text)?;
-            if !text.is_empty() && !text.ends_with('\n') {
-                writeln!(f, "[no line end]")?;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Debug for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-/// Replaces times, object ids, random ids and measured durations.
-pub(crate) fn filtered(text: &str) -> String {
-    const FILTERS: &[(&str, &str)] = &[
-        (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", "[TIME]"),
-        (r"\b[0-9a-f]{64}\b", "[SHA256]"),
-        (r"\b[0-9a-f]{40}\b", "[SHA]"),
-        (r"\b[0-9a-f]{32}\b", "[ID]"),
-        (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "[UUID]"),
-        (r#""(pid|pid_start|took_ms)": ?\d+"#, r#""$1":[N]"#),
-        (r"\bpid \d+", "pid [N]"),
-        (r"\b\d+(\.\d+)?(ms|µs)\b", "[DURATION]"),
-    ];
-    FILTERS.iter().fold(text.to_owned(), |text, (pattern, replacement)| {
-        Regex::new(pattern).unwrap().replace_all(&text, *replacement).into_owned()
-    })
 }
 
 /// Returns the first program of that name in the test's own PATH.
@@ -645,8 +556,12 @@ fn nothing_outlives_an_environment() {
     // A process without any variable is told by where it stands.
     let mut bare = env.command("env").args(["-i", "sleep", "600"]).spawn_quietly();
     kill_process(Pid::from_child(&stopped), Signal::STOP).unwrap();
-    let all = env.wait_for("server, pane and two children", || {
-        Some(env.processes()).filter(|all| all.len() == 4)
+    let other = env.path("other.sock");
+    let tmux = program_in_path("tmux").unwrap();
+    let start = env.command("env").cwd("/").arg("-i").arg(tmux).arg("-S").arg(other);
+    env.run(&start.args(["-f", "/dev/null", "new-session", "-d", "exec sleep 600"])).success();
+    let all = env.wait_for("two servers and their panes, two children", || {
+        Some(env.processes()).filter(|all| all.len() == 6)
     });
     drop(env);
     assert!(all.iter().all(|pid| is_zombie(*pid)), "{all:?}");

@@ -7,6 +7,10 @@
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod env;
 mod generated;
+#[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
+mod outcome;
+#[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
+mod schema;
 mod runtime;
 mod scripts;
 mod tidy;

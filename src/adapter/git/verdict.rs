@@ -78,6 +78,27 @@ impl fmt::Display for Keep {
     }
 }
 
+impl Keep {
+    /// Returns whether saving everything first makes removal safe: what is kept for its content,
+    /// and only that. What is somebody else's, in use or in doubt stays, force or not.
+    pub fn is_forcible(&self) -> bool {
+        match self {
+            Self::Uncommitted(_)
+            | Self::Untracked(_)
+            | Self::InProgress(_)
+            | Self::Unreachable(_)
+            | Self::Ignored(_) => true,
+            Self::Submodules
+            | Self::Process { .. }
+            | Self::Locked(_)
+            | Self::NotRegistered(_)
+            | Self::OutsideRoot
+            | Self::NotOurs
+            | Self::Unknown(_) => false,
+        }
+    }
+}
+
 /// What may be done with a worktree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Assessment {

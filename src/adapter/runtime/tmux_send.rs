@@ -24,7 +24,7 @@ const NEEDLE: usize = 24;
 const COMPOSER_MARGIN: usize = 2;
 
 /// Looks at a screen and returns why nothing may be typed into it.
-pub type ScreenCheck = dyn Fn(&str) -> Option<String>;
+pub type ScreenCheck<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
 /// How a text is sent.
 pub struct SendOptions<'a> {
@@ -34,7 +34,7 @@ pub struct SendOptions<'a> {
     pub bracketed: bool,
     /// Looks at the screen before anything is typed; returns why the text must wait (a dialog, a
     /// draft).
-    pub blocked: Option<&'a ScreenCheck>,
+    pub blocked: Option<&'a ScreenCheck<'a>>,
     /// Waits until the deadline for a sign, other than the screen, that the agent took a prompt
     /// since this call began (its own hook); returns whether there was one.
     pub proof: &'a mut dyn FnMut(Deadline) -> bool,

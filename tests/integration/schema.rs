@@ -1,0 +1,134 @@
+//! Checks answers against the generated JSON Schemas.
+//!
+//! Understands what those schemas use: types, properties, items, references, alternatives,
+//! enumerations and constants.
+
+use ao::generate;
+use serde_json::Value;
+
+/// Asserts that `answer` is the document that the definition `name` (`SessionsAnswer`, …) describes.
+#[track_caller]
+pub(crate) fn assert_answer(name: &str, answer: &Value) {
+    let schema = generate::answer_schema();
+    let faults = faults(&schema, &schema["$defs"][name], answer, name);
+    assert!(faults.is_empty(), "{}\nin {answer:#}", faults.join("\n"));
+}
+
+/// Asserts that `record` is what the record's schema describes.
+#[track_caller]
+pub(crate) fn assert_record(record: &Value) {
+    let schema = generate::record_schema();
+    let faults = faults(&schema, &schema, record, "record");
+    assert!(faults.is_empty(), "{}\nin {record:#}", faults.join("\n"));
+}
+
+/// Returns what is wrong with `value`, each fault with the place it is at.
+fn faults(root: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String> {
+    let Value::Object(rules) = schema else {
+        // `true` allows everything; a definition that is not there allows nothing.
+        let allowed = schema.as_bool() == Some(true);
+        return if allowed { Vec::new() } else { vec![format!("{at}: nothing is allowed")] };
+    };
+    let mut found = Vec::new();
+    for (rule, argument) in rules {
+        match rule.as_str() {
+            "$ref" => {
+                let pointer = argument.as_str().unwrap().trim_start_matches('#');
+                let target = root.pointer(pointer).unwrap_or(&Value::Null);
+                found.extend(faults(root, target, value, at));
+            }
+            "type" if !has_type(argument, value) => {
+                found.push(format!("{at}: {value} is not {argument}"));
+            }
+            "enum" if !argument.as_array().unwrap().contains(value) => {
+                found.push(format!("{at}: {value} is none of {argument}"));
+            }
+            "const" if argument != value => {
+                found.push(format!("{at}: {value} is not {argument}"));
+            }
+            "anyOf" | "oneOf" => {
+                let each = argument.as_array().unwrap().iter();
+                let each: Vec<_> = each.map(|one| faults(root, one, value, at)).collect();
+                if each.iter().all(|faults| !faults.is_empty()) {
+                    found.extend(each.into_iter().flatten());
+                }
+            }
+            "allOf" => {
+                let each = argument.as_array().unwrap().iter();
+                found.extend(each.flat_map(|one| faults(root, one, value, at)));
+            }
+            "required" => {
+                let keys = argument.as_array().unwrap().iter().map(|key| key.as_str().unwrap());
+                let missing = keys.filter(|key| value.is_object() && value.get(key).is_none());
+                found.extend(missing.map(|key| format!("{at}: `{key}` is missing")));
+            }
+            "properties" => {
+                for (key, schema) in argument.as_object().unwrap() {
+                    if let Some(value) = value.get(key) {
+                        found.extend(faults(root, schema, value, &format!("{at}.{key}")));
+                    }
+                }
+            }
+            "additionalProperties" => {
+                let known = rules.get("properties").and_then(Value::as_object);
+                let is_known = |key: &str| known.is_some_and(|known| known.contains_key(key));
+                for (key, value) in value.as_object().into_iter().flatten() {
+                    if !is_known(key) {
+                        found.extend(faults(root, argument, value, &format!("{at}.{key}")));
+                    }
+                }
+            }
+            "items" => {
+                for (index, value) in value.as_array().into_iter().flatten().enumerate() {
+                    found.extend(faults(root, argument, value, &format!("{at}[{index}]")));
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Returns whether `value` is of the type, or of one of the types, that `wanted` names.
+fn has_type(wanted: &Value, value: &Value) -> bool {
+    if let Value::Array(any) = wanted {
+        return any.iter().any(|wanted| has_type(wanted, value));
+    }
+    match wanted.as_str().unwrap() {
+        "null" => value.is_null(),
+        "boolean" => value.is_boolean(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "string" => value.is_string(),
+        "array" => value.is_array(),
+        "object" => value.is_object(),
+        other => panic!("the schema names a type `{other}`"),
+    }
+}
+
+#[test]
+fn answers_of_the_wrong_shape_are_told() {
+    use serde_json::json;
+    let step = json!({ "op": "make", "why": "it is not there" });
+    assert_answer("PlanAnswer", &json!({ "schema": 1, "plan": [step], "later": true }));
+    let faults_of = |name: &str, value: Value| {
+        let schema = generate::answer_schema();
+        faults(&schema, &schema["$defs"][name], &value, name).join("\n")
+    };
+    insta::assert_snapshot!(faults_of("PlanAnswer", json!({ "schema": "1", "plan": [{ "op": 1 }] })), @r#"
+    PlanAnswer.plan[0].op: 1 is not "string"
+    PlanAnswer.plan[0]: `why` is missing
+    PlanAnswer.schema: "1" is not "integer"
+    "#);
+    assert!(faults_of("NoSuchAnswer", json!({})).contains("nothing is allowed"));
+    assert!(
+        faults_of(
+            "WaitAnswer",
+            json!({ "schema": 1, "wait": {
+        "id": "a-1", "status": "asleep", "outcome": "done" } })
+        )
+        .contains("asleep")
+    );
+
+    assert_record(&serde_json::to_value(ao::model::record::Record::default()).unwrap());
+}
