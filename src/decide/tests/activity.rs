@@ -9,6 +9,7 @@ use crate::model::lifecycle::{
 };
 use crate::model::policy::Policy;
 use crate::model::status::Status;
+use crate::model::time::Timestamp;
 
 fn signal(activity: ActivityState, boundary: bool, tool: Option<&str>) -> Observation {
     Observation::Activity(ActivityFact {
@@ -51,7 +52,44 @@ fn every_transition() {
             table.push_str(&format!("{before} + {heard} => {row}\n"));
         }
     }
-    insta::assert_snapshot!(table, @"");
+    insta::assert_snapshot!(table, @"
+    active + active => activity.active active working/task_in_progress
+    active + ready => activity.ready ready idle/research_complete
+    active + idle => activity.idle idle idle/inactive
+    active + waiting_input => activity.waiting_input waiting_input needs_input/awaiting_user_input
+    active + blocked => activity.blocked blocked needs_input/awaiting_user_input
+    active + exited => activity.exited exited needs_input/awaiting_user_input
+    ready + active => activity.active active working/task_in_progress
+    ready + ready => activity.ready ready idle/research_complete
+    ready + idle => activity.idle idle idle/inactive
+    ready + waiting_input => activity.waiting_input waiting_input needs_input/awaiting_user_input
+    ready + blocked => activity.blocked blocked needs_input/awaiting_user_input
+    ready + exited => activity.exited exited needs_input/awaiting_user_input
+    idle + active => activity.active active working/task_in_progress
+    idle + ready => activity.ready ready idle/research_complete
+    idle + idle => activity.idle idle idle/inactive
+    idle + waiting_input => activity.waiting_input waiting_input needs_input/awaiting_user_input
+    idle + blocked => activity.blocked blocked needs_input/awaiting_user_input
+    idle + exited => activity.exited exited needs_input/awaiting_user_input
+    waiting_input + active => activity.active active working/task_in_progress
+    waiting_input + ready => activity.ready ready idle/research_complete
+    waiting_input + idle => activity.idle idle idle/inactive
+    waiting_input + waiting_input => activity.waiting_input waiting_input needs_input/awaiting_user_input
+    waiting_input + blocked => activity.blocked blocked needs_input/awaiting_user_input
+    waiting_input + exited => activity.exited exited needs_input/awaiting_user_input
+    blocked + active => activity.held blocked needs_input/awaiting_user_input | its tool: activity.active active working/task_in_progress | boundary: activity.active active working/task_in_progress
+    blocked + ready => activity.held blocked needs_input/awaiting_user_input | its tool: activity.ready ready idle/research_complete | boundary: activity.ready ready idle/research_complete
+    blocked + idle => activity.held blocked needs_input/awaiting_user_input | its tool: activity.idle idle idle/inactive | boundary: activity.idle idle idle/inactive
+    blocked + waiting_input => activity.held blocked needs_input/awaiting_user_input | its tool: activity.waiting_input waiting_input needs_input/awaiting_user_input | boundary: activity.waiting_input waiting_input needs_input/awaiting_user_input
+    blocked + blocked => activity.blocked blocked needs_input/awaiting_user_input
+    blocked + exited => activity.held blocked needs_input/awaiting_user_input | its tool: activity.exited exited needs_input/awaiting_user_input | boundary: activity.exited exited needs_input/awaiting_user_input
+    exited + active => activity.active active working/task_in_progress
+    exited + ready => activity.ready ready idle/research_complete
+    exited + idle => activity.idle idle idle/inactive
+    exited + waiting_input => activity.waiting_input waiting_input needs_input/awaiting_user_input
+    exited + blocked => activity.blocked blocked needs_input/awaiting_user_input
+    exited + exited => activity.exited exited needs_input/awaiting_user_input
+    ");
 }
 
 #[test]
@@ -107,14 +145,22 @@ fn ages_and_launches_fence_signals() {
         }
         let outcome = see(&heard, fact, at(200));
         let last = outcome.after.lifecycle.activity.as_ref().unwrap().last_activity_at;
+        let seconds = |time: Timestamp| (time.as_millis() - at(0).as_millis()) / 1000;
+        let observed = observed_at.map(seconds);
         table.push_str(&format!(
-            "{observed_at:?} {launch:?} => {} at {}\n",
+            "observed {observed:?} launch {launch:?} => {}, last {}\n",
             summary(&outcome),
-            (last.as_millis() - at(0).as_millis()) / 1000
+            seconds(last)
         ));
     }
-    let table = table.replace(&at(0).as_millis().to_string(), "");
-    insta::assert_snapshot!(table, @"");
+    insta::assert_snapshot!(table, @r#"
+    observed Some(99) launch None => noop.older working (unchanged), last 100
+    observed Some(100) launch None => activity.idle working -> idle, last 100
+    observed Some(500) launch None => activity.idle working -> idle, last 500
+    observed Some(501) launch None => activity.idle working -> idle, last 200
+    observed None launch Some("aaaaaaaa") => activity.idle working -> idle, last 200
+    observed None launch Some("bbbbbbbb") => noop.stale_launch working (unchanged), last 100
+    "#);
 }
 
 #[test]
@@ -161,5 +207,19 @@ fn every_status() {
             statuses.iter().filter(|s| s.split_once('=').unwrap().1 != first).collect();
         table.push_str(&format!("working, pr {state}: {first} {differs:?}\n"));
     }
-    insta::assert_snapshot!(table, @"");
+    insta::assert_snapshot!(table, @r#"
+    not_started: spawning []
+    working: working []
+    idle: idle []
+    needs_input: needs_input []
+    stuck: stuck []
+    detecting: detecting []
+    done: done []
+    terminated: terminated ["manually_killed=killed", "pr_merged=cleanup", "auto_cleanup=cleanup", "runtime_lost=exited", "agent_process_exited=exited", "probe_failure=errored", "error_in_process=errored", "never_started=errored"]
+    working, pr none: working []
+    working, pr draft: draft ["ci_failing=ci_failed"]
+    working, pr open: pr_open ["ci_failing=ci_failed", "review_pending=review_pending", "changes_requested=changes_requested", "bot_comments=changes_requested", "approved=approved", "merge_ready=mergeable"]
+    working, pr merged: merged []
+    working, pr closed: working []
+    "#);
 }

@@ -4,7 +4,8 @@ use serde_json::json;
 
 use super::{at, record, see};
 use crate::decide::{
-    MAX_FAILURES, delivered, delivery_failed, enqueue, sendable, still_holds, undeliverable,
+    MAX_FAILURES, delivered, delivery_failed, dropped, enqueue, sendable, still_holds,
+    undeliverable,
 };
 use crate::model::effect::{Effect, OutboxEntry, Priority};
 use crate::model::policy::Policy;
@@ -96,7 +97,20 @@ fn nothing_is_typed_where_it_could_do_harm() {
             if person == reaction { String::new() } else { format!(", a person's {person:?}") };
         table.push_str(&format!("{name}: {reaction:?}{person}\n"));
     }
-    insta::assert_snapshot!(table, @"");
+    insta::assert_snapshot!(table, @r#"
+    active: Wait("the agent is busy; it gets it at the end of its turn")
+    idle: Now
+    ready: Now
+    waiting_input: Now
+    blocked: Hold("a dialog is open; typing could answer it")
+    exited: Never("the agent has exited")
+    terminal: Never("the session has ended")
+    done: Never("the session has ended")
+    detecting: Hold("it is not sure that the agent lives")
+    limited: Hold("the agent's usage limit is reached"), a person's Now
+    no signals: Now
+    starting: Wait("the agent has not started")
+    "#);
 }
 
 #[test]
@@ -131,6 +145,16 @@ fn a_delivery_after_failures_counts_once() {
     let tracker = &after.reactions["ci-failed"];
     assert_eq!((tracker.attempts, tracker.first_attempt_at), (1, Some(at(320))));
     assert_eq!(delivered(&told(), ID).reactions, told().reactions);
+}
+
+#[test]
+fn a_dropped_text_was_no_attempt() {
+    let after = dropped(&told(), ID);
+    assert!(after.outbox.is_empty());
+    let tracker = &after.reactions["ci-failed"];
+    assert_eq!((tracker.attempts, tracker.first_attempt_at), (0, None));
+    let (failed, _) = delivery_failed(&told(), ID, "busy", at(100));
+    assert_eq!(dropped(&failed, ID).reactions, failed.reactions);
 }
 
 #[test]

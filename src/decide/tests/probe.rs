@@ -61,7 +61,11 @@ fn every_row_of_the_probe_table() {
                     cells.join(" | ")
                 };
                 if certain.is_empty() || process == Liveness::Dead {
-                    table.push_str(&format!("{runtime:13} {process:13} {certain:9} | {row}\n"));
+                    table.push_str(&format!(
+                        "{:13} {:13} {certain:9} | {row}\n",
+                        runtime.as_str(),
+                        process.as_str()
+                    ));
                 } else {
                     let plain = step(
                         &subjects()[0],
@@ -74,7 +78,37 @@ fn every_row_of_the_probe_table() {
             }
         }
     }
-    insta::assert_snapshot!(table, @"");
+    insta::assert_snapshot!(table, @"
+    runtime       process       certain   | interactive: recent, quiet | one_shot: recent, quiet
+    alive         alive                   | probe.5 working/task_in_progress
+    alive         dead                    | probe.4 detecting/agent_process_exited
+    alive         dead          confirmed | probe.2 terminated/runtime_lost
+    alive         dead          0         | probe.2 terminated/agent_process_exited | probe.2 terminated/agent_process_exited | probe.1 done/completed | probe.1 done/completed
+    alive         dead          3         | probe.2 terminated/agent_process_exited | probe.2 terminated/agent_process_exited | probe.1 terminated/error_in_process | probe.1 terminated/error_in_process
+    alive         indeterminate           | probe.5 working/task_in_progress
+    alive         failed                  | probe.3 detecting/probe_failure
+    dead          alive                   | probe.6 detecting/runtime_lost
+    dead          dead                    | probe.8 detecting/runtime_lost | probe.7 terminated/runtime_lost | probe.8 detecting/runtime_lost | probe.7 terminated/runtime_lost
+    dead          dead          confirmed | probe.2 terminated/runtime_lost
+    dead          dead          0         | probe.2 terminated/agent_process_exited | probe.2 terminated/agent_process_exited | probe.1 done/completed | probe.1 done/completed
+    dead          dead          3         | probe.2 terminated/agent_process_exited | probe.2 terminated/agent_process_exited | probe.1 terminated/error_in_process | probe.1 terminated/error_in_process
+    dead          indeterminate           | probe.8 detecting/runtime_lost | probe.9 detecting/runtime_lost | probe.8 detecting/runtime_lost | probe.9 detecting/runtime_lost
+    dead          failed                  | probe.3 detecting/probe_failure
+    indeterminate alive                   | probe.10 detecting/runtime_lost
+    indeterminate dead                    | probe.10 detecting/runtime_lost
+    indeterminate dead          confirmed | probe.2 terminated/runtime_lost
+    indeterminate dead          0         | probe.2 terminated/agent_process_exited | probe.2 terminated/agent_process_exited | probe.1 done/completed | probe.1 done/completed
+    indeterminate dead          3         | probe.2 terminated/agent_process_exited | probe.2 terminated/agent_process_exited | probe.1 terminated/error_in_process | probe.1 terminated/error_in_process
+    indeterminate indeterminate           | probe.10 detecting/runtime_lost
+    indeterminate failed                  | probe.3 detecting/probe_failure
+    failed        alive                   | probe.3 detecting/probe_failure
+    failed        dead                    | probe.3 detecting/probe_failure
+    failed        dead          confirmed | probe.2 terminated/runtime_lost
+    failed        dead          0         | probe.2 terminated/agent_process_exited | probe.2 terminated/agent_process_exited | probe.1 done/completed | probe.1 done/completed
+    failed        dead          3         | probe.2 terminated/agent_process_exited | probe.2 terminated/agent_process_exited | probe.1 terminated/error_in_process | probe.1 terminated/error_in_process
+    failed        indeterminate           | probe.3 detecting/probe_failure
+    failed        failed                  | probe.3 detecting/probe_failure
+    ");
 }
 
 #[test]
@@ -167,7 +201,17 @@ fn the_memory_counts_keeps_its_beginning_and_starts_over_with_other_evidence() {
             memory.from.state,
         ));
     }
-    insta::assert_snapshot!(table, @"");
+    insta::assert_snapshot!(table, @"
+    10000 ms detecting runtime_lost attempts 1 began 10000 last 10000 from working
+    14999 ms detecting runtime_lost attempts 1 began 10000 last 10000 from working
+    15000 ms detecting runtime_lost attempts 2 began 10000 last 15000 from working
+    15001 ms detecting probe_failure attempts 1 began 10000 last 15001 from working
+    16000 ms detecting runtime_lost attempts 1 began 10000 last 16000 from working
+    21000 ms detecting runtime_lost attempts 2 began 10000 last 21000 from working
+    21001 ms detecting runtime_lost attempts 2 began 10000 last 21000 from working
+    26000 ms stuck runtime_lost attempts 3 began 10000 last 26000 from working
+    99000 ms stuck runtime_lost attempts 3 began 10000 last 26000 from working
+    ");
 }
 
 #[test]

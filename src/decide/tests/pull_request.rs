@@ -61,7 +61,24 @@ fn every_rung_and_what_it_masks() {
             outcome.rule, pr.state, pr.reason, outcome.status_after
         ));
     }
-    insta::assert_snapshot!(table, @"");
+    insta::assert_snapshot!(table, @"
+    failing, all else too => pr.1 open/ci_failing ci_failed
+    failing draft => pr.1 draft/ci_failing ci_failed
+    draft by flag, all else too => pr.2 draft/in_progress draft
+    draft by state => pr.2 draft/in_progress draft
+    changes requested, ready => pr.3 open/changes_requested changes_requested
+    a person's comment, approved => pr.3 open/changes_requested changes_requested
+    a program's comment, conflict => pr.4 open/bot_comments changes_requested
+    conflict, approved => pr.5 open/merge_conflicts pr_open
+    conflict, ci passing => pr.5 open/merge_conflicts pr_open
+    conflict, blocker => pr.5 open/merge_conflicts pr_open
+    not looked at yet => pr.10 open/in_progress pr_open
+    blocked without conflict => pr.10 open/in_progress pr_open
+    mergeable, approved => pr.6 open/merge_ready mergeable
+    approved, ci pending => pr.7 open/approved approved
+    review pending => pr.8 open/review_pending review_pending
+    nothing => pr.10 open/in_progress pr_open
+    ");
 }
 
 #[test]
