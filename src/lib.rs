@@ -1,7 +1,10 @@
 //! A daemonless orchestrator of coding agents.
 //!
-//! Modules in reading order: plain data ([`model`]), pure rules on it ([`decide`]), the record on
-//! disk ([`store`]), what the user configured ([`config`]), the outside ([`adapter`]).
+//! Each invocation observes the world, takes a lock, loads the record, decides, commits, lets go
+//! of the lock, then acts. Modules in reading order: plain data ([`model`]), pure rules on it
+//! ([`decide`]), the outside ([`adapter`]), the record on disk ([`store`]), what the user
+//! configured ([`config`]); then what ties them together: [`invocation`], [`observe`], [`act`],
+//! [`session`], [`reap`]; and last the command line ([`cli`]).
 
 pub mod model;
 
@@ -11,12 +14,15 @@ pub mod adapter;
 pub mod config;
 pub mod store;
 
+pub mod act;
+pub mod invocation;
+pub mod observe;
+pub mod reap;
+pub mod session;
+
 pub mod demo;
 
-use std::ffi::OsString;
-use std::process::ExitCode;
+pub mod cli;
+pub mod generate;
 
-/// Runs `ao` with the given arguments, the program's name first.
-pub fn run(_args: impl Iterator<Item = OsString>) -> ExitCode {
-    ExitCode::SUCCESS
-}
+pub use cli::run;

@@ -112,6 +112,8 @@ pub struct Cmd {
     stdin: Option<Vec<u8>>,
     deadline: Duration,
     ending: Ending,
+    dies_with_parent: bool,
+    own_group: bool,
 }
 
 impl Cmd {
@@ -126,6 +128,8 @@ impl Cmd {
             stdin: None,
             deadline: Duration::from_secs(5),
             ending: Ending::Kill,
+            dies_with_parent: false,
+            own_group: false,
         }
     }
 
@@ -180,6 +184,19 @@ impl Cmd {
     /// Chooses how it is ended when it overstays.
     pub fn ending(mut self, ending: Ending) -> Self {
         self.ending = ending;
+        self
+    }
+
+    /// Sends it SIGTERM when the thread that started it ends, by SIGKILL of this process even.
+    pub fn die_with_parent(mut self) -> Self {
+        self.dies_with_parent = true;
+        self
+    }
+
+    /// Puts it into a process group of its own, which is ended whole where it overstays: its
+    /// children (hooks, filters) survive the end of the program alone.
+    pub fn own_group(mut self) -> Self {
+        self.own_group = true;
         self
     }
 
@@ -270,6 +287,12 @@ impl Cmd {
                 None => command.env_remove(name),
             };
         }
+        if self.own_group {
+            command.process_group(0);
+        }
+        if self.dies_with_parent {
+            end_with_this_process(&mut command);
+        }
         command
     }
 
@@ -280,12 +303,23 @@ impl Cmd {
         }
         if self.ending == Ending::TermThenKill {
             const GRACE: Duration = Duration::from_secs(5);
-            signal(child, Signal::TERM);
+            self.signal(child, Signal::TERM);
             let _ = wait_until(child, Deadline::after(GRACE)).map_err(io_error)?;
         }
-        signal(child, Signal::KILL);
+        self.signal(child, Signal::KILL);
         let _ = child.wait();
         Err(CmdError::TimedOut { command: self.shown(), deadline: self.deadline })
+    }
+
+    /// Signals the child, with its group where it has its own. Not yet waited for, its number
+    /// cannot have passed to another process.
+    fn signal(&self, child: &Child, signal: Signal) {
+        let pid = Pid::from_child(child);
+        let _ = if self.own_group {
+            rustix::process::kill_process_group(pid, signal)
+        } else {
+            kill_process(pid, signal)
+        };
     }
 
     fn spawn_error(&self, source: io::Error) -> CmdError {
@@ -347,8 +381,21 @@ fn wait_until(child: &mut Child, deadline: Deadline) -> io::Result<Option<ExitSt
     }
 }
 
-fn signal(child: &Child, signal: Signal) {
-    let _ = kill_process(Pid::from_child(child), signal);
+fn end_with_this_process(command: &mut Command) {
+    let parent = rustix::process::getpid();
+    let arrange = move || {
+        rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?;
+        // The parent may have died before the line above; then nobody will send the signal.
+        if rustix::process::getppid() == Some(parent) {
+            Ok(())
+        } else {
+            Err(io::Error::from(rustix::io::Errno::SRCH))
+        }
+    };
+    // SAFETY: between fork and exec the closure makes two system calls and allocates nothing.
+    unsafe {
+        command.pre_exec(arrange);
+    }
 }
 
 /// Returns an anonymous file that lives in memory and no longer than its descriptors.
@@ -387,6 +434,27 @@ mod tests {
     fn a_child_that_overstays_is_an_unknown_outcome() {
         let result = Cmd::new("sleep").arg("60").deadline(Duration::from_millis(50)).output();
         assert!(matches!(result, Err(CmdError::TimedOut { .. })), "{result:?}");
+    }
+
+    #[test]
+    fn a_group_is_ended_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let pid = directory.path().join("pid");
+        let result = Cmd::new("sh")
+            .args(["-c", "sleep 60 & echo $! >pid; wait"])
+            .cwd(directory.path())
+            .ending(Ending::TermThenKill)
+            .own_group()
+            .die_with_parent()
+            .deadline(Duration::from_millis(300))
+            .output();
+        assert!(matches!(result, Err(CmdError::TimedOut { .. })), "{result:?}");
+        let pid: u32 = std::fs::read_to_string(pid).unwrap().trim().parse().unwrap();
+        let gone = clock::poll_until(Deadline::after(Duration::from_secs(5)), || {
+            let stat = crate::adapter::process::read_stat(pid).unwrap();
+            stat.is_none_or(|stat| stat.is_zombie()).then_some(())
+        });
+        assert!(gone.is_some());
     }
 
     #[test]

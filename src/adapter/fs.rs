@@ -3,11 +3,14 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
+
 use crate::adapter::failpoint;
+use crate::model::time::Timestamp;
 
 /// Prefix of our temporary files; a reap removes those that a killed process left.
 pub const TEMPORARY_PREFIX: &str = ".ao-tmp-";
@@ -62,6 +65,36 @@ pub fn read_optional(path: &Path) -> Result<Option<Vec<u8>>, FsError> {
     }
 }
 
+/// Reads a regular file of at most `limit` bytes, `None` where there is none.
+///
+/// Never follows a link and never waits for a pipe: anything but a regular file is an error.
+pub fn read_regular(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, FsError> {
+    let error = |source| FsError::at("read", path)(source);
+    let Some(mut file) = open_regular(path)? else { return Ok(None) };
+    let length = file.metadata().map_err(error)?.len();
+    if length > limit {
+        return Err(error(io::Error::other(format!("it is longer than {limit} bytes"))));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+    (&mut file).take(limit).read_to_end(&mut bytes).map_err(error)?;
+    Ok(Some(bytes))
+}
+
+/// Opens a regular file for reading, `None` where there is none; see [`read_regular`].
+pub fn open_regular(path: &Path) -> Result<Option<File>, FsError> {
+    let error = |source| FsError::at("open", path)(source);
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Ok(file) => file,
+        Err(source) if is_absent(&source) => return Ok(None),
+        Err(source) => return Err(error(source)),
+    };
+    if !file.metadata().map_err(error)?.is_file() {
+        return Err(error(io::Error::other("it is not a regular file")));
+    }
+    Ok(Some(file))
+}
+
 /// Reads a text file, an error where it is not UTF-8.
 pub fn read_text(path: &Path) -> Result<String, FsError> {
     fs::read_to_string(path).map_err(FsError::at("read", path))
@@ -69,7 +102,7 @@ pub fn read_text(path: &Path) -> Result<String, FsError> {
 
 /// Reads the last `limit` bytes of a file.
 pub fn read_tail(path: &Path, limit: u64) -> Result<Vec<u8>, FsError> {
-    use std::io::{Read, Seek, SeekFrom};
+    use std::io::{Seek, SeekFrom};
     let error = |source| FsError::at("read", path)(source);
     let mut file = File::open(path).map_err(error)?;
     let length = file.metadata().map_err(error)?.len();
@@ -88,6 +121,8 @@ pub fn replace(path: &Path, bytes: &[u8], durability: Durability) -> Result<(), 
     let mut temporary =
         tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(directory).map_err(error)?;
     failpoint::pass("fs.write").map_err(error)?;
+    // The umask may have taken bits away.
+    temporary.as_file().set_permissions(fs::Permissions::from_mode(0o600)).map_err(error)?;
     temporary.write_all(bytes).map_err(error)?;
     if durability == Durability::PowerCut {
         failpoint::pass("fs.sync").map_err(error)?;
@@ -129,7 +164,7 @@ pub fn open_append(path: &Path) -> Result<File, FsError> {
         .read(true)
         .create(true)
         .mode(0o600)
-        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
         .open(path)
         .map_err(FsError::at("open", path))
 }
@@ -161,10 +196,67 @@ pub fn sync_directory(path: &Path) -> Result<(), FsError> {
     File::open(path).and_then(|directory| directory.sync_all()).map_err(error)
 }
 
+/// Syncs the content of a file that another program wrote.
+pub fn sync_file(path: &Path) -> Result<(), FsError> {
+    File::open(path).and_then(|file| file.sync_all()).map_err(FsError::at("sync", path))
+}
+
 /// Renames a file or directory.
 pub fn rename(from: &Path, to: &Path) -> Result<(), FsError> {
     failpoint::pass("fs.rename").map_err(FsError::at("rename", from))?;
     fs::rename(from, to).map_err(FsError::at("rename", from))
+}
+
+/// Makes `link` a symbolic link to `target`, atomically; one that already is stays as it is.
+pub fn replace_link(link: &Path, target: &Path) -> Result<(), FsError> {
+    if fs::read_link(link).is_ok_and(|current| current == target) {
+        return Ok(());
+    }
+    let name = format!("{TEMPORARY_PREFIX}{}", crate::adapter::ids::hex(8));
+    let temporary = link.with_file_name(name);
+    std::os::unix::fs::symlink(target, &temporary).map_err(FsError::at("link", link))?;
+    rename(&temporary, link)
+}
+
+/// Creates a directory and its parents with the modes the umask gives.
+pub fn create_directories(path: &Path) -> Result<(), FsError> {
+    fs::create_dir_all(path).map_err(FsError::at("create", path))
+}
+
+/// Copies a file with its permissions to a path that must not exist, sharing its blocks where
+/// the file system can.
+pub fn copy_file(from: &Path, to: &Path) -> Result<(), FsError> {
+    let error = |source| FsError::at("copy", from)(source);
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+    let mut source = options.open(from).map_err(error)?;
+    let permissions = source.metadata().map_err(error)?.permissions();
+    let mut copy = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(to)
+        .map_err(FsError::at("create", to))?;
+    let copied = match rustix::fs::ioctl_ficlone(&copy, &source) {
+        Ok(()) => Ok(()),
+        Err(_) => io::copy(&mut source, &mut copy).map(|_| ()),
+    };
+    let copied = copied.and_then(|()| copy.set_permissions(permissions));
+    copied.map_err(|source| {
+        let _ = fs::remove_file(to);
+        error(source)
+    })
+}
+
+/// Creates at `to` a symbolic link with the same text as the one at `from`.
+pub fn copy_link(from: &Path, to: &Path) -> Result<(), FsError> {
+    let target = fs::read_link(from).map_err(FsError::at("read", from))?;
+    symlink(&target, to)
+}
+
+/// Creates a symbolic link at `at` that leads to `target`.
+pub fn symlink(target: &Path, at: &Path) -> Result<(), FsError> {
+    std::os::unix::fs::symlink(target, at).map_err(FsError::at("link", at))
 }
 
 /// Removes a file; one that is not there is a success.
@@ -216,6 +308,12 @@ pub fn metadata(path: &Path) -> Result<Option<fs::Metadata>, FsError> {
         Err(error) if is_absent(&error) => Ok(None),
         Err(error) => Err(FsError::at("look at", path)(error)),
     }
+}
+
+/// Returns when the content was last changed, `None` where the file system does not tell.
+pub fn modified(metadata: &fs::Metadata) -> Option<Timestamp> {
+    let since = metadata.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some(Timestamp::from_millis(i64::try_from(since.as_millis()).ok()?))
 }
 
 /// Returns the path with every link resolved.

@@ -14,3 +14,4 @@ pub mod notify;
 pub mod process;
 pub mod runtime;
 pub mod scheduler;
+pub mod watch;

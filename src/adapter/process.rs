@@ -1,9 +1,15 @@
 //! Processes of this machine, told apart by pid, start time and boot (`/proc`).
 #![expect(clippy::disallowed_methods, reason = "reads /proc")]
 
+use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
+use std::time::Duration;
 
-use crate::model::id::ProcessIdentity;
+use rustix::process::{Pid, PidfdFlags, Signal};
+
+use crate::adapter::clock::{self, Deadline};
+use crate::model::id::{LaunchId, ProcessIdentity};
 
 /// What is known of a process that was seen earlier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +50,182 @@ pub fn presence(identity: &ProcessIdentity) -> io::Result<Presence> {
         Some(stat) if stat.start == identity.pid_start && !stat.is_zombie() => Presence::Alive,
         Some(_) | None => Presence::Gone,
     })
+}
+
+/// Returns number and name of each other living process whose working directory is `directory`
+/// or below it; none where the directory is gone.
+///
+/// Processes that may not be asked, those of other users, are left out.
+pub fn inside(directory: &Path) -> io::Result<Vec<(u32, String)>> {
+    let directory = match directory.canonicalize() {
+        Ok(directory) => directory,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let me = std::process::id();
+    let mut found = Vec::new();
+    for pid in all()?.into_iter().filter(|pid| *pid != me) {
+        let Ok(cwd) = std::fs::read_link(format!("/proc/{pid}/cwd")) else { continue };
+        if cwd.starts_with(&directory) {
+            let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+            found.push((pid, name.trim().to_owned()));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Closes every descriptor above standard error that a caller left open.
+///
+/// Only for the very start of `main`: a descriptor this process opened itself would be closed
+/// under its owner.
+pub fn close_inherited_descriptors() {
+    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return };
+    let open: Vec<i32> =
+        entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    for descriptor in open.into_iter().filter(|descriptor| *descriptor > 2) {
+        // SAFETY: nothing in this process owns a descriptor above 2 yet. The one that listed the
+        // directory is closed already, and closing it again fails harmlessly.
+        unsafe { rustix::io::close(descriptor) };
+    }
+}
+
+/// Sends SIGINT to the agent of a launch, as the terminal would.
+pub fn interrupt_marked(launch: &LaunchId) -> io::Result<()> {
+    for process in marked(launch)? {
+        send_signal(&process, Signal::INT)?;
+    }
+    Ok(())
+}
+
+/// What [`end_marked`] did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EndReport {
+    /// Processes that were signalled and are gone.
+    pub ended: Vec<ProcessIdentity>,
+    /// This process and its ancestors, which are never signalled.
+    pub spared: Vec<ProcessIdentity>,
+    /// Processes that would not end.
+    pub left: Vec<ProcessIdentity>,
+}
+
+/// Returns the living processes that carry `AO_LAUNCH=<launch>` in their environment.
+///
+/// A process whose environment may not be read belongs to somebody else and is left out.
+pub fn marked(launch: &LaunchId) -> io::Result<Vec<ProcessIdentity>> {
+    let marker = format!("AO_LAUNCH={launch}").into_bytes();
+    let boot_id = boot_id()?;
+    let mut found = Vec::new();
+    for pid in all()? {
+        // Before the environment, so that a number that changes hands is noticed later.
+        let Some(stat) = read_stat(pid)?.filter(|stat| !stat.is_zombie()) else { continue };
+        let Ok(environment) = std::fs::read(format!("/proc/{pid}/environ")) else { continue };
+        if environment.split(|byte| *byte == 0).any(|variable| variable == marker) {
+            found.push(ProcessIdentity { pid, pid_start: stat.start, boot_id: boot_id.clone() });
+        }
+    }
+    Ok(found)
+}
+
+/// Ends every process that carries the marker of `launch`: SIGTERM, and after `grace` SIGKILL,
+/// until none is left.
+pub fn end_marked(launch: &LaunchId, grace: Duration) -> io::Result<EndReport> {
+    const ROUNDS: usize = 5;
+    const AFTER_KILL: Duration = Duration::from_secs(1);
+    let untouchable = ancestry()?;
+    let mut report = EndReport::default();
+    let mut signalled = BTreeMap::new();
+    for round in 0..ROUNDS {
+        let (spared, targets): (Vec<_>, Vec<_>) =
+            marked(launch)?.into_iter().partition(|process| untouchable.contains(&process.pid));
+        report.spared = spared;
+        report.left = targets;
+        if report.left.is_empty() {
+            break;
+        }
+        let (signal, patience) =
+            if round == 0 { (Signal::TERM, grace) } else { (Signal::KILL, AFTER_KILL) };
+        for process in &report.left {
+            send_signal(process, signal)?;
+            signalled.insert((process.pid, process.pid_start), process.clone());
+        }
+        wait_for_end(&report.left, patience);
+    }
+    report.left.retain(is_alive);
+    report.ended = signalled.into_values().filter(|process| !is_alive(process)).collect();
+    Ok(report)
+}
+
+/// Sends `signal` to the process that `identity` names, and to no other; `false` where it is gone.
+pub fn send_signal(identity: &ProcessIdentity, signal: Signal) -> io::Result<bool> {
+    let Some(pid) = i32::try_from(identity.pid).ok().and_then(Pid::from_raw) else {
+        return Ok(false);
+    };
+    let pidfd = match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
+        Ok(pidfd) => pidfd,
+        Err(rustix::io::Errno::SRCH) => return Ok(false),
+        Err(error) => return Err(error.into()),
+    };
+    // The descriptor names one process for good; the check tells whether it is the right one.
+    if presence(identity)? == Presence::Gone {
+        return Ok(false);
+    }
+    match rustix::process::pidfd_send_signal(&pidfd, signal) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::SRCH) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Returns the tmux server that was started for `socket`, by its command line.
+pub fn tmux_server_on(socket: &Path) -> io::Result<Option<ProcessIdentity>> {
+    use std::os::unix::ffi::OsStrExt;
+    let wanted = [b"-S".as_slice(), socket.as_os_str().as_bytes()];
+    for pid in all()? {
+        // A server renames itself; a client, whom the signal would kill, does so differently.
+        let name = std::fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+        if !name.starts_with(b"tmux: server") {
+            continue;
+        }
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
+        if words.windows(2).any(|pair| pair == wanted) {
+            return identify(pid);
+        }
+    }
+    Ok(None)
+}
+
+/// Returns the numbers of all processes.
+pub fn all() -> io::Result<Vec<u32>> {
+    let mut pids = Vec::new();
+    for entry in std::fs::read_dir("/proc")? {
+        pids.extend(entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()));
+    }
+    Ok(pids)
+}
+
+/// Returns this process's number, its parent's, and so on up to the first process.
+fn ancestry() -> io::Result<Vec<u32>> {
+    let mut line = vec![std::process::id()];
+    while let Some(stat) = line.last().map(|pid| read_stat(*pid)).transpose()?.flatten() {
+        if stat.parent == 0 || line.contains(&stat.parent) {
+            break;
+        }
+        line.push(stat.parent);
+    }
+    Ok(line)
+}
+
+fn wait_for_end(processes: &[ProcessIdentity], patience: Duration) {
+    let _ = clock::poll_until(Deadline::after(patience), || {
+        (!processes.iter().any(is_alive)).then_some(())
+    });
+}
+
+/// Anything that cannot be read counts as alive.
+fn is_alive(process: &ProcessIdentity) -> bool {
+    !matches!(presence(process), Ok(Presence::Gone))
 }
 
 /// The fields of `/proc/<pid>/stat` that are read here.
@@ -107,6 +289,55 @@ mod tests {
         for bad in ["", "12 (sh", "12 (sh) S", "12 (sh) S x", "12 (sh) S 7 2 2"] {
             assert_eq!(parse_stat(bad.as_bytes()), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn what_carries_the_marker_is_ended_even_where_it_ignores_term() {
+        let launch = crate::adapter::ids::launch();
+        let longer = format!("{launch}0");
+        let start = |script: &str, value: &str| {
+            std::process::Command::new("sh")
+                .args(["-c", script])
+                .env("AO_LAUNCH", value)
+                .stdout(std::process::Stdio::null())
+                .spawn()
+                .unwrap()
+        };
+        let mut polite = start("exec sleep 60", launch.as_str());
+        let mut stubborn = start("trap '' TERM; while :; do sleep 60; done", launch.as_str());
+        let mut stranger = start("exec sleep 60", &longer);
+        let found = || marked(&launch).unwrap().len();
+        clock::poll_until(Deadline::after(Duration::from_secs(5)), || (found() == 3).then_some(()));
+        // Both children, and the sleep of the stubborn one.
+        assert_eq!(found(), 3);
+
+        let report = end_marked(&launch, Duration::from_millis(300)).unwrap();
+
+        assert_eq!((report.left.len(), report.spared.len()), (0, 0));
+        assert!(report.ended.len() >= 3, "{report:?}");
+        assert!(marked(&launch).unwrap().is_empty());
+        assert!(stranger.try_wait().unwrap().is_none());
+        stranger.kill().unwrap();
+        for child in [&mut polite, &mut stubborn, &mut stranger] {
+            child.wait().unwrap();
+        }
+        assert_eq!(end_marked(&launch, Duration::ZERO).unwrap(), EndReport::default());
+    }
+
+    #[test]
+    fn a_process_in_a_directory_is_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let below = directory.path().join("below");
+        std::fs::create_dir(&below).unwrap();
+        assert_eq!(inside(directory.path()).unwrap(), []);
+        let mut child =
+            std::process::Command::new("sleep").arg("60").current_dir(&below).spawn().unwrap();
+        let found = clock::poll_until(Deadline::after(Duration::from_secs(5)), || {
+            inside(directory.path()).unwrap().pop().map(|(pid, _)| pid)
+        });
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(found, Some(child.id()));
     }
 
     #[test]

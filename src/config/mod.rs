@@ -1,1 +1,125 @@
-//! (being written)
+//! What the user configured: layers of TOML merged into one [`Config`].
+//!
+//! Built in < user < repository < environment < flag. Nothing here looks at the environment or
+//! at a default path: the caller says where the layers are.
+
+mod edit;
+pub mod keys;
+pub mod layers;
+mod reference;
+pub mod trust;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::model::notifier::Notifier;
+use crate::model::policy::Policy;
+use crate::model::time::duration_text;
+
+pub use edit::set;
+pub use keys::{FromRepository, KEYS, Key, Kind};
+pub use layers::{ConfigError, Layered, Origin, Place, Sources, load};
+pub use reference::{initial_repository_file, reference};
+
+/// The whole configuration, every default filled in.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Config {
+    /// The agent to start.
+    pub agent: Option<String>,
+    /// The agent's permission mode.
+    pub permission: Option<String>,
+    /// The model the agent is told to use.
+    pub model: Option<String>,
+    /// What branches start from.
+    pub base: Option<String>,
+    /// A branch name with `{id}` in it.
+    pub branch: String,
+    /// Standing instructions for every agent's system prompt.
+    pub rules: Option<String>,
+    /// How many sessions may live at once.
+    pub max_sessions: u32,
+    /// Columns and rows of a pane.
+    pub pane_size: (u16, u16),
+    /// How often the timer makes a pass.
+    #[serde(with = "duration_text")]
+    pub reap: Duration,
+    /// What deciders read; its keys stand at the top level.
+    #[serde(skip)]
+    pub policy: Policy,
+    /// How workspaces are made.
+    pub workspace: WorkspaceConfig,
+    /// The check command.
+    pub check: CheckConfig,
+    /// What becomes of removed workspaces.
+    pub trash: TrashConfig,
+    /// What the reaper cleans up by itself.
+    pub cleanup: CleanupConfig,
+    /// How the record is written.
+    pub state: StateConfig,
+    /// Who is told, by name.
+    #[serde(default)]
+    pub notifiers: BTreeMap<String, Notifier>,
+    /// Variables of every agent's environment.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+}
+
+impl Default for Config {
+    /// Returns what holds where nobody configured anything.
+    fn default() -> Self {
+        layers::built_in()
+    }
+}
+
+/// How workspaces are made and what keeps them.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct WorkspaceConfig {
+    /// Where they are made, absolute; absent: below the home.
+    pub root: Option<PathBuf>,
+    /// Patterns of files to copy.
+    pub copy: Vec<String>,
+    /// Files to link.
+    pub symlinks: Vec<String>,
+    /// Commands to run in a workspace once it is made.
+    pub post_create: Vec<Vec<String>>,
+    /// Patterns of ignored files that keep a workspace; `.env*` is always among them.
+    pub keep: Vec<String>,
+}
+
+/// The command that decides whether a branch is good.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct CheckConfig {
+    /// Its argument vector.
+    pub command: Option<Vec<String>>,
+    /// How long it may take.
+    #[serde(with = "duration_text")]
+    pub timeout: Duration,
+}
+
+/// What becomes of removed workspaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct TrashConfig {
+    /// How long they can be brought back.
+    #[serde(with = "duration_text")]
+    pub keep: Duration,
+}
+
+/// What the reaper cleans up by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct CleanupConfig {
+    /// Whether it does at all.
+    pub auto: bool,
+    /// How long a session must have been ended.
+    #[serde(with = "duration_text")]
+    pub after: Duration,
+}
+
+/// How the record is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct StateConfig {
+    /// Whether transitions are synced.
+    pub sync: bool,
+}

@@ -175,3 +175,29 @@ pub struct OutboxEntry {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dead: bool,
 }
+
+impl OutboxEntry {
+    /// Returns an entry with nothing in it but its kind and its time.
+    pub fn new(kind: EntryKind, created_at: Timestamp) -> Self {
+        Self {
+            kind,
+            reaction: None,
+            priority: None,
+            escalation: false,
+            signature: None,
+            repeat: false,
+            message: String::new(),
+            command: Vec::new(),
+            created_at,
+            launch: None,
+            from: None,
+            when: None,
+            attempts: 0,
+            next_at: None,
+            last_error: None,
+            claim: None,
+            delivered: BTreeMap::new(),
+            dead: false,
+        }
+    }
+}

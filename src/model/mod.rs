@@ -1,11 +1,13 @@
 //! Plain data and pure operations on it: no file, no clock, no process.
 
+pub mod answer;
 pub mod check;
 pub mod effect;
 pub mod event;
 pub mod facts;
 pub mod id;
 pub mod lifecycle;
+pub mod notifier;
 pub mod patch;
 pub mod policy;
 pub mod record;

@@ -10,6 +10,9 @@ use crate::model::effect::{Priority, SendWhen};
 use crate::model::lifecycle::word_enum;
 use crate::model::time::{duration_text, optional_duration_text};
 
+/// The permission modes of agents, the most careful first.
+pub const PERMISSIONS: &[&str] = &["default", "accept-edits", "auto", "bypass"];
+
 word_enum! {
     /// What a reaction does.
     Action {

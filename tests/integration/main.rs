@@ -1,1 +1,13 @@
-fn main() {}
+//! Tests of the built `ao`, on real tmux, real git and real files.
+//!
+//! Each test is a short story in an environment of its own: arrange, run `ao`, look. What can be
+//! shown by a unit test is shown there.
+#![expect(clippy::disallowed_methods, reason = "tests touch files and processes themselves")]
+
+#[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
+mod env;
+mod generated;
+mod runtime;
+mod scripts;
+mod tidy;
+mod timer;

@@ -1,1 +1,194 @@
-//! (being written)
+//! git repositories and their worktrees.
+//!
+//! git2 reads where it can (discovery); the `git` program does everything that touches a work
+//! tree or decides whether one is clean, because filters, sparse checkout and hooks are the
+//! user's and only git runs them right. Nothing here forces, prunes or collects garbage, and
+//! nothing is removed whose owner cannot be told.
+
+mod base;
+mod command;
+mod discover;
+mod entry;
+mod include;
+mod preserve;
+mod removal;
+mod status;
+mod trash;
+mod verdict;
+mod worktree;
+
+use std::path::PathBuf;
+
+pub use base::{Base, BranchState, Fetched};
+pub use command::version;
+pub use discover::{Repository, discover};
+pub use entry::WorktreeEntry;
+pub use include::{IncludeReport, copy_included};
+pub use preserve::{Preserved, preserve};
+pub use removal::{BranchFate, Removed, delete_branch, remove, restore_worktree};
+pub use status::{WorktreeStatus, status};
+pub use trash::empty_trash;
+pub use verdict::{Assessment, Keep, assess};
+pub use worktree::{NewWorktree, begin_add, checkout, finish_add, repair_bricked, undo_add};
+
+use crate::adapter::cmd::CmdError;
+use crate::adapter::fs::FsError;
+
+/// What git could not do.
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    /// git is not installed.
+    #[error("`git` is not installed or not in PATH")]
+    Missing,
+    /// No repository there.
+    #[error("{} is not in a git repository", path.display())]
+    NotARepository {
+        /// Where one was looked for.
+        path: PathBuf,
+    },
+    /// A repository without a commit has nothing to branch from.
+    #[error("the repository {} has no commit yet", path.display())]
+    NoCommit {
+        /// The main worktree.
+        path: PathBuf,
+    },
+    /// Needs a main worktree.
+    #[error("the repository {} is bare", path.display())]
+    Bare {
+        /// The git directory.
+        path: PathBuf,
+    },
+    /// The repository belongs to another user.
+    #[error("git does not trust {}: {message}", path.display())]
+    Dubious {
+        /// The repository.
+        path: PathBuf,
+        /// git's own words, its advice included.
+        message: String,
+    },
+    /// The base names no commit.
+    #[error("`{base}` is not a commit in {}", repo.display())]
+    BaseNotFound {
+        /// What was asked for.
+        base: String,
+        /// The repository.
+        repo: PathBuf,
+    },
+    /// The branch is checked out in another worktree.
+    #[error("branch `{branch}` is checked out in {}", path.display())]
+    BranchElsewhere {
+        /// The branch.
+        branch: String,
+        /// The worktree that has it.
+        path: PathBuf,
+    },
+    /// The branch was to be created and is there.
+    #[error("branch `{branch}` exists")]
+    BranchExists {
+        /// The branch.
+        branch: String,
+    },
+    /// The branch was to be used and is not there.
+    #[error("branch `{branch}` is gone{}", preserved.as_ref().map(|name| format!("; its work is preserved as {name}")).unwrap_or_default())]
+    BranchGone {
+        /// The branch.
+        branch: String,
+        /// The ref that still holds its commits.
+        preserved: Option<String>,
+    },
+    /// git keeps branches as files: `a` and `a/b` exclude each other.
+    #[error("branch `{branch}` cannot exist beside branch `{other}`")]
+    BranchNameTaken {
+        /// The branch that was asked for.
+        branch: String,
+        /// The one in its way.
+        other: String,
+    },
+    /// Something is where the worktree is to be.
+    #[error("{} is in the way", path.display())]
+    PathOccupied {
+        /// The place.
+        path: PathBuf,
+    },
+    /// A worktree inside a repository shows up as untracked there.
+    #[error("{} is inside the work tree of {} and not ignored there", path.display(), repo.display())]
+    InsideWorkTree {
+        /// The place.
+        path: PathBuf,
+        /// The repository around it.
+        repo: PathBuf,
+    },
+    /// The directory does not belong to the repository it was recorded with.
+    #[error("{} does not belong to {}: {found}", path.display(), repo.display())]
+    WrongRepository {
+        /// The directory.
+        path: PathBuf,
+        /// The repository it was recorded with.
+        repo: PathBuf,
+        /// What it is instead.
+        found: String,
+    },
+    /// The directory is gone.
+    #[error("{} does not exist", path.display())]
+    Gone {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Somebody locked the worktree.
+    #[error("worktree {} is locked: {reason}", path.display())]
+    Locked {
+        /// The worktree.
+        path: PathBuf,
+        /// What the one who locked it wrote.
+        reason: String,
+    },
+    /// A repository inside the worktree, whose content no commit of the outer one can hold.
+    #[error("{} is a repository of its own and cannot be preserved", path.display())]
+    NestedRepository {
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// A path that must stay inside the repository does not.
+    #[error("`{path}` is not a path inside the repository")]
+    UnsafePath {
+        /// The path as configured.
+        path: String,
+    },
+    /// git answered in a way this program cannot read.
+    #[error("could not read the answer of `{command}`: {line}")]
+    Unreadable {
+        /// What was run.
+        command: String,
+        /// The part that makes no sense.
+        line: String,
+    },
+    /// git failed.
+    #[error("`{command}` failed: {stderr}")]
+    Failed {
+        /// What was run.
+        command: String,
+        /// The last line that starts with `fatal:` or `error:`, else the last one.
+        stderr: String,
+    },
+    /// git could not be run, or did not end in time.
+    #[error(transparent)]
+    Cmd(CmdError),
+    /// A file could not be read or moved.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+}
+
+impl From<CmdError> for GitError {
+    fn from(error: CmdError) -> Self {
+        match error {
+            CmdError::Missing { .. } => Self::Missing,
+            CmdError::Spawn { .. }
+            | CmdError::TimedOut { .. }
+            | CmdError::Io { .. }
+            | CmdError::Failed { .. } => Self::Cmd(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod testing;

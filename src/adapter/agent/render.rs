@@ -1,0 +1,324 @@
+//! Turns a card and a request into what the launcher runs.
+//!
+//! Pure: files are returned, not written. No prompt that can be read from a file is put where
+//! `ps` would show it, unless the agent takes it no other way.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use crate::adapter::agent::card::{Card, CardError, Delivery, SystemDelivery};
+use crate::model::record::Mode;
+
+/// The longest text given as one argument, in bytes; Linux refuses 128 KiB.
+pub const MAX_ARGUMENT: usize = 100 * 1024;
+
+/// Placeholders that stand for one text.
+pub(super) const SINGLE: &[&str] = &[
+    "ao",
+    "agent_session",
+    "binary",
+    "model",
+    "prompt",
+    "prompt_file",
+    "session",
+    "session_dir",
+    "system",
+    "system_file",
+    "workspace",
+];
+
+/// Those, and the ones that stand for several arguments or none.
+pub(super) const ALL: &[&str] = &[
+    "ao",
+    "agent_session",
+    "binary",
+    "model",
+    "prompt",
+    "prompt_file",
+    "session",
+    "session_dir",
+    "system",
+    "system_file",
+    "workspace",
+    "hook_args",
+    "model_args",
+    "permission_args",
+    "prompt_args",
+    "system_args",
+];
+
+/// What is to be started.
+#[derive(Clone, Copy, Debug)]
+pub struct LaunchRequest<'a> {
+    /// The agent.
+    pub card: &'a Card,
+    /// Whether it stays for further instructions.
+    pub mode: Mode,
+    /// The permission mode; absent: the agent's own default.
+    pub permission: Option<&'a str>,
+    /// The model; absent: the agent's own default.
+    pub model: Option<&'a str>,
+    /// The task, byte for byte.
+    pub prompt: Option<&'a [u8]>,
+    /// The standing role.
+    pub system: Option<&'a str>,
+    /// `<home>/sessions/<id>`.
+    pub session_dir: &'a Path,
+    /// The agent's own id of the conversation to continue.
+    pub agent_session: Option<&'a str>,
+    /// The directory it works in.
+    pub workspace: &'a Path,
+}
+
+/// What standard input is to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stdin {
+    /// The terminal of its pane.
+    Terminal,
+    /// Nothing.
+    Null,
+    /// This file.
+    File(PathBuf),
+}
+
+/// What the launcher runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invocation {
+    /// Program and arguments.
+    pub argv: Vec<OsString>,
+    /// Standard input.
+    pub stdin: Stdin,
+    /// Files to write first (mode 0600), below the session's directory.
+    pub files: Vec<(PathBuf, Vec<u8>)>,
+    /// What has to be pasted once the agent is ready.
+    pub paste: Option<Vec<u8>>,
+    /// It continues a conversation.
+    pub resumed: bool,
+}
+
+/// Returns what to run for `request`.
+///
+/// # Errors
+///
+/// A NUL byte, a mode or permission the card does not have, a text that fits nowhere.
+pub fn render(request: &LaunchRequest<'_>) -> Result<Invocation, CardError> {
+    let card = request.card;
+    refuse_nul(request)?;
+    let resume = card.agent.resume.as_ref().filter(|_| request.agent_session.is_some());
+    let template = match (resume, request.mode) {
+        (Some(template), _) => Some(template),
+        (None, Mode::Interactive) => card.agent.interactive.as_ref(),
+        (None, Mode::OneShot) => card.agent.one_shot.as_ref(),
+    };
+    let template = template.ok_or_else(|| unsupported(card, format!("mode `{}`", request.mode)))?;
+    let mut values = Values::new(request, resume.is_some());
+    values.add_system(request)?;
+    values.add_prompt(request)?;
+    values.add_options(request)?;
+    let argv = expand(template, &values);
+    Ok(Invocation {
+        argv,
+        stdin: values.stdin,
+        files: values.files,
+        paste: values.paste,
+        resumed: values.resumed,
+    })
+}
+
+fn refuse_nul(request: &LaunchRequest<'_>) -> Result<(), CardError> {
+    let texts = [
+        ("prompt", request.prompt),
+        ("system prompt", request.system.map(str::as_bytes)),
+        ("model", request.model.map(str::as_bytes)),
+    ];
+    for (what, text) in texts {
+        if text.is_some_and(|text| text.contains(&0)) {
+            return Err(CardError::Nul(what));
+        }
+    }
+    Ok(())
+}
+
+fn unsupported(card: &Card, what: String) -> CardError {
+    CardError::Unsupported { agent: card.name().to_owned(), what }
+}
+
+/// What placeholders stand for, and what has to be done beside running the command.
+struct Values {
+    single: Vec<(&'static str, OsString)>,
+    lists: Vec<(&'static str, Vec<String>)>,
+    stdin: Stdin,
+    files: Vec<(PathBuf, Vec<u8>)>,
+    paste: Option<Vec<u8>>,
+    resumed: bool,
+    /// Goes before the prompt.
+    prefix: Vec<u8>,
+}
+
+impl Values {
+    fn new(request: &LaunchRequest<'_>, resumed: bool) -> Self {
+        let directory = request.session_dir;
+        let ao = directory.ancestors().nth(2).unwrap_or(Path::new("/")).join("bin/ao");
+        let binary = match request.card.agent.binary.as_str() {
+            "{ao}" => ao.clone().into_os_string(),
+            name => name.into(),
+        };
+        let session = directory.file_name().unwrap_or(OsStr::new("")).to_owned();
+        let single = vec![
+            ("ao", ao.into_os_string()),
+            ("binary", binary),
+            ("session", session),
+            ("session_dir", directory.into()),
+            ("workspace", request.workspace.into()),
+            ("model", request.model.unwrap_or_default().into()),
+            ("agent_session", request.agent_session.unwrap_or_default().into()),
+            ("system_file", directory.join("system.md").into()),
+        ];
+        let stdin = match request.mode {
+            Mode::Interactive => Stdin::Terminal,
+            Mode::OneShot => Stdin::Null,
+        };
+        Self {
+            single,
+            lists: Vec::new(),
+            stdin,
+            files: Vec::new(),
+            paste: None,
+            resumed,
+            prefix: Vec::new(),
+        }
+    }
+
+    fn add_system(&mut self, request: &LaunchRequest<'_>) -> Result<(), CardError> {
+        let section = &request.card.prompt;
+        let Some(system) = request.system.filter(|text| !text.is_empty()) else { return Ok(()) };
+        match section.system {
+            SystemDelivery::None => return Ok(()),
+            SystemDelivery::Flag => {
+                if system.len() > MAX_ARGUMENT {
+                    let (what, length) = ("system prompt", system.len());
+                    return Err(CardError::TooLong { what, length, limit: MAX_ARGUMENT });
+                }
+                self.single.push(("system", system.into()));
+            }
+            SystemDelivery::File => {
+                let path = request.session_dir.join("system.md");
+                self.files.push((path, system.as_bytes().to_vec()));
+            }
+            SystemDelivery::Prepend => {
+                // A conversation that is continued has it already.
+                if !self.resumed {
+                    self.prefix = format!("{system}\n\n").into_bytes();
+                }
+                return Ok(());
+            }
+        }
+        self.lists.push(("system_args", section.system_args.clone()));
+        Ok(())
+    }
+
+    fn add_prompt(&mut self, request: &LaunchRequest<'_>) -> Result<(), CardError> {
+        let card = request.card;
+        let delivery = card.delivery(request.mode);
+        let file_name = match delivery {
+            Delivery::ScriptFile => "prompt.sh",
+            Delivery::Argument | Delivery::Stdin | Delivery::Paste => "prompt.md",
+        };
+        let file = request.session_dir.join(file_name);
+        self.single.push(("prompt_file", file.clone().into()));
+        let Some(prompt) = request.prompt else {
+            return match (request.mode, self.resumed) {
+                (Mode::OneShot, false) => Err(CardError::PromptNeeded(card.name().to_owned())),
+                (Mode::OneShot | Mode::Interactive, _) => Ok(()),
+            };
+        };
+        let mut text = std::mem::take(&mut self.prefix);
+        text.extend_from_slice(prompt);
+        match delivery {
+            Delivery::Paste => self.paste = Some(text),
+            Delivery::Stdin => {
+                self.stdin = Stdin::File(file.clone());
+                self.files.push((file, text));
+            }
+            Delivery::ScriptFile => {
+                self.files.push((file, text));
+                self.lists.push(("prompt_args", card.prompt.args.clone()));
+            }
+            Delivery::Argument => {
+                let argument = self.argument(&file, text);
+                self.single.push(("prompt", argument));
+                self.lists.push(("prompt_args", card.prompt.args.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the prompt as one argument; a long one goes to `file`.
+    fn argument(&mut self, file: &Path, text: Vec<u8>) -> OsString {
+        if text.len() <= MAX_ARGUMENT {
+            return OsString::from_vec(text);
+        }
+        self.files.push((file.to_owned(), text));
+        let mut argument = OsString::from("Read your task from the file ");
+        argument.push(file);
+        argument.push(" and carry it out.");
+        argument
+    }
+
+    fn add_options(&mut self, request: &LaunchRequest<'_>) -> Result<(), CardError> {
+        let card = request.card;
+        if let Some(mode) = request.permission {
+            match card.permissions.get(mode) {
+                Some(args) => self.lists.push(("permission_args", args.clone())),
+                None if mode == "default" => {}
+                None => return Err(unsupported(card, format!("permission mode `{mode}`"))),
+            }
+        } else if let Some(args) = card.permissions.get("default") {
+            self.lists.push(("permission_args", args.clone()));
+        }
+        if request.model.is_some() {
+            if card.model.args.is_empty() {
+                return Err(unsupported(card, "choice of model".to_owned()));
+            }
+            self.lists.push(("model_args", card.model.args.clone()));
+        }
+        self.lists.push(("hook_args", card.hooks.args.clone()));
+        Ok(())
+    }
+
+    fn single(&self, name: &str) -> &OsStr {
+        let found = self.single.iter().find(|(known, _)| *known == name);
+        found.map_or(OsStr::new(""), |(_, value)| value)
+    }
+}
+
+fn expand(template: &[String], values: &Values) -> Vec<OsString> {
+    let mut argv = Vec::new();
+    for word in template {
+        let name = word.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+        match name.filter(|name| name.ends_with("_args")) {
+            Some(name) => {
+                let list = values.lists.iter().find(|(known, _)| *known == name);
+                let words = list.map_or(&[] as &[String], |(_, words)| words);
+                argv.extend(words.iter().map(|word| fill(word, values)));
+            }
+            None => argv.push(fill(word, values)),
+        }
+    }
+    argv
+}
+
+/// Replaces the placeholders of one word; what they stand for is not looked at again.
+fn fill(word: &str, values: &Values) -> OsString {
+    let mut filled = Vec::new();
+    let mut rest = word;
+    while let Some((before, after)) = rest.split_once('{') {
+        filled.extend_from_slice(before.as_bytes());
+        let (name, tail) = after.split_once('}').unwrap_or((after, ""));
+        filled.extend_from_slice(values.single(name).as_bytes());
+        rest = tail;
+    }
+    filled.extend_from_slice(rest.as_bytes());
+    OsString::from_vec(filled)
+}

@@ -1,0 +1,237 @@
+//! Where a branch starts and whether its name is free.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::command::{failed, git, last_word, read, retried, run};
+use super::{GitError, Repository};
+use crate::adapter::clock::Deadline;
+use crate::adapter::cmd::{Cmd, CmdError};
+use crate::model::id::BranchName;
+
+/// A commit and the name it was found by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Base {
+    /// What was asked for or found: `origin/main`, `main`, a tag, a hash.
+    pub ref_name: String,
+    /// The commit.
+    pub sha: String,
+}
+
+/// What there is of a branch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BranchState {
+    /// No such branch, and nothing in its way.
+    Free,
+    /// It exists and no worktree has it.
+    Exists {
+        /// Its tip.
+        sha: String,
+    },
+    /// A worktree has it checked out.
+    CheckedOut {
+        /// Its tip.
+        sha: String,
+        /// That worktree.
+        path: PathBuf,
+    },
+}
+
+/// What came of fetching the remote default branch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fetched {
+    /// There is no remote called `origin`.
+    NoRemote,
+    /// The remote-tracking branch is as the remote has it.
+    Ok,
+    /// The remote could not be reached; the remote-tracking branch is as it was.
+    Offline {
+        /// git's reason, one line.
+        why: String,
+    },
+}
+
+impl Repository {
+    /// Returns the URL of the remote `origin`.
+    pub fn origin(&self) -> Option<String> {
+        self.answer(&["config", "--get", "remote.origin.url"])
+    }
+
+    /// Returns the default branch without a remote's name: the remote's, else the main
+    /// worktree's branch.
+    pub fn default_branch(&self) -> Option<String> {
+        let remote = self.remote_default();
+        let name = remote.and_then(|name| name.strip_prefix("origin/").map(str::to_owned));
+        name.or_else(|| self.answer(&["symbolic-ref", "--quiet", "--short", "HEAD"]))
+    }
+
+    /// Returns whether there is any commit to start from.
+    pub fn has_commit(&self) -> Result<bool, GitError> {
+        if self.commit("HEAD")?.is_some() {
+            return Ok(true);
+        }
+        let refs = self.git().args(["for-each-ref", "--count=1", "refs/heads", "refs/remotes"]);
+        Ok(!read(&refs, "git for-each-ref")?.stdout.is_empty())
+    }
+
+    /// Fetches the remote's default branch and nothing else, within `deadline`.
+    pub fn fetch_default(&self, deadline: Duration) -> Result<Fetched, GitError> {
+        if self.origin().is_none() {
+            return Ok(Fetched::NoRemote);
+        }
+        let deadline = Deadline::after(deadline);
+        let known = self.remote_default();
+        let name = match known.as_deref().and_then(|name| name.strip_prefix("origin/")) {
+            Some(name) => name.to_owned(),
+            None => match self.ask_remote_default(deadline)? {
+                Ok(name) => name,
+                Err(why) => return Ok(Fetched::Offline { why }),
+            },
+        };
+        let refspec = format!("+refs/heads/{name}:refs/remotes/origin/{name}");
+        let flags = ["--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules"];
+        let fetched = retried(|| {
+            let command = self.network(deadline).arg("fetch").args(flags);
+            let output = run(&command.args(["--end-of-options", "origin", &refspec]))?;
+            if output.success() { Ok(()) } else { Err(failed("git fetch", &output)) }
+        });
+        Ok(match offline(fetched)? {
+            Ok(()) => Fetched::Ok,
+            Err(why) => Fetched::Offline { why },
+        })
+    }
+
+    /// Returns the commit to start from: `wanted`, else the remote default branch as last
+    /// fetched, else the main worktree's branch.
+    pub fn base(&self, wanted: Option<&str>) -> Result<Base, GitError> {
+        let found = |ref_name: &str| -> Result<Option<Base>, GitError> {
+            let sha = self.commit(ref_name)?;
+            Ok(sha.map(|sha| Base { ref_name: ref_name.to_owned(), sha }))
+        };
+        if let Some(wanted) = wanted {
+            let base = match found(wanted)? {
+                None if !wanted.starts_with('-') => found(&format!("origin/{wanted}"))?,
+                base => base,
+            };
+            return base.ok_or_else(|| GitError::BaseNotFound {
+                base: wanted.to_owned(),
+                repo: self.main.clone(),
+            });
+        }
+        let remote = self.remote_default();
+        let local = self.answer(&["symbolic-ref", "--quiet", "--short", "HEAD"]);
+        for name in [remote, local, Some("HEAD".to_owned())].into_iter().flatten() {
+            if let Some(base) = found(&name)? {
+                return Ok(base);
+            }
+        }
+        Err(GitError::NoCommit { path: self.main.clone() })
+    }
+
+    /// Returns what there is of `branch`; an error where another branch's name excludes it.
+    pub fn branch(&self, branch: &BranchName) -> Result<BranchState, GitError> {
+        let name = branch.as_str();
+        let ancestors = name.match_indices('/').map(|(end, _)| &name[..end]);
+        let names: Vec<&str> = ancestors.clone().chain([name]).collect();
+        let command = self
+            .git()
+            .args(["for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "--"])
+            .args(names.iter().map(|name| format!("refs/heads/{name}")));
+        let mut tip = None;
+        for line in read(&command, "git for-each-ref")?.text().lines() {
+            let Some((sha, other)) = line.split_once(' ') else { continue };
+            let below = other.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'));
+            if other == name {
+                tip = Some(sha.to_owned());
+            } else if below || ancestors.clone().any(|ancestor| ancestor == other) {
+                let (branch, other) = (name.to_owned(), other.to_owned());
+                return Err(GitError::BranchNameTaken { branch, other });
+            }
+        }
+        // An unborn branch has a worktree and no tip.
+        let holder = self.worktrees()?.into_iter().find(|e| e.branch.as_deref() == Some(name));
+        Ok(match (tip, holder) {
+            (None, None) => BranchState::Free,
+            (Some(sha), None) => BranchState::Exists { sha },
+            (sha, Some(entry)) => {
+                BranchState::CheckedOut { sha: sha.unwrap_or_default(), path: entry.path }
+            }
+        })
+    }
+
+    /// Returns a git command about this repository as a whole.
+    pub(super) fn git(&self) -> Cmd {
+        git(self.seat())
+    }
+
+    /// Returns the commit that `name` means, `None` where it means none.
+    pub(super) fn commit(&self, name: &str) -> Result<Option<String>, GitError> {
+        let wanted = format!("{name}^{{commit}}");
+        let command =
+            self.git().args(["rev-parse", "--quiet", "--verify", "--end-of-options", &wanted]);
+        let output = run(&command)?;
+        Ok(Some(output.text()).filter(|sha| output.success() && !sha.is_empty()))
+    }
+
+    /// Returns the one line git answers, `None` where it has no answer.
+    fn answer(&self, args: &[&str]) -> Option<String> {
+        let output = run(&self.git().args(args)).ok()?;
+        Some(output.text()).filter(|text| output.success() && !text.is_empty())
+    }
+
+    /// Returns `origin/<default branch>` as far as the last fetch tells.
+    fn remote_default(&self) -> Option<String> {
+        let head = self.answer(&["symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD"]);
+        let usual = || {
+            ["origin/main", "origin/master"].into_iter().find_map(|name| {
+                let known = self.commit(&format!("refs/remotes/{name}")).ok().flatten();
+                known.map(|_| name.to_owned())
+            })
+        };
+        head.or_else(usual)
+    }
+
+    /// Asks the remote for its default branch, and notes the answer as a clone would have.
+    fn ask_remote_default(&self, deadline: Deadline) -> Result<Result<String, String>, GitError> {
+        let command = self.network(deadline).args(["ls-remote", "--symref", "origin", "HEAD"]);
+        let asked = run(&command).and_then(|output| {
+            if output.success() { Ok(output) } else { Err(failed("git ls-remote", &output)) }
+        });
+        let output = match offline(asked)? {
+            Ok(output) => output,
+            Err(why) => return Ok(Err(why)),
+        };
+        let text = output.text();
+        let target = text.lines().find_map(|line| line.strip_prefix("ref: refs/heads/"));
+        let Some((name, _)) = target.and_then(|rest| rest.split_once('\t')) else {
+            return Ok(Err("the remote has no default branch".to_owned()));
+        };
+        let tracking = format!("refs/remotes/origin/{name}");
+        let note = self.git().args(["symbolic-ref", "refs/remotes/origin/HEAD", &tracking]);
+        read(&note, "git symbolic-ref")?;
+        Ok(Ok(name.to_owned()))
+    }
+
+    /// Returns a git command that may talk to a remote, but never to a person.
+    fn network(&self, deadline: Deadline) -> Cmd {
+        let ssh = self.answer(&["config", "--get", "core.sshCommand"]);
+        let ssh = ssh.unwrap_or_else(|| "ssh".to_owned());
+        let command = self.git().deadline(deadline.remaining());
+        if ssh.split(['/', ' ']).any(|word| word == "ssh") {
+            let quiet = format!("{ssh} -o BatchMode=yes -o ConnectTimeout=10");
+            command.env("GIT_SSH_COMMAND", quiet)
+        } else {
+            command
+        }
+    }
+}
+
+/// Turns a remote that fails or does not answer into a reason; git itself missing stays an error.
+fn offline<T>(result: Result<T, GitError>) -> Result<Result<T, String>, GitError> {
+    match result {
+        Ok(value) => Ok(Ok(value)),
+        Err(GitError::Failed { stderr, .. }) => Ok(Err(last_word(&stderr).to_owned())),
+        Err(GitError::Cmd(error @ CmdError::TimedOut { .. })) => Ok(Err(error.to_string())),
+        Err(error) => Err(error),
+    }
+}

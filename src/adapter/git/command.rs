@@ -1,0 +1,172 @@
+//! How the `git` program is run: hermetically, without prompts, and with its errors understood.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::GitError;
+use crate::adapter::clock;
+use crate::adapter::cmd::{Cmd, Ending, Output};
+
+/// How long a question about refs and registrations may take.
+pub(super) const QUICK: Duration = Duration::from_secs(60);
+
+/// How long work on a whole tree may take.
+pub(super) const LONG: Duration = Duration::from_secs(600);
+
+/// Returns a git command that runs in `directory` and nothing of the repository's.
+///
+/// [`Cmd`] has taken every `GIT_*` variable away: called from a git hook, `GIT_DIR` would
+/// otherwise name another repository.
+pub(super) fn git(directory: &Path) -> Cmd {
+    bare_git(directory)
+        // Hooks are the repository's code; the only one that is due is run by name.
+        .args(["-c", "core.hooksPath=/dev/null"])
+}
+
+/// [`git`] with the user's hooks.
+pub(super) fn git_with_hooks(directory: &Path) -> Cmd {
+    bare_git(directory)
+}
+
+fn bare_git(directory: &Path) -> Cmd {
+    Cmd::new("git")
+        .cwd(directory)
+        .deadline(QUICK)
+        // git removes its lock files on SIGTERM, not on SIGKILL.
+        .ending(Ending::TermThenKill)
+        .die_with_parent()
+        // Hooks and filters outlive a git that is ended alone.
+        .own_group()
+        // Configuration is shared by all worktrees: an agent could plant a program here.
+        .args(["-c", "core.fsmonitor=false", "-c", "core.pager=cat"])
+        // Another's half-written maintenance is not this call's business.
+        .args(["-c", "gc.auto=0", "-c", "maintenance.auto=false"])
+        // Messages are told apart by their English text.
+        .env("LC_ALL", "C")
+        .env("LANGUAGE", "")
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .env("GIT_ASKPASS", "true")
+        .env("SSH_ASKPASS", "true")
+        // A question must not take `index.lock` and make the agent's own git fail.
+        .env("GIT_OPTIONAL_LOCKS", "0")
+        .env("GIT_CEILING_DIRECTORIES", ceiling(directory))
+}
+
+/// Returns the directory at which git stops looking upwards: a worktree that lost its `.git`
+/// file must not pass for part of a repository around it.
+fn ceiling(directory: &Path) -> PathBuf {
+    directory.parent().unwrap_or(directory).to_owned()
+}
+
+/// Runs `command` and returns its output whatever its exit code.
+pub(super) fn run(command: &Cmd) -> Result<Output, GitError> {
+    Ok(command.output()?)
+}
+
+/// Runs `command`, any exit code but 0 being an error with git's last word.
+pub(super) fn read(command: &Cmd, what: &str) -> Result<Output, GitError> {
+    let output = run(command)?;
+    if output.success() { Ok(output) } else { Err(failed(what, &output)) }
+}
+
+/// Runs `command` and returns the one path it prints.
+pub(super) fn read_path(command: &Cmd, what: &str) -> Result<PathBuf, GitError> {
+    use std::os::unix::ffi::OsStringExt;
+    let mut bytes = read(command, what)?.stdout;
+    // Only the line end that git added: a path may end in one of its own.
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+    }
+    Ok(PathBuf::from(OsString::from_vec(bytes)))
+}
+
+/// Returns the error of a git that exited with a failure.
+pub(super) fn failed(what: &str, output: &Output) -> GitError {
+    GitError::Failed { command: what.to_owned(), stderr: last_word(&output.stderr).to_owned() }
+}
+
+/// Returns the line that says what went wrong: git narrates first.
+pub(super) fn last_word(stderr: &str) -> &str {
+    let is_error = |line: &&str| line.starts_with("fatal:") || line.starts_with("error:");
+    let mut lines = stderr.lines().map(str::trim).filter(|line| !line.is_empty()).rev();
+    let last = lines.clone().find(is_error).or_else(|| lines.next());
+    last.unwrap_or("it gave no reason")
+}
+
+/// Returns whether a failure is a race with another git, known to pass when tried again.
+pub(super) fn is_race(stderr: &str) -> bool {
+    let held = stderr.contains(".lock': File exists");
+    held || (stderr.contains("failed to read ") && stderr.contains("commondir"))
+        || stderr.contains("could not lock config")
+        || (stderr.contains("cannot lock ref") && stderr.contains("is at "))
+}
+
+/// Runs `attempt` again, at most five times, while it fails by a race with another git.
+pub(super) fn retried<T>(mut attempt: impl FnMut() -> Result<T, GitError>) -> Result<T, GitError> {
+    const RETRIES: u32 = 5;
+    for retry in 0..RETRIES {
+        match attempt() {
+            Err(GitError::Failed { stderr, .. }) if is_race(&stderr) => {
+                clock::pause(Duration::from_millis(50 << retry.min(4)) + jitter());
+            }
+            result => return result,
+        }
+    }
+    attempt()
+}
+
+/// Returns up to 63 ms, so that two that met once do not meet again.
+fn jitter() -> Duration {
+    let digits = crate::adapter::ids::hex(1);
+    Duration::from_millis(u64::from_str_radix(&digits, 16).unwrap_or(0) / 4)
+}
+
+/// Returns major and minor version of the installed git.
+pub fn version() -> Result<(u32, u32), GitError> {
+    let output = read(&Cmd::new("git").arg("version"), "git version")?;
+    let text = output.text();
+    parse_version(&text)
+        .ok_or_else(|| GitError::Unreadable { command: "git version".into(), line: text })
+}
+
+fn parse_version(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.strip_prefix("git version ")?.split(['.', ' ']);
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_error_is_the_last_line_that_says_so() {
+        let stderr = "Preparing worktree (new branch 'x')\nfatal: first\nfatal: last\nhint: no\n";
+        assert_eq!(last_word(stderr), "fatal: last");
+        assert_eq!(last_word("one\ntwo\n\n"), "two");
+        assert_eq!(last_word(""), "it gave no reason");
+    }
+
+    #[test]
+    fn races_are_known_by_gits_own_words() {
+        for race in [
+            "fatal: failed to read .git/worktrees/7/commondir: Success",
+            "error: could not lock config file .git/config: File exists",
+            "fatal: Unable to create '/r/.git/index.lock': File exists.",
+            "error: cannot lock ref 'refs/remotes/origin/main': is at 1 but expected 2",
+        ] {
+            assert!(is_race(race), "{race}");
+        }
+        for other in ["fatal: a branch named 'x' already exists", "fatal: cannot lock ref"] {
+            assert!(!is_race(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn versions_of_every_vendor_are_read() {
+        assert_eq!(parse_version("git version 2.47.3"), Some((2, 47)));
+        assert_eq!(parse_version("git version 2.39.5 (Apple Git-154)"), Some((2, 39)));
+        assert_eq!(parse_version("git version 2.45.GIT"), Some((2, 45)));
+        assert_eq!(parse_version("hub version 2"), None);
+    }
+}

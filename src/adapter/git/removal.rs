@@ -1,0 +1,310 @@
+//! Removing a worktree and its branch, and bringing them back.
+
+use std::path::{Path, PathBuf};
+
+use super::base::BranchState;
+use super::command::{git, read, retried};
+use super::entry::{Admin, linked_admin, settled};
+use super::status::verify;
+use super::trash::{buried, bury, park, parked};
+use super::verdict::is_inside;
+use super::worktree::{NewWorktree, begin_add, checkout, finish_add};
+use super::{GitError, Repository};
+use crate::adapter::fs;
+use crate::model::id::{BranchName, SessionId};
+use crate::model::record::WorkspaceHandle;
+
+/// Where a removed worktree waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removed {
+    /// Its directory in the trash; none where somebody had deleted it already.
+    pub trash: Option<PathBuf>,
+}
+
+/// What became of a branch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BranchFate {
+    /// It is deleted.
+    Deleted {
+        /// Where it was.
+        sha: String,
+    },
+    /// It stays; the text says why.
+    Kept(String),
+    /// There is none.
+    Absent,
+}
+
+/// Moves the worktree into `<root>/.trash`, then takes its entry out of git's sight; nothing is
+/// deleted. The caller holds the lock and has asked [`assess`](super::assess).
+///
+/// Interrupted anywhere, doing it again finishes it.
+pub fn remove(
+    repo: &Repository,
+    handle: &WorkspaceHandle,
+    session: &SessionId,
+    root: &Path,
+) -> Result<Removed, GitError> {
+    let path = &handle.path;
+    let wrong = |found: &str| {
+        let found = found.to_owned();
+        GitError::WrongRepository { path: path.clone(), repo: repo.main.clone(), found }
+    };
+    if !handle.owned || !is_inside(root, path)? {
+        return Err(wrong("it is not below the root of ao's worktrees"));
+    }
+    let admin = repo.admin_of(path)?;
+    if let Some(admin) = &admin {
+        refuse_locked(admin, path, session)?;
+    }
+    if fs::metadata(path)?.is_some() {
+        if admin.is_none() {
+            return Err(wrong("git has not registered it"));
+        }
+        verify(repo, handle)?;
+        bury(root, path, session)?;
+    }
+    if let Some(admin) = admin {
+        park(repo, &admin, session.as_str())?;
+    }
+    Ok(Removed { trash: buried(root, session)?.pop() })
+}
+
+fn refuse_locked(admin: &Admin, path: &Path, session: &SessionId) -> Result<(), GitError> {
+    match &admin.locked {
+        Some(reason) if !admin.is_being_made_for(session.as_str()) => {
+            Err(GitError::Locked { path: path.to_owned(), reason: reason.clone() })
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Deletes the branch of `handle` if `ao` made it and its commits are elsewhere: in the base, in
+/// a remote or, with `preserved`, under `refs/ao/preserved`. The caller holds the lock.
+pub fn delete_branch(
+    repo: &Repository,
+    handle: &WorkspaceHandle,
+    preserved: bool,
+) -> Result<BranchFate, GitError> {
+    let Some(branch) = &handle.branch else { return Ok(BranchFate::Absent) };
+    if !handle.branch_created {
+        return Ok(BranchFate::Kept("ao did not make it".into()));
+    }
+    match repo.branch(branch)? {
+        BranchState::Free => return Ok(BranchFate::Absent),
+        BranchState::CheckedOut { path, .. } => {
+            return Ok(BranchFate::Kept(format!("it is checked out in {}", path.display())));
+        }
+        BranchState::Exists { .. } => {}
+    }
+    let Some(sha) = repo.branch_is_spare(handle, preserved)? else {
+        return Ok(BranchFate::Kept(
+            "it has commits that are neither in its base nor pushed".into(),
+        ));
+    };
+    repo.delete_ref(&format!("refs/heads/{branch}"), &sha)?;
+    // Left behind, it would give the next branch of this name somebody else's upstream.
+    let section = format!("branch.{branch}");
+    let _ = read(&repo.git().args(["config", "--remove-section", &section]), "git config");
+    Ok(BranchFate::Deleted { sha })
+}
+
+impl Repository {
+    /// Deletes a ref that is at `sha`, and none that has moved on.
+    pub(super) fn delete_ref(&self, name: &str, sha: &str) -> Result<(), GitError> {
+        let command = self.git().args(["-c", "core.fsync=all", "update-ref", "-d", name, sha]);
+        retried(|| read(&command, "git update-ref").map(|_| ()))
+    }
+
+    /// Returns the tip of the branch if `ao` made it and every commit of it is elsewhere.
+    pub(super) fn branch_is_spare(
+        &self,
+        handle: &WorkspaceHandle,
+        preserved: bool,
+    ) -> Result<Option<String>, GitError> {
+        const WHAT: &str = "git rev-list";
+        let Some(branch) = handle.branch.as_ref().filter(|_| handle.branch_created) else {
+            return Ok(None);
+        };
+        let own = format!("refs/heads/{branch}");
+        let Some(tip) = self.commit(&own)? else { return Ok(None) };
+        let mut elsewhere = vec!["--remotes".to_owned()];
+        if preserved {
+            elsewhere.push("--glob=refs/ao/preserved/*".to_owned());
+        }
+        for name in [handle.base_ref.as_deref(), handle.base_sha.as_deref()].into_iter().flatten() {
+            // A base that is the branch itself would make every branch spare.
+            let itself = [branch.as_str(), own.as_str()].contains(&name);
+            if !itself && let Some(sha) = self.commit(name)? {
+                elsewhere.push(sha);
+            }
+        }
+        let command = self.git().args(["rev-list", "--count", &tip, "--not"]).args(elsewhere);
+        let text = read(&command.arg("--"), WHAT)?.text();
+        match text.parse::<u64>() {
+            Ok(count) => Ok((count == 0).then_some(tip)),
+            Err(_) => Err(GitError::Unreadable { command: WHAT.into(), line: text }),
+        }
+    }
+}
+
+/// Makes the worktree of `handle` be there: as it is, out of the trash, or checked out again
+/// from its branch. The caller holds the lock.
+pub fn restore_worktree(
+    repo: &Repository,
+    handle: &WorkspaceHandle,
+    session: &SessionId,
+) -> Result<(), GitError> {
+    if fs::metadata(&handle.path)?.is_some() {
+        return verify(repo, handle);
+    }
+    if let Some(tree) = tree_in_trash(repo, handle, session)? {
+        return unbury(repo, handle, session, &tree);
+    }
+    if let Some(admin) = repo.admin_of(&handle.path)? {
+        refuse_locked(&admin, &handle.path, session)?;
+        park(repo, &admin, session.as_str())?;
+    }
+    let new = again(repo, handle, session)?;
+    begin_add(repo, &new)?;
+    checkout(repo, &new)?;
+    finish_add(repo, &new)
+}
+
+/// Returns what to add for a worktree that is gone.
+fn again(
+    repo: &Repository,
+    handle: &WorkspaceHandle,
+    session: &SessionId,
+) -> Result<NewWorktree, GitError> {
+    let gone = |branch: String| -> Result<NewWorktree, GitError> {
+        Err(GitError::BranchGone { branch, preserved: preserved_ref(repo, session)? })
+    };
+    let base_sha = match &handle.branch {
+        Some(branch) => match repo.branch(branch)? {
+            BranchState::Exists { sha } => sha,
+            BranchState::Free => return gone(branch.to_string()),
+            BranchState::CheckedOut { path, .. } => {
+                return Err(GitError::BranchElsewhere { branch: branch.to_string(), path });
+            }
+        },
+        None => match &handle.base_sha {
+            Some(sha) => sha.clone(),
+            None => return gone("(detached)".to_owned()),
+        },
+    };
+    Ok(NewWorktree {
+        path: handle.path.clone(),
+        branch: handle.branch.clone(),
+        create_branch: false,
+        base_sha,
+        session: session.clone(),
+    })
+}
+
+fn preserved_ref(repo: &Repository, session: &SessionId) -> Result<Option<String>, GitError> {
+    let pattern = format!("refs/ao/preserved/{session}");
+    let known = repo.commit(&pattern)?;
+    Ok(known.map(|_| pattern))
+}
+
+/// Returns the latest tree of `session` in a trash above its old place, if it is this
+/// repository's.
+fn tree_in_trash(
+    repo: &Repository,
+    handle: &WorkspaceHandle,
+    session: &SessionId,
+) -> Result<Option<PathBuf>, GitError> {
+    let root = settled(&repo.admin_root());
+    for ancestor in handle.path.ancestors().skip(1) {
+        for tree in buried(ancestor, session)?.into_iter().rev() {
+            if linked_admin(&tree)?.is_some_and(|admin| admin.parent() == Some(root.as_path())) {
+                return Ok(Some(tree));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Moves entry and tree back, in the reverse order of [`remove`].
+fn unbury(
+    repo: &Repository,
+    handle: &WorkspaceHandle,
+    session: &SessionId,
+    tree: &Path,
+) -> Result<(), GitError> {
+    let admin = linked_admin(tree)?.unwrap_or_default();
+    if fs::metadata(&admin)?.is_none() {
+        let Some(entry) = parked(repo, session.as_str())?.pop() else {
+            return unbury_without_entry(repo, handle, session, tree);
+        };
+        restore_branch(repo, handle, &entry)?;
+        fs::create_private_directories(&repo.admin_root())?;
+        fs::rename(&entry, &admin)?;
+        fs::sync_directory(&repo.admin_root())?;
+    }
+    if let Some(parent) = handle.path.parent() {
+        fs::create_private_directories(parent)?;
+    }
+    fs::rename(tree, &handle.path)?;
+    if let Some(parent) = handle.path.parent() {
+        fs::sync_directory(parent)?;
+    }
+    verify(repo, handle)
+}
+
+/// Makes the branch again where `ao` deleted it after the removal, from the entry's own log.
+fn restore_branch(
+    repo: &Repository,
+    handle: &WorkspaceHandle,
+    entry: &Path,
+) -> Result<(), GitError> {
+    let Some(branch) = &handle.branch else { return Ok(()) };
+    match repo.branch(branch)? {
+        BranchState::Exists { .. } => Ok(()),
+        BranchState::CheckedOut { path, .. } => {
+            Err(GitError::BranchElsewhere { branch: branch.to_string(), path })
+        }
+        BranchState::Free => {
+            let log = fs::read_optional(&entry.join("logs/HEAD"))?.unwrap_or_default();
+            let log = String::from_utf8_lossy(&log);
+            let tip = log.lines().last().and_then(|line| line.split(' ').nth(1)).unwrap_or("");
+            let tip = if tip.is_empty() { None } else { repo.commit(tip)? };
+            let Some(tip) = tip else { return Err(branch_gone(branch)) };
+            repo.create_ref(&format!("refs/heads/{branch}"), &tip)
+        }
+    }
+}
+
+fn branch_gone(branch: &BranchName) -> GitError {
+    GitError::BranchGone { branch: branch.to_string(), preserved: None }
+}
+
+impl Repository {
+    /// Creates a ref that does not exist.
+    pub(super) fn create_ref(&self, name: &str, sha: &str) -> Result<(), GitError> {
+        let null = "0".repeat(sha.len());
+        let command = self.git().args(["-c", "core.fsync=all", "update-ref", name, sha, &null]);
+        retried(|| read(&command, "git update-ref").map(|_| ()))
+    }
+}
+
+/// Registers the place again and puts the tree's files there; the index is made from the branch,
+/// so every difference shows as uncommitted.
+fn unbury_without_entry(
+    repo: &Repository,
+    handle: &WorkspaceHandle,
+    session: &SessionId,
+    tree: &Path,
+) -> Result<(), GitError> {
+    let new = again(repo, handle, session)?;
+    begin_add(repo, &new)?;
+    let link = fs::read(&handle.path.join(".git"))?;
+    fs::replace(&tree.join(".git"), &link, fs::Durability::PowerCut)?;
+    fs::remove_file(&handle.path.join(".git"))?;
+    fs::remove_empty_directory(&handle.path);
+    fs::rename(tree, &handle.path)?;
+    let reset = git(&handle.path).deadline(super::command::LONG).env("GIT_OPTIONAL_LOCKS", "1");
+    read(&reset.args(["reset", "--mixed", "--quiet"]), "git reset")?;
+    finish_add(repo, &new)
+}

@@ -1,0 +1,353 @@
+//! Whether a worktree can go without anything being lost.
+//!
+//! `git worktree remove` is no such check: it destroys ignored files, detached commits and
+//! rebases in progress. Whatever cannot be told is a reason to keep.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::command::{git, read};
+use super::entry::{Admin, linked_admin, settled};
+use super::status::files;
+use super::worktree::NewWorktree;
+use super::{GitError, Repository, discover};
+use crate::adapter::clock::{self, Deadline};
+use crate::adapter::{fs, process};
+use crate::model::id::SessionId;
+use crate::model::record::WorkspaceHandle;
+
+/// A reason not to remove a worktree; its text is what a person reads after `kept: `.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Changes to tracked files.
+    Uncommitted(u32),
+    /// Files git neither knows nor ignores.
+    Untracked(u32),
+    /// A rebase, merge, cherry-pick, revert or bisect is not finished.
+    InProgress(&'static str),
+    /// Commits that nothing else reaches.
+    Unreachable(u32),
+    /// An ignored file of the keep-list that exists nowhere else.
+    Ignored(PathBuf),
+    /// Submodules hold repositories of their own.
+    Submodules,
+    /// Somebody works in it.
+    Process {
+        /// Its number.
+        pid: u32,
+        /// Its name.
+        name: String,
+    },
+    /// Somebody else locked it.
+    Locked(String),
+    /// git does not know it, or its `.git` file is gone or names something else.
+    NotRegistered(String),
+    /// It is not where `ao` puts worktrees.
+    OutsideRoot,
+    /// It is the user's own directory.
+    NotOurs,
+    /// One of the questions has no answer.
+    Unknown(String),
+}
+
+impl fmt::Display for Keep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let s = |count: &u32| if *count == 1 { "" } else { "s" };
+        match self {
+            Self::Uncommitted(count) => write!(f, "{count} uncommitted file{}", s(count)),
+            Self::Untracked(count) => write!(f, "{count} untracked file{}", s(count)),
+            Self::InProgress(what) => write!(f, "a {what} is in progress"),
+            Self::Unreachable(count) => {
+                write!(f, "{count} commit{} on no branch, tag or remote", s(count))
+            }
+            Self::Ignored(path) => write!(f, "ignored file {}", path.display()),
+            Self::Submodules => f.write_str("submodules with repositories of their own"),
+            Self::Process { pid, name } => {
+                write!(f, "process {pid} ({name}) has its working directory inside")
+            }
+            Self::Locked(reason) if reason.is_empty() => f.write_str("locked without a reason"),
+            Self::Locked(reason) => write!(f, "locked by {reason}"),
+            Self::NotRegistered(why) => write!(f, "not registered by git: {why}"),
+            Self::OutsideRoot => f.write_str("outside the configured root"),
+            Self::NotOurs => f.write_str("not ours"),
+            Self::Unknown(why) => write!(f, "could not tell: {why}"),
+        }
+    }
+}
+
+/// What may be done with a worktree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Assessment {
+    /// Nothing would be lost.
+    Removable {
+        /// Whether its branch is ao's own and holds nothing of its own.
+        branch_deletable: bool,
+    },
+    /// Something would, or it cannot be told.
+    Keep(Vec<Keep>),
+    /// Neither directory nor registration is left.
+    Gone,
+}
+
+/// A worktree about to be judged.
+pub(super) struct Subject<'a> {
+    repo: &'a Repository,
+    path: &'a Path,
+    session: &'a SessionId,
+    /// What to count as a commit of its own where the worktree was only just made.
+    base_sha: Option<&'a str>,
+    keep_patterns: &'a [String],
+}
+
+impl<'a> Subject<'a> {
+    /// Returns the worktree of a spawn that did not come to its end: any commit is its own.
+    pub(super) fn of_new(repo: &'a Repository, new: &'a NewWorktree) -> Self {
+        let base_sha = new.create_branch.then_some(new.base_sha.as_str());
+        Self { repo, path: &new.path, session: &new.session, base_sha, keep_patterns: &[] }
+    }
+}
+
+/// Judges the worktree of `session`; `root` is the place of all worktrees, `keep_patterns` name
+/// ignored files that are worth keeping (`.env*`; those with a `/` are relative to the top).
+pub fn assess(
+    handle: &WorkspaceHandle,
+    session: &SessionId,
+    root: &Path,
+    keep_patterns: &[String],
+    deadline: Duration,
+) -> Assessment {
+    let deadline = Deadline::after(deadline);
+    if !handle.owned {
+        return Assessment::Keep(vec![Keep::NotOurs]);
+    }
+    match judge(handle, session, root, keep_patterns, deadline) {
+        Ok(assessment) => assessment,
+        Err(error) => Assessment::Keep(vec![unknown(&error)]),
+    }
+}
+
+fn judge(
+    handle: &WorkspaceHandle,
+    session: &SessionId,
+    root: &Path,
+    keep_patterns: &[String],
+    deadline: Deadline,
+) -> Result<Assessment, GitError> {
+    let keep = |reason| Ok(Assessment::Keep(vec![reason]));
+    let path = &handle.path;
+    if !is_inside(root, path)? {
+        return keep(Keep::OutsideRoot);
+    }
+    let repo = discover(&handle.repo)?;
+    let admin = repo.admin_of(path)?;
+    let exists = fs::metadata(path)?.is_some();
+    let admin = match (exists, admin) {
+        (false, None) => return Ok(Assessment::Gone),
+        (true, None) => return keep(Keep::NotRegistered("no entry names it".into())),
+        (_, Some(admin)) => admin,
+    };
+    let subject = Subject { repo: &repo, path, session, base_sha: None, keep_patterns };
+    let reasons = if exists {
+        reasons_to_keep(&subject, &admin, deadline)
+    } else {
+        reasons_without_files(&subject, &admin, deadline)
+    };
+    if !reasons.is_empty() {
+        return Ok(Assessment::Keep(reasons));
+    }
+    let branch_deletable = repo.branch_is_spare(handle, false)?.is_some();
+    Ok(Assessment::Removable { branch_deletable })
+}
+
+/// Returns whether `path` lies below `root` and is reached through no link.
+pub(super) fn is_inside(root: &Path, path: &Path) -> Result<bool, GitError> {
+    if fs::metadata(path)?.is_some_and(|metadata| metadata.is_symlink()) {
+        return Ok(false);
+    }
+    let (root, path) = (settled(root), settled(path));
+    Ok(path != root && path.starts_with(&root))
+}
+
+/// Returns every reason there is to keep the worktree, asking on after the first.
+pub(super) fn reasons_to_keep(
+    subject: &Subject<'_>,
+    admin: &Admin,
+    deadline: Deadline,
+) -> Vec<Keep> {
+    match linked_admin(subject.path) {
+        Ok(Some(linked)) if linked == settled(&admin.dir) => {}
+        Ok(Some(linked)) => {
+            let why = format!("its .git file names {}", linked.display());
+            return vec![Keep::NotRegistered(why)];
+        }
+        Ok(None) => return vec![Keep::NotRegistered("it has no .git file".into())],
+        Err(error) => return vec![Keep::Unknown(error.to_string())],
+    }
+    let questions: [&dyn Fn() -> Result<Vec<Keep>, GitError>; 6] = [
+        &|| lock_reasons(subject, admin),
+        &|| file_reasons(subject, deadline),
+        &|| progress_reasons(admin),
+        &|| commit_reasons(subject, admin, deadline),
+        &|| ignored_reasons(subject, deadline),
+        &|| Ok(process_reasons(subject.path)),
+    ];
+    let answers = questions.iter().map(|question| question());
+    answers.flat_map(|answer| answer.unwrap_or_else(|error| vec![unknown(&error)])).collect()
+}
+
+/// Returns the reasons to keep an entry whose directory somebody deleted.
+fn reasons_without_files(subject: &Subject<'_>, admin: &Admin, deadline: Deadline) -> Vec<Keep> {
+    let questions = [
+        lock_reasons(subject, admin),
+        progress_reasons(admin),
+        commit_reasons(subject, admin, deadline),
+    ];
+    let answers = questions.into_iter();
+    answers.flat_map(|answer| answer.unwrap_or_else(|error| vec![unknown(&error)])).collect()
+}
+
+fn unknown(error: &GitError) -> Keep {
+    Keep::Unknown(error.to_string())
+}
+
+fn lock_reasons(subject: &Subject<'_>, admin: &Admin) -> Result<Vec<Keep>, GitError> {
+    let mut reasons = Vec::new();
+    if let Some(reason) = &admin.locked
+        && !admin.is_being_made_for(subject.session.as_str())
+    {
+        reasons.push(Keep::Locked(reason.clone()));
+    }
+    for name in ["index.lock", "HEAD.lock"] {
+        if let Some(metadata) = fs::metadata(&admin.dir.join(name))? {
+            let age = fs::modified(&metadata).map(|since| clock::now().since(since));
+            let age = age.map_or_else(String::new, |age| {
+                let seconds = Duration::from_secs(age.as_secs());
+                format!(", {} old", humantime::format_duration(seconds))
+            });
+            reasons.push(Keep::Unknown(format!("git holds {name}{age}")));
+        }
+    }
+    Ok(reasons)
+}
+
+fn file_reasons(subject: &Subject<'_>, deadline: Deadline) -> Result<Vec<Keep>, GitError> {
+    let (status, untracked) = files(subject.path, deadline)?;
+    let lost = untracked.iter().filter(|path| !is_copy_of_main(subject, path)).count();
+    let untracked = u32::try_from(lost).unwrap_or(u32::MAX);
+    let mut reasons = Vec::new();
+    reasons.extend((status.changed > 0).then_some(Keep::Uncommitted(status.changed)));
+    reasons.extend((untracked > 0).then_some(Keep::Untracked(untracked)));
+    Ok(reasons)
+}
+
+fn progress_reasons(admin: &Admin) -> Result<Vec<Keep>, GitError> {
+    const MARKS: [(&str, &str); 6] = [
+        ("rebase-merge", "rebase"),
+        ("rebase-apply", "rebase"),
+        ("MERGE_HEAD", "merge"),
+        ("CHERRY_PICK_HEAD", "cherry-pick"),
+        ("REVERT_HEAD", "revert"),
+        ("BISECT_LOG", "bisect"),
+    ];
+    let mut reasons = Vec::new();
+    for (file, what) in MARKS {
+        if fs::metadata(&admin.dir.join(file))?.is_some() {
+            reasons.push(Keep::InProgress(what));
+        }
+    }
+    if !fs::names(&admin.dir.join("modules"))?.is_empty() {
+        reasons.push(Keep::Submodules);
+    }
+    Ok(reasons)
+}
+
+/// Counts commits that would go with the worktree.
+fn commit_reasons(
+    subject: &Subject<'_>,
+    admin: &Admin,
+    deadline: Deadline,
+) -> Result<Vec<Keep>, GitError> {
+    const WHAT: &str = "git rev-list";
+    // Asked of the entry, so that it works without the directory as well.
+    let command = git(&admin.dir).deadline(deadline.remaining()).arg("--git-dir").arg(&admin.dir);
+    let head = command.clone().args(["rev-parse", "--quiet", "--verify", "HEAD^{commit}"]);
+    if !super::command::run(&head)?.success() {
+        // Either a branch without a commit, or something that is not understood.
+        let symbolic = command.clone().args(["symbolic-ref", "--quiet", "HEAD"]);
+        read(&symbolic, "git symbolic-ref HEAD")?;
+        return Ok(Vec::new());
+    }
+    let count = command.args(["rev-list", "--count", "HEAD", "--not"]);
+    let count = match subject.base_sha {
+        Some(base) => count.args([base, "--"]),
+        None => {
+            count.args(["--branches", "--tags", "--remotes", "--glob=refs/ao/preserved/*", "--"])
+        }
+    };
+    let text = read(&count, WHAT)?.text();
+    let count = text.parse::<u32>();
+    let count = count.map_err(|_| GitError::Unreadable { command: WHAT.into(), line: text })?;
+    Ok((count > 0).then_some(Keep::Unreachable(count)).into_iter().collect())
+}
+
+fn ignored_reasons(subject: &Subject<'_>, deadline: Deadline) -> Result<Vec<Keep>, GitError> {
+    let kept = kept_ignored(subject.path, subject.keep_patterns, deadline)?;
+    let lost = kept.into_iter().filter(|path| !is_copy_of_main(subject, path));
+    Ok(lost.map(Keep::Ignored).collect())
+}
+
+/// Returns the ignored files that `patterns` name, relative to the top. What package managers
+/// fetch again is not looked into.
+pub(super) fn kept_ignored(
+    path: &Path,
+    patterns: &[String],
+    deadline: Deadline,
+) -> Result<Vec<PathBuf>, GitError> {
+    const REGENERABLE: [&str; 4] = ["node_modules", ".venv", "venv", "target"];
+    if patterns.is_empty() {
+        return Ok(Vec::new());
+    }
+    let wanted = patterns.iter().map(|pattern| {
+        let anywhere = if pattern.contains('/') { "" } else { "**/" };
+        format!(":(glob){anywhere}{}", pattern.trim_start_matches('/'))
+    });
+    let unwanted = REGENERABLE.iter().map(|name| format!(":(exclude,glob)**/{name}/**"));
+    let command = git(path)
+        .deadline(deadline.remaining())
+        .args(["ls-files", "--others", "--ignored", "--exclude-standard", "-z", "--"])
+        .args(wanted.chain(unwanted));
+    let output = read(&command, "git ls-files")?;
+    let names = output.stdout.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+    Ok(names.map(|name| PathBuf::from(OsStr::from_bytes(name))).collect())
+}
+
+/// Returns whether nothing is lost with a file: it is empty, the same as in the main worktree,
+/// or a link to it.
+fn is_copy_of_main(subject: &Subject<'_>, relative: &Path) -> bool {
+    let here = subject.path.join(relative);
+    let Ok(Some(metadata)) = fs::metadata(&here) else { return false };
+    let there = subject.repo.main.join(relative);
+    if metadata.is_symlink() {
+        return fs::canonical(&here)
+            .is_ok_and(|target| fs::canonical(&there).is_ok_and(|t| t == target));
+    }
+    if !metadata.is_file() {
+        return false;
+    }
+    let same_kind = matches!(fs::metadata(&there), Ok(Some(other)) if other.is_file() && other.len() == metadata.len());
+    metadata.len() == 0
+        || (same_kind && matches!((fs::read(&here), fs::read(&there)), (Ok(a), Ok(b)) if a == b))
+}
+
+/// Returns the processes that have their working directory inside. Those of other users cannot
+/// be asked and are not counted.
+fn process_reasons(path: &Path) -> Vec<Keep> {
+    let path = settled(path);
+    match process::inside(&path) {
+        Ok(found) => found.into_iter().map(|(pid, name)| Keep::Process { pid, name }).collect(),
+        Err(error) => vec![Keep::Unknown(format!("/proc: {error}"))],
+    }
+}

@@ -1,0 +1,329 @@
+//! Making a worktree, in steps that a crash may interrupt anywhere.
+//!
+//! git itself loses worktrees when several are added at once, so [`begin_add`], [`finish_add`]
+//! and the repairs want the repository's lock held by the caller; [`checkout`], which takes the
+//! time, does not. From begin to finish git's own lock on the worktree reads `ao:<session>`:
+//! whatever carries that mark was never handed to an agent.
+
+use std::path::{Path, PathBuf};
+
+use super::base::BranchState;
+use super::command::{LONG, git, git_with_hooks, last_word, read, retried, run};
+use super::entry::{Admin, linked_admin, settled};
+use super::trash::park;
+use super::verdict::{Subject, reasons_to_keep};
+use super::{GitError, Repository};
+use crate::adapter::fs;
+use crate::model::id::{BranchName, SessionId};
+
+/// A worktree to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewWorktree {
+    /// Where; must not exist.
+    pub path: PathBuf,
+    /// Its branch; detached where there is none.
+    pub branch: Option<BranchName>,
+    /// Whether the branch is made with it.
+    pub create_branch: bool,
+    /// The commit it starts at; a branch that exists starts at its own tip.
+    pub base_sha: String,
+    /// The session it is for.
+    pub session: SessionId,
+}
+
+/// Registers the worktree and makes its branch, without files. The caller holds the lock.
+///
+/// Where it fails nothing of it is left.
+pub fn begin_add(repo: &Repository, new: &NewWorktree) -> Result<(), GitError> {
+    if fs::metadata(&new.path)?.is_some() || repo.admin_of(&new.path)?.is_some() {
+        return Err(GitError::PathOccupied { path: new.path.clone() });
+    }
+    refuse_visible_place(repo, &new.path)?;
+    check_branch(repo, new)?;
+    if repo.commit(&new.base_sha)?.is_none() {
+        let base = new.base_sha.clone();
+        return Err(GitError::BaseNotFound { base, repo: repo.main.clone() });
+    }
+    if let Some(parent) = new.path.parent() {
+        fs::create_private_directories(parent)?;
+    }
+    let command = add_command(repo, new);
+    retried(|| {
+        let added = read(&command, "git worktree add");
+        if added.is_err() {
+            // git leaves at least the branch behind, on which the next attempt would fail.
+            undo_add(repo, new)?;
+        }
+        added.map(|_| ())
+    })
+}
+
+fn add_command(repo: &Repository, new: &NewWorktree) -> crate::adapter::cmd::Cmd {
+    let command = repo
+        .git()
+        .args(["-c", "core.fsync=all", "worktree", "add", "--no-checkout", "--lock"])
+        .args(["--reason", &format!("ao:{}", new.session)]);
+    // Without `--no-track` git writes the shared configuration, and fails where another does.
+    let (flags, start) = match (&new.branch, new.create_branch) {
+        (Some(branch), true) => (vec!["--no-track", "-b", branch.as_str()], new.base_sha.as_str()),
+        (Some(branch), false) => (vec![], branch.as_str()),
+        (None, _) => (vec!["--detach"], new.base_sha.as_str()),
+    };
+    command.args(flags).arg("--").arg(&new.path).arg(start)
+}
+
+fn check_branch(repo: &Repository, new: &NewWorktree) -> Result<(), GitError> {
+    let Some(branch) = &new.branch else { return Ok(()) };
+    let name = branch.to_string();
+    match (repo.branch(branch)?, new.create_branch) {
+        (BranchState::Free, true) | (BranchState::Exists { .. }, false) => Ok(()),
+        (BranchState::Free, false) => Err(GitError::BranchGone { branch: name, preserved: None }),
+        (BranchState::Exists { .. }, true) => Err(GitError::BranchExists { branch: name }),
+        (BranchState::CheckedOut { path, .. }, _) => {
+            Err(GitError::BranchElsewhere { branch: name, path })
+        }
+    }
+}
+
+/// Refuses a place that the repository would show as untracked.
+fn refuse_visible_place(repo: &Repository, path: &Path) -> Result<(), GitError> {
+    let path = settled(path);
+    if repo.bare || !path.starts_with(&repo.main) || path.starts_with(&repo.common_dir) {
+        return Ok(());
+    }
+    let ignored = run(&git(&repo.main).args(["check-ignore", "--quiet", "--"]).arg(&path))?;
+    if ignored.success() {
+        return Ok(());
+    }
+    Err(GitError::InsideWorkTree { path, repo: repo.main.clone() })
+}
+
+/// Fills the worktree with its files, as `git worktree add` would have: filters, sparse
+/// checkout and the `post-checkout` hook included. No lock is needed. 10 min at the most.
+///
+/// A hook that fails is the hook's business: the files are there.
+pub fn checkout(repo: &Repository, new: &NewWorktree) -> Result<(), GitError> {
+    let admin = own_admin(repo, new)?;
+    if !admin.is_being_made_for(new.session.as_str()) {
+        let path = new.path.clone();
+        return Err(GitError::Locked { path, reason: admin.locked.unwrap_or_default() });
+    }
+    // What `git worktree add` itself runs; nobody has worked here yet.
+    let reset = git(&new.path).deadline(LONG).env("GIT_OPTIONAL_LOCKS", "1");
+    let reset = reset.args(["reset", "--hard", "--no-recurse-submodules", "--quiet"]);
+    read(&reset, "git reset")?;
+    let head = read(&git(&new.path).args(["rev-parse", "HEAD"]), "git rev-parse")?.text();
+    let null = "0".repeat(head.len());
+    let hook = git_with_hooks(&new.path).deadline(LONG).env("GIT_OPTIONAL_LOCKS", "1");
+    let hook = hook.args(["hook", "run", "--ignore-missing", "post-checkout", "--"]);
+    let hook = hook.args([null.as_str(), head.as_str(), "1"]);
+    match run(&hook) {
+        Ok(output) if output.success() => {}
+        Ok(output) => tracing::warn!("post-checkout: {}", last_word(&output.stderr)),
+        Err(error) => tracing::warn!("post-checkout: {error}"),
+    }
+    sync(new, &admin)
+}
+
+/// Makes what git wrote without syncing survive a power cut.
+fn sync(new: &NewWorktree, admin: &Admin) -> Result<(), GitError> {
+    fs::sync_file(&new.path.join(".git"))?;
+    for file in ["HEAD", "gitdir", "commondir", "locked", "index"] {
+        let path = admin.dir.join(file);
+        if fs::metadata(&path)?.is_some() {
+            fs::sync_file(&path)?;
+        }
+    }
+    for directory in [admin.dir.as_path(), &new.path] {
+        fs::sync_directory(directory)?;
+        if let Some(parent) = directory.parent() {
+            fs::sync_directory(parent)?;
+        }
+    }
+    Ok(())
+}
+
+/// Verifies the worktree and takes git's lock off it. The caller holds the lock.
+pub fn finish_add(repo: &Repository, new: &NewWorktree) -> Result<(), GitError> {
+    let admin = own_admin(repo, new)?;
+    let path = settled(&new.path);
+    let wrong = |found: String| GitError::WrongRepository {
+        path: path.clone(),
+        repo: repo.main.clone(),
+        found,
+    };
+    let entries = repo.worktrees()?;
+    let entry = entries.iter().find(|entry| entry.path == path);
+    let entry = entry.ok_or_else(|| wrong("git does not list it".into()))?;
+    let branch = new.branch.as_ref().map(BranchName::as_str);
+    if entry.branch.as_deref() != branch {
+        return Err(wrong(format!("it is on {:?}", entry.branch)));
+    }
+    let at_base = entry.head.as_deref() == Some(new.base_sha.as_str());
+    if !at_base && (new.create_branch || branch.is_none()) {
+        return Err(wrong(format!("it is at {:?}", entry.head)));
+    }
+    let twin = entries.iter().find(|other| other.path != path && other.branch == entry.branch);
+    if let (Some(branch), Some(twin)) = (branch, twin) {
+        let path = twin.path.clone();
+        return Err(GitError::BranchElsewhere { branch: branch.to_owned(), path });
+    }
+    if admin.is_being_made_for(new.session.as_str()) {
+        fs::remove_file(&admin.dir.join("locked"))?;
+        fs::sync_directory(&admin.dir)?;
+    }
+    Ok(())
+}
+
+/// Returns the entry of the worktree, both directions of the link verified.
+fn own_admin(repo: &Repository, new: &NewWorktree) -> Result<Admin, GitError> {
+    let wrong = |found: &str| GitError::WrongRepository {
+        path: new.path.clone(),
+        repo: repo.main.clone(),
+        found: found.to_owned(),
+    };
+    let admin = repo.admin_of(&new.path)?.ok_or_else(|| wrong("git has not registered it"))?;
+    match linked_admin(&new.path)? {
+        Some(linked) if linked == settled(&admin.dir) => Ok(admin),
+        Some(_) => Err(wrong("its .git file names another repository")),
+        None => Err(wrong("it has no .git file")),
+    }
+}
+
+/// Takes back whatever [`begin_add`], [`checkout`] and [`finish_add`] did, wherever they or this
+/// were interrupted; returns what was done and what was kept. The caller holds the lock.
+///
+/// A worktree that was finished goes only if nothing in it could be lost; a branch only if it
+/// was to be made and has no commit.
+pub fn undo_add(repo: &Repository, new: &NewWorktree) -> Result<Vec<String>, GitError> {
+    let mut done = Vec::new();
+    if !undo_worktree(repo, new, &mut done)? {
+        return Ok(done);
+    }
+    if let Some(branch) = new.branch.as_ref().filter(|_| new.create_branch) {
+        undo_branch(repo, branch, &new.base_sha, &mut done)?;
+    }
+    Ok(done)
+}
+
+/// Returns whether no worktree is left.
+fn undo_worktree(
+    repo: &Repository,
+    new: &NewWorktree,
+    done: &mut Vec<String>,
+) -> Result<bool, GitError> {
+    let shown = new.path.display();
+    let admin = leftover_admin(repo, new)?;
+    let exists = fs::metadata(&new.path)?.is_some();
+    let Some(admin) = admin else {
+        if exists && !fs::remove_empty_directory(&new.path) && !is_stub(repo, &new.path)? {
+            done.push(format!("kept {shown}: git has not registered it"));
+            return Ok(false);
+        }
+        if exists {
+            fs::remove_tree(&new.path)?;
+            done.push(format!("removed {shown}"));
+        }
+        return Ok(true);
+    };
+    if exists && admin.worktree.is_some() && !is_unfinished(&admin, new) {
+        let subject = Subject::of_new(repo, new);
+        let reasons =
+            reasons_to_keep(&subject, &admin, crate::adapter::clock::Deadline::after(LONG));
+        if !reasons.is_empty() {
+            done.extend(reasons.iter().map(|reason| format!("kept {shown}: {reason}")));
+            return Ok(false);
+        }
+    }
+    park(repo, &admin, new.session.as_str())?;
+    done.push(format!("removed the registration of {shown}"));
+    if exists {
+        fs::remove_tree(&new.path)?;
+        done.push(format!("removed {shown}"));
+    }
+    Ok(true)
+}
+
+/// Returns whether no agent can have been in the worktree: nobody took the mark off.
+fn is_unfinished(admin: &Admin, new: &NewWorktree) -> bool {
+    admin.is_being_made_for(new.session.as_str()) || admin.locked.as_deref() == Some("initializing")
+}
+
+/// Returns the entry of the worktree, however little of it was written.
+fn leftover_admin(repo: &Repository, new: &NewWorktree) -> Result<Option<Admin>, GitError> {
+    let path = settled(&new.path);
+    let admins = repo.admins()?;
+    if let Some(admin) = admins.iter().find(|admin| admin.worktree.as_deref() == Some(&path)) {
+        return Ok(Some(admin.clone()));
+    }
+    // git names an entry after the worktree's last part, with a number where that is taken.
+    let named = |admin: &&Admin| {
+        let (name, stem) = (admin.name.to_string_lossy(), new.path.file_name());
+        let stem = stem.map(|stem| stem.to_string_lossy()).unwrap_or_default();
+        name.strip_prefix(&*stem).is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let ours = |admin: &&Admin| {
+        let unmarked = admin
+            .locked
+            .as_deref()
+            .is_none_or(|reason| reason.is_empty() || reason == "initializing");
+        admin.worktree.is_none()
+            && (admin.is_being_made_for(new.session.as_str()) || (unmarked && named(admin)))
+    };
+    Ok(admins.iter().find(ours).cloned())
+}
+
+/// Returns whether `path` holds nothing but a `.git` file of this repository.
+fn is_stub(repo: &Repository, path: &Path) -> Result<bool, GitError> {
+    if fs::names(path)? != [".git"] {
+        return Ok(false);
+    }
+    let root = settled(&repo.admin_root());
+    Ok(linked_admin(path)?.is_some_and(|admin| admin.starts_with(root)))
+}
+
+fn undo_branch(
+    repo: &Repository,
+    branch: &BranchName,
+    base_sha: &str,
+    done: &mut Vec<String>,
+) -> Result<(), GitError> {
+    let lock = repo.common_dir.join(format!("refs/heads/{branch}.lock"));
+    if fs::metadata(&lock)?.is_some() {
+        // Only the making of this very branch can have left it.
+        fs::remove_file(&lock)?;
+        done.push(format!("removed the stale {}", lock.display()));
+    }
+    match repo.branch(branch)? {
+        BranchState::Free => {}
+        BranchState::Exists { sha } if sha == base_sha => {
+            repo.delete_ref(&format!("refs/heads/{branch}"), &sha)?;
+            done.push(format!("removed branch {branch}"));
+        }
+        BranchState::Exists { .. } => done.push(format!("kept branch {branch}: it has commits")),
+        BranchState::CheckedOut { path, .. } => {
+            done.push(format!("kept branch {branch}: it is checked out in {}", path.display()));
+        }
+    }
+    Ok(())
+}
+
+/// Takes away the half-written entries that make git fail in the whole repository, of those
+/// that `ours` says yes to; returns what was done. The caller holds the lock and knows that no
+/// `git worktree add` of the owner runs.
+pub fn repair_bricked(
+    repo: &Repository,
+    ours: &dyn Fn(&str) -> bool,
+) -> Result<Vec<String>, GitError> {
+    let mut done = Vec::new();
+    for admin in repo.admins()?.into_iter().filter(|admin| admin.bricked) {
+        let name = admin.name.to_string_lossy().into_owned();
+        let reason = admin.locked.as_deref().unwrap_or_default();
+        let unfinished = reason == "initializing" || reason.starts_with("ao:");
+        if unfinished && ours(&name) {
+            park(repo, &admin, &name)?;
+            done.push(format!("removed the half-written entry {}", admin.dir.display()));
+        }
+    }
+    Ok(done)
+}

@@ -1,0 +1,123 @@
+//! Agents without tmux: the launcher alone, in a session of its own, its output in a file.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use crate::adapter::clock::{self, Deadline};
+use crate::adapter::cmd::Cmd;
+use crate::adapter::fs::{self, Durability};
+use crate::adapter::process;
+use crate::adapter::runtime::{
+    LaunchSpec, OUTPUT_FILE, RuntimeError, StartRecord, Started, ao_program, exit_record, launcher,
+    start_record,
+};
+use crate::model::record::{RuntimeHandle, RuntimeKind};
+use crate::model::sanitize;
+
+/// How long a launcher may take to say that its agent runs.
+const HANDSHAKE: Duration = Duration::from_secs(3);
+
+/// Starts the agent of `spec` and waits until it runs; it outlives this process.
+///
+/// Where this fails nothing of the launch is left.
+pub fn start(spec: &LaunchSpec) -> Result<Started, RuntimeError> {
+    if launcher::is_held(&spec.session_dir)? {
+        return Err(RuntimeError::Occupied { session: spec.session.clone() });
+    }
+    launcher::write_spec(spec)?;
+    let started = spawn(spec).and_then(|mut child| {
+        handshake(spec, &mut child).inspect_err(|_| {
+            let _ = child.kill();
+            let _ = child.wait();
+        })
+    });
+    match started {
+        Ok(started) => Ok(Started { handle: handle(started) }),
+        Err(error) => {
+            launcher::withdraw_spec(&spec.session_dir, &spec.launch)?;
+            process::end_marked(&spec.launch, Duration::from_secs(1))
+                .map_err(RuntimeError::io("end the agent"))?;
+            Err(error)
+        }
+    }
+}
+
+fn handle(started: StartRecord) -> RuntimeHandle {
+    RuntimeHandle {
+        kind: RuntimeKind::Process,
+        socket: None,
+        session: None,
+        pane: None,
+        server: None,
+        pid: Some(started.launcher.pid),
+        pid_start: Some(started.launcher.pid_start),
+        boot_id: Some(started.launcher.boot_id),
+    }
+}
+
+/// Starts the launcher, its own session's leader, with output to a file.
+fn spawn(spec: &LaunchSpec) -> Result<Child, RuntimeError> {
+    let program = ao_program().map_err(RuntimeError::io("find this program's path"))?;
+    let log = output_file(spec)?;
+    let errors = log.try_clone().map_err(RuntimeError::io("share the output file"))?;
+    let launcher = Cmd::new(program)
+        .arg("launch")
+        .arg(&spec.session_dir)
+        .arg(spec.launch.as_str())
+        .cwd(&spec.cwd)
+        .env_clear();
+    let mut command = launcher.command();
+    command.stdin(Stdio::null()).stdout(log).stderr(errors);
+    own_session(&mut command);
+    command.spawn().map_err(RuntimeError::io("start the launcher"))
+}
+
+/// Opens the output file empty: the last launch's output ends with it.
+fn output_file(spec: &LaunchSpec) -> Result<File, RuntimeError> {
+    let path = spec.session_dir.join(OUTPUT_FILE);
+    fs::replace(&path, b"", Durability::Process)?;
+    Ok(fs::open_append(&path)?)
+}
+
+/// Puts the child into a session and a process group of its own, away from any terminal.
+fn own_session(command: &mut std::process::Command) {
+    let in_child = || rustix::process::setsid().map(drop).map_err(io::Error::from);
+    // SAFETY: between fork and exec the closure makes one system call; it takes no lock and
+    // allocates nothing.
+    unsafe { command.pre_exec(in_child) };
+}
+
+fn handshake(spec: &LaunchSpec, child: &mut Child) -> Result<StartRecord, RuntimeError> {
+    let started = clock::poll_until(Deadline::after(HANDSHAKE), || {
+        // The end is looked at first: what a launcher wrote before it is seen below.
+        let ended = child.try_wait().ok().flatten().is_some();
+        match start_record(&spec.session_dir, &spec.launch) {
+            Ok(Some(started)) => return Some(Ok(started)),
+            Ok(None) => {}
+            Err(error) => return Some(Err(error)),
+        }
+        match exit_record(&spec.session_dir, &spec.launch) {
+            Ok(Some(exit)) => {
+                let why = exit.failure.unwrap_or_else(|| "it ended at once".into());
+                Some(Err(failed(spec, &why)))
+            }
+            Ok(None) if ended => Some(Err(failed(spec, "its launcher ended at once"))),
+            Ok(None) => None,
+            Err(error) => Some(Err(error)),
+        }
+    });
+    started.unwrap_or_else(|| Err(failed(spec, "it did not answer within 3 s")))
+}
+
+fn failed(spec: &LaunchSpec, why: &str) -> RuntimeError {
+    const SHOWN: u64 = 4096;
+    let output = fs::read_tail(&spec.session_dir.join(OUTPUT_FILE), SHOWN).unwrap_or_default();
+    RuntimeError::StartFailed {
+        session: spec.session.clone(),
+        why: sanitize::line(why),
+        screen: sanitize::text(&String::from_utf8_lossy(&output)),
+    }
+}

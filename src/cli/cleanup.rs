@@ -1,0 +1,171 @@
+//! `ao cleanup`: removes what ended sessions left.
+
+use std::io::Write;
+
+use serde_json::{Value, json};
+
+use crate::adapter::git::Assessment;
+use crate::cli::context::Context;
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::output;
+use crate::invocation::World;
+use crate::model::id::SessionId;
+use crate::session::SessionError;
+use crate::session::cleanup::{self, Cleaned};
+
+/// Remove the panes and workspaces of ended sessions, and archive them
+///
+/// A workspace with anything in it that exists nowhere else is kept, and the reason is printed.
+/// `--force` saves it all under refs/ao/preserved/<id> first. Removed workspaces stay in the trash
+/// for a day: `ao restore` brings them back.
+#[derive(Debug, clap::Args)]
+pub struct CleanupArgs {
+    /// The sessions; all that have ended where none is named
+    #[arg(value_name = "ID")]
+    ids: Vec<String>,
+    /// Save what would be lost, then remove
+    #[arg(long)]
+    force: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Runs `ao cleanup`.
+pub fn run(
+    context: &Context,
+    out: &mut dyn Write,
+    args: &CleanupArgs,
+) -> Result<Exit, CommandError> {
+    let world = context.world()?;
+    let named = !args.ids.is_empty();
+    let ids = if named {
+        args.ids
+            .iter()
+            .map(|name| context.session(&world, name))
+            .collect::<Result<Vec<_>, _>>()?
+    } else {
+        ended(&world)?
+    };
+    if args.dry_run {
+        output::plan(out, context.global.json, &plan(&world, &ids, args.force)?)?;
+        return Ok(Exit::Done);
+    }
+    if !args.yes && ids.len() > 1 {
+        for (op, why) in plan(&world, &ids, args.force)? {
+            context.tell(&format!("would {op}: {why}"));
+        }
+        if !context.confirm(&format!("clean up {} sessions?", ids.len()), "--yes")? {
+            return Ok(Exit::Refused);
+        }
+    }
+    if ids.is_empty() && !context.global.json {
+        context.tell("nothing to clean up");
+    }
+    clean(context, out, args, &world, &ids, named)
+}
+
+fn clean(
+    context: &Context,
+    out: &mut dyn Write,
+    args: &CleanupArgs,
+    world: &World,
+    ids: &[SessionId],
+    named: bool,
+) -> Result<Exit, CommandError> {
+    let mut cleaned_up: Vec<Value> = Vec::new();
+    let mut failed: Vec<Value> = Vec::new();
+    let mut worst = Exit::Done;
+    for id in ids {
+        if world.home.load(id).is_ok_and(|loaded| loaded.archived) {
+            context.tell(&format!("{id} is cleaned up already"));
+            continue;
+        }
+        let error = match cleanup::cleanup(world, id, args.force) {
+            Ok(cleaned) if cleaned.kept.is_empty() => {
+                report(context, out, id, &cleaned)?;
+                cleaned_up.push(json!({ "id": id, "branch": cleaned.branch,
+                    "restore_command": cleaned.restore_command }));
+                continue;
+            }
+            Ok(cleaned) if !named => {
+                // Asked for in general: what has to stay is listed, and is no failure.
+                if !context.global.json {
+                    writeln!(out, "{id} kept: {}", cleaned.kept.join("; "))?;
+                }
+                cleaned_up.push(json!({ "id": id, "kept": cleaned.kept }));
+                continue;
+            }
+            Ok(cleaned) => SessionError::Kept { id: id.clone(), reasons: cleaned.kept }.into(),
+            Err(error) => CommandError::from(error),
+        };
+        if ids.len() == 1 {
+            return Err(error);
+        }
+        worst = error.exit;
+        failed.push(json!({ "id": id, "error": error.to_json() }));
+        context.tell(&format!("{id}: {}", error.one_line()));
+    }
+    if context.global.json {
+        let mut answer = json!({ "schema": output::SCHEMA, "cleanup": cleaned_up });
+        if !failed.is_empty() {
+            answer["failed"] = Value::Array(failed);
+        }
+        output::json(out, &answer)?;
+    }
+    Ok(worst)
+}
+
+fn report(
+    context: &Context,
+    out: &mut dyn Write,
+    id: &SessionId,
+    cleaned: &Cleaned,
+) -> Result<(), CommandError> {
+    if let Some(command) = &cleaned.restore_command {
+        context.tell(&format!("saved the work of {id}; to bring it back: {command}"));
+    }
+    if !context.global.json {
+        let branch =
+            cleaned.branch.as_deref().map_or_else(String::new, |fate| format!(", branch {fate}"));
+        writeln!(out, "{id} cleaned up{branch}")?;
+    }
+    Ok(())
+}
+
+fn plan(
+    world: &World,
+    ids: &[SessionId],
+    force: bool,
+) -> Result<Vec<(String, String)>, CommandError> {
+    let mut steps = Vec::new();
+    for id in ids {
+        let record = world.home.load(id)?.record;
+        steps.push(match cleanup::assess(world, id, &record)? {
+            Assessment::Gone => (format!("archive {id}"), "its workspace is gone".to_owned()),
+            Assessment::Removable { .. } => {
+                (format!("remove {id}"), "its workspace is clean".to_owned())
+            }
+            Assessment::Keep(reasons) => {
+                let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+                let verb = if force { "save and remove" } else { "keep" };
+                (format!("{verb} {id}"), reasons.join("; "))
+            }
+        });
+    }
+    Ok(steps)
+}
+
+fn ended(world: &World) -> Result<Vec<SessionId>, CommandError> {
+    let mut ids = Vec::new();
+    for id in world.home.session_ids()? {
+        if world.home.load(&id).is_ok_and(|loaded| loaded.record.lifecycle.is_terminal()) {
+            ids.push(id);
+        }
+    }
+    Ok(ids)
+}

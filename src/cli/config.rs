@@ -1,0 +1,159 @@
+//! `ao config`: what is configured, and where it comes from.
+
+use std::io::Write;
+
+use clap::Subcommand;
+use serde_json::{Map, Value, json};
+
+use crate::adapter::git;
+use crate::cli::context::Context;
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::output::{self, Table};
+use crate::config::{self, Layered};
+use crate::invocation::World;
+
+/// Show and change the configuration
+///
+/// Built in < user (~/.config/ao/config.toml) < repository (.ao/config.toml) < environment < flag.
+#[derive(Debug, clap::Args)]
+pub struct ConfigArgs {
+    #[command(subcommand)]
+    command: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Print every key that is set, as it applies here
+    Show {
+        /// Where each value comes from
+        #[arg(long)]
+        origin: bool,
+    },
+    /// Print one value
+    Get {
+        /// The key, dotted
+        #[arg(value_name = "KEY")]
+        key: String,
+    },
+    /// Set a value in the user's file
+    Set {
+        /// The key, dotted
+        #[arg(value_name = "KEY")]
+        key: String,
+        /// The value, as TOML; plain text counts as a string
+        #[arg(value_name = "VALUE")]
+        value: String,
+    },
+    /// Print the path of the user's file
+    Path,
+    /// Print every key, its default and its meaning
+    Reference,
+}
+
+/// Runs `ao config`.
+pub fn run(
+    context: &Context,
+    out: &mut dyn Write,
+    args: &ConfigArgs,
+) -> Result<Exit, CommandError> {
+    let file = context.env.config_directory().join("config.toml");
+    match &args.command {
+        ConfigCommand::Show { origin } => show(context, out, *origin)?,
+        ConfigCommand::Get { key } => get(context, out, key)?,
+        ConfigCommand::Set { key, value } => {
+            config::set(&file, key, value)?;
+            if context.global.json {
+                output::json_answer(out, "config", json!({ "key": key, "path": file }))?;
+            } else {
+                writeln!(out, "{key} set in {}", file.display())?;
+            }
+        }
+        ConfigCommand::Path if context.global.json => {
+            output::json_answer(out, "path", json!(file))?;
+        }
+        ConfigCommand::Path => writeln!(out, "{}", file.display())?,
+        ConfigCommand::Reference if context.global.json => {
+            output::json_answer(out, "reference", config::reference())?;
+        }
+        ConfigCommand::Reference => out.write_all(config::reference().as_bytes())?,
+    }
+    Ok(Exit::Done)
+}
+
+fn here(world: &World) -> Result<std::rc::Rc<Layered>, CommandError> {
+    let repository = git::discover(&world.directory).ok().map(|repository| repository.main);
+    Ok(world.config(repository.as_deref())?)
+}
+
+fn show(context: &Context, out: &mut dyn Write, origin: bool) -> Result<(), CommandError> {
+    let layered = here(&context.reader()?)?;
+    let mut leaves = Vec::new();
+    flatten("", &toml::Value::Table(layered.values.clone()), &mut leaves);
+    let from = |key: &str| layered.origins.get(key).map_or_else(String::new, ToString::to_string);
+    if context.global.json {
+        let mut values = Map::new();
+        for (key, value) in leaves {
+            let value = serde_json::to_value(&value).unwrap_or(Value::Null);
+            let entry = json!({ "value": value, "origin": from(&key) });
+            values.insert(key.clone(), if origin { entry } else { entry["value"].clone() });
+        }
+        output::json_answer(out, "config", values)?;
+        return Ok(());
+    }
+    if !origin {
+        for (key, value) in leaves {
+            writeln!(out, "{key} = {value}")?;
+        }
+        return Ok(());
+    }
+    let mut table = Table::new(&["KEY", "VALUE", "ORIGIN"]);
+    for (key, value) in leaves {
+        let origin = from(&key);
+        table.row([key, value.to_string(), origin]);
+    }
+    Ok(table.write(out)?)
+}
+
+/// One entry per leaf; an array is a leaf.
+fn flatten(prefix: &str, value: &toml::Value, leaves: &mut Vec<(String, toml::Value)>) {
+    match value {
+        toml::Value::Table(table) => {
+            for (key, value) in table {
+                let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                flatten(&key, value, leaves);
+            }
+        }
+        toml::Value::String(_)
+        | toml::Value::Integer(_)
+        | toml::Value::Float(_)
+        | toml::Value::Boolean(_)
+        | toml::Value::Datetime(_)
+        | toml::Value::Array(_) => leaves.push((prefix.to_owned(), value.clone())),
+    }
+}
+
+fn get(context: &Context, out: &mut dyn Write, key: &str) -> Result<(), CommandError> {
+    let layered = here(&context.reader()?)?;
+    let whole = toml::Value::Table(layered.values.clone());
+    let mut value = Some(&whole);
+    for part in key.split('.') {
+        value = value.and_then(|value| value.get(part));
+    }
+    let known = || config::KEYS.iter().any(|known| known.path == key);
+    match value {
+        Some(value) if context.global.json => {
+            output::json_answer(out, "value", serde_json::to_value(value).unwrap_or(Value::Null))?;
+        }
+        Some(toml::Value::String(text)) => writeln!(out, "{text}")?,
+        Some(value) => writeln!(out, "{value}")?,
+        // A known key without a value answers with nothing, as an empty list would.
+        None if known() && context.global.json => output::json_answer(out, "value", Value::Null)?,
+        None if known() => {}
+        None => {
+            return Err(CommandError::new(Exit::NotFound, anyhow::anyhow!("no key `{key}`"))
+                .hint("`ao config reference` lists every key"));
+        }
+    }
+    Ok(())
+}

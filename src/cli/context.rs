@@ -1,0 +1,96 @@
+//! What every subcommand's `run` gets: the global flags and the surroundings.
+
+use std::io::Write;
+
+use crate::cli::Global;
+use crate::cli::env::Environment;
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::invocation::World;
+use crate::model::id::SessionId;
+use crate::model::sanitize;
+use crate::session::context::resolve;
+use crate::store::Home;
+
+/// The global flags and the surroundings of this invocation.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The global flags.
+    pub global: Global,
+    /// The surroundings.
+    pub env: Environment,
+}
+
+impl Context {
+    /// Returns the context of this invocation.
+    pub fn new(global: Global, env: Environment) -> Self {
+        Self { global, env }
+    }
+
+    /// Opens the home for writing, creating it where it is missing.
+    pub fn world(&self) -> Result<World, CommandError> {
+        let home = Home::open(&self.home_path()?)?;
+        Ok(self.world_of(home))
+    }
+
+    /// Opens the home for reading; nothing is created or changed.
+    pub fn reader(&self) -> Result<World, CommandError> {
+        let home = Home::open_read(&self.home_path()?)?;
+        Ok(self.world_of(home))
+    }
+
+    /// Returns the home's path.
+    pub fn home_path(&self) -> Result<std::path::PathBuf, CommandError> {
+        self.env.home(self.global.home.as_deref()).ok_or_else(|| {
+            CommandError::new(
+                Exit::Invalid,
+                anyhow::anyhow!("none of --home, AO_HOME, XDG_STATE_HOME and HOME is set"),
+            )
+        })
+    }
+
+    fn world_of(&self, home: Home) -> World {
+        World::new(
+            home,
+            self.env.config_directory(),
+            self.env.variables.clone(),
+            self.env.directory.clone(),
+            self.global.lock_timeout,
+        )
+    }
+
+    /// Returns the session that a name stands for.
+    pub fn session(&self, world: &World, name: &str) -> Result<SessionId, CommandError> {
+        Ok(resolve(world, name)?)
+    }
+
+    /// Narrates on standard error.
+    pub fn tell(&self, message: &str) {
+        let _ = writeln!(anstream::stderr(), "{}", sanitize::line(message));
+    }
+
+    /// Asks a yes-or-no question on the terminal; without one, fails and names `flag`.
+    pub fn confirm(&self, question: &str, flag: &str) -> Result<bool, CommandError> {
+        if !(self.env.stdin_is_terminal && self.env.stderr_is_terminal) {
+            return Err(CommandError::new(
+                Exit::Invalid,
+                anyhow::anyhow!("{question}: there is no terminal to ask on"),
+            )
+            .hint(format!("say {flag}")));
+        }
+        let mut stderr = anstream::stderr();
+        let _ = write!(stderr, "{} [y/N] ", sanitize::line(question));
+        let _ = stderr.flush();
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer)?;
+        Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    }
+
+    /// Returns standard input whole.
+    pub fn read_stdin(&self) -> Result<Vec<u8>, CommandError> {
+        use std::io::Read;
+        let mut bytes = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+}

@@ -1,0 +1,232 @@
+//! `ao doctor`: checks tools, home, locks, timer, and every record's invariants.
+
+use std::io::Write;
+
+use serde_json::{Value, json};
+
+use crate::adapter::agent;
+use crate::adapter::git;
+use crate::adapter::process::{self, Presence};
+use crate::adapter::runtime::tmux::Tmux;
+use crate::adapter::scheduler::{self, Programs};
+use crate::cli::context::Context;
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::output;
+use crate::invocation::World;
+use crate::model::check;
+use crate::model::id::SessionId;
+use crate::model::sanitize;
+use crate::reap;
+use crate::store::{StoreError, repair};
+
+/// Check tools, home, locks, timer and every record
+///
+/// Exits 1 if anything is wrong. `--repair` puts right what can be put right without losing
+/// anything, and says what it did; without it, what it would do is printed.
+#[derive(Debug, clap::Args)]
+pub struct DoctorArgs {
+    /// Check the stored state only: records, logs, invariants
+    #[arg(long)]
+    state: bool,
+    /// Repair what can be repaired
+    #[arg(long)]
+    repair: bool,
+}
+
+/// One thing that was looked at.
+struct Check {
+    what: String,
+    ok: bool,
+    detail: String,
+    hint: Option<String>,
+}
+
+impl Check {
+    fn good(what: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { what: what.into(), ok: true, detail: detail.into(), hint: None }
+    }
+
+    fn bad(what: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { what: what.into(), ok: false, detail: detail.into(), hint: None }
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// Runs `ao doctor`.
+pub fn run(
+    context: &Context,
+    out: &mut dyn Write,
+    args: &DoctorArgs,
+) -> Result<Exit, CommandError> {
+    let world = if args.repair { context.world()? } else { context.reader()? };
+    let mut checks = Vec::new();
+    if !args.state {
+        tools(&world, &mut checks);
+        clock(&world, &mut checks);
+    }
+    state(&world, args.repair, &mut checks)?;
+    let sick = checks.iter().any(|check| !check.ok);
+    if context.global.json {
+        let checks: Vec<Value> = checks.iter().map(value).collect();
+        output::json_answer(out, "doctor", json!({ "ok": !sick, "checks": checks }))?;
+    } else {
+        for check in &checks {
+            let mark = if check.ok { "ok  " } else { "BAD " };
+            writeln!(out, "{mark} {}: {}", check.what, sanitize::line(&check.detail))?;
+            if let Some(hint) = &check.hint {
+                writeln!(out, "     hint: {}", sanitize::line(hint))?;
+            }
+        }
+    }
+    Ok(if sick { Exit::Internal } else { Exit::Done })
+}
+
+fn value(check: &Check) -> Value {
+    let mut value = json!({ "what": check.what, "ok": check.ok, "detail": check.detail });
+    if let Some(hint) = &check.hint {
+        value["hint"] = json!(hint);
+    }
+    value
+}
+
+fn tools(world: &World, checks: &mut Vec<Check>) {
+    checks.push(match Tmux::version() {
+        Ok((major, minor)) => Check::good("tmux", format!("{major}.{minor}")),
+        Err(error) => Check::bad("tmux", crate::act::chain(&error))
+            .hint("install tmux 3.2 or newer; one-shot agents run without it"),
+    });
+    checks.push(match git::version() {
+        Ok((major, minor)) => Check::good("git", format!("{major}.{minor}")),
+        Err(error) => Check::bad("git", crate::act::chain(&error)).hint("install git"),
+    });
+    match Tmux::new(world.home.root(), &world.config_directory).and_then(|tmux| tmux.probe()) {
+        Ok(panes) if panes.absent => checks.push(Check::good("tmux server", "not running")),
+        Ok(panes) => {
+            checks.push(Check::good("tmux server", format!("{} panes", panes.panes.len())));
+        }
+        Err(error) => checks.push(Check::bad("tmux server", crate::act::chain(&error))),
+    }
+    agents(world, checks);
+    checks.push(match world.config(None) {
+        Ok(_) => Check::good("configuration", "valid"),
+        Err(error) => Check::bad("configuration", crate::act::chain(&error)),
+    });
+}
+
+fn agents(world: &World, checks: &mut Vec<Check>) {
+    let cards = match agent::load_cards(&world.config_directory.join("agents")) {
+        Ok(cards) => cards,
+        Err(error) => return checks.push(Check::bad("agents", crate::act::chain(&error))),
+    };
+    for (name, why) in cards.bad() {
+        checks.push(Check::bad(format!("agent card {name}"), why));
+    }
+    let path = world.variables.get(std::ffi::OsStr::new("PATH")).cloned().unwrap_or_default();
+    let installed: Vec<&str> = cards
+        .all()
+        .filter(|card| agent::find_binary(card, &path).is_some())
+        .map(agent::Card::name)
+        .collect();
+    checks.push(Check::good("agents installed", installed.join(", ")));
+}
+
+fn clock(world: &World, checks: &mut Vec<Check>) {
+    let units = world.config_directory.with_file_name("systemd").join("user");
+    let last = reap::last_pass(world)
+        .map_or_else(|| "no reap has run".to_owned(), |at| format!("last reap {at}"));
+    match scheduler::status(&Programs::default(), &units, world.home.root()) {
+        Ok(timers) if timers.is_empty() => {
+            checks.push(
+                Check::good("timer", format!("none installed; {last}"))
+                    .hint("`ao timer install` lets a timer run `ao reap`"),
+            );
+        }
+        Ok(timers) => {
+            let names: Vec<&str> = timers.iter().map(|timer| timer.scheduler.as_str()).collect();
+            checks.push(Check::good("timer", format!("{}; {last}", names.join(", "))));
+        }
+        Err(error) => checks.push(Check::bad("timer", crate::act::chain(&error))),
+    }
+}
+
+fn state(world: &World, repair: bool, checks: &mut Vec<Check>) -> Result<(), CommandError> {
+    let live = world.home.session_ids()?;
+    let archived = world.home.archived_ids()?;
+    let number = live.len() + archived.len();
+    let before = checks.iter().filter(|check| !check.ok).count();
+    for id in live.iter().chain(&archived) {
+        session(world, id, repair, checks);
+    }
+    if checks.iter().filter(|check| !check.ok).count() == before {
+        checks.push(Check::good("state", format!("{number} sessions, all consistent")));
+    }
+    Ok(())
+}
+
+fn session(world: &World, id: &SessionId, repair: bool, checks: &mut Vec<Check>) {
+    let what = format!("session {id}");
+    let record = match world.home.load(id) {
+        Ok(loaded) => {
+            for note in &loaded.notes {
+                checks.push(
+                    Check::bad(what.clone(), note.clone()).hint("the next write puts it right"),
+                );
+            }
+            loaded.record
+        }
+        Err(error) => return damaged(world, id, &error, repair, checks),
+    };
+    for finding in check::check(&record) {
+        checks.push(Check::bad(what.clone(), finding.to_string()));
+    }
+    match world.home.verify(id) {
+        Ok(verification) => {
+            for finding in verification.findings {
+                checks.push(Check::bad(what.clone(), finding));
+            }
+        }
+        Err(error) => checks.push(Check::bad(what.clone(), crate::act::chain(&error))),
+    }
+    if let Some(intent) = &record.intent
+        && !matches!(process::presence(&intent.owner()), Ok(Presence::Alive))
+    {
+        checks.push(
+            Check::bad(what, format!("process {} died at its {}", intent.pid, intent.op))
+                .hint("`ao reap` finishes it"),
+        );
+    }
+}
+
+/// A record that cannot be read: what the longest prefix of its log would give.
+fn damaged(
+    world: &World,
+    id: &SessionId,
+    error: &StoreError,
+    repair: bool,
+    checks: &mut Vec<Check>,
+) {
+    let what = format!("session {id}");
+    let why = crate::act::chain(error);
+    let result = if repair {
+        repair::apply(&world.home, id, world.lock_timeout)
+    } else {
+        repair::propose(&world.home, id)
+    };
+    checks.push(match result {
+        Ok(Some(repaired)) => {
+            let kept = format!("{} events up to revision {}", repaired.kept_lines, repaired.seq);
+            if repair {
+                Check::good(what, format!("{why}; repaired: kept {kept}, the rest beside it"))
+            } else {
+                Check::bad(what, why).hint(format!("`ao doctor --repair` would keep {kept}"))
+            }
+        }
+        Ok(None) => Check::bad(what, why),
+        Err(error) => Check::bad(what, format!("{why}; no repair: {}", crate::act::chain(&error))),
+    });
+}

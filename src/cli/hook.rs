@@ -1,0 +1,75 @@
+//! `ao hook`: what an agent's hooks call.
+//!
+//! Always exits 0, prints nothing, starts nothing, and does nothing outside a session. It finds
+//! its session by `AO_SESSION` and checks `AO_LAUNCH`; it never guesses.
+
+use std::ffi::OsString;
+use std::io::Read;
+
+use clap::Parser;
+
+use crate::adapter::{agent, clock};
+use crate::cli::context::Context;
+use crate::cli::env::Environment;
+use crate::cli::error::CommandError;
+use crate::cli::{Cli, Command};
+use crate::invocation::{self, World};
+use crate::model::facts::Observation;
+use crate::model::id::{LaunchId, SessionId};
+use crate::model::time::Timestamp;
+
+/// The longest payload that is read; the rest is ignored.
+const PAYLOAD_MAX: u64 = 1024 * 1024;
+
+/// Tell ao what an agent does; called by the agent's hooks
+///
+/// Reads the hook's JSON from standard input. Always exits 0, wrong usage included.
+#[derive(Debug, clap::Args)]
+pub struct HookArgs {
+    /// The agent card's name
+    #[arg(value_name = "AGENT")]
+    agent: String,
+    /// The agent's own event, in kebab-case
+    #[arg(value_name = "EVENT")]
+    event: String,
+}
+
+/// Runs `ao hook` from the raw arguments, whatever they are.
+pub fn run_quietly(arguments: &[OsString]) {
+    let Ok(cli) = Cli::try_parse_from(arguments) else { return };
+    let context = Context::new(cli.global, Environment::read());
+    if let Command::Hook(args) = cli.command {
+        run(&context, &args);
+    }
+}
+
+/// Runs `ao hook`.
+pub fn run(context: &Context, args: &HookArgs) {
+    let started = clock::now();
+    let session = context.env.text("AO_SESSION").and_then(|id| id.parse::<SessionId>().ok());
+    let launch = context.env.text("AO_LAUNCH").and_then(|id| id.parse::<LaunchId>().ok());
+    let (Some(session), Some(launch)) = (session, launch) else { return };
+    let Ok(world) = context.existing_world() else { return };
+    if let Err(error) = record(&world, &session, launch, args, started) {
+        let line = format!("{session} {} {}: {}", args.agent, args.event, error.one_line());
+        world.home.hooks_log(&line, started);
+    }
+}
+
+fn record(
+    world: &World,
+    session: &SessionId,
+    launch: LaunchId,
+    args: &HookArgs,
+    started: Timestamp,
+) -> Result<(), CommandError> {
+    let mut payload = Vec::new();
+    std::io::stdin().lock().take(PAYLOAD_MAX).read_to_end(&mut payload)?;
+    let cards = agent::load_cards(&world.config_directory.join("agents"))?;
+    let Some(card) = cards.card(&args.agent)? else { return Ok(()) };
+    let Some(mut fact) = agent::map_hook(card, &args.event, &payload) else { return Ok(()) };
+    fact.launch = Some(launch);
+    fact.observed_at = Some(started);
+    invocation::apply(world, session, &Observation::Activity(fact), "hook")?;
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! `ao kill`: ends processes and pane; never touches the workspace.
+
+use std::io::Write;
+
+use serde_json::{Value, json};
+
+use crate::cli::context::Context;
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::output;
+use crate::invocation::World;
+use crate::model::facts::KillCause;
+use crate::model::id::SessionId;
+use crate::session::kill::{self, Killed};
+
+/// End sessions: their processes and panes, never their workspaces
+///
+/// A session that has ended already is a success that says so; its leftovers are ended.
+#[derive(Debug, clap::Args)]
+pub struct KillArgs {
+    /// The sessions
+    #[arg(required_unless_present = "all", value_name = "ID")]
+    ids: Vec<String>,
+    /// Every session that has not ended
+    #[arg(long, conflicts_with = "ids")]
+    all: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Runs `ao kill`.
+pub fn run(context: &Context, out: &mut dyn Write, args: &KillArgs) -> Result<Exit, CommandError> {
+    let world = context.world()?;
+    let ids = chosen(context, &world, args)?;
+    if args.dry_run || ((args.all || ids.len() > 1) && !args.yes) {
+        let steps: Vec<(String, String)> = ids
+            .iter()
+            .map(|id| (format!("end {id}"), "its workspace is kept".to_owned()))
+            .collect();
+        if args.dry_run {
+            output::plan(out, context.global.json, &steps)?;
+            return Ok(Exit::Done);
+        }
+        steps.iter().for_each(|(op, why)| context.tell(&format!("would {op}: {why}")));
+        if !context.confirm(&format!("end {} sessions?", ids.len()), "--yes")? {
+            return Ok(Exit::Refused);
+        }
+    }
+    let mut sessions: Vec<Value> = Vec::new();
+    let mut failed: Vec<Value> = Vec::new();
+    let mut worst = Exit::Done;
+    for id in &ids {
+        match kill::kill(&world, id, KillCause::Manual, None) {
+            Ok(killed) => {
+                let loaded = world.home.load(id)?;
+                sessions.push(output::session_of(&loaded.document, &loaded.record));
+                if !context.global.json {
+                    let word = match killed {
+                        Killed::Ended => "killed",
+                        Killed::AlreadyGone => "had ended already",
+                    };
+                    writeln!(out, "{id} {word}{}", kept(&loaded.record))?;
+                }
+            }
+            Err(error) => {
+                let error = CommandError::from(error);
+                if ids.len() == 1 {
+                    return Err(error);
+                }
+                worst = error.exit;
+                failed.push(json!({ "id": id, "error": error.to_json() }));
+                if !context.global.json {
+                    context.tell(&format!("{id}: {}", error.one_line()));
+                }
+            }
+        }
+    }
+    if context.global.json {
+        output::sessions(out, sessions, failed)?;
+    }
+    Ok(worst)
+}
+
+fn kept(record: &crate::model::record::Record) -> String {
+    match &record.handles.workspace {
+        Some(handle) if handle.owned => format!(", workspace kept: {}", handle.path.display()),
+        Some(_) | None => String::new(),
+    }
+}
+
+fn chosen(
+    context: &Context,
+    world: &World,
+    args: &KillArgs,
+) -> Result<Vec<SessionId>, CommandError> {
+    if !args.all {
+        return args.ids.iter().map(|name| context.session(world, name)).collect();
+    }
+    let mut ids = Vec::new();
+    for id in world.home.session_ids()? {
+        if world.home.load(&id).is_ok_and(|loaded| !loaded.record.lifecycle.is_terminal()) {
+            ids.push(id);
+        }
+    }
+    Ok(ids)
+}

@@ -1,0 +1,124 @@
+//! `ao ls`: sessions from the files alone.
+
+use std::io::Write;
+
+use serde_json::json;
+
+use crate::adapter::clock;
+use crate::cli::context::Context;
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::output::{self, Table};
+use crate::model::record::Kind;
+use crate::model::status::Status;
+use crate::reap;
+
+/// List sessions, from the files alone
+///
+/// Starts no child process. Shows what is neither archived nor ended; `--all` shows both as well.
+#[derive(Debug, clap::Args)]
+pub struct LsArgs {
+    /// Ended and archived sessions as well
+    #[arg(long, short)]
+    all: bool,
+    /// Those of one project
+    #[arg(long, value_name = "PROJECT")]
+    project: Option<String>,
+    /// Those with one of these statuses
+    #[arg(long, value_name = "STATUS", value_delimiter = ',')]
+    status: Vec<Status>,
+    /// Those of one kind: worker, orchestrator, reviewer
+    #[arg(long, value_name = "KIND")]
+    kind: Option<Kind>,
+    /// Print the ids alone, one a line
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// Runs `ao ls`.
+pub fn run(context: &Context, out: &mut dyn Write, args: &LsArgs) -> Result<Exit, CommandError> {
+    let world = context.reader()?;
+    let mut failed = false;
+    let mut rows = Vec::new();
+    for summary in world.home.summaries(args.all)? {
+        match summary {
+            Ok(summary) => rows.push(summary),
+            Err((id, error)) => {
+                failed = true;
+                context.tell(&format!("warning: {id}: {}", crate::act::chain(&error)));
+            }
+        }
+    }
+    rows.retain(|row| {
+        let status = row.status();
+        // A status that was asked for by name is shown even where it has ended.
+        (args.all || !args.status.is_empty() || !row.lifecycle.is_terminal())
+            && (args.status.is_empty() || args.status.contains(&status))
+            && args.kind.is_none_or(|kind| kind == row.kind)
+            && args.project.as_ref().is_none_or(|project| {
+                row.project.as_ref().is_some_and(|own| own.as_str() == project)
+            })
+    });
+    rows.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+    warn_stale_clock(context, &world);
+
+    if context.global.json {
+        let mut sessions = Vec::new();
+        for row in &rows {
+            let loaded = world.home.load(&row.id)?;
+            sessions.push(output::session_of(&loaded.document, &loaded.record));
+        }
+        let mut answer = json!({ "schema": output::SCHEMA, "sessions": sessions });
+        if let Some(at) = reap::last_pass(&world) {
+            answer["last_reap"] = json!(at);
+        }
+        output::json(out, &answer)?;
+    } else if args.quiet {
+        for row in &rows {
+            writeln!(out, "{}", row.id)?;
+        }
+    } else {
+        table(out, &rows)?;
+        if rows.is_empty() {
+            context.tell("no sessions");
+        }
+    }
+    Ok(if failed { Exit::Internal } else { Exit::Done })
+}
+
+fn table(out: &mut dyn Write, rows: &[crate::store::Summary]) -> Result<(), CommandError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let now = clock::now();
+    let mut table = Table::new(&["ID", "STATUS", "AGE", "AGENT", "BRANCH", "TITLE"]);
+    for row in rows {
+        table.row([
+            row.id.to_string(),
+            row.status().to_string(),
+            row.created_at.map_or_else(String::new, |at| output::age(now.since(at))),
+            row.agent.clone(),
+            row.branch.clone().unwrap_or_default(),
+            row.title.clone().or_else(|| row.issue.clone()).unwrap_or_default(),
+        ]);
+    }
+    Ok(table.write(out)?)
+}
+
+/// Warns where a timer is installed and the last pass is older than three of its intervals.
+pub fn warn_stale_clock(context: &Context, world: &crate::invocation::World) {
+    let Some(interval) = crate::adapter::scheduler::installed_interval(world.home.root()) else {
+        return;
+    };
+    let now = clock::now();
+    match reap::last_pass(world) {
+        Some(at) if now.since(at) <= interval * 3 => {}
+        Some(at) => context.tell(&format!(
+            "warning: the last reap was {} ago, though a timer is installed: see `ao timer status`",
+            output::age(now.since(at))
+        )),
+        None => context.tell(
+            "warning: a timer is installed, but no reap has run: see `ao timer status`",
+        ),
+    }
+}

@@ -1,0 +1,302 @@
+//! The command line: one clap tree, one file per subcommand, one way to render errors.
+
+pub mod attach;
+pub mod cleanup;
+pub mod config;
+pub mod context;
+pub mod decide;
+pub mod demo;
+pub mod doctor;
+pub mod env;
+pub mod error;
+pub mod exec;
+pub mod exit;
+pub mod generate;
+pub mod help;
+pub mod hook;
+pub mod init;
+pub mod interrupt;
+pub mod kill;
+pub mod launch;
+pub mod log;
+pub mod ls;
+pub mod observe;
+pub mod outbox;
+pub mod output;
+pub mod project;
+pub mod reap;
+pub mod rename;
+pub mod restore;
+pub mod screen;
+pub mod send;
+pub mod show;
+pub mod spawn;
+pub mod status;
+pub mod timer;
+pub mod trust;
+pub mod wait;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::cli::context::Context;
+use crate::cli::env::Environment;
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+
+/// Run coding agents side by side, each in its own tmux session and git worktree
+///
+/// There is no daemon: every invocation takes a lock, loads a record, decides, writes, and drives
+/// tmux and git. `ao reap`, from cron or a systemd timer, is the only clock.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ao",
+    version,
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_help = "See `ao help exit-codes` for what each exit code means."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every subcommand takes.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Global {
+    /// Keep records in DIR instead of $AO_HOME or ~/.local/state/ao
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
+    pub home: Option<PathBuf>,
+    /// Answer with one JSON document on standard output
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub json: bool,
+    /// When to use colour
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        help_heading = "Global options"
+    )]
+    pub color: ColorWhen,
+    /// How long to wait for a lock that another ao holds
+    #[arg(
+        long,
+        global = true,
+        value_name = "DURATION",
+        default_value = "10s",
+        value_parser = humantime::parse_duration,
+        help_heading = "Global options"
+    )]
+    pub lock_timeout: Duration,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ColorWhen {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(init::InitArgs),
+    Project(project::ProjectArgs),
+    Spawn(Box<spawn::SpawnArgs>),
+    Ls(ls::LsArgs),
+    Status(status::StatusArgs),
+    Show(show::ShowArgs),
+    Explain(show::ExplainArgs),
+    Log(log::LogArgs),
+    Events(log::EventsArgs),
+    Send(send::SendArgs),
+    Interrupt(interrupt::InterruptArgs),
+    Attach(attach::AttachArgs),
+    Output(screen::OutputArgs),
+    Path(exec::PathArgs),
+    Exec(exec::ExecArgs),
+    Wait(wait::WaitArgs),
+    Kill(kill::KillArgs),
+    Restore(restore::RestoreArgs),
+    Cleanup(cleanup::CleanupArgs),
+    Rename(rename::RenameArgs),
+    Reap(reap::ReapArgs),
+    Observe(observe::ObserveArgs),
+    Decide(decide::DecideArgs),
+    Hook(hook::HookArgs),
+    Outbox(outbox::OutboxArgs),
+    Timer(timer::TimerArgs),
+    Doctor(doctor::DoctorArgs),
+    Config(config::ConfigArgs),
+    Trust(trust::TrustArgs),
+    Demo(demo::DemoArgs),
+    Schema(generate::SchemaArgs),
+    Completions(generate::CompletionsArgs),
+    Man(generate::ManArgs),
+    Help(help::HelpArgs),
+    #[command(hide = true)]
+    Launch(launch::LaunchArgs),
+    #[command(hide = true, name = "demo-agent")]
+    DemoAgent(demo::DemoAgentArgs),
+}
+
+/// Returns the one definition of the command line, for man pages, completions and reference.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Runs `ao` with the given arguments, the program's name first.
+pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.collect();
+    // Descriptors that a caller leaked (a cron job's lock, a surrounding tmux's) must not live on
+    // in a tmux server for days.
+    crate::adapter::process::close_inherited_descriptors();
+    // A hook's exit code steers the agent that called it, so even wrong usage is a quiet 0.
+    if arguments.get(1).is_some_and(|word| word == "hook") {
+        hook::run_quietly(&arguments);
+        return ExitCode::SUCCESS;
+    }
+    let as_json = arguments.iter().any(|argument| argument == "--json");
+    let cli = match Cli::command().try_get_matches_from(&arguments) {
+        Ok(matches) => Cli::from_arg_matches(&matches),
+        Err(error) => Err(error),
+    };
+    match cli {
+        Ok(cli) => dispatch(cli),
+        Err(error) => usage_error(&error, as_json),
+    }
+}
+
+/// Help and version are answers; everything else clap says is wrong usage.
+fn usage_error(error: &clap::Error, as_json: bool) -> ExitCode {
+    if !error.use_stderr() {
+        let _ = write!(io::stdout(), "{}", error.render());
+        return ExitCode::SUCCESS;
+    }
+    if as_json {
+        let text = error.render().to_string();
+        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        error::render(&CommandError::new(Exit::Invalid, anyhow::anyhow!("{message}")), true);
+    } else {
+        let _ = write!(anstream::stderr(), "{}", error.render().ansi());
+    }
+    Exit::Invalid.into()
+}
+
+fn dispatch(cli: Cli) -> ExitCode {
+    init_tracing();
+    match cli.global.color {
+        ColorWhen::Auto => {}
+        ColorWhen::Always => anstream::ColorChoice::Always.write_global(),
+        ColorWhen::Never => anstream::ColorChoice::Never.write_global(),
+    }
+    let context = Context::new(cli.global, Environment::read());
+    let mut out = io::BufWriter::new(anstream::stdout().lock());
+    let result = run_command(&context, &mut out, cli.command)
+        .and_then(|exit| out.flush().map(|()| exit).map_err(CommandError::from));
+    match result {
+        Ok(code) => code.into(),
+        // Whoever reads the answer has seen enough.
+        Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = out.flush();
+            error::render(&error, context.global.json);
+            error.exit.into()
+        }
+    }
+}
+
+/// The exit code of a command: one of ours, or that of a program it ran.
+#[derive(Clone, Copy, Debug)]
+pub enum Code {
+    /// One of the table.
+    Ours(Exit),
+    /// That of the program (`exec`), 128 + n for signal n.
+    Program(u8),
+}
+
+impl From<Exit> for Code {
+    fn from(exit: Exit) -> Self {
+        Self::Ours(exit)
+    }
+}
+
+impl From<Code> for ExitCode {
+    fn from(code: Code) -> Self {
+        match code {
+            Code::Ours(exit) => exit.into(),
+            Code::Program(code) => Self::from(code),
+        }
+    }
+}
+
+fn run_command(
+    context: &Context,
+    out: &mut dyn Write,
+    command: Command,
+) -> Result<Code, CommandError> {
+    let exit = match command {
+        Command::Init(args) => init::run(context, out, &args),
+        Command::Project(args) => project::run(context, out, &args),
+        Command::Spawn(args) => spawn::run(context, out, &args),
+        Command::Ls(args) => ls::run(context, out, &args),
+        Command::Status(args) => status::run(context, out, &args),
+        Command::Show(args) => show::run(context, out, &args),
+        Command::Explain(args) => show::explain(context, out, &args),
+        Command::Log(args) => log::run(context, out, &args),
+        Command::Events(args) => log::events(context, out, &args),
+        Command::Send(args) => send::run(context, out, &args),
+        Command::Interrupt(args) => interrupt::run(context, out, &args),
+        Command::Attach(args) => attach::run(context, &args),
+        Command::Output(args) => screen::run(context, out, &args),
+        Command::Path(args) => exec::path(context, out, &args),
+        Command::Exec(args) => return exec::run(context, out, &args),
+        Command::Wait(args) => wait::run(context, out, &args),
+        Command::Kill(args) => kill::run(context, out, &args),
+        Command::Restore(args) => restore::run(context, out, &args),
+        Command::Cleanup(args) => cleanup::run(context, out, &args),
+        Command::Rename(args) => rename::run(context, out, &args),
+        Command::Reap(args) => reap::run(context, out, &args),
+        Command::Observe(args) => observe::run(context, out, &args),
+        Command::Decide(args) => decide::run(context, out, &args),
+        // Only reached where a global flag stands before the word `hook`.
+        Command::Hook(args) => {
+            hook::run(context, &args);
+            Ok(Exit::Done)
+        }
+        Command::Outbox(args) => outbox::run(context, out, &args),
+        Command::Timer(args) => timer::run(context, out, &args),
+        Command::Doctor(args) => doctor::run(context, out, &args),
+        Command::Config(args) => config::run(context, out, &args),
+        Command::Trust(args) => trust::run(context, out, &args),
+        Command::Demo(args) => demo::run(context, out, &args),
+        Command::Schema(args) => generate::schema(out, &args),
+        Command::Completions(args) => generate::completions(out, &args),
+        Command::Man(args) => generate::man(out, &args),
+        Command::Help(args) => help::run(out, &args),
+        Command::Launch(args) => return launch::run(context, &args),
+        Command::DemoAgent(args) => return demo::run_agent(context, &args),
+    };
+    exit.map(Code::Ours)
+}
+
+fn init_tracing() {
+    use tracing_subscriber::EnvFilter;
+    let Ok(filter) = EnvFilter::try_from_env("AO_LOG") else { return };
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .without_time()
+        .try_init();
+}

@@ -1,0 +1,72 @@
+//! `ao observe`: pushes one fact from outside.
+
+use std::io::Write;
+
+use serde_json::{Value, json};
+
+use crate::cli::context::Context;
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::output;
+use crate::invocation;
+use crate::model::facts::Observation;
+use crate::model::lifecycle::word_enum;
+
+word_enum! {
+    /// What was observed.
+    FactKind {
+        Runtime = "runtime",
+        Scm = "scm",
+        Activity = "activity",
+    }
+}
+
+/// Record one fact about a session, as JSON from standard input
+///
+/// The shape is that of `ao decide`; `kind` may be left out.
+#[derive(Debug, clap::Args)]
+pub struct ObserveArgs {
+    /// What was observed: runtime, scm or activity
+    #[arg(value_name = "KIND")]
+    kind: FactKind,
+    /// The session
+    #[arg(value_name = "ID")]
+    id: String,
+}
+
+/// Runs `ao observe`.
+pub fn run(
+    context: &Context,
+    out: &mut dyn Write,
+    args: &ObserveArgs,
+) -> Result<Exit, CommandError> {
+    let world = context.world()?;
+    let id = context.session(&world, &args.id)?;
+    let invalid = |error: anyhow::Error| CommandError::new(Exit::Invalid, error);
+    let mut value: Value = serde_json::from_slice(&context.read_stdin()?)
+        .map_err(|error| invalid(anyhow::Error::new(error).context("the fact is not JSON")))?;
+    let Value::Object(object) = &mut value else {
+        return Err(invalid(anyhow::anyhow!("the fact is not a JSON object")));
+    };
+    let kind = object.entry("kind").or_insert_with(|| json!(args.kind.as_str()));
+    if kind.as_str() != Some(args.kind.as_str()) {
+        return Err(invalid(anyhow::anyhow!("the fact says it is {kind}, not {}", args.kind)));
+    }
+    let observation = Observation::from_value(value).map_err(|error| invalid(error.into()))?;
+    let applied = invocation::apply(&world, &id, &observation, "observe")?;
+    if context.global.json {
+        let value = json!({
+            "id": id,
+            "changed": applied.changed,
+            "revision": applied.revision,
+            "status": applied.outcome.status_after,
+            "rule": applied.outcome.rule.to_string(),
+            "reason": applied.outcome.reason,
+        });
+        output::json_answer(out, "observe", value)?;
+    } else {
+        let (status, rule) = (applied.outcome.status_after, &applied.outcome.rule);
+        writeln!(out, "{id} {status} ({rule})")?;
+    }
+    Ok(Exit::Done)
+}

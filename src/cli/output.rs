@@ -1,0 +1,142 @@
+//! Answers: JSON documents, tables, plain lines.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::model::record::{Document, Record};
+use crate::model::status::Status;
+
+/// The version of every JSON answer's shape.
+pub const SCHEMA: u64 = 1;
+
+/// Writes one JSON document and a newline.
+pub fn json(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    out.write_all(b"\n")
+}
+
+/// Writes `{"schema":1,"<key>":value}`.
+pub fn json_answer(out: &mut dyn Write, key: &str, value: impl Serialize) -> io::Result<()> {
+    json(out, &json!({ "schema": SCHEMA, key: value }))
+}
+
+/// Returns the session as answers show it: the record and its derived status.
+pub fn session_value(document: &Document, status: Status) -> Value {
+    let mut value = serde_json::to_value(document.ordered()).expect("a record is JSON");
+    if let Value::Object(object) = &mut value {
+        object.insert("status".to_owned(), Value::String(status.to_string()));
+    }
+    value
+}
+
+/// Returns the session of a record.
+pub fn session_of(document: &Document, record: &Record) -> Value {
+    session_value(document, Status::of(&record.lifecycle))
+}
+
+/// Writes a plan: what would be done, and why.
+pub fn plan(out: &mut dyn Write, as_json: bool, steps: &[(String, String)]) -> io::Result<()> {
+    if as_json {
+        let steps: Vec<Value> =
+            steps.iter().map(|(op, why)| json!({ "op": op, "why": why })).collect();
+        return json_answer(out, "plan", steps);
+    }
+    for (op, why) in steps {
+        writeln!(out, "would {op}: {why}")?;
+    }
+    if steps.is_empty() {
+        writeln!(out, "nothing to do")?;
+    }
+    Ok(())
+}
+
+/// A table of text, columns as wide as their widest cell.
+#[derive(Debug, Default)]
+pub struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// Returns a table with a heading row.
+    pub fn new(heading: &[&str]) -> Self {
+        Self { rows: vec![heading.iter().map(|cell| (*cell).to_owned()).collect()] }
+    }
+
+    /// Adds a row; cells are sanitised.
+    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(
+            cells.into_iter().map(|cell| crate::model::sanitize::line(&cell)).collect(),
+        );
+    }
+
+    /// Returns whether it has a heading only.
+    pub fn is_empty(&self) -> bool {
+        self.rows.len() < 2
+    }
+
+    /// Writes it, two spaces between columns, nothing after the last.
+    pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let width = |column: usize| {
+            let cells = self.rows.iter().filter_map(|row| row.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        for row in &self.rows {
+            let mut line = String::new();
+            for (cell, width) in row.iter().zip(&widths) {
+                let padding = width - cell.chars().count();
+                line.push_str(cell);
+                line.push_str(&" ".repeat(padding + 2));
+            }
+            writeln!(out, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns an object of the pairs whose value is not null.
+pub fn object(pairs: impl IntoIterator<Item = (&'static str, Value)>) -> Map<String, Value> {
+    pairs
+        .into_iter()
+        .filter(|(_, value)| !value.is_null())
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
+}
+
+/// Returns how long ago something was, as a person says it: `12s`, `5m`, `3h`, `2d`.
+pub fn age(duration: std::time::Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m", seconds / 60),
+        3600..86_400 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// Writes `{"schema":1,"sessions":[…]}`, with `"failed"` where something did.
+pub fn sessions(out: &mut dyn Write, sessions: Vec<Value>, failed: Vec<Value>) -> io::Result<()> {
+    let mut answer = json!({ "schema": SCHEMA, "sessions": sessions });
+    if !failed.is_empty() {
+        answer["failed"] = Value::Array(failed);
+    }
+    json(out, &answer)
+}
+
+/// Writes one session: as JSON, or `text` on a line.
+pub fn session(
+    out: &mut dyn Write,
+    as_json: bool,
+    document: &Document,
+    record: &Record,
+    text: &str,
+) -> io::Result<()> {
+    if as_json {
+        json_answer(out, "session", session_of(document, record))
+    } else {
+        writeln!(out, "{text}")
+    }
+}

@@ -1,0 +1,86 @@
+//! `ao reap`: one pass over everything.
+
+use std::io::Write;
+
+use serde_json::json;
+
+use crate::cli::context::Context;
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::output;
+use crate::reap::{self, Item, Report};
+
+/// Make one pass: finish, probe, escalate, deliver, clean up
+///
+/// Meant for cron or a systemd timer (`ao timer install`). Idempotent; a second pass at the same
+/// moment ends at once with 0. Exits 0 whatever happened to single sessions, unless --strict.
+#[derive(Debug, clap::Args)]
+pub struct ReapArgs {
+    /// Exit 1 if anything failed for any session
+    #[arg(long)]
+    strict: bool,
+    /// Say nothing unless something failed
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// Runs `ao reap`.
+pub fn run(context: &Context, out: &mut dyn Write, args: &ReapArgs) -> Result<Exit, CommandError> {
+    let world = context.world()?;
+    let Some(report) = reap::reap(&world)? else {
+        if context.global.json {
+            output::json_answer(out, "reap", json!({ "skipped": "another pass is under way" }))?;
+        } else if !args.quiet {
+            context.tell("another pass is under way");
+        }
+        return Ok(Exit::Done);
+    };
+    if context.global.json {
+        output::json_answer(out, "reap", &report)?;
+    } else {
+        print(context, out, args, &report)?;
+    }
+    Ok(if args.strict && !report.failed.is_empty() { Exit::Internal } else { Exit::Done })
+}
+
+fn print(
+    context: &Context,
+    out: &mut dyn Write,
+    args: &ReapArgs,
+    report: &Report,
+) -> Result<(), CommandError> {
+    for item in &report.failed {
+        context.tell(&format!("failed: {}", line(item)));
+    }
+    if args.quiet {
+        return Ok(());
+    }
+    if report.storm {
+        context.tell("so many sessions look dead at once that none is believed to be");
+    }
+    for item in &report.recovered {
+        writeln!(out, "{}", line(item))?;
+    }
+    for change in &report.transitions {
+        writeln!(out, "{}: {} -> {} ({})", change.id, change.from, change.to, change.rule)?;
+    }
+    for (word, items) in [
+        ("escalated", &report.escalated),
+        ("delivered", &report.delivered),
+        ("held", &report.held),
+        ("cleaned", &report.cleaned),
+    ] {
+        for item in items {
+            writeln!(out, "{word}: {}", line(item))?;
+        }
+    }
+    if report.is_quiet() && report.held.is_empty() {
+        writeln!(out, "{} probed, nothing to do", report.probed)?;
+    }
+    Ok(())
+}
+
+fn line(item: &Item) -> String {
+    let why = item.why.as_deref().map_or_else(String::new, |why| format!(" ({why})"));
+    crate::model::sanitize::line(&format!("{} {}{why}", item.id, item.what))
+}

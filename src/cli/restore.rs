@@ -1,0 +1,123 @@
+//! `ao restore`: starts ended sessions again.
+
+use std::io::Write;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::act;
+use crate::adapter::clock;
+use crate::cli::context::Context;
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::output;
+use crate::invocation::World;
+use crate::model::id::SessionId;
+use crate::model::lifecycle::SessionReason;
+use crate::session::restore;
+
+/// Between two restores of `--all`: agents that log in all at once trip rate limits.
+const PACE: Duration = Duration::from_millis(500);
+
+/// Start ended sessions again, in the same workspace and branch
+///
+/// The agent goes on with its own conversation where it can, and otherwise starts afresh with the
+/// stored prompt and says so. A workspace that was cleaned up less than a day ago comes back from
+/// the trash. `--all` restores what a reboot or a crash of tmux ended, one after the other.
+#[derive(Debug, clap::Args)]
+pub struct RestoreArgs {
+    /// The sessions
+    #[arg(required_unless_present = "all", value_name = "ID")]
+    ids: Vec<String>,
+    /// Every session that was lost rather than killed or done
+    #[arg(long, conflicts_with = "ids")]
+    all: bool,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Runs `ao restore`.
+pub fn run(
+    context: &Context,
+    out: &mut dyn Write,
+    args: &RestoreArgs,
+) -> Result<Exit, CommandError> {
+    let world = context.world()?;
+    let ids = if args.all {
+        lost(&world)?
+    } else {
+        args.ids
+            .iter()
+            .map(|name| context.session(&world, name))
+            .collect::<Result<Vec<_>, _>>()?
+    };
+    if args.dry_run {
+        let steps: Vec<(String, String)> =
+            ids.iter().map(|id| (format!("restore {id}"), "it has ended".to_owned())).collect();
+        output::plan(out, context.global.json, &steps)?;
+        return Ok(Exit::Done);
+    }
+    if ids.is_empty() {
+        context.tell("nothing to restore");
+    }
+    let mut sessions: Vec<Value> = Vec::new();
+    let mut failed: Vec<Value> = Vec::new();
+    let mut worst = Exit::Done;
+    for (number, id) in ids.iter().enumerate() {
+        if number > 0 && args.all {
+            clock::pause(PACE);
+        }
+        match restore_one(context, &world, id) {
+            Ok(session) => {
+                sessions.push(session);
+                if !context.global.json {
+                    writeln!(out, "{id} restored")?;
+                    out.flush()?;
+                }
+            }
+            Err(error) if ids.len() == 1 => return Err(error),
+            Err(error) => {
+                worst = error.exit;
+                failed.push(json!({ "id": id, "error": error.to_json() }));
+                context.tell(&format!("{id}: {}", error.one_line()));
+                // What fails for one login fails for all of them.
+                if args.all && error.exit == Exit::Denied {
+                    context.tell("stopped: the other sessions would fail the same way");
+                    break;
+                }
+            }
+        }
+    }
+    if context.global.json {
+        output::sessions(out, sessions, failed)?;
+    }
+    Ok(worst)
+}
+
+fn restore_one(context: &Context, world: &World, id: &SessionId) -> Result<Value, CommandError> {
+    let restored = restore::restore(world, id)?;
+    restored.notes.iter().for_each(|note| context.tell(note));
+    let record = world.home.load(id)?.record;
+    if let Some(key) = record.outbox.keys().find(|key| key.ends_with(".prompt")) {
+        let delivery = act::deliver_entry(world, id, key)?;
+        if let Some(why) = delivery.why() {
+            context.tell(&format!("the prompt of {id} is {}: {why}", delivery.as_str()));
+        }
+    }
+    let loaded = world.home.load(id)?;
+    Ok(output::session_of(&loaded.document, &loaded.record))
+}
+
+/// Returns what ended without anybody wanting it to.
+fn lost(world: &World) -> Result<Vec<SessionId>, CommandError> {
+    let mut ids = Vec::new();
+    for id in world.home.session_ids()? {
+        let Ok(loaded) = world.home.load(&id) else { continue };
+        let session = &loaded.record.lifecycle.session;
+        if loaded.record.lifecycle.is_terminal() && session.reason == SessionReason::RuntimeLost {
+            ids.push(id);
+        }
+    }
+    Ok(ids)
+}

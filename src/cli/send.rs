@@ -1,0 +1,231 @@
+//! `ao send`: a text to an agent, proved to have arrived.
+
+use std::io::Write;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::act::Delivery;
+use crate::adapter::runtime::tmux::Tmux;
+use crate::cli::context::Context;
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::output;
+use crate::cli::wait;
+use crate::invocation::World;
+use crate::model::id::SessionId;
+use crate::session::send::{self, Sent, When};
+
+/// Lines of the screen that `--wait` prints as the answer.
+const ANSWER_LINES: u32 = 50;
+
+/// Send a message to an agent and prove that it arrived
+///
+/// Exits 0 only where the agent submitted it, or where it is queued to the end of a busy agent's
+/// turn. A session with an open dialog is never typed into (exit 5). `-` reads standard input.
+#[derive(Debug, clap::Args)]
+pub struct SendArgs {
+    /// The session (or sessions), then the message; `-` reads it from standard input
+    #[arg(required = true, num_args = 1.., value_name = "ID… MESSAGE")]
+    words: Vec<String>,
+    /// To every session that has not ended
+    #[arg(long)]
+    all: bool,
+    /// To a busy agent at once instead of at the end of its turn
+    #[arg(long, conflicts_with = "queue")]
+    now: bool,
+    /// Record it only; the next reap delivers it
+    #[arg(long)]
+    queue: bool,
+    /// Wait for the end of that turn and print the last screen
+    #[arg(long, conflicts_with = "queue")]
+    wait: bool,
+    /// How long --wait waits
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, requires = "wait")]
+    timeout: Option<Duration>,
+}
+
+/// Runs `ao send`.
+pub fn run(context: &Context, out: &mut dyn Write, args: &SendArgs) -> Result<Exit, CommandError> {
+    let world = context.world()?;
+    let (message, names) = args.words.split_last().expect("clap requires one word");
+    let ids = targets(context, &world, args, names)?;
+    let bytes =
+        if message == "-" { context.read_stdin()? } else { message.clone().into_bytes() };
+    let text = String::from_utf8(bytes).map_err(|_| {
+        CommandError::new(Exit::Invalid, anyhow::anyhow!("the message is not UTF-8"))
+    })?;
+    if text.trim().is_empty() {
+        return Err(CommandError::new(Exit::Invalid, anyhow::anyhow!("the message is empty")));
+    }
+    let when = match (args.now, args.queue) {
+        (true, _) => When::Now,
+        (false, true) => When::Queue,
+        (false, false) => When::AsConfigured,
+    };
+    if let [id] = ids.as_slice() {
+        return one(context, out, args, &world, id, &text, when);
+    }
+    broadcast(context, out, &world, &ids, &text, when)
+}
+
+fn targets(
+    context: &Context,
+    world: &World,
+    args: &SendArgs,
+    names: &[String],
+) -> Result<Vec<SessionId>, CommandError> {
+    if args.all {
+        if !names.is_empty() {
+            return Err(CommandError::new(
+                Exit::Invalid,
+                anyhow::anyhow!("--all and session names exclude each other"),
+            ));
+        }
+        let mut ids = Vec::new();
+        for id in world.home.session_ids()? {
+            if world.home.load(&id).is_ok_and(|loaded| !loaded.record.lifecycle.is_terminal()) {
+                ids.push(id);
+            }
+        }
+        return Ok(ids);
+    }
+    if names.is_empty() {
+        return Err(CommandError::new(
+            Exit::Invalid,
+            anyhow::anyhow!("a session and a message are needed"),
+        )
+        .hint("ao send ID MESSAGE".to_owned()));
+    }
+    names.iter().map(|name| context.session(world, name)).collect()
+}
+
+fn one(
+    context: &Context,
+    out: &mut dyn Write,
+    args: &SendArgs,
+    world: &World,
+    id: &SessionId,
+    text: &str,
+    when: When,
+) -> Result<Exit, CommandError> {
+    let sent = send_from(context, world, id, text, when)?;
+    let exit = exit_of(&sent);
+    if exit != Exit::Done {
+        return Err(failure(id, &sent, exit));
+    }
+    if args.wait {
+        let exit = wait::quietly(context, world, id, sent.revision, args.timeout)?;
+        let answer = last_screen(world, id);
+        if context.global.json {
+            let value = json!({ "id": id, "delivery": word(&sent), "since": sent.revision,
+                "outcome": exit.kind(), "answer": answer });
+            output::json_answer(out, "send", value)?;
+        } else if let Some(answer) = answer {
+            writeln!(out, "{}", answer.trim_end())?;
+        }
+        return Ok(exit);
+    }
+    if context.global.json {
+        output::json_answer(out, "send", value(id, &sent))?;
+    } else {
+        writeln!(out, "{id} {}", word(&sent))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn broadcast(
+    context: &Context,
+    out: &mut dyn Write,
+    world: &World,
+    ids: &[SessionId],
+    text: &str,
+    when: When,
+) -> Result<Exit, CommandError> {
+    let mut sends: Vec<Value> = Vec::new();
+    let mut failed: Vec<Value> = Vec::new();
+    let mut worst = Exit::Done;
+    for id in ids {
+        let result = send_from(context, world, id, text, when);
+        let result = result.and_then(|sent| match exit_of(&sent) {
+            Exit::Done => Ok(sent),
+            exit => Err(failure(id, &sent, exit)),
+        });
+        match result {
+            Ok(sent) => {
+                if !context.global.json {
+                    writeln!(out, "{id} {}", word(&sent))?;
+                }
+                sends.push(value(id, &sent));
+            }
+            Err(error) => {
+                worst = error.exit;
+                context.tell(&format!("{id}: {}", error.one_line()));
+                failed.push(json!({ "id": id, "error": error.to_json() }));
+            }
+        }
+    }
+    if context.global.json {
+        let mut answer = json!({ "schema": output::SCHEMA, "sends": sends });
+        if !failed.is_empty() {
+            answer["failed"] = Value::Array(failed);
+        }
+        output::json(out, &answer)?;
+    }
+    Ok(worst)
+}
+
+fn send_from(
+    context: &Context,
+    world: &World,
+    id: &SessionId,
+    text: &str,
+    when: When,
+) -> Result<Sent, CommandError> {
+    let from = context.env.text("AO_SESSION").and_then(|id| id.parse().ok());
+    Ok(send::send(world, id, text, when, from)?)
+}
+
+fn word(sent: &Sent) -> &'static str {
+    sent.delivery.as_ref().map_or("queued", Delivery::as_str)
+}
+
+fn value(id: &SessionId, sent: &Sent) -> Value {
+    let mut value = json!({ "id": id, "delivery": word(sent), "since": sent.revision });
+    if let Some(why) = sent.delivery.as_ref().and_then(Delivery::why) {
+        value["why"] = json!(why);
+    }
+    value
+}
+
+fn exit_of(sent: &Sent) -> Exit {
+    match &sent.delivery {
+        None | Some(Delivery::Delivered) => Exit::Done,
+        Some(Delivery::Held(_)) => Exit::Refused,
+        Some(Delivery::Unconfirmed(_) | Delivery::Failed(_) | Delivery::Dropped(_)) => {
+            Exit::Internal
+        }
+    }
+}
+
+fn failure(id: &SessionId, sent: &Sent, exit: Exit) -> CommandError {
+    let why = sent.delivery.as_ref().and_then(Delivery::why).unwrap_or_default();
+    let error = CommandError::new(exit, anyhow::anyhow!("{id}: {}: {why}", word(sent)));
+    match &sent.delivery {
+        Some(Delivery::Held(_)) => error.hint(format!(
+            "answer the dialog (`ao attach {id}`), or record the message with --queue"
+        )),
+        Some(Delivery::Unconfirmed(_)) => {
+            error.retryable().hint(format!("look before sending again: `ao output {id}`"))
+        }
+        Some(Delivery::Delivered | Delivery::Failed(_) | Delivery::Dropped(_)) | None => error,
+    }
+}
+
+fn last_screen(world: &World, id: &SessionId) -> Option<String> {
+    let record = world.home.load(id).ok()?.record;
+    let launch = record.handles.launch?;
+    let tmux = Tmux::new(world.home.root(), &world.config_directory).ok()?;
+    let mut screens = tmux.capture(&[(id.clone(), launch)], ANSWER_LINES, false).ok()?;
+    screens.remove(id)
+}

@@ -1,0 +1,129 @@
+//! `ao show` and `ao explain`: everything about one session, and why its status is what it is.
+
+use std::io::Write;
+
+use serde_json::{Value, json};
+
+use crate::adapter::clock;
+use crate::cli::context::Context;
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::output;
+use crate::decide;
+use crate::model::event::Event;
+use crate::model::status::Status;
+
+/// Show everything about one session
+#[derive(Debug, clap::Args)]
+pub struct ShowArgs {
+    /// The session
+    #[arg(value_name = "ID")]
+    id: String,
+}
+
+/// Say why a session's status is what it is
+///
+/// The last decision, its evidence, and what would change it.
+#[derive(Debug, clap::Args)]
+pub struct ExplainArgs {
+    /// The session
+    #[arg(value_name = "ID")]
+    id: String,
+}
+
+/// Runs `ao show`.
+pub fn run(context: &Context, out: &mut dyn Write, args: &ShowArgs) -> Result<Exit, CommandError> {
+    let world = context.reader()?;
+    let id = context.session(&world, &args.id)?;
+    let loaded = world.home.load(&id)?;
+    loaded.notes.iter().for_each(|note| context.tell(note));
+    let status = Status::of(&loaded.record.lifecycle);
+    if context.global.json {
+        let session = output::session_value(&loaded.document, status);
+        output::json_answer(out, "session", session)?;
+        return Ok(Exit::Done);
+    }
+    writeln!(out, "status: {status}{}", if loaded.archived { " (archived)" } else { "" })?;
+    let mut lines = Vec::new();
+    let value = serde_json::to_value(loaded.document.ordered()).map_err(std::io::Error::from)?;
+    flatten("", &value, &mut lines);
+    for (key, value) in lines {
+        writeln!(out, "{key}: {}", crate::model::sanitize::line(&value))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// One line per leaf, its place as a dotted key.
+fn flatten(prefix: &str, value: &Value, lines: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(object) => {
+            for (key, value) in object {
+                let key =
+                    if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                flatten(&key, value, lines);
+            }
+        }
+        Value::String(text) => lines.push((prefix.to_owned(), text.clone())),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => {
+            lines.push((prefix.to_owned(), value.to_string()));
+        }
+    }
+}
+
+/// Runs `ao explain`.
+pub fn explain(
+    context: &Context,
+    out: &mut dyn Write,
+    args: &ExplainArgs,
+) -> Result<Exit, CommandError> {
+    let world = context.reader()?;
+    let id = context.session(&world, &args.id)?;
+    let loaded = world.home.load(&id)?;
+    let layered = world.config_of(&loaded.record)?;
+    let status = Status::of(&loaded.record.lifecycle);
+    let events = world.home.events(&id)?;
+    let last = events.iter().rev().find(|event| event.rule.is_some());
+    let next = decide::explain(&loaded.record, &layered.config.policy, clock::now());
+    if context.global.json {
+        let value = json!({
+            "id": id,
+            "status": status,
+            "session": loaded.record.lifecycle.session,
+            "decision": last.map(decision),
+            "next": next,
+        });
+        output::json_answer(out, "explain", value)?;
+        return Ok(Exit::Done);
+    }
+    let session = &loaded.record.lifecycle.session;
+    let since = session.since.map_or_else(String::new, |at| format!(", since {at}"));
+    writeln!(out, "{id} is {status} ({}/{}{since})", session.state, session.reason)?;
+    if let Some(event) = last {
+        writeln!(out, "decided by {} at {} ({})", rule(event), event.at, event.cause)?;
+        if let Some(reason) = &event.reason {
+            writeln!(out, "  {}", crate::model::sanitize::line(reason))?;
+        }
+        if let Some(evidence) = &event.evidence {
+            writeln!(out, "  evidence: {}", crate::model::sanitize::line(evidence))?;
+        }
+    }
+    for line in next {
+        writeln!(out, "- {}", crate::model::sanitize::line(&line))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn rule(event: &Event) -> &str {
+    event.rule.as_deref().unwrap_or("-")
+}
+
+fn decision(event: &Event) -> Value {
+    json!({
+        "rule": event.rule,
+        "at": event.at,
+        "cause": event.cause,
+        "evidence": event.evidence,
+        "reason": event.reason,
+        "revision": event.seq,
+    })
+}

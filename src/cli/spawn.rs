@@ -1,0 +1,397 @@
+//! `ao spawn`: one session, or several.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::act::{self, Delivery};
+use crate::adapter::{clock, fs};
+use crate::cli::context::Context;
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::output;
+use crate::cli::wait;
+use crate::invocation::World;
+use crate::model::id::{BranchName, SessionId};
+use crate::model::lifecycle::word_enum;
+use crate::model::record::{Mode, RuntimeKind};
+use crate::session::spawn::{self, SpawnRequest, Spawned, WorkspaceKind};
+use crate::session::{SessionError, intent};
+use crate::store::StoreError;
+
+word_enum! {
+    /// What to do where `--id` names a session that is there.
+    IfExists {
+        Fail = "fail",
+        Reuse = "reuse",
+        Replace = "replace",
+    }
+}
+
+word_enum! {
+    /// Where the agent works.
+    WorkspaceArg {
+        Worktree = "worktree",
+        None = "none",
+    }
+}
+
+/// Start a session: a worktree, a branch, and an agent at work in it
+///
+/// The prompt is the argument; `-` reads it from standard input, byte for byte. With nothing
+/// configured the agent is the only one that is installed. Prints the session's id.
+#[derive(Debug, clap::Args)]
+pub struct SpawnArgs {
+    /// The task for the agent; `-` reads standard input
+    #[arg(value_name = "PROMPT", conflicts_with = "prompt_file")]
+    prompt: Option<String>,
+    /// Read the task from a file, byte for byte
+    #[arg(long, value_name = "FILE")]
+    prompt_file: Option<PathBuf>,
+    /// The agent: a card's name
+    #[arg(long, short, value_name = "NAME")]
+    agent: Option<String>,
+    /// The issue it works on; one live session per issue
+    #[arg(long, value_name = "ISSUE")]
+    issue: Option<String>,
+    /// A title for people
+    #[arg(long, value_name = "TEXT")]
+    title: Option<String>,
+    /// The branch: an existing one, or the name of a new one
+    #[arg(long, value_name = "BRANCH")]
+    branch: Option<String>,
+    /// The ref a new branch starts from
+    #[arg(long, value_name = "REF")]
+    base: Option<String>,
+    /// The model
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
+    /// The permission mode: default, accept-edits, auto, bypass
+    #[arg(long, value_name = "MODE")]
+    permission: Option<String>,
+    /// Whether the agent stays for more (interactive) or ends by itself (one_shot)
+    #[arg(long, value_name = "MODE")]
+    mode: Option<Mode>,
+    /// Where the process lives: tmux or process
+    #[arg(long, value_name = "RUNTIME")]
+    runtime: Option<RuntimeKind>,
+    /// Where it works: worktree, or none for the repository itself
+    #[arg(long, value_name = "KIND", default_value = "worktree")]
+    workspace: WorkspaceArg,
+    /// The session's name instead of <project>-<n>
+    #[arg(long, value_name = "ID")]
+    id: Option<String>,
+    /// Where --id names a session that is there: fail, reuse it, or replace it
+    #[arg(long, value_name = "WHAT", default_value = "fail", requires = "id")]
+    if_exists: IfExists,
+    /// Start that many sessions
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with_all = ["id", "branch", "issue"])]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
+    count: u32,
+    /// Start one session per JSON line of FILE (`-`: standard input)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["prompt", "prompt_file", "count", "id"])]
+    batch: Option<PathBuf>,
+    /// Wait until it is idle, needs a person, or has ended; exit as `ao wait` does
+    #[arg(long)]
+    wait: bool,
+    /// How long --wait waits
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, requires = "wait")]
+    timeout: Option<Duration>,
+    /// Check everything, say what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// One line of a batch file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct BatchLine {
+    prompt: Option<String>,
+    agent: Option<String>,
+    issue: Option<String>,
+    title: Option<String>,
+    branch: Option<String>,
+    base: Option<String>,
+    model: Option<String>,
+    permission: Option<String>,
+    mode: Option<Mode>,
+    runtime: Option<RuntimeKind>,
+    id: Option<String>,
+}
+
+/// Runs `ao spawn`.
+pub fn run(context: &Context, out: &mut dyn Write, args: &SpawnArgs) -> Result<Exit, CommandError> {
+    let requests = requests(context, args)?;
+    if args.dry_run {
+        return dry_run(context, out, requests);
+    }
+    let world = context.world()?;
+    recover_dead_spawns(&world);
+    if let [request] = requests.as_slice()
+        && args.batch.is_none()
+        && args.count == 1
+    {
+        return single(context, out, args, &world, request.clone());
+    }
+    several(context, out, args, &world, requests)
+}
+
+fn requests(context: &Context, args: &SpawnArgs) -> Result<Vec<SpawnRequest>, CommandError> {
+    let base = SpawnRequest {
+        agent: args.agent.clone(),
+        issue: args.issue.clone(),
+        title: args.title.clone(),
+        branch: args.branch.as_deref().map(str::parse::<BranchName>).transpose()?,
+        base: args.base.clone(),
+        model: args.model.clone(),
+        permission: args.permission.clone(),
+        mode: args.mode,
+        runtime: args.runtime,
+        workspace: match args.workspace {
+            WorkspaceArg::Worktree => WorkspaceKind::Worktree,
+            WorkspaceArg::None => WorkspaceKind::None,
+        },
+        id: args.id.as_deref().map(str::parse::<SessionId>).transpose()?,
+        parent: context.env.text("AO_SESSION").and_then(|id| id.parse().ok()),
+        ..SpawnRequest::default()
+    };
+    if let Some(file) = &args.batch {
+        return batch(context, file, &base);
+    }
+    let prompt = match (&args.prompt, &args.prompt_file) {
+        (Some(prompt), _) if prompt == "-" => Some(context.read_stdin()?),
+        (Some(prompt), _) => Some(prompt.clone().into_bytes()),
+        (None, Some(file)) => Some(fs::read(&context.env.directory.join(file))?),
+        (None, None) => None,
+    };
+    Ok(vec![SpawnRequest { prompt, ..base }; args.count as usize])
+}
+
+fn batch(
+    context: &Context,
+    file: &std::path::Path,
+    base: &SpawnRequest,
+) -> Result<Vec<SpawnRequest>, CommandError> {
+    let bytes = if file == std::path::Path::new("-") {
+        context.read_stdin()?
+    } else {
+        fs::read(&context.env.directory.join(file))?
+    };
+    let text = String::from_utf8(bytes).map_err(|_| {
+        CommandError::new(Exit::Invalid, anyhow::anyhow!("{} is not UTF-8", file.display()))
+    })?;
+    let mut requests = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        if line.trim().is_empty() {
+            continue;
+        }
+        let request = batch_line(line, base).map_err(|error| {
+            let place = format!("{}:{}: {error}", file.display(), number + 1);
+            CommandError::new(Exit::Invalid, anyhow::anyhow!(place))
+        })?;
+        requests.push(request);
+    }
+    Ok(requests)
+}
+
+fn batch_line(line: &str, base: &SpawnRequest) -> Result<SpawnRequest, anyhow::Error> {
+    let line: BatchLine = serde_json::from_str(line)?;
+    Ok(SpawnRequest {
+        prompt: line.prompt.map(String::into_bytes),
+        agent: line.agent.or_else(|| base.agent.clone()),
+        issue: line.issue,
+        title: line.title.or_else(|| base.title.clone()),
+        branch: line.branch.as_deref().map(str::parse).transpose()?,
+        base: line.base.or_else(|| base.base.clone()),
+        model: line.model.or_else(|| base.model.clone()),
+        permission: line.permission.or_else(|| base.permission.clone()),
+        mode: line.mode.or(base.mode),
+        runtime: line.runtime.or(base.runtime),
+        id: line.id.as_deref().map(str::parse).transpose()?,
+        ..base.clone()
+    })
+}
+
+/// A spawn that was killed must not stand in the way of the next one until a reap comes by.
+fn recover_dead_spawns(world: &World) {
+    for id in world.home.session_ids().unwrap_or_default() {
+        if let Ok(loaded) = world.home.load(&id)
+            && loaded.record.intent.is_some()
+        {
+            // What cannot be recovered here is reported by the next reap.
+            let _ = intent::recover(world, &id, &loaded.record);
+        }
+    }
+}
+
+fn dry_run(
+    context: &Context,
+    out: &mut dyn Write,
+    requests: Vec<SpawnRequest>,
+) -> Result<Exit, CommandError> {
+    let world = context.reader()?;
+    let mut steps = Vec::new();
+    for request in requests {
+        let plan = spawn::plan(&world, request)?;
+        for note in &plan.notes {
+            context.tell(note);
+        }
+        steps.extend(plan.steps(&world)?);
+    }
+    output::plan(out, context.global.json, &steps)?;
+    Ok(Exit::Done)
+}
+
+fn single(
+    context: &Context,
+    out: &mut dyn Write,
+    args: &SpawnArgs,
+    world: &World,
+    request: SpawnRequest,
+) -> Result<Exit, CommandError> {
+    let id = request.id.clone();
+    let first = first_spawn(world);
+    let spawned = match (spawn_one(world, request.clone()), args.if_exists, id) {
+        (Err(SessionError::Store(StoreError::Exists { id })), IfExists::Reuse, _) => {
+            let record = world.home.load(&id)?.record;
+            context.tell(&format!("{id} is there already"));
+            Spawned { id, revision: record.revision, notes: Vec::new() }
+        }
+        (Err(SessionError::Store(StoreError::Exists { id })), IfExists::Replace, _) => {
+            replace(context, world, &id)?;
+            spawn_one(world, request)?
+        }
+        (result, _, _) => result?,
+    };
+    for note in &spawned.notes {
+        context.tell(note);
+    }
+    deliver_prompt(context, world, &spawned.id)?;
+    if first && !context.global.json {
+        context.tell("hint: `ao timer install` lets a timer run `ao reap` every minute");
+    }
+    if args.wait {
+        if !context.global.json {
+            writeln!(out, "{}", spawned.id)?;
+            out.flush()?;
+        }
+        return wait::for_turn(context, out, world, &spawned.id, spawned.revision, args.timeout);
+    }
+    let loaded = world.home.load(&spawned.id)?;
+    if context.global.json {
+        let session = output::session_of(&loaded.document, &loaded.record);
+        let revision = spawned.revision;
+        output::json(
+            out,
+            &json!({ "schema": output::SCHEMA, "session": session, "since": revision }),
+        )?;
+    } else {
+        writeln!(out, "{}", spawned.id)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn first_spawn(world: &World) -> bool {
+    let none = |ids: Result<Vec<SessionId>, StoreError>| ids.is_ok_and(|ids| ids.is_empty());
+    none(world.home.session_ids()) && none(world.home.archived_ids())
+}
+
+fn spawn_one(world: &World, request: SpawnRequest) -> Result<Spawned, SessionError> {
+    let plan = spawn::plan(world, request)?;
+    spawn::execute(world, &plan)
+}
+
+/// Ends and cleans up a session whose name is wanted; its work is never thrown away.
+fn replace(context: &Context, world: &World, id: &SessionId) -> Result<(), CommandError> {
+    use crate::model::facts::KillCause;
+    use crate::session::{cleanup, kill};
+    if world.home.load(id)?.archived {
+        world.home.set_aside(id, world.lock_timeout)?;
+        return Ok(());
+    }
+    kill::kill(world, id, KillCause::Manual, Some("replaced".to_owned()))?;
+    let cleaned = cleanup::cleanup(world, id, true)?;
+    if let Some(command) = &cleaned.restore_command {
+        context.tell(&format!("saved the work of the old {id}: {command}"));
+    }
+    if !cleaned.kept.is_empty() {
+        return Err(SessionError::Kept { id: id.clone(), reasons: cleaned.kept }.into());
+    }
+    Ok(world.home.set_aside(id, world.lock_timeout)?)
+}
+
+/// Delivers a prompt that has to be pasted; what is held goes out with the next reap.
+fn deliver_prompt(context: &Context, world: &World, id: &SessionId) -> Result<(), CommandError> {
+    let record = world.home.load(id)?.record;
+    let Some(key) = record.outbox.keys().find(|key| key.ends_with(".prompt")) else {
+        return Ok(());
+    };
+    match act::deliver_entry(world, id, key)? {
+        Delivery::Delivered => Ok(()),
+        other @ (Delivery::Unconfirmed(_)
+        | Delivery::Held(_)
+        | Delivery::Failed(_)
+        | Delivery::Dropped(_)) => {
+            let why = other.why().unwrap_or_default();
+            context.tell(&format!("the prompt of {id} is {}: {why}", other.as_str()));
+            Ok(())
+        }
+    }
+}
+
+fn several(
+    context: &Context,
+    out: &mut dyn Write,
+    args: &SpawnArgs,
+    world: &World,
+    requests: Vec<SpawnRequest>,
+) -> Result<Exit, CommandError> {
+    let mut sessions: Vec<Value> = Vec::new();
+    let mut failed: Vec<Value> = Vec::new();
+    let mut worst = Exit::Done;
+    let mut spawned = Vec::new();
+    for (number, request) in requests.into_iter().enumerate() {
+        match spawn_one(world, request) {
+            Ok(session) => {
+                session.notes.iter().for_each(|note| context.tell(note));
+                deliver_prompt(context, world, &session.id)?;
+                let loaded = world.home.load(&session.id)?;
+                sessions.push(output::session_of(&loaded.document, &loaded.record));
+                if !context.global.json {
+                    writeln!(out, "{}", session.id)?;
+                    out.flush()?;
+                }
+                spawned.push(session);
+            }
+            Err(error) => {
+                let error = CommandError::from(error);
+                worst = error.exit;
+                failed.push(json!({ "line": number + 1, "error": error.to_json() }));
+                if !context.global.json {
+                    context.tell(&format!("line {}: {}", number + 1, error.one_line()));
+                }
+            }
+        }
+    }
+    if context.global.json {
+        let mut answer = json!({ "schema": output::SCHEMA, "sessions": sessions });
+        if !failed.is_empty() {
+            answer["failed"] = json!(failed);
+        }
+        output::json(out, &answer)?;
+    }
+    if args.wait && failed.is_empty() {
+        let deadline = args.timeout.map(clock::Deadline::after);
+        for session in &spawned {
+            let left = deadline.map(|deadline| deadline.remaining());
+            let code = wait::quietly(context, world, &session.id, session.revision, left)?;
+            if worst == Exit::Done {
+                worst = code;
+            }
+        }
+    }
+    Ok(worst)
+}

@@ -1,0 +1,184 @@
+//! `ao timer`: the clock that runs `ao reap`.
+
+use std::io::Write;
+use std::time::Duration;
+
+use clap::Subcommand;
+use serde_json::json;
+
+use crate::adapter::runtime;
+use crate::adapter::scheduler::{self, Change, Programs, Timer};
+use crate::cli::context::Context;
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::output;
+use crate::invocation::World;
+use crate::reap;
+
+/// Let a systemd timer, or cron, run `ao reap`
+#[derive(Debug, clap::Args)]
+pub struct TimerArgs {
+    #[command(subcommand)]
+    command: TimerCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum TimerCommand {
+    /// Install it: systemd user units, or a crontab line where there is no systemd
+    Install {
+        /// How often; the configuration's `reap` where it is left out
+        #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+        interval: Option<Duration>,
+        /// Say what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Say whether it is installed, and when it last ran
+    Status,
+    /// Remove it
+    Rm {
+        /// Say what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// Runs `ao timer`.
+pub fn run(context: &Context, out: &mut dyn Write, args: &TimerArgs) -> Result<Exit, CommandError> {
+    let programs = Programs::default();
+    match &args.command {
+        TimerCommand::Install { interval, dry_run } => {
+            install(context, out, &programs, *interval, *dry_run)?;
+        }
+        TimerCommand::Status => status(context, out, &programs)?,
+        TimerCommand::Rm { dry_run } => remove(context, out, &programs, *dry_run)?,
+    }
+    Ok(Exit::Done)
+}
+
+fn timer(world: &World, interval: Option<Duration>) -> Result<Timer, CommandError> {
+    let interval = match interval {
+        Some(interval) => interval,
+        None => world.config(None)?.config.reap,
+    };
+    Ok(Timer {
+        ao: runtime::ao_program()?,
+        home: world.home.root().to_owned(),
+        // A timer's own PATH is too short for agents in ~/.local/bin and the like.
+        path: world.variable("PATH").unwrap_or("/usr/local/bin:/usr/bin:/bin").to_owned(),
+        interval,
+        units: units(world),
+    })
+}
+
+fn units(world: &World) -> std::path::PathBuf {
+    let config = world.config_directory.parent().unwrap_or(&world.config_directory);
+    config.join("systemd/user")
+}
+
+fn install(
+    context: &Context,
+    out: &mut dyn Write,
+    programs: &Programs,
+    interval: Option<Duration>,
+    dry_run: bool,
+) -> Result<(), CommandError> {
+    let world = context.world()?;
+    let timer = timer(&world, interval)?;
+    let scheduler = scheduler::detect(programs)?;
+    if dry_run {
+        let every = humantime::format_duration(timer.interval);
+        let step = (format!("install a {} timer", scheduler.as_str()), format!("every {every}"));
+        return Ok(output::plan(out, context.global.json, &[step])?);
+    }
+    let change = scheduler::install(programs, scheduler, &timer)?;
+    if context.global.json {
+        let value = json!({ "scheduler": scheduler.as_str(), "changed": change == Change::Made,
+            "interval": humantime::format_duration(timer.interval).to_string() });
+        output::json_answer(out, "timer", value)?;
+    } else {
+        let word = if change == Change::Made { "installed" } else { "is installed already" };
+        let every = humantime::format_duration(timer.interval);
+        writeln!(out, "{} timer {word}: ao reap every {every}", scheduler.as_str())?;
+    }
+    if scheduler == scheduler::Scheduler::Systemd
+        && let Some(user) = world.variable("USER")
+        && scheduler::lingers(programs, user) == Some(false)
+    {
+        context.tell(
+            "hint: `loginctl enable-linger` keeps the timer and tmux running after you log out",
+        );
+    }
+    Ok(())
+}
+
+fn status(
+    context: &Context,
+    out: &mut dyn Write,
+    programs: &Programs,
+) -> Result<(), CommandError> {
+    let world = context.reader()?;
+    let found = scheduler::status(programs, &units(&world), world.home.root())?;
+    let last = reap::last_pass(&world);
+    if context.global.json {
+        let timers: Vec<_> = found
+            .iter()
+            .map(|timer| {
+                output::object([
+                    ("scheduler", json!(timer.scheduler.as_str())),
+                    ("interval_s", json!(timer.interval.map(|interval| interval.as_secs()))),
+                    ("active", json!(timer.active)),
+                ])
+            })
+            .collect();
+        let value = json!({ "timers": timers, "last_reap": last });
+        return Ok(output::json_answer(out, "timer", value)?);
+    }
+    if found.is_empty() {
+        writeln!(out, "no timer is installed")?;
+    }
+    for timer in found {
+        let every = timer.interval.map_or_else(String::new, |interval| {
+            format!(", every {}", humantime::format_duration(interval))
+        });
+        let active = match timer.active {
+            Some(true) => ", active",
+            Some(false) => ", not active",
+            None => "",
+        };
+        writeln!(out, "{} timer{every}{active}", timer.scheduler.as_str())?;
+    }
+    match last {
+        Some(at) => writeln!(out, "last reap: {at}")?,
+        None => writeln!(out, "last reap: never")?,
+    }
+    Ok(())
+}
+
+fn remove(
+    context: &Context,
+    out: &mut dyn Write,
+    programs: &Programs,
+    dry_run: bool,
+) -> Result<(), CommandError> {
+    let world = context.reader()?;
+    if dry_run {
+        let found = scheduler::status(programs, &units(&world), world.home.root())?;
+        let steps: Vec<(String, String)> = found
+            .iter()
+            .map(|timer| {
+                let op = format!("remove the {} timer", timer.scheduler.as_str());
+                (op, "it is installed".to_owned())
+            })
+            .collect();
+        return Ok(output::plan(out, context.global.json, &steps)?);
+    }
+    let change = scheduler::remove(programs, &units(&world), world.home.root())?;
+    if context.global.json {
+        output::json_answer(out, "timer", json!({ "changed": change == Change::Made }))?;
+    } else {
+        let word = if change == Change::Made { "removed" } else { "no timer was installed" };
+        writeln!(out, "{word}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,264 @@
+//! `ao wait`: blocks until sessions are where the caller wants them.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::adapter::clock::{self, Deadline};
+use crate::adapter::watch::Watch;
+use crate::cli::context::Context;
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::output;
+use crate::invocation::World;
+use crate::model::id::SessionId;
+use crate::model::lifecycle::SessionReason;
+use crate::model::status::Status;
+use crate::reap;
+
+/// How often a waiter makes a pass itself where nobody else did.
+const REAP_EVERY: Duration = Duration::from_secs(2);
+
+/// What ends a wait where nothing else is asked for.
+const DEFAULT_UNTIL: &[Status] = &[
+    Status::Idle,
+    Status::NeedsInput,
+    Status::Stuck,
+    Status::Done,
+    Status::Killed,
+    Status::Exited,
+    Status::Errored,
+    Status::Cleanup,
+    Status::Terminated,
+    Status::Merged,
+];
+
+/// Wait until sessions are in one of the statuses
+///
+/// A session that already is, or that has ended, answers at once. `--since REVISION`, printed by
+/// `spawn` and `send`, fences: only what came after it counts. Makes a reap pass every 2 s unless
+/// one ran lately, so it works with no timer at all. Exits 0 for a status that was waited for, 20
+/// to 23 for one that means trouble, 124 when time is up.
+#[derive(Debug, clap::Args)]
+pub struct WaitArgs {
+    /// The sessions
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<String>,
+    /// The statuses to wait for
+    #[arg(long, value_name = "STATUS", value_delimiter = ',')]
+    until: Vec<Status>,
+    /// End with the first session that is there, not the last
+    #[arg(long)]
+    any: bool,
+    /// Only what came after this revision counts
+    #[arg(long, value_name = "REVISION")]
+    since: Option<u64>,
+    /// Give up after this long
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    timeout: Option<Duration>,
+}
+
+/// How one session's wait ended.
+#[derive(Clone, Debug)]
+struct Outcome {
+    status: Status,
+    exit: Exit,
+}
+
+impl Outcome {
+    fn word(&self) -> &'static str {
+        match self.exit {
+            Exit::Done => "reached",
+            Exit::WaitNeedsInput
+            | Exit::WaitErrored
+            | Exit::WaitEnded
+            | Exit::WaitLimited
+            | Exit::Timeout
+            | Exit::Internal
+            | Exit::Invalid
+            | Exit::NotFound
+            | Exit::Conflict
+            | Exit::Refused
+            | Exit::Denied
+            | Exit::Unavailable
+            | Exit::MissingDependency => self.exit.kind(),
+        }
+    }
+}
+
+/// Runs `ao wait`.
+pub fn run(context: &Context, out: &mut dyn Write, args: &WaitArgs) -> Result<Exit, CommandError> {
+    let world = context.world()?;
+    let ids = args
+        .ids
+        .iter()
+        .map(|name| context.session(&world, name))
+        .collect::<Result<Vec<_>, _>>()?;
+    let deadline = args.timeout.map(Deadline::after);
+    let outcomes = wait(&world, &ids, &args.until, args.any, args.since, deadline)?;
+    answer(context, out, &ids, &outcomes)
+}
+
+/// Waits for the end of one turn and answers as `ao wait` does.
+pub fn for_turn(
+    context: &Context,
+    out: &mut dyn Write,
+    world: &World,
+    id: &SessionId,
+    since: u64,
+    timeout: Option<Duration>,
+) -> Result<Exit, CommandError> {
+    let ids = [id.clone()];
+    let deadline = timeout.map(Deadline::after);
+    let outcomes = wait(world, &ids, &[], false, Some(since), deadline)?;
+    answer(context, out, &ids, &outcomes)
+}
+
+/// [`for_turn`] without an answer.
+pub fn quietly(
+    _context: &Context,
+    world: &World,
+    id: &SessionId,
+    since: u64,
+    timeout: Option<Duration>,
+) -> Result<Exit, CommandError> {
+    let deadline = timeout.map(Deadline::after);
+    let outcomes = wait(world, std::slice::from_ref(id), &[], false, Some(since), deadline)?;
+    Ok(outcomes.get(id).map_or(Exit::Timeout, |outcome| outcome.exit))
+}
+
+fn answer(
+    context: &Context,
+    out: &mut dyn Write,
+    ids: &[SessionId],
+    outcomes: &BTreeMap<SessionId, Outcome>,
+) -> Result<Exit, CommandError> {
+    let mut worst = Exit::Done;
+    for id in ids {
+        let Some(outcome) = outcomes.get(id) else { continue };
+        if worst == Exit::Done {
+            worst = outcome.exit;
+        }
+        let (status, word) = (outcome.status, outcome.word());
+        if context.global.json {
+            output::json_answer(
+                out,
+                "wait",
+                json!({ "id": id, "status": status, "outcome": word }),
+            )?;
+        } else {
+            writeln!(out, "{id} {status}")?;
+        }
+    }
+    Ok(worst)
+}
+
+fn wait(
+    world: &World,
+    ids: &[SessionId],
+    until: &[Status],
+    any: bool,
+    since: Option<u64>,
+    deadline: Option<Deadline>,
+) -> Result<BTreeMap<SessionId, Outcome>, CommandError> {
+    let mut outcomes = BTreeMap::new();
+    // Watched before the first look, so that no change falls between the two.
+    let mut watch = Watch::new(ids.iter().map(|id| world.home.session_dir(id)));
+    loop {
+        for id in ids {
+            if !outcomes.contains_key(id)
+                && let Some(outcome) = look(world, id, until, since)?
+            {
+                outcomes.insert(id.clone(), outcome);
+            }
+        }
+        let enough = if any { !outcomes.is_empty() } else { outcomes.len() == ids.len() };
+        if enough {
+            return Ok(outcomes);
+        }
+        if deadline.is_some_and(|deadline| deadline.passed()) {
+            break;
+        }
+        let next_pass = reap_if_due(world)?;
+        let left = deadline.map_or(next_pass, |deadline| next_pass.min(deadline.remaining()));
+        watch.wait(left);
+    }
+    for id in ids {
+        if !outcomes.contains_key(id) {
+            let status = Status::of(&world.home.load(id)?.record.lifecycle);
+            outcomes.insert(id.clone(), Outcome { status, exit: Exit::Timeout });
+        }
+    }
+    Ok(outcomes)
+}
+
+/// Makes a pass if none ran lately; returns when the next one is due.
+fn reap_if_due(world: &World) -> Result<Duration, CommandError> {
+    let now = clock::now();
+    if let Some(at) = reap::last_pass(world)
+        && now.since(at) < REAP_EVERY
+        && at <= now
+    {
+        return Ok(REAP_EVERY - now.since(at));
+    }
+    reap::reap(world)?;
+    Ok(REAP_EVERY)
+}
+
+/// Returns how the wait for one session ends, `None` where it goes on.
+fn look(
+    world: &World,
+    id: &SessionId,
+    until: &[Status],
+    since: Option<u64>,
+) -> Result<Option<Outcome>, CommandError> {
+    let record = world.home.load(id)?.record;
+    let status = Status::of(&record.lifecycle);
+    let terminal = record.lifecycle.is_terminal();
+    if !terminal {
+        let asked = if until.is_empty() { DEFAULT_UNTIL } else { until };
+        if !asked.contains(&status) {
+            return Ok(None);
+        }
+        if since.is_some_and(|since| !moved_since(world, id, since)) {
+            return Ok(None);
+        }
+    }
+    let limited = record.lifecycle.session.reason == SessionReason::UsageLimited;
+    let exit = if until.contains(&status) { Exit::Done } else { exit_of(status, limited) };
+    Ok(Some(Outcome { status, exit }))
+}
+
+/// Returns whether the session axis was written after revision `since`.
+fn moved_since(world: &World, id: &SessionId, since: u64) -> bool {
+    let Ok(events) = world.home.events(id) else { return true };
+    events.iter().rev().take_while(|event| event.seq > since).any(|event| {
+        let lifecycle = event.patch.get("lifecycle");
+        lifecycle.is_some_and(|patch| patch.get("session").is_some() || patch.get("pr").is_some())
+    })
+}
+
+/// Returns the exit code that stands for a status, where it was not asked for by name.
+fn exit_of(status: Status, limited: bool) -> Exit {
+    match status {
+        Status::Stuck if limited => Exit::WaitLimited,
+        Status::NeedsInput | Status::Stuck => Exit::WaitNeedsInput,
+        Status::Errored => Exit::WaitErrored,
+        Status::Killed | Status::Exited | Status::Cleanup | Status::Terminated => Exit::WaitEnded,
+        Status::Spawning
+        | Status::Working
+        | Status::Idle
+        | Status::Detecting
+        | Status::Draft
+        | Status::PrOpen
+        | Status::CiFailed
+        | Status::ReviewPending
+        | Status::ChangesRequested
+        | Status::Approved
+        | Status::Mergeable
+        | Status::Merged
+        | Status::Done => Exit::Done,
+    }
+}

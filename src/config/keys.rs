@@ -1,0 +1,315 @@
+//! Every key of the configuration: its type, its default, its meaning, who may set it.
+//!
+//! The one definition that loading, refusing, `ao config set` and the reference are made from.
+
+use toml::Value;
+
+use crate::model::policy::PERMISSIONS;
+
+/// What a value must look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Any text that is not empty.
+    Text,
+    /// An absolute path.
+    Path,
+    /// Paths or patterns below the repository: relative, without `..`.
+    RelativePaths,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// A list of these words.
+    Words(&'static [&'static str]),
+    /// A whole number within these bounds, both included.
+    Number(i64, i64),
+    /// `true` or `false`.
+    Switch,
+    /// `"90s"`, `"5m"`, `"1h 30m"`.
+    Duration,
+    /// One command as an argument vector.
+    Command,
+    /// Several commands, each an argument vector.
+    Commands,
+    /// Columns and rows.
+    Size,
+    /// A branch name with `{id}` in it.
+    BranchTemplate,
+    /// Any text, the empty one as well; never shown in messages.
+    Secret,
+}
+
+/// Whether a repository's own file may set a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FromRepository {
+    /// It may.
+    Allowed,
+    /// It may, and it counts once the person has approved it.
+    Approved,
+    /// It may not.
+    Refused,
+}
+
+/// One key; a segment `*` stands for a name of the user's.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// The dotted path.
+    pub path: &'static str,
+    /// What its value must look like.
+    pub kind: Kind,
+    /// Its default as TOML, `None` where it has none.
+    pub default: Option<&'static str>,
+    /// What it means, in one sentence.
+    pub meaning: &'static str,
+    /// Whether a repository may set it.
+    pub from_repository: FromRepository,
+}
+
+/// The keys of reactions.
+pub const REACTIONS: &[&str] = &[
+    "agent-needs-input",
+    "agent-stuck",
+    "agent-exited",
+    "agent-errored",
+    "agent-done",
+    "agent-idle",
+    "ci-failed",
+    "changes-requested",
+    "bugbot-comments",
+    "merge-conflicts",
+    "approved-and-green",
+    "pr-closed",
+    "all-complete",
+];
+const ACTIONS: &[&str] = &["send", "notify", "run", "merge", "none"];
+const PRIORITIES: &[&str] = &["urgent", "action", "warning", "info"];
+const MANY: i64 = 1_000_000;
+
+const fn key(path: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> Key {
+    let default = if default.is_empty() { None } else { Some(default) };
+    Key { path, kind, default, meaning, from_repository: FromRepository::Refused }
+}
+
+const fn repository(key: Key) -> Key {
+    Key { from_repository: FromRepository::Allowed, ..key }
+}
+
+const fn approved(key: Key) -> Key {
+    Key { from_repository: FromRepository::Approved, ..key }
+}
+
+/// All keys, in the order of the reference; those without a table first.
+#[rustfmt::skip]
+pub const KEYS: &[Key] = &[
+    repository(key("agent", Kind::Text, "", "The agent that `ao spawn` starts; else the only built-in one that is installed.")),
+    repository(key("permission", Kind::Word(PERMISSIONS), "", "The agent's permission mode; else the agent's own default. A repository may not set `bypass`.")),
+    key("model", Kind::Text, "", "The model that the agent is told to use; else the agent's own default."),
+    repository(key("base", Kind::Text, "", "What branches start from; else the remote default branch.")),
+    repository(key("branch", Kind::BranchTemplate, "\"ao/{id}\"", "The name of a session's branch; `{id}` is the session's id.")),
+    repository(key("rules", Kind::Text, "", "Standing instructions that every agent gets in its system prompt.")),
+    key("max_sessions", Kind::Number(1, 10_000), "50", "How many sessions may live on this machine at once."),
+    key("pane_size", Kind::Size, "[200, 50]", "Columns and rows of the terminal an agent runs in."),
+    key("reap", Kind::Duration, "\"60s\"", "How often the timer that `ao timer install` sets up makes a pass."),
+    key("recent_window", Kind::Duration, "\"1m\"", "A signal of an agent younger than this counts as recent."),
+    key("activity_coalesce", Kind::Duration, "\"5s\"", "`active` signals closer together than this are one."),
+    key("start_deadline", Kind::Duration, "\"2m\"", "An agent with hooks that has not been heard of this long never started."),
+    key("pr_stalled_after", Kind::Duration, "", "An open pull request whose agent was silent this long is stuck; unset: never."),
+    key("send_when", Kind::Word(&["turn_end", "now"]), "\"turn_end\"", "When a text may be given to a busy agent."),
+    key("message_max", Kind::Number(256, MANY), "16384", "The longest message to an agent in bytes; longer ones are cut in their middle."),
+    key("detecting.max_attempts", Kind::Number(1, MANY), "3", "Equal evidence this many times in a row ends the quarantine."),
+    key("detecting.max_duration", Kind::Duration, "\"5m\"", "A quarantine this long ends whatever its evidence."),
+    key("detecting.min_interval", Kind::Duration, "\"5s\"", "Equal evidence closer together than this counts once."),
+    key("detecting.max_gap", Kind::Duration, "\"15m\"", "After a gap longer than this the reaper slept, and the quarantine starts anew."),
+    key("reactions.*.action", Kind::Word(ACTIONS), "", "What the reaction does."),
+    key("reactions.*.priority", Kind::Word(PRIORITIES), "", "How soon a person should know."),
+    repository(key("reactions.*.retries", Kind::Number(0, MANY), "", "How many messages go to the agent before a person is asked.")),
+    repository(key("reactions.*.escalate_after", Kind::Duration, "", "How long after the first message a person is asked.")),
+    repository(key("reactions.*.after", Kind::Duration, "", "How long the state must hold before the first message.")),
+    repository(key("reactions.*.message", Kind::Text, "", "The text instead of the built-in one.")),
+    key("reactions.*.command", Kind::Command, "", "The argument vector of action `run`."),
+    key("workspace.root", Kind::Path, "", "Where worktrees are made; else below ao's home."),
+    repository(key("workspace.copy", Kind::RelativePaths, "[]", "Files to copy from the main worktree into each workspace, as patterns.")),
+    repository(key("workspace.symlinks", Kind::RelativePaths, "[]", "Files to link from the main worktree into each workspace.")),
+    approved(key("workspace.post_create", Kind::Commands, "[]", "Commands to run in each workspace once it is made; a repository's need `ao trust`.")),
+    key("workspace.keep", Kind::RelativePaths, "[\".env*\"]", "Ignored files that keep a workspace from being removed; `.env*` always does."),
+    approved(key("check.command", Kind::Command, "", "The command that decides whether a branch is good; a repository's needs `ao trust`.")),
+    key("check.timeout", Kind::Duration, "\"30m\"", "How long the check command may take."),
+    key("trash.keep", Kind::Duration, "\"1d\"", "How long a removed workspace can be brought back."),
+    key("cleanup.auto", Kind::Switch, "false", "Whether the reaper cleans up ended sessions by itself."),
+    key("cleanup.after", Kind::Duration, "\"1d\"", "How long a session must have been ended before the reaper cleans it up."),
+    key("state.sync", Kind::Switch, "true", "Whether every transition is synced to the disk before it counts."),
+    key("notifiers.*.kind", Kind::Word(&["command", "file", "desktop"]), "", "How this notifier tells a person."),
+    key("notifiers.*.command", Kind::Command, "", "The program that reads a notification as JSON on standard input, for kind `command`."),
+    key("notifiers.*.path", Kind::Path, "", "The file that gets one JSON line each, for kind `file`."),
+    key("notifiers.*.priorities", Kind::Words(PRIORITIES), "", "What is sent to this notifier; unset: everything."),
+    key("env.*", Kind::Secret, "", "A variable of every agent's environment."),
+];
+
+/// Returns the key that `path` names.
+pub fn find(path: &[String]) -> Option<&'static Key> {
+    KEYS.iter().find(|key| {
+        let mut segments = key.path.split('.');
+        path.iter().all(|part| segments.next().is_some_and(|segment| fits(key, segment, part)))
+            && segments.next().is_none()
+    })
+}
+
+/// Returns what may stand directly below `path`, empty where nothing may.
+pub fn below(path: &[String]) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    for key in KEYS {
+        let segments: Vec<_> = key.path.split('.').collect();
+        let within = segments.len() > path.len()
+            && path.iter().zip(&segments).all(|(part, segment)| fits(key, segment, part));
+        if !within {
+            continue;
+        }
+        let next = segments[path.len()];
+        if next == "*" && path == ["reactions"] {
+            return REACTIONS.to_vec();
+        }
+        if !names.contains(&next) {
+            names.push(next);
+        }
+    }
+    names
+}
+
+fn fits(key: &Key, segment: &str, part: &str) -> bool {
+    match segment {
+        "*" if key.path.starts_with("reactions.") => REACTIONS.contains(&part),
+        "*" if key.path.starts_with("env.") => is_variable_name(part),
+        "*" => is_notifier_name(part),
+        segment => segment == part,
+    }
+}
+
+/// Returns whether `name` is `[A-Za-z_][A-Za-z0-9_]*`.
+pub fn is_variable_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// Notifier names are shown in messages and used as keys of the outbox.
+fn is_notifier_name(name: &str) -> bool {
+    (1..=48).contains(&name.len())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+}
+
+impl Kind {
+    /// Returns what a value of this kind must be, to follow "must be".
+    pub fn allowed(self) -> String {
+        let quoted = |words: &[&str]| {
+            words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ")
+        };
+        match self {
+            Self::Text => "a text that is not empty".to_owned(),
+            Self::Secret => "a text".to_owned(),
+            Self::Path => "an absolute path".to_owned(),
+            Self::RelativePaths => "a list of relative paths without `..`".to_owned(),
+            Self::Word(words) => format!("one of {}", quoted(words)),
+            Self::Words(words) => format!("a list of {}", quoted(words)),
+            Self::Number(low, high) => format!("a whole number from {low} to {high}"),
+            Self::Switch => "true or false".to_owned(),
+            Self::Duration => "a duration such as \"90s\" or \"5m\"".to_owned(),
+            Self::Command => {
+                "a command as a list of arguments such as [\"make\", \"test\"]".to_owned()
+            }
+            Self::Commands => {
+                "a list of commands, each a list of arguments such as [[\"npm\", \"ci\"]]"
+                    .to_owned()
+            }
+            Self::Size => "columns and rows such as [200, 50], 10 to 1000 each".to_owned(),
+            Self::BranchTemplate => "a branch name with {id} in it".to_owned(),
+        }
+    }
+
+    /// Returns whether `value` is of this kind.
+    pub fn accepts(self, value: &Value) -> bool {
+        let text = value.as_str().filter(|text| !text.contains('\0'));
+        match self {
+            Self::Secret => text.is_some(),
+            Self::Text => text.is_some_and(|text| !text.trim().is_empty()),
+            Self::Path => text.is_some_and(|text| text.starts_with('/')),
+            Self::RelativePaths => is_list(value, |item| item.as_str().is_some_and(is_relative)),
+            Self::Word(words) => text.is_some_and(|text| words.contains(&text)),
+            Self::Words(words) => {
+                is_list(value, |item| item.as_str().is_some_and(|text| words.contains(&text)))
+            }
+            Self::Number(low, high) => {
+                value.as_integer().is_some_and(|number| (low..=high).contains(&number))
+            }
+            Self::Switch => value.is_bool(),
+            Self::Duration => text.is_some_and(|text| humantime::parse_duration(text).is_ok()),
+            Self::Command => is_command(value),
+            Self::Commands => is_list(value, is_command),
+            Self::Size => {
+                is_list(value, |item| item.as_integer().is_some_and(|n| (10..=1000).contains(&n)))
+                    && value.as_array().is_some_and(|items| items.len() == 2)
+            }
+            Self::BranchTemplate => text.is_some_and(is_branch_template),
+        }
+    }
+}
+
+fn is_list(value: &Value, item: impl Fn(&Value) -> bool) -> bool {
+    value.as_array().is_some_and(|items| items.iter().all(item))
+}
+
+fn is_command(value: &Value) -> bool {
+    let argument = |item: &Value| item.as_str().is_some_and(|text| !text.contains('\0'));
+    let program = |items: &Vec<Value>| {
+        items.first().and_then(Value::as_str).is_some_and(|text| !text.trim().is_empty())
+    };
+    is_list(value, argument) && value.as_array().is_some_and(program)
+}
+
+fn is_relative(text: &str) -> bool {
+    !text.is_empty()
+        && !text.starts_with('/')
+        && !text.contains('\0')
+        && text.split('/').all(|part| part != "..")
+}
+
+fn is_branch_template(text: &str) -> bool {
+    text.contains("{id}")
+        && text.replace("{id}", "web-1").parse::<crate::model::id::BranchName>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_is_of_its_own_kind() {
+        for key in KEYS {
+            let Some(default) = key.default else { continue };
+            let table: toml::Table = format!("x = {default}").parse().unwrap();
+            assert!(key.kind.accepts(&table["x"]), "{}", key.path);
+        }
+    }
+
+    #[test]
+    fn kinds_refuse_what_would_do_harm() {
+        let accepts = |kind: Kind, text: &str| {
+            kind.accepts(&format!("x = {text}").parse::<toml::Table>().unwrap()["x"])
+        };
+        for (kind, good, bad) in [
+            (Kind::RelativePaths, "['.env', 'a/b*']", "['../x']"),
+            (Kind::RelativePaths, "[]", "['/etc/passwd']"),
+            (Kind::BranchTemplate, "'ao/{id}'", "'ao/x'"),
+            (Kind::BranchTemplate, "'{id}'", "'-{id}'"),
+            (Kind::Command, "['make', '']", "['']"),
+            (Kind::Command, "['make']", "[]"),
+            (Kind::Commands, "[]", "['make']"),
+            (Kind::Number(1, 3), "3", "4"),
+            (Kind::Number(1, 3), "1", "0"),
+            (Kind::Size, "[80, 24]", "[80]"),
+            (Kind::Duration, "'1h 30m'", "'5'"),
+            (Kind::Path, "'/a'", "'~/a'"),
+            (Kind::Text, "'x'", "' '"),
+            (Kind::Secret, "''", "1"),
+        ] {
+            assert!(accepts(kind, good), "{kind:?} {good}");
+            assert!(!accepts(kind, bad), "{kind:?} {bad}");
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! Man pages, completions, the command line's reference and the JSON Schemas, all from the clap
+//! tree and the model, so that none of them can say what `ao` does not do.
+//!
+//! Nothing here reads or writes a file; the same input makes the same bytes.
+
+use clap::{Arg, Command};
+use clap_complete::{Shell, generate};
+use clap_mangen::Man;
+use serde_json::Value;
+
+use crate::model::answer::Answer;
+use crate::model::record::Record;
+
+/// Returns a page for the program and one for each subcommand that is shown, as file name
+/// (`ao-timer-install.1`) and roff text.
+///
+/// # Panics
+///
+/// Never: memory takes every byte that is written to it.
+pub fn man_pages(command: &Command) -> Vec<(String, Vec<u8>)> {
+    let mut pages = Vec::new();
+    for page in shown(&built(command)) {
+        let man = Man::new(page.command);
+        let mut text = Vec::new();
+        man.render(&mut text).expect("writing to memory does not fail");
+        pages.push((man.get_filename(), text));
+    }
+    pages
+}
+
+/// Returns the completion script of each shell, under the file name that shell looks for.
+pub fn completions(command: &Command) -> Vec<(String, Vec<u8>)> {
+    let name = command.get_name();
+    [
+        (Shell::Bash, format!("{name}.bash")),
+        (Shell::Zsh, format!("_{name}")),
+        (Shell::Fish, format!("{name}.fish")),
+    ]
+    .into_iter()
+    .map(|(shell, file)| (file, completion(command, shell)))
+    .collect()
+}
+
+/// Returns the completion script of one shell.
+pub fn completion(command: &Command, shell: Shell) -> Vec<u8> {
+    let mut text = Vec::new();
+    generate(shell, &mut command.clone(), command.get_name(), &mut text);
+    text
+}
+
+/// Returns the reference of every subcommand, argument and flag in Markdown.
+pub fn cli_reference(command: &Command) -> String {
+    let mut text = String::from(
+        "# Command line\n\n\
+         <!-- Generated from the program's own definition. Do not edit: `UPDATE=1 cargo test generated`. -->\n",
+    );
+    for (depth, page) in shown(&built(command)).into_iter().map(|page| (page.depth, page)) {
+        text.push_str(&format!("\n## `{}`\n\n", page.words));
+        text.push_str(&paragraphs(&page.command));
+        let usage = page.command.clone().render_usage().to_string();
+        text.push_str(&format!("```text\n{}\n```\n", usage.trim_start_matches("Usage: ").trim()));
+        let arguments: Vec<_> =
+            page.command.get_arguments().filter(|it| listed(it, depth)).collect();
+        if !arguments.is_empty() {
+            text.push('\n');
+        }
+        // Positions first, as they are typed.
+        let (positions, options): (Vec<_>, Vec<_>) =
+            arguments.into_iter().partition(|argument| argument.is_positional());
+        for argument in positions.into_iter().chain(options) {
+            text.push_str(&entry(argument));
+        }
+    }
+    text
+}
+
+/// Returns the JSON Schema of a session's record.
+pub fn record_schema() -> Value {
+    schemars::schema_for!(Record).to_value()
+}
+
+/// Returns the JSON Schema of every answer and of the error document.
+pub fn answer_schema() -> Value {
+    schemars::schema_for!(Answer).to_value()
+}
+
+/// One command as a page.
+struct Page {
+    /// As it is typed: `ao timer install`.
+    words: String,
+    /// How many words stand before the last.
+    depth: usize,
+    command: Command,
+}
+
+/// Returns the tree with everything that clap adds at run time (names, usages, global flags), but
+/// for its `help` subcommands, which would repeat the tree at every level.
+fn built(command: &Command) -> Command {
+    fn without_help(command: Command) -> Command {
+        command.disable_help_subcommand(true).mut_subcommands(without_help)
+    }
+    let mut command = without_help(command.clone());
+    command.build();
+    command
+}
+
+/// Returns the command and all its subcommands that are not hidden, parents first.
+fn shown(command: &Command) -> Vec<Page> {
+    fn collect(command: &Command, words: &str, depth: usize, pages: &mut Vec<Page>) {
+        pages.push(Page { words: words.to_owned(), depth, command: command.clone() });
+        for child in command.get_subcommands() {
+            if !child.is_hide_set() {
+                let words = format!("{words} {}", child.get_name());
+                collect(child, &words, depth + 1, pages);
+            }
+        }
+    }
+    let mut pages = Vec::new();
+    collect(command, command.get_name(), 0, &mut pages);
+    pages
+}
+
+/// Returns whether an argument is listed: global ones at the top only, `--help` nowhere.
+fn listed(argument: &Arg, depth: usize) -> bool {
+    let everywhere = matches!(argument.get_id().as_str(), "help" | "version");
+    !argument.is_hide_set() && !everywhere && (depth == 0 || !argument.is_global_set())
+}
+
+fn paragraphs(command: &Command) -> String {
+    let about = command.get_long_about().or_else(|| command.get_about());
+    let after = command.get_after_long_help().or_else(|| command.get_after_help());
+    let mut text = String::new();
+    for part in [about, after].into_iter().flatten() {
+        text.push_str(part.to_string().trim());
+        text.push_str("\n\n");
+    }
+    text
+}
+
+/// Returns one item of a list: how it is written, what it means, what it may be.
+fn entry(argument: &Arg) -> String {
+    let help = argument.get_long_help().or_else(|| argument.get_help());
+    let help = help.map(|help| help.to_string().trim().replace('\n', "\n  ")).unwrap_or_default();
+    let mut sentences: Vec<String> = Vec::new();
+    if !help.is_empty() {
+        sentences.push(help);
+    }
+    // A flag's hidden values are `true` and `false`.
+    if argument.get_action().takes_values() {
+        let values = argument.get_possible_values();
+        let shown = values.iter().filter(|value| !value.is_hide_set());
+        let names: Vec<_> = shown.map(|value| format!("`{}`", value.get_name())).collect();
+        if !names.is_empty() {
+            sentences.push(format!("One of {}", names.join(", ")));
+        }
+        let defaults = argument.get_default_values().iter().map(|it| it.to_string_lossy());
+        let defaults: Vec<_> = defaults.collect();
+        if !defaults.is_empty() && !argument.is_hide_default_value_set() {
+            sentences.push(format!("Default: `{}`", defaults.join(" ")));
+        }
+    }
+    let colon = if sentences.is_empty() { "" } else { ": " };
+    format!("- `{}`{colon}{}\n", spelling(argument), sentences.join(". "))
+}
+
+/// Returns how an argument is typed: `-n, --lines <N>`, `[PROMPT]`, `<ID>...`.
+fn spelling(argument: &Arg) -> String {
+    // clap writes both for usages: the value names, their brackets and their dots.
+    let long = argument.to_string();
+    match (argument.get_short(), argument.get_long()) {
+        (Some(short), Some(_)) => format!("-{short}, {long}"),
+        (Some(_), None) | (None, _) => long,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ArgAction;
+
+    use super::*;
+
+    fn small() -> Command {
+        Command::new("tool")
+            .about("Do things")
+            .version("1.0.0")
+            .disable_help_subcommand(true)
+            .arg(Arg::new("json").long("json").global(true).action(ArgAction::SetTrue).help("JSON"))
+            .subcommand(
+                Command::new("make")
+                    .about("Make a thing")
+                    .long_about("Make a thing\n\nIt is made at once.")
+                    .arg(Arg::new("id").value_name("ID").required(true).num_args(1..).help("Whose"))
+                    .arg(
+                        Arg::new("lines")
+                            .short('n')
+                            .long("lines")
+                            .value_name("N")
+                            .default_value("10")
+                            .help("How many"),
+                    )
+                    .arg(Arg::new("kind").long("kind").value_parser(["a", "b"]).help("Which")),
+            )
+            .subcommand(Command::new("clock").about("Tick").subcommand(Command::new("stop")))
+            .subcommand(Command::new("secret").hide(true))
+    }
+
+    #[test]
+    fn the_reference_lists_everything_that_is_shown() {
+        insta::assert_snapshot!(cli_reference(&small()), @r"
+        # Command line
+
+        <!-- Generated from the program's own definition. Do not edit: `UPDATE=1 cargo test generated`. -->
+
+        ## `tool`
+
+        Do things
+
+        ```text
+        tool [OPTIONS] [COMMAND]
+        ```
+
+        - `--json`: JSON
+
+        ## `tool make`
+
+        Make a thing
+
+        It is made at once.
+
+        ```text
+        tool make [OPTIONS] <ID>...
+        ```
+
+        - `<ID>...`: Whose
+        - `-n, --lines <N>`: How many. Default: `10`
+        - `--kind <kind>`: Which. One of `a`, `b`
+
+        ## `tool clock`
+
+        Tick
+
+        ```text
+        tool clock [OPTIONS] [COMMAND]
+        ```
+
+        ## `tool clock stop`
+
+        ```text
+        tool clock stop [OPTIONS]
+        ```
+        ");
+    }
+
+    #[test]
+    fn every_shown_command_has_a_page() {
+        let pages = man_pages(&small());
+        let names: Vec<_> = pages.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["tool.1", "tool-make.1", "tool-clock.1", "tool-clock-stop.1"]);
+        assert!(pages.iter().all(|(_, text)| text.starts_with(b".ie")), "not roff");
+        assert_eq!(pages, man_pages(&small()));
+    }
+
+    #[test]
+    fn three_shells_are_completed() {
+        let scripts = completions(&small());
+        let names: Vec<_> = scripts.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["tool.bash", "_tool", "tool.fish"]);
+        for (name, script) in scripts {
+            assert!(String::from_utf8(script).unwrap().contains("make"), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_schemas_name_what_is_in_the_record() {
+        let schema = record_schema();
+        let properties = schema["properties"].as_object().unwrap();
+        for key in ["schema", "id", "lifecycle", "handles", "reactions", "outbox", "intent"] {
+            assert!(properties.contains_key(key), "{key}");
+        }
+        let answers = answer_schema();
+        assert_eq!(answers["anyOf"].as_array().unwrap().len(), 8);
+        assert!(answers["$defs"]["SessionAnswer"].is_object());
+    }
+}

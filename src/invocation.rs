@@ -1,0 +1,215 @@
+//! One transaction: lock, load, decide, commit. The only file that knows the order.
+//!
+//! Acting comes after, in `act` and `session`, with the lock let go: no session lock is held
+//! while a child, an agent or a person is waited for.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::adapter::clock;
+use crate::config::{self, ConfigError, Layered, Sources};
+use crate::decide::{self, DecideError, Outcome};
+use crate::model::facts::Observation;
+use crate::model::id::SessionId;
+use crate::model::policy::Policy;
+use crate::model::record::Record;
+use crate::model::time::Timestamp;
+use crate::store::{Change, Home, LockedSession, StoreError};
+
+/// Why a transaction did not take place.
+#[derive(Debug, thiserror::Error)]
+pub enum InvocationError {
+    /// The store refused or failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The configuration cannot be read.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The observation does not apply to the session as it is.
+    #[error(transparent)]
+    Decide(#[from] DecideError),
+}
+
+/// What every operation works with: where the records are, what was configured, who calls.
+#[derive(Debug)]
+pub struct World {
+    /// The records.
+    pub home: Home,
+    /// `$XDG_CONFIG_HOME/ao`.
+    pub config_directory: PathBuf,
+    /// The caller's environment.
+    pub variables: BTreeMap<OsString, OsString>,
+    /// The caller's working directory.
+    pub directory: PathBuf,
+    /// How long a lock is waited for.
+    pub lock_timeout: Duration,
+    /// What command-line flags configure.
+    pub flags: toml::Table,
+    layers: RefCell<BTreeMap<Option<PathBuf>, Rc<Layered>>>,
+}
+
+impl World {
+    /// Returns the world of one invocation.
+    pub fn new(
+        home: Home,
+        config_directory: PathBuf,
+        variables: BTreeMap<OsString, OsString>,
+        directory: PathBuf,
+        lock_timeout: Duration,
+    ) -> Self {
+        Self {
+            home,
+            config_directory,
+            variables,
+            directory,
+            lock_timeout,
+            flags: toml::Table::new(),
+            layers: RefCell::default(),
+        }
+    }
+
+    /// Returns a variable of the caller's environment as text.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(&OsString::from(name))?.to_str().filter(|text| !text.is_empty())
+    }
+
+    /// Returns the configuration as seen from `repository` (its main worktree), or from none.
+    ///
+    /// Read once per repository and invocation.
+    pub fn config(&self, repository: Option<&Path>) -> Result<Rc<Layered>, ConfigError> {
+        let key = repository.map(Path::to_owned);
+        if let Some(layered) = self.layers.borrow().get(&key) {
+            return Ok(Rc::clone(layered));
+        }
+        let environment = self
+            .variables
+            .iter()
+            .filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?)))
+            .filter(|(name, _)| name.starts_with("AO_"))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        let layered = Rc::new(config::load(&Sources {
+            user_file: self.config_directory.join("config.toml"),
+            repository: key.clone(),
+            environment,
+            flags: self.flags.clone(),
+        })?);
+        self.layers.borrow_mut().insert(key, Rc::clone(&layered));
+        Ok(layered)
+    }
+
+    /// Returns the configuration that applies to a session.
+    ///
+    /// A repository whose own file cannot be read falls back to the user's configuration: a
+    /// half-edited file must not stop supervision.
+    pub fn config_of(&self, record: &Record) -> Result<Rc<Layered>, ConfigError> {
+        let repository = record.handles.workspace.as_ref().map(|handle| handle.repo.clone());
+        self.config(repository.as_deref()).or_else(|_| self.config(None))
+    }
+}
+
+/// What a transaction did.
+#[derive(Debug)]
+pub struct Applied {
+    /// What was decided.
+    pub outcome: Outcome,
+    /// The revision after it.
+    pub revision: u64,
+    /// Something was written.
+    pub changed: bool,
+}
+
+/// Applies one observation to a session: locks, decides on the record as it is then, commits.
+///
+/// What the decision asks for goes into the outbox in the same write.
+pub fn apply(
+    world: &World,
+    id: &SessionId,
+    observation: &Observation,
+    cause: &str,
+) -> Result<Applied, InvocationError> {
+    let mut locked = world.home.lock_session(id, world.lock_timeout)?;
+    apply_locked(world, &mut locked, observation, cause)
+}
+
+/// [`apply`] for a caller that holds the lock.
+pub fn apply_locked(
+    world: &World,
+    locked: &mut LockedSession,
+    observation: &Observation,
+    cause: &str,
+) -> Result<Applied, InvocationError> {
+    let layered = world.config_of(locked.record())?;
+    apply_with(locked, observation, &layered.config.policy, cause, clock::now())
+}
+
+/// Decides and commits under `policy` at `now`.
+pub fn apply_with(
+    locked: &mut LockedSession,
+    observation: &Observation,
+    policy: &Policy,
+    cause: &str,
+    now: Timestamp,
+) -> Result<Applied, InvocationError> {
+    let before = locked.record().clone();
+    let outcome = decide::reduce(&before, observation, policy, now)?;
+    let after = decide::enqueue(&outcome.after, &outcome.effects, before.revision + 1, now);
+    let commit = locked.commit(Change {
+        patch: before.difference(&after),
+        cause: cause.to_owned(),
+        rule: Some(outcome.rule.to_string()),
+        observation: serde_json::to_value(observation).ok(),
+        evidence: Some(outcome.evidence.clone()).filter(|evidence| !evidence.is_empty()),
+        reason: Some(outcome.reason.clone()).filter(|reason| !reason.is_empty()),
+        heartbeat: is_heartbeat(&before, &after),
+        at: now,
+    })?;
+    Ok(Applied { outcome, revision: commit.revision, changed: commit.changed })
+}
+
+/// A change of nothing but when the agent was last heard need not survive a power cut.
+fn is_heartbeat(before: &Record, after: &Record) -> bool {
+    let (Some(old), Some(new)) = (&before.lifecycle.activity, &after.lifecycle.activity) else {
+        return false;
+    };
+    if old.last_activity_at == new.last_activity_at {
+        return false;
+    }
+    let mut same = after.clone();
+    if let Some(activity) = &mut same.lifecycle.activity {
+        activity.last_activity_at = old.last_activity_at;
+    }
+    same == *before
+}
+
+/// Changes a record outside the reducer (handles, intents, claims, titles): locks, edits, commits.
+///
+/// `edit` sees the record as it is under the lock and may refuse.
+pub fn amend<E: From<StoreError>>(
+    world: &World,
+    id: &SessionId,
+    cause: &str,
+    edit: impl FnOnce(&mut Record) -> Result<(), E>,
+) -> Result<Record, E> {
+    let mut locked = world.home.lock_session(id, world.lock_timeout)?;
+    amend_locked(&mut locked, cause, edit)
+}
+
+/// [`amend`] for a caller that holds the lock.
+pub fn amend_locked<E: From<StoreError>>(
+    locked: &mut LockedSession,
+    cause: &str,
+    edit: impl FnOnce(&mut Record) -> Result<(), E>,
+) -> Result<Record, E> {
+    let before = locked.record().clone();
+    let mut after = before.clone();
+    edit(&mut after)?;
+    let mut change = Change::new(cause, clock::now());
+    change.patch = before.difference(&after);
+    locked.commit(change)?;
+    Ok(locked.record().clone())
+}

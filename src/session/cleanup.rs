@@ -1,0 +1,166 @@
+//! Cleanup: removes what a terminal session left, workspace included, and archives it.
+//!
+//! A workspace that holds anything that exists nowhere else stays, and the reason is told.
+
+use crate::adapter::failpoint;
+use crate::adapter::git::{self, Assessment, BranchFate};
+use crate::invocation::{self, World};
+use crate::model::id::SessionId;
+use crate::model::record::{IntentOp, Record, WorkspaceHandle};
+use crate::model::status::Status;
+use crate::session::{SessionError, intent, workspace};
+use crate::store::StoreError;
+
+/// How long git may take to say whether a workspace is clean.
+const ASSESS_DEADLINE: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// What became of a session.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cleaned {
+    /// Why its workspace was kept; empty where everything is gone and archived.
+    pub kept: Vec<String>,
+    /// Where the workspace went, until the trash is emptied.
+    pub trash: Option<std::path::PathBuf>,
+    /// What became of the branch.
+    pub branch: Option<String>,
+    /// The command that brings preserved work back.
+    pub restore_command: Option<String>,
+}
+
+/// Returns what a cleanup would do, changing nothing.
+pub fn assess(world: &World, id: &SessionId, record: &Record) -> Result<Assessment, SessionError> {
+    let Some(handle) = record.handles.workspace.as_ref().filter(|handle| handle.owned) else {
+        return Ok(Assessment::Gone);
+    };
+    let layered = world.config_of(record)?;
+    let root = workspace::root(world, &layered.config);
+    Ok(git::assess(handle, id, &root, &layered.config.workspace.keep, ASSESS_DEADLINE))
+}
+
+/// Cleans one terminal session; with `force`, saves what would be lost and then removes it.
+pub fn cleanup(world: &World, id: &SessionId, force: bool) -> Result<Cleaned, SessionError> {
+    let record = claim(world, id, force)?;
+    pass("cleanup.recorded")?;
+    run(world, id, &record, force)
+}
+
+/// Goes on with a cleanup whose owner died.
+pub fn resume(world: &World, id: &SessionId) -> Result<(), SessionError> {
+    let record = world.home.load(id)?.record;
+    let force = record
+        .intent
+        .as_ref()
+        .and_then(|intent| intent.details.get("force"))
+        .is_some_and(|force| force.as_bool() == Some(true));
+    run(world, id, &record, force).map(drop)
+}
+
+fn claim(world: &World, id: &SessionId, force: bool) -> Result<Record, SessionError> {
+    invocation::amend(world, id, "cleanup", |record| {
+        intent::require_free(id, record)?;
+        if !record.lifecycle.is_terminal() {
+            return Err(SessionError::WrongState {
+                id: id.clone(),
+                status: Status::of(&record.lifecycle),
+                why: "only a session that has ended can be cleaned up",
+            });
+        }
+        let mut begun = intent::begin(IntentOp::Cleanup, "recorded")?;
+        if force {
+            begun.details.insert("force".to_owned(), true.into());
+        }
+        record.intent = Some(begun);
+        Ok(())
+    })
+}
+
+fn run(
+    world: &World,
+    id: &SessionId,
+    record: &Record,
+    force: bool,
+) -> Result<Cleaned, SessionError> {
+    if let Some(launch) = &record.handles.launch {
+        intent::end_launch(world, id, record, launch)?;
+    }
+    pass("cleanup.ended")?;
+    let mut cleaned = Cleaned::default();
+    let workspace = record.handles.workspace.as_ref();
+    if let Some(handle) = workspace.filter(|handle| handle.owned) {
+        remove_workspace(world, id, record, handle, force, &mut cleaned)?;
+    }
+    pass("cleanup.removed")?;
+    let wholly_gone = cleaned.kept.is_empty();
+    invocation::amend(world, id, "cleanup", |record| {
+        record.intent = None;
+        Ok::<(), SessionError>(())
+    })?;
+    pass("cleanup.released")?;
+    if wholly_gone {
+        archive(world, id)?;
+    }
+    Ok(cleaned)
+}
+
+fn archive(world: &World, id: &SessionId) -> Result<(), SessionError> {
+    match world.home.lock_session(id, world.lock_timeout) {
+        Ok(locked) => Ok(locked.archive()?),
+        // Somebody else archived it in between.
+        Err(StoreError::NotFound { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn remove_workspace(
+    world: &World,
+    id: &SessionId,
+    record: &Record,
+    handle: &WorkspaceHandle,
+    force: bool,
+    cleaned: &mut Cleaned,
+) -> Result<(), SessionError> {
+    let layered = world.config_of(record)?;
+    let root = workspace::root(world, &layered.config);
+    let mut preserved = false;
+    match assess(world, id, record)? {
+        Assessment::Gone => {}
+        Assessment::Removable { .. } => {
+            remove(handle, id, &root, cleaned)?;
+        }
+        Assessment::Keep(reasons) if force && reasons.iter().all(git::Keep::is_forcible) => {
+            let saved = git::preserve(handle, id)?;
+            cleaned.restore_command = Some(saved.restore_command);
+            preserved = true;
+            pass("cleanup.preserved")?;
+            remove(handle, id, &root, cleaned)?;
+        }
+        Assessment::Keep(reasons) => {
+            cleaned.kept = reasons.iter().map(ToString::to_string).collect();
+            return Ok(());
+        }
+    }
+    let Ok(repository) = workspace::repository_of(handle) else { return Ok(()) };
+    let _lock = workspace::lock_repository(&repository)?;
+    cleaned.branch = match git::delete_branch(&repository, handle, preserved)? {
+        BranchFate::Deleted => Some("deleted".to_owned()),
+        BranchFate::Kept { why } => Some(format!("kept: {why}")),
+        BranchFate::Absent => None,
+    };
+    Ok(())
+}
+
+fn remove(
+    handle: &WorkspaceHandle,
+    id: &SessionId,
+    root: &std::path::Path,
+    cleaned: &mut Cleaned,
+) -> Result<(), SessionError> {
+    let repository = workspace::repository_of(handle)?;
+    let _lock = workspace::lock_repository(&repository)?;
+    cleaned.trash = Some(git::remove(&repository, handle, id, root)?.trash);
+    Ok(())
+}
+
+fn pass(point: &'static str) -> Result<(), SessionError> {
+    failpoint::pass(point).map_err(SessionError::Proc)
+}

@@ -1,0 +1,152 @@
+//! Why an operation on a session did not succeed.
+
+use std::path::PathBuf;
+
+use crate::adapter::agent::CardError;
+use crate::adapter::cmd::CmdError;
+use crate::adapter::fs::FsError;
+use crate::adapter::git::GitError;
+use crate::adapter::runtime::RuntimeError;
+use crate::config::ConfigError;
+use crate::decide::DecideError;
+use crate::invocation::InvocationError;
+use crate::model::id::{InvalidId, SessionId};
+use crate::model::record::IntentOp;
+use crate::model::status::Status;
+use crate::store::StoreError;
+
+/// One variant per failure that a caller can tell apart.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The store refused or failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The configuration cannot be read.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The request does not apply to the session as it is.
+    #[error(transparent)]
+    Decide(#[from] DecideError),
+    /// git refused or failed.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// tmux or the process refused or failed.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// The agent's card is unusable.
+    #[error(transparent)]
+    Card(#[from] CardError),
+    /// A file could not be read or written.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+    /// A command failed.
+    #[error(transparent)]
+    Cmd(#[from] CmdError),
+    /// A name that is none.
+    #[error(transparent)]
+    Id(#[from] InvalidId),
+    /// `/proc` could not be read.
+    #[error("could not read process information")]
+    Proc(#[source] std::io::Error),
+    /// Another process is at work on it.
+    #[error("`{id}` is busy: process {pid} is at its {op}")]
+    Busy {
+        /// The session.
+        id: SessionId,
+        /// What is being done.
+        op: IntentOp,
+        /// Who does it.
+        pid: u32,
+    },
+    /// The session is not in a state that allows it.
+    #[error("`{id}` is {status}: {why}")]
+    WrongState {
+        /// The session.
+        id: SessionId,
+        /// Its status.
+        status: Status,
+        /// What would have to be.
+        why: &'static str,
+    },
+    /// No agent was asked for and none can be chosen.
+    #[error("no agent chosen, and {}", if found.is_empty() { "none is installed".to_owned() } else { format!("several are installed: {}", found.join(", ")) })]
+    NoAgent {
+        /// Those that are installed.
+        found: Vec<String>,
+    },
+    /// There is no card of that name.
+    #[error("no agent `{name}`; known: {}", known.join(", "))]
+    UnknownAgent {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// The agent's program is not installed.
+    #[error("agent `{agent}`: its program `{binary}` is not installed or not in PATH")]
+    AgentMissing {
+        /// The agent.
+        agent: String,
+        /// Its program.
+        binary: String,
+    },
+    /// The limit of live sessions is reached.
+    #[error("{live} sessions are live, and max_sessions is {limit}")]
+    TooMany {
+        /// How many are live.
+        live: usize,
+        /// How many may be.
+        limit: u32,
+    },
+    /// A live session works on the same issue.
+    #[error("`{id}` is already at work on issue {issue}")]
+    IssueTaken {
+        /// The session.
+        id: SessionId,
+        /// The issue.
+        issue: String,
+    },
+    /// The repository wants to run something that nobody approved.
+    #[error("the repository's configuration wants to run commands that are not approved")]
+    NotTrusted {
+        /// What it wants to run, and its hash.
+        shown: Vec<String>,
+        /// The hash to approve.
+        hash: String,
+    },
+    /// A command of `post_create` failed.
+    #[error("post_create command `{command}` failed: {why}")]
+    PostCreate {
+        /// Its program.
+        command: String,
+        /// How.
+        why: String,
+    },
+    /// Something is where the workspace should be.
+    #[error("{} is in the way of the workspace", path.display())]
+    InTheWay {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A prompt that cannot be passed on.
+    #[error("the prompt contains a NUL byte")]
+    PromptNul,
+    /// The workspace would be lost.
+    #[error("`{id}` keeps its workspace: {}", reasons.join("; "))]
+    Kept {
+        /// The session.
+        id: SessionId,
+        /// Why.
+        reasons: Vec<String>,
+    },
+}
+
+impl From<InvocationError> for SessionError {
+    fn from(error: InvocationError) -> Self {
+        match error {
+            InvocationError::Store(error) => Self::Store(error),
+            InvocationError::Config(error) => Self::Config(error),
+            InvocationError::Decide(error) => Self::Decide(error),
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Who finishes what a dead owner began.
+//!
+//! A spawn that never reached its runtime is rolled back, one that did is rolled forward; kill
+//! and cleanup are always rolled forward. A living owner's intent is respected. Every step may
+//! have been done already: "already there" and "already gone" are successes.
+
+use std::time::Duration;
+
+use crate::adapter::clock::{self, Deadline};
+use crate::adapter::fs;
+use crate::adapter::process::{self, Presence};
+use crate::adapter::runtime::tmux::Tmux;
+use crate::invocation::{self, World};
+use crate::model::id::{LaunchId, SessionId};
+use crate::model::record::{Intent, IntentOp, Record, RuntimeKind, WorkspaceHandle};
+use crate::session::{SessionError, cleanup, kill, spawn, start, workspace};
+
+/// How long processes are given to end by themselves before they are killed.
+pub const GRACE: Duration = Duration::from_secs(5);
+
+/// How long children of a dead `ao` (git, above all) are waited for.
+const CHILDREN_DEADLINE: Duration = Duration::from_secs(10);
+
+/// What became of an intent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recovery {
+    /// There was none, or its owner lives.
+    Nothing,
+    /// It was finished.
+    Finished(&'static str),
+    /// It was undone.
+    Undone(&'static str),
+}
+
+/// Returns an intent for this process.
+pub fn begin(op: IntentOp, step: &str) -> Result<Intent, SessionError> {
+    let owner = process::current().map_err(SessionError::Proc)?;
+    Ok(Intent {
+        op,
+        step: step.to_owned(),
+        pid: owner.pid,
+        pid_start: owner.pid_start,
+        boot_id: owner.boot_id,
+        at: clock::now(),
+        details: [].into(),
+    })
+}
+
+/// Refuses a session that a living process is at work on.
+pub fn require_free(id: &SessionId, record: &Record) -> Result<(), SessionError> {
+    let Some(intent) = &record.intent else { return Ok(()) };
+    match process::presence(&intent.owner()).map_err(SessionError::Proc)? {
+        Presence::Alive if intent.pid != std::process::id() => {
+            Err(SessionError::Busy { id: id.clone(), op: intent.op, pid: intent.pid })
+        }
+        Presence::Alive | Presence::Gone => Ok(()),
+    }
+}
+
+/// Finishes or undoes what a dead owner began.
+pub fn recover(world: &World, id: &SessionId, record: &Record) -> Result<Recovery, SessionError> {
+    let Some(intent) = &record.intent else { return Ok(Recovery::Nothing) };
+    if process::presence(&intent.owner()).map_err(SessionError::Proc)? == Presence::Alive {
+        return Ok(Recovery::Nothing);
+    }
+    // Two recoveries at once would undo each other's steps: the second finds a living owner.
+    if !take_over(world, id, intent)? {
+        return Ok(Recovery::Nothing);
+    }
+    match (intent.op, intent.step.as_str()) {
+        (IntentOp::Spawn | IntentOp::Restore, "runtime") => finish_spawn(world, id),
+        (IntentOp::Spawn, _) => {
+            undo_spawn(world, id, "the process that spawned it died")?;
+            Ok(Recovery::Undone("spawn"))
+        }
+        (IntentOp::Restore, _) => {
+            undo_restore(world, id, "the process that restored it died")?;
+            Ok(Recovery::Undone("restore"))
+        }
+        (IntentOp::Kill, _) => {
+            kill::finish(world, id)?;
+            Ok(Recovery::Finished("kill"))
+        }
+        (IntentOp::Cleanup, _) => {
+            cleanup::resume(world, id)?;
+            Ok(Recovery::Finished("cleanup"))
+        }
+    }
+}
+
+/// Puts this process in the dead owner's place, unless somebody else did so first.
+fn take_over(world: &World, id: &SessionId, intent: &Intent) -> Result<bool, SessionError> {
+    let me = process::current().map_err(SessionError::Proc)?;
+    let mut taken = false;
+    invocation::amend(world, id, "recover", |record| {
+        if record.intent.as_ref() == Some(intent) {
+            taken = true;
+            record.intent = Some(Intent {
+                pid: me.pid,
+                pid_start: me.pid_start,
+                boot_id: me.boot_id.clone(),
+                ..intent.clone()
+            });
+        }
+        Ok::<(), SessionError>(())
+    })?;
+    Ok(taken)
+}
+
+fn finish_spawn(world: &World, id: &SessionId) -> Result<Recovery, SessionError> {
+    let record = world.home.load(id)?.record;
+    let Some(handle) = record.handles.runtime else {
+        undo_spawn(world, id, "the process that spawned it died")?;
+        return Ok(Recovery::Undone("spawn"));
+    };
+    // A prompt that has to be pasted was put aside before the agent was started.
+    let paste = start::paste_file(world, id);
+    let paste = fs::read_optional(&paste)?;
+    let running = start::Running { handle, paste, resumed: false };
+    spawn::complete(world, id, running)?;
+    Ok(Recovery::Finished("spawn"))
+}
+
+/// Ends whatever of a launch runs: its processes by their marker, then its pane.
+pub fn end_launch(
+    world: &World,
+    id: &SessionId,
+    record: &Record,
+    launch: &LaunchId,
+) -> Result<(), SessionError> {
+    process::end_marked(launch, GRACE).map_err(SessionError::Proc)?;
+    let in_process_runtime = record
+        .handles
+        .runtime
+        .as_ref()
+        .is_some_and(|runtime| runtime.kind == RuntimeKind::Process);
+    if !in_process_runtime {
+        Tmux::new(world.home.root(), &world.config_directory)?.destroy(id, launch)?;
+    }
+    Ok(())
+}
+
+/// Undoes a spawn: runtime, workspace, branch; then records that it failed.
+pub fn undo_spawn(world: &World, id: &SessionId, why: &str) -> Result<(), SessionError> {
+    let record = world.home.load(id)?.record;
+    if let Some(launch) = &record.handles.launch {
+        end_launch(world, id, &record, launch)?;
+    }
+    let mut kept = Vec::new();
+    if let Some(handle) = record.handles.workspace.as_ref().filter(|handle| handle.owned) {
+        kept = undo_workspace(handle, id)?;
+    }
+    let removed = kept.is_empty();
+    invocation::amend(world, id, "spawn", |record| {
+        record.handles.runtime = None;
+        if removed {
+            record.handles.workspace = None;
+        }
+        Ok::<(), SessionError>(())
+    })?;
+    let detail =
+        if removed { why.to_owned() } else { format!("{why}; kept: {}", kept.join("; ")) };
+    spawn::failed(world, id, &detail)
+}
+
+/// Returns what had to be kept; a repository that is gone holds nothing to undo.
+fn undo_workspace(handle: &WorkspaceHandle, id: &SessionId) -> Result<Vec<String>, SessionError> {
+    // A git child of the dead owner gets SIGTERM when its parent dies and cleans up after
+    // itself; it must be through before its leftovers are looked at.
+    clock::poll_until(Deadline::after(CHILDREN_DEADLINE), || {
+        process::inside(&handle.path).ok().filter(Vec::is_empty)
+    });
+    match workspace::repository_of(handle) {
+        Ok(repository) => workspace::undo(&repository, handle, id),
+        Err(_) if !handle.repo.exists() => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Undoes a restore: the runtime goes, the workspace stays as it was.
+pub fn undo_restore(world: &World, id: &SessionId, why: &str) -> Result<(), SessionError> {
+    let record = world.home.load(id)?.record;
+    if let Some(launch) = &record.handles.launch {
+        end_launch(world, id, &record, launch)?;
+    }
+    spawn::failed(world, id, why)
+}

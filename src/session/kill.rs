@@ -1,0 +1,80 @@
+//! Kill: ends processes and pane, never touches the workspace.
+//!
+//! The decision is stored first, so that what the dying agent still says changes nothing, and
+//! so that a killed `ao kill` is finished by the next reap.
+
+use crate::adapter::failpoint;
+use crate::decide;
+use crate::invocation::{self, World};
+use crate::model::facts::{Kill, KillCause, Observation};
+use crate::model::id::SessionId;
+use crate::model::record::{IntentOp, Record};
+use crate::session::{SessionError, intent};
+use crate::store::Change;
+
+/// What a kill found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Killed {
+    /// It was live, and is gone.
+    Ended,
+    /// It was gone already; leftovers, if any, are gone as well.
+    AlreadyGone,
+}
+
+/// Ends a session.
+pub fn kill(
+    world: &World,
+    id: &SessionId,
+    cause: KillCause,
+    detail: Option<String>,
+) -> Result<Killed, SessionError> {
+    let was_terminal = record(world, id, cause, detail)?;
+    failpoint_pass("kill.recorded")?;
+    finish(world, id)?;
+    Ok(if was_terminal { Killed::AlreadyGone } else { Killed::Ended })
+}
+
+/// Stores the decision and the intent in one write.
+fn record(
+    world: &World,
+    id: &SessionId,
+    cause: KillCause,
+    detail: Option<String>,
+) -> Result<bool, SessionError> {
+    let mut locked = world.home.lock_session(id, world.lock_timeout)?;
+    let before = locked.record().clone();
+    intent::require_free(id, &before)?;
+    let was_terminal = before.lifecycle.is_terminal();
+    let observation = Observation::Kill(Kill { observed_at: None, cause, detail });
+    let layered = world.config_of(&before)?;
+    let now = crate::adapter::clock::now();
+    let outcome = decide::reduce(&before, &observation, &layered.config.policy, now)?;
+    let mut after: Record =
+        decide::enqueue(&outcome.after, &outcome.effects, before.revision + 1, now);
+    after.intent = Some(intent::begin(IntentOp::Kill, "recorded")?);
+    let mut change = Change::new("kill", now);
+    change.patch = before.difference(&after);
+    change.rule = Some(outcome.rule.to_string());
+    change.reason = Some(outcome.reason);
+    change.observation = serde_json::to_value(&observation).ok();
+    locked.commit(change)?;
+    Ok(was_terminal)
+}
+
+/// Ends what still runs of a session whose end is decided, and lets go of the intent.
+pub fn finish(world: &World, id: &SessionId) -> Result<(), SessionError> {
+    let record = world.home.load(id)?.record;
+    if let Some(launch) = &record.handles.launch {
+        intent::end_launch(world, id, &record, launch)?;
+    }
+    failpoint_pass("kill.ended")?;
+    invocation::amend(world, id, "kill", |record| {
+        record.intent = None;
+        Ok::<(), SessionError>(())
+    })?;
+    Ok(())
+}
+
+fn failpoint_pass(point: &'static str) -> Result<(), SessionError> {
+    failpoint::pass(point).map_err(SessionError::Proc)
+}

@@ -1,0 +1,18 @@
+//! The work in several steps: spawn, restore, kill, cleanup, and who finishes what a dead owner
+//! began.
+//!
+//! Each operation records an intent first, then does one step and records it, so that it can be
+//! killed at any instruction and finished or undone by the next reap.
+
+pub mod cleanup;
+pub mod context;
+pub mod error;
+pub mod intent;
+pub mod kill;
+pub mod restore;
+pub mod send;
+pub mod spawn;
+pub mod start;
+pub mod workspace;
+
+pub use error::SessionError;

@@ -1,0 +1,125 @@
+//! Restore: starts a session that has ended again, in the same workspace.
+
+use crate::adapter::agent;
+use crate::adapter::{failpoint, fs, git, ids};
+use crate::decide;
+use crate::invocation::{self, World};
+use crate::model::facts::{Observation, Restore};
+use crate::model::id::{LaunchId, SessionId};
+use crate::model::record::{IntentOp, Record, RuntimeKind};
+use crate::model::status::Status;
+use crate::session::spawn::{self, Spawned};
+use crate::session::start::{self, Task};
+use crate::session::{SessionError, intent, workspace};
+use crate::store::Change;
+
+/// Starts a terminal session again.
+pub fn restore(world: &World, id: &SessionId) -> Result<Spawned, SessionError> {
+    let before = unarchived(world, id)?;
+    intent::require_free(id, &before)?;
+    if !before.lifecycle.is_terminal() {
+        return Err(SessionError::WrongState {
+            id: id.clone(),
+            status: Status::of(&before.lifecycle),
+            why: "only a session that has ended can be restored",
+        });
+    }
+    // Leftovers of the old launch must be gone before another one begins.
+    if let Some(launch) = &before.handles.launch {
+        intent::end_launch(world, id, &before, launch)?;
+    }
+    let launch = ids::launch();
+    reopen(world, id, &launch)?;
+    pass("restore.recorded")?;
+    match make(world, id, &launch) {
+        Ok((running, mut notes)) => {
+            if !running.resumed && before.handles.agent_session.is_some() {
+                notes.push("the agent cannot resume its conversation: started afresh".to_owned());
+            }
+            let revision = spawn::complete(world, id, running)?;
+            Ok(Spawned { id: id.clone(), revision, notes })
+        }
+        Err(error) => {
+            intent::undo_restore(world, id, &error.to_string())?;
+            Err(error)
+        }
+    }
+}
+
+/// Returns the record, brought back from the archive where it is there.
+fn unarchived(world: &World, id: &SessionId) -> Result<Record, SessionError> {
+    let loaded = world.home.load(id)?;
+    if loaded.archived {
+        world.home.unarchive(id, world.lock_timeout)?;
+    }
+    Ok(loaded.record)
+}
+
+/// Applies the `restore` observation and records the intent, in one write.
+fn reopen(world: &World, id: &SessionId, launch: &LaunchId) -> Result<(), SessionError> {
+    let mut locked = world.home.lock_session(id, world.lock_timeout)?;
+    let before = locked.record().clone();
+    intent::require_free(id, &before)?;
+    let observation =
+        Observation::Restore(Restore { observed_at: None, launch: Some(launch.clone()) });
+    let layered = world.config_of(&before)?;
+    let now = crate::adapter::clock::now();
+    let outcome = decide::reduce(&before, &observation, &layered.config.policy, now)?;
+    let mut after = outcome.after.clone();
+    after.handles.launch = Some(launch.clone());
+    after.intent = Some(intent::begin(IntentOp::Restore, "seeded")?);
+    let mut change = Change::new("restore", now);
+    change.patch = before.difference(&after);
+    change.rule = Some(outcome.rule.to_string());
+    change.reason = Some(outcome.reason);
+    change.observation = serde_json::to_value(&observation).ok();
+    locked.commit(change)?;
+    Ok(())
+}
+
+fn make(
+    world: &World,
+    id: &SessionId,
+    launch: &LaunchId,
+) -> Result<(start::Running, Vec<String>), SessionError> {
+    let record = world.home.load(id)?.record;
+    let layered = world.config_of(&record)?;
+    if let Some(handle) = record.handles.workspace.as_ref().filter(|handle| handle.owned) {
+        let repository = workspace::repository_of(handle)?;
+        let _lock = workspace::lock_repository(&repository)?;
+        git::restore_worktree(&repository, handle, id)?;
+    }
+    let cards = agent::load_cards(&world.config_directory.join("agents"))?;
+    let card = cards.card(&record.agent)?.ok_or_else(|| SessionError::UnknownAgent {
+        name: record.agent.clone(),
+        known: cards.names(),
+    })?;
+    let prompt = fs::read_optional(&world.home.session_dir(id).join("prompt.md"))?;
+    let runtime = record
+        .handles
+        .runtime
+        .as_ref()
+        .map_or(RuntimeKind::Tmux, |runtime| runtime.kind);
+    let task = Task {
+        card,
+        prompt: prompt.as_deref(),
+        system: None,
+        resume: record.handles.agent_session.as_deref(),
+        runtime,
+    };
+    let prepared = start::prepare(world, id, &record, launch, &layered.config, &task)?;
+    let running = start::start(world, prepared)?;
+    invocation::amend(world, id, "restore", |record| {
+        record.handles.runtime = Some(running.handle.clone());
+        if let Some(intent) = &mut record.intent {
+            "runtime".clone_into(&mut intent.step);
+        }
+        Ok::<(), SessionError>(())
+    })?;
+    pass("restore.runtime")?;
+    Ok((running, Vec::new()))
+}
+
+fn pass(point: &'static str) -> Result<(), SessionError> {
+    failpoint::pass(point).map_err(SessionError::Proc)
+}

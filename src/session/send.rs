@@ -1,0 +1,103 @@
+//! Send: a person's (or another session's) text to an agent.
+
+use crate::act::{self, Delivery};
+use crate::adapter::clock;
+use crate::invocation::{self, World};
+use crate::model::effect::{EntryKind, OutboxEntry, SendWhen};
+use crate::model::id::SessionId;
+use crate::model::status::Status;
+use crate::session::{SessionError, intent};
+
+/// When the text is to go out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum When {
+    /// As configured: at once to a waiting agent, at the end of its turn to a busy one.
+    #[default]
+    AsConfigured,
+    /// At once, busy or not.
+    Now,
+    /// Recorded only; a reap delivers it.
+    Queue,
+}
+
+/// What came of a text.
+#[derive(Debug)]
+pub struct Sent {
+    /// Its key in the outbox.
+    pub key: String,
+    /// The revision to fence a `wait` with.
+    pub revision: u64,
+    /// What came of it; `None` where it is queued.
+    pub delivery: Option<Delivery>,
+}
+
+/// Records a text and, unless it is to be queued, delivers it.
+///
+/// A text that is held for a dialog is taken back: whoever sent it is told, and it must not
+/// turn up an hour later unasked.
+pub fn send(
+    world: &World,
+    id: &SessionId,
+    text: &str,
+    when: When,
+    from: Option<SessionId>,
+) -> Result<Sent, SessionError> {
+    let (key, revision) = record(world, id, text, when, from)?;
+    if when == When::Queue {
+        return Ok(Sent { key, revision, delivery: None });
+    }
+    let delivery = act::deliver_entry(world, id, &key)?;
+    let still_there = world.home.load(id)?.record.outbox.contains_key(&key);
+    let blocked = matches!(delivery, Delivery::Held(_)) && is_blocked(world, id)?;
+    if still_there && (blocked || matches!(delivery, Delivery::Failed(_))) {
+        take_back(world, id, &key)?;
+    }
+    // Held for the end of a turn: it stays in the outbox and goes out then.
+    let queued = matches!(delivery, Delivery::Held(_)) && !blocked;
+    Ok(Sent { key, revision, delivery: (!queued).then_some(delivery) })
+}
+
+fn record(
+    world: &World,
+    id: &SessionId,
+    text: &str,
+    when: When,
+    from: Option<SessionId>,
+) -> Result<(String, u64), SessionError> {
+    let mut key = String::new();
+    let record = invocation::amend(world, id, "send", |record| {
+        intent::require_free(id, record)?;
+        if record.lifecycle.is_terminal() {
+            return Err(SessionError::WrongState {
+                id: id.clone(),
+                status: Status::of(&record.lifecycle),
+                why: "there is no agent to read it; `ao restore` starts it again",
+            });
+        }
+        key = format!("{}.message", record.revision + 1);
+        let entry = OutboxEntry {
+            message: text.to_owned(),
+            launch: record.handles.launch.clone(),
+            from,
+            when: (when == When::Now).then_some(SendWhen::Now),
+            ..OutboxEntry::new(EntryKind::Send, clock::now())
+        };
+        record.outbox.insert(key.clone(), entry);
+        Ok(())
+    })?;
+    Ok((key, record.revision))
+}
+
+fn is_blocked(world: &World, id: &SessionId) -> Result<bool, SessionError> {
+    let record = world.home.load(id)?.record;
+    let activity = record.lifecycle.activity;
+    Ok(activity.is_some_and(|a| a.state == crate::model::lifecycle::ActivityState::Blocked))
+}
+
+fn take_back(world: &World, id: &SessionId, key: &str) -> Result<(), SessionError> {
+    invocation::amend(world, id, "send", |record| {
+        record.outbox.remove(key);
+        Ok::<(), SessionError>(())
+    })?;
+    Ok(())
+}

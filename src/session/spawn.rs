@@ -1,0 +1,540 @@
+//! Spawn: from a request to a running agent, or to nothing at all.
+//!
+//! `plan` checks everything that can be checked and changes nothing; `execute` records the
+//! session and its intent, makes workspace and runtime, and undoes both where a step fails.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::adapter::agent::{self, Card, Cards};
+use crate::adapter::fs::{self, Durability};
+use crate::adapter::git::{self, Base, BranchState, Fetched, GitError, Repository};
+use crate::adapter::runtime::{RuntimeError, tmux::Tmux};
+use crate::adapter::{clock, failpoint, ids, process};
+use crate::config::Config;
+use crate::config::trust;
+use crate::invocation::{self, World};
+use crate::model::effect::{EntryKind, OutboxEntry, SendWhen};
+use crate::model::facts::{Observation, SpawnCompleted, SpawnFailed};
+use crate::model::id::{BranchName, LaunchId, SessionId};
+use crate::model::lifecycle::SessionState;
+use crate::model::record::{
+    Intent, IntentOp, Kind, Mode, Record, RuntimeKind, Signals, WorkspaceHandle,
+};
+use crate::model::time::Timestamp;
+use crate::session::start::{self, Running, Task};
+use crate::session::{SessionError, context, intent, workspace};
+use crate::store::{Home, Project, StoreError};
+
+/// How long the remote is given to answer before the spawn goes on with what is known.
+const FETCH_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Where the agent works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum WorkspaceKind {
+    /// In a worktree of its own.
+    #[default]
+    Worktree,
+    /// In the repository itself, one session at a time.
+    None,
+}
+
+/// What is asked for; what is absent comes from the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct SpawnRequest {
+    /// The agent card.
+    pub agent: Option<String>,
+    /// What the session is for.
+    pub kind: Kind,
+    /// The task, byte for byte.
+    pub prompt: Option<Vec<u8>>,
+    /// The tracker's issue.
+    pub issue: Option<String>,
+    /// What a person calls it.
+    pub title: Option<String>,
+    /// An existing or new branch.
+    pub branch: Option<BranchName>,
+    /// Where a new branch starts.
+    pub base: Option<String>,
+    /// The model.
+    pub model: Option<String>,
+    /// The permission mode.
+    pub permission: Option<String>,
+    /// Whether the agent stays.
+    pub mode: Option<Mode>,
+    /// Where it lives.
+    pub runtime: Option<RuntimeKind>,
+    /// Where it works.
+    pub workspace: WorkspaceKind,
+    /// The session's name instead of `<project>-<n>`.
+    pub id: Option<SessionId>,
+    /// The session that spawns it.
+    pub parent: Option<SessionId>,
+}
+
+/// Everything that is decided before anything is made.
+#[derive(Debug)]
+pub struct Plan {
+    request: SpawnRequest,
+    repository: Repository,
+    project: Project,
+    config: std::rc::Rc<crate::config::Layered>,
+    card: Card,
+    mode: Mode,
+    runtime: RuntimeKind,
+    base: Base,
+    /// What the person should know: offline, another runtime than asked for.
+    pub notes: Vec<String>,
+}
+
+/// A session that runs.
+#[derive(Debug)]
+pub struct Spawned {
+    /// Its name.
+    pub id: SessionId,
+    /// The revision to fence a `wait` with.
+    pub revision: u64,
+    /// What the person should know.
+    pub notes: Vec<String>,
+}
+
+impl Plan {
+    /// Returns the steps, for `--dry-run`.
+    pub fn steps(&self) -> Vec<(String, String)> {
+        let id = self.request.id.as_ref().map_or_else(
+            || SessionId::numbered(&self.project.id, self.project.counter + 1),
+            Clone::clone,
+        );
+        let branch = self.branch_name(&id).map_or_else(|error| error.to_string(), |b| b.to_string());
+        let place = match self.request.workspace {
+            WorkspaceKind::Worktree => (
+                format!("create worktree {}", self.workspace_path(&id).display()),
+                format!("branch {branch} from {} ({})", self.base.ref_name, short(&self.base.sha)),
+            ),
+            WorkspaceKind::None => (
+                format!("work in {}", self.repository.main.display()),
+                "workspace none".to_owned(),
+            ),
+        };
+        vec![
+            (format!("record session {id}"), format!("project {}", self.project.id)),
+            place,
+            (
+                format!("start {} in {}", self.card.name(), self.runtime),
+                format!("mode {}", self.mode),
+            ),
+        ]
+    }
+
+    fn branch_name(&self, id: &SessionId) -> Result<BranchName, SessionError> {
+        match &self.request.branch {
+            Some(branch) => Ok(branch.clone()),
+            None => Ok(self.config.config.branch.replace("{id}", id.as_str()).parse()?),
+        }
+    }
+
+    fn workspace_path(&self, id: &SessionId) -> PathBuf {
+        let config = &self.config.config;
+        let root = config.workspace.root.clone().unwrap_or_else(|| PathBuf::from("worktrees"));
+        workspace::path(&root, &self.project.id, id)
+    }
+}
+
+fn short(sha: &str) -> &str {
+    sha.get(..12).unwrap_or(sha)
+}
+
+/// Checks a request: tools, repository, agent, branch, base, limits, trust. Makes nothing but
+/// the project's entry, and not even that where `register` is false.
+pub fn plan(world: &World, request: SpawnRequest) -> Result<Plan, SessionError> {
+    if request.prompt.as_ref().is_some_and(|prompt| prompt.contains(&0)) {
+        return Err(SessionError::PromptNul);
+    }
+    git::version()?;
+    let repository = context::repository(&world.directory)?;
+    let config = world.config(Some(&repository.main))?;
+    let cards = agent::load_cards(&world.config_directory.join("agents"))?;
+    let card = choose_agent(world, &cards, &request, &config.config)?;
+    let mode = request.mode.unwrap_or(card.default_mode());
+    let mut notes = Vec::new();
+    let runtime = choose_runtime(&request, mode, &mut notes)?;
+    check_free(world, &request, &config.config)?;
+    let (project, _) = context::project(world, &repository)?;
+    if let Some(approval) =
+        workspace::missing_approval(world, &project, trust::needed(&config, &repository.main))
+    {
+        return Err(SessionError::NotTrusted { shown: approval.shown, hash: approval.hash });
+    }
+    let base = choose_base(&repository, &request, &config.config, &mut notes)?;
+    if let Some(branch) = &request.branch {
+        check_branch(&repository, branch)?;
+    }
+    Ok(Plan { request, repository, project, config, card, mode, runtime, base, notes })
+}
+
+fn choose_agent(
+    world: &World,
+    cards: &Cards,
+    request: &SpawnRequest,
+    config: &Config,
+) -> Result<Card, SessionError> {
+    let path = world.variables.get(std::ffi::OsStr::new("PATH"));
+    let installed = |card: &Card| agent::find_binary(card, path.map(AsRef::as_ref)).is_some();
+    let Some(name) = request.agent.as_ref().or(config.agent.as_ref()) else {
+        // `shell` is always there and needs a prompt that is a script: never a silent choice.
+        let mut found: Vec<&Card> = cards.choosable().filter(|card| installed(card)).collect();
+        return match (found.pop(), found.is_empty()) {
+            (Some(only), true) => Ok(only.clone()),
+            (last, _) => {
+                let all = found.into_iter().chain(last);
+                let mut found: Vec<String> = all.map(|card| card.name().to_owned()).collect();
+                found.sort();
+                Err(SessionError::NoAgent { found })
+            }
+        };
+    };
+    let card = cards.card(name)?.ok_or_else(|| SessionError::UnknownAgent {
+        name: name.clone(),
+        known: cards.names(),
+    })?;
+    if !installed(card) {
+        return Err(SessionError::AgentMissing {
+            agent: name.clone(),
+            binary: card.binary().to_owned(),
+        });
+    }
+    Ok(card.clone())
+}
+
+/// tmux, unless something else was asked for, or a one-shot agent can do without it.
+fn choose_runtime(
+    request: &SpawnRequest,
+    mode: Mode,
+    notes: &mut Vec<String>,
+) -> Result<RuntimeKind, SessionError> {
+    if request.runtime == Some(RuntimeKind::Process) {
+        return Ok(RuntimeKind::Process);
+    }
+    match Tmux::version() {
+        Ok(_) => Ok(RuntimeKind::Tmux),
+        Err(error @ (RuntimeError::Missing | RuntimeError::TooOld { .. }))
+            if mode == Mode::OneShot && request.runtime.is_none() =>
+        {
+            notes.push(format!("{error}: running in the process runtime"));
+            Ok(RuntimeKind::Process)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Refuses what is there already: the id, the issue, too many sessions, the repository itself.
+fn check_free(
+    world: &World,
+    request: &SpawnRequest,
+    config: &Config,
+) -> Result<(), SessionError> {
+    if let Some(id) = &request.id
+        && world.home.load(id).is_ok()
+    {
+        return Err(StoreError::Exists { id: id.clone() }.into());
+    }
+    let mut live = 0;
+    for (id, record) in live_records(&world.home)? {
+        live += 1;
+        if let Some(issue) = request.issue.as_ref()
+            && record.issue.as_ref() == Some(issue)
+        {
+            return Err(SessionError::IssueTaken { id, issue: issue.clone() });
+        }
+    }
+    if live >= config.max_sessions as usize {
+        return Err(SessionError::TooMany { live, limit: config.max_sessions });
+    }
+    Ok(())
+}
+
+/// Returns the sessions that are not terminal.
+fn live_records(home: &Home) -> Result<Vec<(SessionId, Record)>, SessionError> {
+    let mut live = Vec::new();
+    for id in home.session_ids()? {
+        if let Ok(loaded) = home.load(&id)
+            && !loaded.record.lifecycle.is_terminal()
+        {
+            live.push((id, loaded.record));
+        }
+    }
+    Ok(live)
+}
+
+fn choose_base(
+    repository: &Repository,
+    request: &SpawnRequest,
+    config: &Config,
+    notes: &mut Vec<String>,
+) -> Result<Base, SessionError> {
+    let wanted = request.base.as_ref().or(config.base.as_ref());
+    if wanted.is_none() && request.workspace == WorkspaceKind::Worktree {
+        let fetched = {
+            let _lock = workspace::lock_repository(repository)?;
+            repository.fetch_default(FETCH_DEADLINE)
+        };
+        match fetched {
+            Ok(Fetched::Offline { why }) => notes.push(format!("offline, base not fetched: {why}")),
+            Ok(Fetched::NoRemote | Fetched::Done) => {}
+            Err(error) => notes.push(format!("offline, base not fetched: {error}")),
+        }
+    }
+    Ok(repository.base(wanted.map(String::as_str))?)
+}
+
+fn check_branch(repository: &Repository, branch: &BranchName) -> Result<BranchState, GitError> {
+    match repository.branch(branch)? {
+        BranchState::CheckedOut { path, .. } => {
+            Err(GitError::BranchElsewhere { branch: branch.to_string(), path })
+        }
+        free @ (BranchState::Free | BranchState::Exists { .. }) => Ok(free),
+    }
+}
+
+/// Makes what was planned.
+pub fn execute(world: &World, plan: &Plan) -> Result<Spawned, SessionError> {
+    let launch = ids::launch();
+    let (id, _record) = seed(world, plan, &launch)?;
+    pass("spawn.seeded")?;
+    let mut notes = plan.notes.clone();
+    match make(world, plan, &id, &launch, &mut notes) {
+        Ok(running) => {
+            let revision = complete(world, &id, running)?;
+            pass("spawn.completed")?;
+            Ok(Spawned { id, revision, notes })
+        }
+        Err(error) => {
+            intent::undo_spawn(world, &id, &error.to_string())?;
+            Err(error)
+        }
+    }
+}
+
+/// Records the session before anything exists of it.
+fn seed(
+    world: &World,
+    plan: &Plan,
+    launch: &LaunchId,
+) -> Result<(SessionId, Record), SessionError> {
+    loop {
+        let id = match &plan.request.id {
+            Some(id) => id.clone(),
+            None => {
+                let project = world.home.update_project(
+                    &plan.project.id,
+                    world.lock_timeout,
+                    |project| project.counter += 1,
+                )?;
+                SessionId::numbered(&project.id, project.counter)
+            }
+        };
+        let record = new_record(world, plan, &id, launch)?;
+        match world.home.create_session(&record, "spawn", clock::now()) {
+            Ok(locked) => return Ok((id, locked.record().clone())),
+            // Somebody chose this very name with `--id`; the next number is free.
+            Err(StoreError::Exists { .. }) if plan.request.id.is_none() => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn new_record(
+    world: &World,
+    plan: &Plan,
+    id: &SessionId,
+    launch: &LaunchId,
+) -> Result<Record, SessionError> {
+    let request = &plan.request;
+    let now = clock::now();
+    let owner = process::current().map_err(SessionError::Proc)?;
+    let mut record = Record {
+        id: Some(id.clone()),
+        project: Some(plan.project.id.clone()),
+        kind: request.kind,
+        mode: plan.mode,
+        agent: plan.card.name().to_owned(),
+        signals: plan.card.signals(),
+        issue: request.issue.clone(),
+        title: request.title.clone(),
+        parent: request.parent.clone(),
+        model: request.model.clone().or_else(|| plan.config.config.model.clone()),
+        permission: request.permission.clone().or_else(|| plan.config.config.permission.clone()),
+        created_at: Some(now),
+        intent: Some(Intent {
+            op: IntentOp::Spawn,
+            step: "seeded".to_owned(),
+            pid: owner.pid,
+            pid_start: owner.pid_start,
+            boot_id: owner.boot_id,
+            at: now,
+            details: [("runtime".to_owned(), plan.runtime.as_str().into())].into(),
+        }),
+        ..Record::default()
+    };
+    record.lifecycle.session.since = Some(now);
+    record.handles.launch = Some(launch.clone());
+    record.handles.workspace = Some(workspace_handle(world, plan, id)?);
+    Ok(record)
+}
+
+/// Stored before it is made, so that whoever finds it half made knows what to undo.
+fn workspace_handle(
+    world: &World,
+    plan: &Plan,
+    id: &SessionId,
+) -> Result<WorkspaceHandle, SessionError> {
+    let repo = plan.repository.main.clone();
+    if plan.request.workspace == WorkspaceKind::None {
+        return Ok(WorkspaceHandle {
+            path: repo.clone(),
+            repo,
+            branch: None,
+            branch_created: false,
+            base_ref: Some(plan.base.ref_name.clone()),
+            base_sha: Some(plan.base.sha.clone()),
+            owned: false,
+        });
+    }
+    let branch = plan.branch_name(id)?;
+    let state = check_branch(&plan.repository, &branch)?;
+    let root = workspace::root(world, &plan.config.config);
+    Ok(WorkspaceHandle {
+        path: workspace::path(&root, &plan.project.id, id),
+        repo,
+        branch: Some(branch),
+        branch_created: state == BranchState::Free,
+        base_ref: Some(plan.base.ref_name.clone()),
+        base_sha: Some(plan.base.sha.clone()),
+        owned: true,
+    })
+}
+
+/// Workspace, agent files, runtime; each step recorded when it is done.
+fn make(
+    world: &World,
+    plan: &Plan,
+    id: &SessionId,
+    launch: &LaunchId,
+    notes: &mut Vec<String>,
+) -> Result<Running, SessionError> {
+    let config = &plan.config.config;
+    let loaded = world.home.load(id)?;
+    let handle = loaded.record.handles.workspace.clone();
+    if let Some(handle) = handle.filter(|handle| handle.owned) {
+        workspace::create(&plan.repository, &handle, id)?;
+        notes.extend(workspace::furnish(&plan.repository, &handle, config)?);
+        workspace::post_create(&handle, config)?;
+    }
+    step(world, id, "workspace")?;
+
+    if let Some(prompt) = &plan.request.prompt {
+        let path = world.home.session_dir(id).join("prompt.md");
+        fs::replace(&path, prompt, Durability::PowerCut)?;
+    }
+    let task = Task {
+        card: &plan.card,
+        prompt: plan.request.prompt.as_deref(),
+        system: None,
+        resume: None,
+        runtime: plan.runtime,
+    };
+    let prepared = start::prepare(world, id, &loaded.record, launch, config, &task)?;
+    step(world, id, "agent_files")?;
+
+    let running = start::start(world, prepared)?;
+    pass("spawn.started")?;
+    invocation::amend(world, id, "spawn", |record| {
+        record.handles.runtime = Some(running.handle.clone());
+        set_step(record, "runtime");
+        Ok::<(), SessionError>(())
+    })?;
+    pass("spawn.runtime")?;
+    Ok(running)
+}
+
+/// Records that a step is done.
+pub fn step(world: &World, id: &SessionId, name: &'static str) -> Result<(), SessionError> {
+    invocation::amend(world, id, "spawn", |record| {
+        set_step(record, name);
+        Ok::<(), SessionError>(())
+    })?;
+    pass(match name {
+        "workspace" => "spawn.workspace",
+        _ => "spawn.agent_files",
+    })
+}
+
+fn set_step(record: &mut Record, name: &str) {
+    if let Some(intent) = &mut record.intent {
+        name.clone_into(&mut intent.step);
+    }
+}
+
+/// Applies `spawn_completed`, lets go of the intent, and records a prompt that is still to be
+/// pasted, all in one write.
+pub fn complete(world: &World, id: &SessionId, running: Running) -> Result<u64, SessionError> {
+    let mut locked = world.home.lock_session(id, world.lock_timeout)?;
+    let now = clock::now();
+    let mut handles = locked.record().handles.clone();
+    handles.runtime = Some(running.handle);
+    let observation =
+        Observation::SpawnCompleted(SpawnCompleted { observed_at: None, handles });
+    let layered = world.config_of(locked.record())?;
+    let before = locked.record().clone();
+    let outcome = crate::decide::reduce(&before, &observation, &layered.config.policy, now)?;
+    let mut after =
+        crate::decide::enqueue(&outcome.after, &outcome.effects, before.revision + 1, now);
+    after.intent = None;
+    if let Some(paste) = running.paste {
+        let entry = prompt_entry(&after, &paste, now);
+        after.outbox.insert(format!("{}.prompt", before.revision + 1), entry);
+    }
+    let mut change = crate::store::Change::new("spawn", now);
+    change.patch = before.difference(&after);
+    change.rule = Some(outcome.rule.to_string());
+    change.reason = Some(outcome.reason);
+    change.observation = serde_json::to_value(&observation).ok();
+    let revision = locked.commit(change)?.revision;
+    fs::remove_file(&start::paste_file(world, id))?;
+    Ok(revision)
+}
+
+fn prompt_entry(record: &Record, paste: &[u8], now: Timestamp) -> OutboxEntry {
+    OutboxEntry {
+        message: String::from_utf8_lossy(paste).into_owned(),
+        launch: record.handles.launch.clone(),
+        when: Some(SendWhen::Now),
+        ..OutboxEntry::new(EntryKind::Send, now)
+    }
+}
+
+/// Records that a spawn failed, once everything it made is gone.
+pub fn failed(world: &World, id: &SessionId, detail: &str) -> Result<(), SessionError> {
+    let observation = Observation::SpawnFailed(SpawnFailed {
+        observed_at: None,
+        detail: crate::model::sanitize::line(detail),
+    });
+    let mut locked = world.home.lock_session(id, world.lock_timeout)?;
+    invocation::apply_locked(world, &mut locked, &observation, "spawn")?;
+    invocation::amend_locked(&mut locked, "spawn", |record| {
+        record.intent = None;
+        Ok::<(), SessionError>(())
+    })?;
+    Ok(())
+}
+
+/// Returns whether a session still waits for its first signal.
+pub fn is_starting(record: &Record) -> bool {
+    record.lifecycle.session.state == SessionState::NotStarted && record.signals == Signals::Hooks
+}
+
+fn pass(point: &'static str) -> Result<(), SessionError> {
+    failpoint::pass(point).map_err(|source| {
+        SessionError::Fs(fs::FsError { operation: "pass", path: PathBuf::from(point), source })
+    })
+}

@@ -1,0 +1,137 @@
+//! Starts the agent of a session in its runtime: the part that spawn and restore share.
+
+use std::path::PathBuf;
+
+use crate::adapter::agent::{self, Card, LaunchRequest, Stdin};
+use crate::adapter::fs::{self, Durability, FsError};
+use crate::adapter::runtime::{self, LaunchSpec, StdinSource, process_runtime, tmux::Tmux};
+use crate::config::Config;
+use crate::invocation::World;
+use crate::model::id::{LaunchId, SessionId};
+use crate::model::record::{Record, RuntimeHandle, RuntimeKind};
+use crate::session::SessionError;
+
+/// What the agent is started with.
+#[derive(Clone, Copy, Debug)]
+pub struct Task<'a> {
+    /// Its card.
+    pub card: &'a Card,
+    /// The prompt, byte for byte.
+    pub prompt: Option<&'a [u8]>,
+    /// The system prompt.
+    pub system: Option<&'a str>,
+    /// The agent's own conversation to go on with.
+    pub resume: Option<&'a str>,
+    /// Where it is to live.
+    pub runtime: RuntimeKind,
+}
+
+/// An agent that runs.
+#[derive(Debug)]
+pub struct Running {
+    /// Where it lives.
+    pub handle: RuntimeHandle,
+    /// A prompt that still has to be pasted.
+    pub paste: Option<Vec<u8>>,
+    /// It goes on with its own conversation.
+    pub resumed: bool,
+}
+
+/// A rendered launch, its files written: everything but the start itself.
+#[derive(Debug)]
+pub struct Prepared {
+    spec: LaunchSpec,
+    runtime: RuntimeKind,
+    paste: Option<Vec<u8>>,
+    resumed: bool,
+}
+
+/// Writes the agent's files and renders its command line.
+pub fn prepare(
+    world: &World,
+    id: &SessionId,
+    record: &Record,
+    launch: &LaunchId,
+    config: &Config,
+    task: &Task<'_>,
+) -> Result<Prepared, SessionError> {
+    let directory = world.home.session_dir(id);
+    let workspace = record.handles.workspace.as_ref().map(|handle| handle.path.clone());
+    let workspace = workspace.unwrap_or_else(|| world.directory.clone());
+    let invocation = agent::render(&LaunchRequest {
+        card: task.card,
+        mode: record.mode,
+        permission: record.permission.as_deref(),
+        model: record.model.as_deref(),
+        prompt: task.prompt,
+        system: task.system,
+        session_dir: &directory,
+        agent_session: task.resume,
+        workspace: &workspace,
+    })?;
+    for (path, bytes) in &invocation.files {
+        fs::replace(path, bytes, Durability::Process)?;
+    }
+    if let Some(paste) = &invocation.paste {
+        fs::replace(&paste_file(world, id), paste, Durability::PowerCut)?;
+    }
+    let stdin = match invocation.stdin {
+        Stdin::Terminal => StdinSource::Terminal,
+        Stdin::Null => StdinSource::Null,
+        Stdin::File(path) => StdinSource::File(path),
+    };
+    let env = agent::environment(
+        world.variables.iter().map(|(name, value)| (name.clone(), value.clone())),
+        &config.env,
+        id,
+        record.project.as_ref(),
+        record.issue.as_deref(),
+        world.home.root(),
+        launch,
+        &program_directory(world)?,
+    );
+    let spec = LaunchSpec {
+        session: id.clone(),
+        launch: launch.clone(),
+        session_dir: directory,
+        cwd: workspace,
+        argv: invocation.argv,
+        env,
+        stdin,
+        size: config.pane_size,
+    };
+    Ok(Prepared {
+        spec,
+        runtime: task.runtime,
+        paste: invocation.paste,
+        resumed: invocation.resumed,
+    })
+}
+
+/// Returns where a prompt that has to be pasted waits until the spawn is complete.
+pub fn paste_file(world: &World, id: &SessionId) -> PathBuf {
+    world.home.session_dir(id).join("paste.md")
+}
+
+/// Starts what was prepared and waits for the launcher's handshake.
+pub fn start(world: &World, prepared: Prepared) -> Result<Running, SessionError> {
+    let started = match prepared.runtime {
+        RuntimeKind::Tmux => {
+            Tmux::new(world.home.root(), &world.config_directory)?.start(&prepared.spec)?
+        }
+        RuntimeKind::Process => process_runtime::start(&prepared.spec)?,
+    };
+    Ok(Running { handle: started.handle, paste: prepared.paste, resumed: prepared.resumed })
+}
+
+/// Returns `<home>/bin`, which holds nothing but a link to this very `ao`.
+///
+/// Hooks find their `ao` by it, whatever else is called `ao` on the user's PATH.
+fn program_directory(world: &World) -> Result<PathBuf, SessionError> {
+    let directory = world.home.root().join("bin");
+    let link = directory.join("ao");
+    let program = runtime::ao_program().map_err(FsError::at("find", &link))?;
+    fs::create_private_directories(&directory)?;
+    fs::replace_link(&link, &program)?;
+    Ok(directory)
+}

@@ -1,0 +1,155 @@
+//! Makes and unmakes a session's workspace: git's critical steps under the repository's lock,
+//! the slow ones outside it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::adapter::cmd::Cmd;
+use crate::adapter::git::{self, GitError, NewWorktree, Repository};
+use crate::adapter::{failpoint, fs};
+use crate::config::Config;
+use crate::config::trust::{self, Approval};
+use crate::invocation::World;
+use crate::model::id::{ProjectId, SessionId};
+use crate::model::record::WorkspaceHandle;
+use crate::session::SessionError;
+use crate::store::{Lock, Project, lock};
+
+/// How long git's critical steps of other sessions are waited for.
+///
+/// Each takes milliseconds; the bound is there for a git that hangs on a slow disk.
+const REPOSITORY_LOCK_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// How long one approved command may take.
+const POST_CREATE_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+
+/// Returns the directory below which workspaces may be removed.
+pub fn root(world: &World, config: &Config) -> PathBuf {
+    config.workspace.root.clone().unwrap_or_else(|| world.home.root().join("worktrees"))
+}
+
+/// Returns where the workspace of a session goes.
+pub fn path(root: &Path, project: &ProjectId, id: &SessionId) -> PathBuf {
+    root.join(project.as_str()).join(id.as_str())
+}
+
+/// Takes the lock around worktree changes of one repository.
+pub fn lock_repository(repository: &Repository) -> Result<Lock, SessionError> {
+    lock::acquire(&repository.lock_path(), REPOSITORY_LOCK_TIMEOUT)
+        .map_err(|error| SessionError::Store(error.into()))
+}
+
+/// Returns what git is asked to make for a handle.
+pub fn new_worktree(handle: &WorkspaceHandle, id: &SessionId) -> NewWorktree {
+    NewWorktree {
+        path: handle.path.clone(),
+        branch: handle.branch.clone(),
+        create_branch: handle.branch_created,
+        base_sha: handle.base_sha.clone().unwrap_or_default(),
+        session: id.clone(),
+    }
+}
+
+/// Makes the worktree and its branch, whole or not at all.
+pub fn create(
+    repository: &Repository,
+    handle: &WorkspaceHandle,
+    id: &SessionId,
+) -> Result<(), SessionError> {
+    let new = new_worktree(handle, id);
+    if fs::metadata(&handle.path)?.is_some() {
+        return Err(SessionError::InTheWay { path: handle.path.clone() });
+    }
+    if let Some(parent) = handle.path.parent() {
+        fs::create_private_directories(parent)?;
+    }
+    let made = begin(repository, &new)
+        .and_then(|()| Ok(git::checkout(repository, &new)?))
+        .and_then(|()| finish(repository, &new));
+    if let Err(error) = made {
+        undo(repository, handle, id)?;
+        return Err(error);
+    }
+    Ok(())
+}
+
+fn begin(repository: &Repository, new: &NewWorktree) -> Result<(), SessionError> {
+    let _lock = lock_repository(repository)?;
+    pass("workspace.begin")?;
+    git::begin_add(repository, new)?;
+    pass("workspace.begun")?;
+    Ok(())
+}
+
+fn finish(repository: &Repository, new: &NewWorktree) -> Result<(), SessionError> {
+    pass("workspace.checked_out")?;
+    let _lock = lock_repository(repository)?;
+    Ok(git::finish_add(repository, new)?)
+}
+
+/// Removes whatever an unfinished [`create`] left; what holds work stays and is told.
+pub fn undo(
+    repository: &Repository,
+    handle: &WorkspaceHandle,
+    id: &SessionId,
+) -> Result<Vec<String>, SessionError> {
+    let _lock = lock_repository(repository)?;
+    Ok(git::undo_add(repository, &new_worktree(handle, id))?)
+}
+
+/// Copies and links what the repository and the configuration name.
+pub fn furnish(
+    repository: &Repository,
+    handle: &WorkspaceHandle,
+    config: &Config,
+) -> Result<Vec<String>, SessionError> {
+    let list = fs::read_optional(&handle.path.join(".worktreeinclude"))?.unwrap_or_default();
+    let report = git::include::copy_included(
+        &repository.main,
+        &handle.path,
+        &String::from_utf8_lossy(&list),
+        &config.workspace.copy,
+        &config.workspace.symlinks,
+    )?;
+    Ok(report.notes)
+}
+
+/// Returns the approval that the repository's own configuration still lacks.
+pub fn missing_approval(
+    world: &World,
+    project: &Project,
+    approval: Option<Approval>,
+) -> Option<Approval> {
+    let given = world.variable("AO_TRUST");
+    approval.filter(|approval| !trust::is_trusted(&project.approvals, given, approval))
+}
+
+/// Runs the approved commands in the workspace, one after the other.
+pub fn post_create(handle: &WorkspaceHandle, config: &Config) -> Result<(), SessionError> {
+    for command in &config.workspace.post_create {
+        let Some((program, arguments)) = command.split_first() else { continue };
+        let failed = |why| SessionError::PostCreate { command: program.clone(), why };
+        let output = Cmd::new(program)
+            .args(arguments)
+            .cwd(&handle.path)
+            .deadline(POST_CREATE_TIMEOUT)
+            .output()
+            .map_err(|error| failed(error.to_string()))?;
+        if !output.success() {
+            let why = format!("{}: {}", output.status, output.last_error());
+            return Err(failed(crate::model::sanitize::line(&why)));
+        }
+    }
+    Ok(())
+}
+
+/// Returns the repository a handle belongs to.
+pub fn repository_of(handle: &WorkspaceHandle) -> Result<Repository, GitError> {
+    git::discover(&handle.repo)
+}
+
+fn pass(point: &'static str) -> Result<(), SessionError> {
+    failpoint::pass(point).map_err(|source| {
+        SessionError::Fs(fs::FsError { operation: "pass", path: PathBuf::from(point), source })
+    })
+}

@@ -1,0 +1,209 @@
+//! The directory that holds everything `ao` knows: made, checked and listed here.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::adapter::fs::{self, FsError};
+use crate::model::id::SessionId;
+use crate::model::time::Timestamp;
+use crate::store::lock::{self, Lock};
+use crate::store::{StoreError, format};
+
+/// Half of what `hooks.log` and `hooks.1.log` may hold together, in bytes.
+const HOOKS_LOG_LIMIT: u64 = 512 << 10;
+
+/// The age at which a temporary file counts as left behind.
+pub(crate) const STALE_AFTER: Duration = Duration::from_secs(3600);
+
+/// A home that was looked at and found to be ours.
+#[derive(Clone, Debug)]
+pub struct Home {
+    root: Arc<Path>,
+    sync: bool,
+}
+
+impl Home {
+    /// Opens the home at `root` for writing, making it where there is none.
+    ///
+    /// Refuses one that is somebody else's, that others can write, of a newer format, or on a
+    /// file system without locks (which is probed when the home is made).
+    pub fn open(root: &Path) -> Result<Self, StoreError> {
+        fs::create_private_directories(root)?;
+        let root = fs::canonical(root)?;
+        check_directory(&root)?;
+        let found = format::read(&root)?;
+        if let Some(found) = found.filter(|found| *found > format::FORMAT) {
+            return Err(StoreError::NewerFormat { found });
+        }
+        for name in ["sessions", "archive", "projects"] {
+            let path = root.join(name);
+            match fs::metadata(&path)? {
+                Some(_) => check_directory(&path)?,
+                None => fs::create_private_directories(&path)?,
+            }
+        }
+        if found.is_none() {
+            if !lock::works_in(&root)? {
+                return Err(StoreError::NoLocks { path: root });
+            }
+            format::write(&root)?;
+        }
+        Ok(Self { root: root.into(), sync: true })
+    }
+
+    /// Opens the home at `root` for reading; writes nothing. A home that is not there is empty.
+    ///
+    /// Refuses one that is somebody else's or that others can write; a newer format is read.
+    pub fn open_read(root: &Path) -> Result<Self, StoreError> {
+        if fs::canonical(root).is_err_and(|error| error.source.kind() == io::ErrorKind::NotFound) {
+            return Ok(Self { root: root.into(), sync: true });
+        }
+        let root = fs::canonical(root)?;
+        check_directory(&root)?;
+        for name in ["sessions", "archive", "projects"] {
+            let path = root.join(name);
+            if fs::metadata(&path)?.is_some() {
+                check_directory(&path)?;
+            }
+        }
+        Ok(Self { root: root.into(), sync: true })
+    }
+
+    /// Returns the same home, whose events are synced or not (`state.sync`).
+    #[must_use]
+    pub fn with_sync(self, sync: bool) -> Self {
+        Self { sync, ..self }
+    }
+
+    /// Returns whether events are synced.
+    pub fn is_synced(&self) -> bool {
+        self.sync
+    }
+
+    /// Returns the home's directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Returns the directory of a live session, which need not exist.
+    pub fn session_dir(&self, id: &SessionId) -> PathBuf {
+        self.root.join("sessions").join(id.as_str())
+    }
+
+    /// Returns the directory of an archived session, which need not exist.
+    pub fn archive_dir(&self, id: &SessionId) -> PathBuf {
+        self.root.join("archive").join(id.as_str())
+    }
+
+    /// Returns the live sessions, sorted; names that are no session ids are not ours.
+    pub fn session_ids(&self) -> Result<Vec<SessionId>, StoreError> {
+        ids_in(&self.root.join("sessions"))
+    }
+
+    /// Returns the archived sessions, sorted.
+    pub fn archived_ids(&self) -> Result<Vec<SessionId>, StoreError> {
+        ids_in(&self.root.join("archive"))
+    }
+
+    /// Takes the lock `name` in the home (`reap.lock`, `leases.lock`), waiting `timeout` at most.
+    pub fn lock_file(&self, name: &str, timeout: Duration) -> Result<Lock, StoreError> {
+        Ok(lock::acquire(&self.root.join(name), timeout)?)
+    }
+
+    /// Takes the lock `name` in the home if nobody holds it.
+    pub fn try_lock_file(&self, name: &str) -> Result<Option<Lock>, StoreError> {
+        Ok(lock::try_acquire(&self.root.join(name))?)
+    }
+
+    /// Adds a line to `hooks.log`; what cannot be written is lost, because a hook must not fail.
+    pub fn hooks_log(&self, line: &str, now: Timestamp) {
+        let _ = self.append_hooks_log(line, now);
+    }
+
+    fn append_hooks_log(&self, line: &str, now: Timestamp) -> Result<(), FsError> {
+        let (path, old) = (self.root.join("hooks.log"), self.root.join("hooks.1.log"));
+        let line: String =
+            line.chars().map(|c| if c.is_control() { ' ' } else { c }).take(4096).collect();
+        let line = format!("{now} {line}\n");
+        let length = fs::metadata(&path)?.map_or(0, |metadata| metadata.len());
+        if length + line.len() as u64 > HOOKS_LOG_LIMIT {
+            fs::rename(&path, &old)?;
+        }
+        fs::open_append(&path)?.write_all(line.as_bytes()).map_err(FsError::at("write", &path))
+    }
+}
+
+/// Returns the names in `directory` that are ids, sorted.
+pub(crate) fn ids_in<T: FromStr>(directory: &Path) -> Result<Vec<T>, StoreError> {
+    let names = fs::names(directory)?;
+    Ok(names.iter().filter_map(|name| name.to_str()?.parse().ok()).collect())
+}
+
+/// Checks that `path` is a directory, ours alone to write.
+pub(crate) fn check_directory(path: &Path) -> Result<(), StoreError> {
+    let Some(metadata) = fs::metadata(path)? else {
+        let gone = io::Error::from(io::ErrorKind::NotFound);
+        return Err(FsError::at("look at", path)(gone).into());
+    };
+    if metadata.is_symlink() {
+        return Err(StoreError::Symlink { path: path.to_owned() });
+    }
+    if !metadata.is_dir() {
+        let why = "it is not a directory".to_owned();
+        return Err(StoreError::Damaged { path: path.to_owned(), line: None, why });
+    }
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Err(StoreError::Owner { path: path.to_owned(), uid: metadata.uid() });
+    }
+    let mode = metadata.permissions().mode() & 0o7777;
+    if mode & 0o022 != 0 {
+        return Err(StoreError::Mode { path: path.to_owned(), mode });
+    }
+    Ok(())
+}
+
+/// Opens a file of ours for reading, `None` where there is none.
+pub(crate) fn open_ours(path: &Path) -> Result<Option<File>, StoreError> {
+    fs::open_regular(path).map_err(link_or_fs)
+}
+
+/// Reads a file of ours, `None` where there is none; one longer than `limit` bytes is damaged.
+pub(crate) fn read_ours(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, StoreError> {
+    fs::read_regular(path, limit).map_err(link_or_fs)
+}
+
+/// Tells a link, and what is no regular file, from a failed operation.
+pub(crate) fn link_or_fs(error: FsError) -> StoreError {
+    const ELOOP: i32 = rustix::io::Errno::LOOP.raw_os_error();
+    match (error.source.raw_os_error(), error.source.kind()) {
+        (Some(ELOOP), _) => StoreError::Symlink { path: error.path },
+        (None, io::ErrorKind::Other) => {
+            StoreError::Damaged { path: error.path, line: None, why: error.source.to_string() }
+        }
+        _ => StoreError::Fs(error),
+    }
+}
+
+/// Removes temporary files older than an hour from `directory`, as a killed writer leaves them.
+///
+/// To be called under the lock that guards the directory. What cannot be removed stays.
+pub(crate) fn sweep(directory: &Path, now: Timestamp) {
+    let Ok(names) = fs::names(directory) else { return };
+    let ours = |name: &&std::ffi::OsString| {
+        name.as_encoded_bytes().starts_with(fs::TEMPORARY_PREFIX.as_bytes())
+    };
+    for name in names.iter().filter(ours) {
+        let path = directory.join(name);
+        let Ok(Some(metadata)) = fs::metadata(&path) else { continue };
+        let modified = Timestamp::from_millis(metadata.mtime().saturating_mul(1000));
+        if now.since(modified) < STALE_AFTER {
+            continue;
+        }
+        let _ = if metadata.is_dir() { fs::remove_tree(&path) } else { fs::remove_file(&path) };
+    }
+}

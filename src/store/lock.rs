@@ -1,0 +1,321 @@
+//! Advisory locks with a deadline, and who holds one.
+//!
+//! A lock file is created once and never deleted or replaced; the kernel lets go of it when its
+//! holder dies. Nothing here breaks a lock.
+#![expect(clippy::disallowed_methods, reason = "compares a locked file with its path")]
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt as _, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{OnceLock, mpsc};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::adapter::clock::{self, Deadline, Stopwatch};
+use crate::adapter::fs::FsError;
+use crate::adapter::{failpoint, process};
+use crate::model::time::Timestamp;
+
+/// How often a lock file that was replaced meanwhile is opened again.
+const REOPENS: usize = 10;
+
+/// A lock that could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Somebody else held it all the time.
+    #[error("{} is locked{}; waited {:.1} s", path.display(), by(holder.as_ref()), waited.as_secs_f64())]
+    Timeout {
+        /// The lock file.
+        path: PathBuf,
+        /// How long it was waited for.
+        waited: Duration,
+        /// Who holds it, where that can be told.
+        holder: Option<Holder>,
+    },
+    /// The directory of the lock file went away, as an archived session's does.
+    #[error("{} is gone", path.display())]
+    Gone {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// The lock file was replaced again and again.
+    #[error("{} was replaced while it was being locked", path.display())]
+    Replaced {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// The file could not be opened or locked.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+}
+
+fn by(holder: Option<&Holder>) -> String {
+    holder.map_or_else(String::new, |holder| {
+        format!(" by process {} ({})", holder.pid, holder.command)
+    })
+}
+
+/// The process that holds a lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Its process number.
+    pub pid: u32,
+    /// What it runs.
+    pub command: String,
+    /// When it took the lock, where it said so.
+    pub since: Option<Timestamp>,
+}
+
+/// What a holder writes into the lock file.
+#[derive(Serialize, Deserialize)]
+struct Inscription {
+    pid: u32,
+    pid_start: u64,
+    command: String,
+    since: Timestamp,
+}
+
+/// An exclusive lock, let go of when dropped.
+#[derive(Debug)]
+pub struct Lock {
+    /// Held open: closing it lets go.
+    _file: File,
+}
+
+static COMMAND: OnceLock<String> = OnceLock::new();
+
+/// Says once what this process runs ("ao reap"), for those who wait for its locks.
+///
+/// Must not hold arguments, which may be secret.
+pub fn name_holder(command: &str) {
+    // The first name stays; a second caller is a test.
+    let _ = COMMAND.set(command.to_owned());
+}
+
+/// Takes the lock at `path`, waiting `timeout` at the most; creates the file (mode 0600) where
+/// its directory exists.
+pub fn acquire(path: &Path, timeout: Duration) -> Result<Lock, LockError> {
+    failpoint::pass("store.lock").map_err(FsError::at("lock", path))?;
+    let (deadline, waited) = (Deadline::after(timeout), Stopwatch::start());
+    for _ in 0..REOPENS {
+        let Some(file) = open(path)? else { return Err(gone(path)) };
+        let file = match wait(file, deadline).map_err(FsError::at("lock", path))? {
+            Some(file) => file,
+            None => {
+                let holder = holder_of(path);
+                return Err(LockError::Timeout {
+                    path: path.to_owned(),
+                    waited: waited.elapsed(),
+                    holder,
+                });
+            }
+        };
+        if let Some(lock) = confirm(file, path)? {
+            return Ok(lock);
+        }
+    }
+    Err(LockError::Replaced { path: path.to_owned() })
+}
+
+/// Takes the lock at `path` if nobody holds it.
+pub fn try_acquire(path: &Path) -> Result<Option<Lock>, LockError> {
+    for _ in 0..REOPENS {
+        let Some(file) = open(path)? else { return Err(gone(path)) };
+        match retry(|| fs2::FileExt::try_lock_exclusive(&file)) {
+            Ok(()) => {}
+            Err(error) if is_contended(&error) => return Ok(None),
+            Err(error) => return Err(FsError::at("lock", path)(error).into()),
+        }
+        if let Some(lock) = confirm(file, path)? {
+            return Ok(Some(lock));
+        }
+    }
+    Err(LockError::Replaced { path: path.to_owned() })
+}
+
+/// Returns whether somebody holds the lock at `path`; creates and changes nothing.
+pub fn is_held_shared_probe(path: &Path) -> Result<bool, LockError> {
+    let file = match OpenOptions::new().read(true).custom_flags(no_follow()).open(path) {
+        Ok(file) => file,
+        Err(error) if is_absent(&error) => return Ok(false),
+        Err(error) => return Err(FsError::at("open", path)(error).into()),
+    };
+    match retry(|| fs2::FileExt::try_lock_shared(&file)) {
+        Ok(()) => Ok(false),
+        Err(error) if is_contended(&error) => Ok(true),
+        Err(error) => Err(FsError::at("lock", path)(error).into()),
+    }
+}
+
+/// Returns whether locks work in `directory`: a second open must be refused, then admitted.
+pub(crate) fn works_in(directory: &Path) -> Result<bool, FsError> {
+    let error = |source| FsError::at("probe locks in", directory)(source);
+    let probe = tempfile::Builder::new()
+        .prefix(crate::adapter::fs::TEMPORARY_PREFIX)
+        .tempfile_in(directory)
+        .map_err(error)?;
+    let other = probe.reopen().map_err(error)?;
+    if fs2::FileExt::try_lock_exclusive(probe.as_file()).is_err() {
+        return Ok(false);
+    }
+    let excluded = match fs2::FileExt::try_lock_exclusive(&other) {
+        Ok(()) => false,
+        Err(error) => is_contended(&error),
+    };
+    fs2::FileExt::unlock(probe.as_file()).map_err(error)?;
+    Ok(excluded && fs2::FileExt::try_lock_exclusive(&other).is_ok())
+}
+
+/// Opens the lock file (std always opens close-on-exec), `None` where its directory is gone.
+fn open(path: &Path) -> Result<Option<File>, LockError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).truncate(false).mode(0o600).custom_flags(no_follow());
+    match retry(|| options.open(path)) {
+        Ok(file) => return Ok(Some(file)),
+        Err(error) if is_absent(&error) => {}
+        Err(error) => return Err(FsError::at("open", path)(error).into()),
+    }
+    match retry(|| options.clone().create(true).open(path)) {
+        Ok(file) => {
+            // The umask may have taken bits away.
+            file.set_permissions(Permissions::from_mode(0o600))
+                .map_err(FsError::at("create", path))?;
+            Ok(Some(file))
+        }
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) => Err(FsError::at("create", path)(error).into()),
+    }
+}
+
+/// Waits for the lock; `None` once the deadline has passed.
+///
+/// Blocks in `flock` on a thread of its own, because polling starves behind those who block. A
+/// thread left behind closes the file as soon as it gets the lock.
+fn wait(file: File, deadline: Deadline) -> io::Result<Option<File>> {
+    match retry(|| fs2::FileExt::try_lock_exclusive(&file)) {
+        Ok(()) => return Ok(Some(file)),
+        Err(error) if is_contended(&error) => {}
+        Err(error) => return Err(error),
+    }
+    if deadline.passed() {
+        return Ok(None);
+    }
+    let (sender, receiver) = mpsc::channel();
+    std::thread::Builder::new().name("lock".to_owned()).spawn(move || {
+        let result = retry(|| fs2::FileExt::lock_exclusive(&file)).map(|()| file);
+        // Nobody listens after the deadline; the file is closed with the message.
+        let _ = sender.send(result);
+    })?;
+    match receiver.recv_timeout(deadline.remaining()) {
+        Ok(result) => result.map(Some),
+        Err(mpsc::RecvTimeoutError::Timeout) => Ok(None),
+        Err(mpsc::RecvTimeoutError::Disconnected) => {
+            Err(io::Error::other("the thread that waited for the lock ended"))
+        }
+    }
+}
+
+/// Returns the lock if the file locked is still the one at `path`, `None` if another is.
+fn confirm(mut file: File, path: &Path) -> Result<Option<Lock>, LockError> {
+    let locked = file.metadata().map_err(FsError::at("look at", path))?;
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if (found.dev(), found.ino()) == (locked.dev(), locked.ino()) => {}
+        Ok(_) => return Ok(None),
+        Err(error) if is_absent(&error) => {
+            return if path.parent().is_some_and(Path::is_dir) {
+                Ok(None)
+            } else {
+                Err(gone(path))
+            };
+        }
+        Err(error) => return Err(FsError::at("look at", path)(error).into()),
+    }
+    // For those who wait; a full disk must not keep anybody from locking.
+    let _ = inscribe(&mut file);
+    Ok(Some(Lock { _file: file }))
+}
+
+fn inscribe(file: &mut File) -> io::Result<()> {
+    static START: OnceLock<u64> = OnceLock::new();
+    let pid = std::process::id();
+    let pid_start = match START.get() {
+        Some(start) => *start,
+        None => *START
+            .get_or_init(|| process::read_stat(pid).ok().flatten().map_or(0, |stat| stat.start)),
+    };
+    let command = COMMAND.get().map_or_else(|| command_of(pid), Clone::clone);
+    let line = Inscription { pid, pid_start, command, since: clock::now() };
+    let mut bytes = serde_json::to_vec(&line)?;
+    bytes.push(b'\n');
+    file.write_all_at(&bytes, 0)?;
+    file.set_len(bytes.len() as u64)
+}
+
+/// Returns who holds the lock at `path`: what the holder wrote, if it lives, else what the kernel
+/// says.
+pub fn holder_of(path: &Path) -> Option<Holder> {
+    let mut file = OpenOptions::new().read(true).custom_flags(no_follow()).open(path).ok()?;
+    let mut bytes = Vec::new();
+    (&mut file).take(4096).read_to_end(&mut bytes).ok()?;
+    let written = serde_json::from_slice::<Inscription>(&bytes).ok().filter(|line| {
+        process::read_stat(line.pid)
+            .ok()
+            .flatten()
+            .is_some_and(|stat| stat.start == line.pid_start && !stat.is_zombie())
+    });
+    if let Some(Inscription { pid, command, since, .. }) = written {
+        return Some(Holder { pid, command, since: Some(since) });
+    }
+    let inode = file.metadata().ok()?.ino();
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    let pid = parse_locks(&locks, inode)?;
+    Some(Holder { pid, command: command_of(pid), since: None })
+}
+
+/// Returns the pid that holds an exclusive `flock` on `inode` according to `/proc/locks`.
+///
+/// A waiter's line carries `->` in its second column, and is not asked for.
+fn parse_locks(text: &str, inode: u64) -> Option<u32> {
+    text.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        match fields.as_slice() {
+            [_, "FLOCK", _, "WRITE", pid, file, ..] => {
+                let found: u64 = file.rsplit(':').next()?.parse().ok()?;
+                (found == inode).then(|| pid.parse().ok()).flatten()
+            }
+            _ => None,
+        }
+    })
+}
+
+fn command_of(pid: u32) -> String {
+    std::fs::read_to_string(format!("/proc/{pid}/comm"))
+        .map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
+}
+
+fn retry<T>(mut operation: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match operation() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+fn is_contended(error: &io::Error) -> bool {
+    error.raw_os_error() == fs2::lock_contended_error().raw_os_error()
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+fn gone(path: &Path) -> LockError {
+    LockError::Gone { path: path.to_owned() }
+}
+
+fn no_follow() -> i32 {
+    rustix::fs::OFlags::NOFOLLOW.bits().cast_signed()
+}
