@@ -97,3 +97,85 @@ fn with_value(
     }
     Ok(document.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_value_changes_and_the_rest_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("deep/config.toml");
+        set(&path, "agent", "demo").unwrap();
+        assert_eq!(fs::read_text(&path).unwrap(), "agent = \"demo\"\n");
+        let text = "# mine\nagent = 'a' # why\n\n[workspace]\n# files\ncopy = ['x']\n";
+        fs::replace(&path, text.as_bytes(), Durability::Process).unwrap();
+        set(&path, "agent", "b \"c\"").unwrap();
+        set(&path, "workspace.symlinks", "[\"y\"]").unwrap();
+        set(&path, "reactions.ci-failed.retries", "3").unwrap();
+        insta::assert_snapshot!(fs::read_text(&path).unwrap(), @r##"
+        # mine
+        agent = 'b "c"' # why
+
+        [workspace]
+        # files
+        copy = ['x']
+        symlinks = ["y"]
+
+        [reactions]
+
+        [reactions.ci-failed]
+        retries = 3
+        "##);
+    }
+
+    #[test]
+    fn a_refused_value_changes_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("config.toml");
+        fs::replace(&path, b"agent = 'a'\n", Durability::Process).unwrap();
+        let table: String = [
+            ("agnet", "x"),
+            ("", "x"),
+            ("workspace", "x"),
+            ("workspace.roo", "/x"),
+            ("max_sessions", "many"),
+            ("workspace.copy", "x"),
+            ("permission", "yolo"),
+            ("notifiers.a.kind", "file"),
+            ("agent", ""),
+        ]
+        .iter()
+        .map(|(key, value)| {
+            let error = set(&path, key, value).unwrap_err().to_string();
+            error.replace(&format!("{}/", directory.path().display()), "") + "\n"
+        })
+        .collect();
+        insta::assert_snapshot!(table, @r##"
+        command line: unknown key `agnet`; allowed here: agent, permission, model, base, branch, rules, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, pr_stalled_after, send_when, message_max, detecting, reactions, workspace, check, trash, cleanup, state, notifiers, env
+        command line: unknown key ``; allowed here: agent, permission, model, base, branch, rules, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, pr_stalled_after, send_when, message_max, detecting, reactions, workspace, check, trash, cleanup, state, notifiers, env
+        command line: unknown key `workspace`; allowed here: agent, permission, model, base, branch, rules, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, pr_stalled_after, send_when, message_max, detecting, reactions, workspace, check, trash, cleanup, state, notifiers, env
+        command line: unknown key `workspace.roo`; allowed here: root, copy, symlinks, post_create, keep
+        command line: `max_sessions` must be a whole number from 1 to 10000
+        command line: `workspace.copy` must be a list of relative paths without `..`
+        command line: `permission` must be one of "default", "accept-edits", "auto", "bypass"
+        config.toml:5: `notifiers.a` needs `kind = "command"` with `command`, `kind = "file"` with `path`, or `kind = "desktop"` alone
+        command line: `agent` must be a text that is not empty
+        "##);
+        assert_eq!(fs::read_text(&path).unwrap(), "agent = 'a'\n");
+    }
+
+    #[test]
+    fn a_linked_file_stays_a_link_and_a_wrong_one_stays_as_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let (real, link) = (directory.path().join("real"), directory.path().join("link"));
+        fs::replace(&real, b"", Durability::Process).unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        set(&link, "agent", "x").unwrap();
+        assert_eq!(fs::read_text(&real).unwrap(), "agent = \"x\"\n");
+        assert!(link.is_symlink());
+        fs::replace(&real, b"nonsense = 1\n", Durability::Process).unwrap();
+        assert!(matches!(set(&real, "agent", "y"), Err(ConfigError::UnknownKey { .. })));
+        assert_eq!(fs::read_text(&real).unwrap(), "nonsense = 1\n");
+    }
+}

@@ -422,3 +422,213 @@ pub(crate) fn key_offset(text: &str, path: &[String]) -> Option<usize> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapter::fs::Durability;
+
+    struct Files(tempfile::TempDir);
+
+    impl Files {
+        fn new() -> Self {
+            Self(tempfile::tempdir().unwrap())
+        }
+
+        fn sources(&self, user: &str, repository: &str) -> Sources {
+            let path = |name: &str, text: &str| {
+                let path = self.0.path().join(name);
+                fs::replace(&path, text.as_bytes(), Durability::Process).unwrap();
+                path
+            };
+            Sources {
+                user_file: path("user.toml", user),
+                repository: Some(path("repository.toml", repository)),
+                ..Sources::default()
+            }
+        }
+
+        /// Returns the message for the given files, the directory taken out.
+        fn refusal(&self, user: &str, repository: &str) -> String {
+            self.message(load(&self.sources(user, repository)).unwrap_err())
+        }
+
+        fn message(&self, error: ConfigError) -> String {
+            error.to_string().replace(&format!("{}/", self.0.path().display()), "")
+        }
+    }
+
+    #[test]
+    fn nothing_configured_is_the_contract() {
+        let config = load(&Sources::default()).unwrap().config;
+        assert_eq!(config, Config::default());
+        assert_eq!(config.policy, Policy::default());
+        assert_eq!(
+            (config.branch.as_str(), config.max_sessions, config.pane_size),
+            ("ao/{id}", 50, (200, 50))
+        );
+        assert_eq!(config.workspace.keep, [".env*"]);
+        assert_eq!(config.trash.keep.as_secs(), 24 * 60 * 60);
+        assert!(!config.cleanup.auto && config.state.sync && config.notifiers.is_empty());
+    }
+
+    #[test]
+    fn each_layer_wins_over_the_one_below() {
+        let files = Files::new();
+        let mut sources = files.sources("agent = 'user'\nmodel = 'm'\n", "agent = 'repository'\n");
+        let mut story = String::new();
+        let mut note = |sources: &Sources| {
+            let layered = load(sources).unwrap();
+            let origin = files.0.path().display().to_string() + "/";
+            let origin = layered.origins["agent"].to_string().replace(&origin, "");
+            story += &format!("{} from {origin}\n", layered.config.agent.unwrap());
+        };
+        note(&Sources { repository: None, ..sources.clone() });
+        note(&sources);
+        sources.environment.insert("AO_AGENT".into(), "environment".into());
+        note(&sources);
+        sources.flags.insert("agent".into(), "flag".into());
+        note(&sources);
+        insta::assert_snapshot!(story, @r"
+        user from user.toml
+        repository from repository.toml
+        environment from AO_AGENT
+        flag from flag
+        ");
+        let layered = load(&sources).unwrap();
+        assert_eq!(layered.config.model.as_deref(), Some("m"));
+        assert_eq!(layered.origins["max_sessions"], Origin::BuiltIn);
+    }
+
+    #[test]
+    fn tables_merge_and_lists_are_replaced() {
+        let files = Files::new();
+        let sources = files.sources(
+            "[workspace]\ncopy = ['a', 'b']\nkeep = ['*.key']\n[reactions.ci-failed]\nretries = 5\n",
+            "[workspace]\ncopy = ['c']\n[reactions.ci-failed]\nescalate_after = '1h'\n",
+        );
+        let config = load(&sources).unwrap().config;
+        assert_eq!(config.workspace.copy, ["c"]);
+        assert_eq!(config.workspace.keep, ["*.key", ".env*"]);
+        let reaction = &config.policy.reactions["ci-failed"];
+        assert_eq!(reaction.retries, Some(5));
+        assert_eq!(reaction.escalate_after.unwrap().as_secs(), 3600);
+    }
+
+    #[test]
+    fn mistakes_are_told_with_file_line_and_what_is_allowed() {
+        let files = Files::new();
+        let table: String = [
+            "agnet = 'x'",
+            "agent = 1",
+            "max_sessions = 'a'",
+            "recent_window = '5'",
+            "permission = 'bypas'",
+            "workspace = 1",
+            "[workspace]\nroots = '/x'",
+            "[workspace]\npost_create = ['npm ci']",
+            "[reactions.ci-red]\nretries = 1",
+            "[env]\n'A-B' = 's3cret'",
+            "[env]\nTOKEN = 1",
+            "[notifiers.a]\nkind = 'file'",
+            "[notifiers.a]\ncommand = ['s3cret']",
+            "[notifiers.'a b']\nkind = 'desktop'",
+            "agent = 's3cret",
+            "agent = 'a'\nagent = 'b'",
+        ]
+        .iter()
+        .map(|text| files.refusal(&format!("# comment\n{text}\n"), "") + "\n")
+        .collect();
+        assert!(!table.contains("s3cret"));
+        insta::assert_snapshot!(table, @r##"
+        user.toml:2: unknown key `agnet`; allowed here: agent, permission, model, base, branch, rules, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, pr_stalled_after, send_when, message_max, detecting, reactions, workspace, check, trash, cleanup, state, notifiers, env
+        user.toml:2: `agent` must be a text that is not empty
+        user.toml:2: `max_sessions` must be a whole number from 1 to 10000
+        user.toml:2: `recent_window` must be a duration such as "90s" or "5m"
+        user.toml:2: `permission` must be one of "default", "accept-edits", "auto", "bypass"
+        user.toml:2: `workspace` must be a table
+        user.toml:3: unknown key `workspace.roots`; allowed here: root, copy, symlinks, post_create, keep
+        user.toml:3: `workspace.post_create` must be a list of commands, each a list of arguments such as [["npm", "ci"]]
+        user.toml:2: unknown key `reactions.ci-red`; allowed here: agent-needs-input, agent-stuck, agent-exited, agent-errored, agent-done, agent-idle, ci-failed, changes-requested, bugbot-comments, merge-conflicts, approved-and-green, pr-closed, all-complete
+        user.toml:3: unknown key `env.A-B`; allowed here: [A-Za-z_][A-Za-z0-9_]*
+        user.toml:3: `env.TOKEN` must be a text
+        user.toml:2: `notifiers.a` needs `kind = "command"` with `command`, `kind = "file"` with `path`, or `kind = "desktop"` alone
+        user.toml:2: `notifiers.a` needs `kind = "command"` with `command`, `kind = "file"` with `path`, or `kind = "desktop"` alone
+        user.toml:2: unknown key `notifiers.a b`; allowed here: [A-Za-z0-9_-]{1,48}
+        user.toml:2: invalid literal string, expected `'`
+        user.toml:3: duplicate key
+        "##);
+    }
+
+    #[test]
+    fn a_repository_sets_only_what_it_may() {
+        let files = Files::new();
+        let allowed = "agent = 'a'\npermission = 'auto'\nbase = 'main'\nbranch = 'x/{id}'\nrules = 'r'\n\
+             [reactions.agent-idle]\nretries = 1\nafter = '1m'\nescalate_after = '1h'\nmessage = 'm'\n\
+             [workspace]\ncopy = ['a']\nsymlinks = ['b']\npost_create = [['npm', 'ci']]\n\
+             [check]\ncommand = ['make']\n";
+        load(&files.sources("", allowed)).unwrap();
+        let table: String = [
+            "permission = 'bypass'",
+            "model = 'x'",
+            "max_sessions = 9",
+            "[env]\nPATH = '/tmp/evil'",
+            "[notifiers.x]\nkind = 'command'\ncommand = ['evil']",
+            "[reactions.ci-failed]\naction = 'run'",
+            "[reactions.ci-failed]\ncommand = ['evil']",
+            "[workspace]\nroot = '/'",
+            "[workspace]\nkeep = []",
+            "[cleanup]\nauto = true",
+            "[state]\nsync = false",
+            "home = '/x'",
+            "[workspace]\ncopy = ['../../.ssh/id_rsa']",
+        ]
+        .iter()
+        .map(|text| files.refusal("", &format!("\n{text}\n")) + "\n")
+        .collect();
+        insta::assert_snapshot!(table, @r##"
+        repository.toml:2: a repository may not set `permission = "bypass"`; set it in your own configuration
+        repository.toml:2: a repository may not set `model`; set it in your own configuration
+        repository.toml:2: a repository may not set `max_sessions`; set it in your own configuration
+        repository.toml:3: a repository may not set `env.PATH`; set it in your own configuration
+        repository.toml:4: a repository may not set `notifiers.x.command`; set it in your own configuration
+        repository.toml:3: a repository may not set `reactions.ci-failed.action`; set it in your own configuration
+        repository.toml:3: a repository may not set `reactions.ci-failed.command`; set it in your own configuration
+        repository.toml:3: a repository may not set `workspace.root`; set it in your own configuration
+        repository.toml:3: a repository may not set `workspace.keep`; set it in your own configuration
+        repository.toml:3: a repository may not set `cleanup.auto`; set it in your own configuration
+        repository.toml:3: a repository may not set `state.sync`; set it in your own configuration
+        repository.toml:2: unknown key `home`; allowed here: agent, permission, model, base, branch, rules, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, pr_stalled_after, send_when, message_max, detecting, reactions, workspace, check, trash, cleanup, state, notifiers, env
+        repository.toml:3: `workspace.copy` must be a list of relative paths without `..`
+        "##);
+    }
+
+    #[test]
+    fn variables_and_flags_are_checked_too() {
+        let files = Files::new();
+        let mut sources = files.sources("", "");
+        sources.environment.insert("AO_HOME".into(), "/not/a/key".into());
+        sources.environment.insert("AO_AGENT".into(), String::new());
+        assert_eq!(load(&sources).unwrap().config.agent, None);
+        sources.environment.insert("AO_MAX_SESSIONS".into(), "many".into());
+        assert_eq!(
+            files.message(load(&sources).unwrap_err()),
+            "$AO_MAX_SESSIONS: `max_sessions` must be a whole number from 1 to 10000"
+        );
+        sources.environment.insert("AO_MAX_SESSIONS".into(), "7".into());
+        assert_eq!(load(&sources).unwrap().config.max_sessions, 7);
+        sources.flags.insert("permission".into(), "yolo".into());
+        assert_eq!(
+            files.message(load(&sources).unwrap_err()),
+            "command line: `permission` must be one of \"default\", \"accept-edits\", \"auto\", \"bypass\""
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_not_text_is_named() {
+        let files = Files::new();
+        let sources = files.sources("", "");
+        fs::replace(&sources.user_file, b"agent = '\xff'", Durability::Process).unwrap();
+        assert_eq!(files.message(load(&sources).unwrap_err()), "user.toml is not UTF-8");
+    }
+}

@@ -71,3 +71,61 @@ fn example(kind: Kind) -> &'static str {
         Kind::BranchTemplate => "\"ao/{id}\"",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns `text` with the comment marks of its settings taken away.
+    fn uncommented(text: &str) -> String {
+        let is_setting = |line: &&str| {
+            KEYS.iter().any(|key| line[2..].starts_with(key.path.split(".*").next().unwrap()))
+                && line.contains(" = ")
+        };
+        text.lines()
+            .filter(|line| line.starts_with("# "))
+            .filter(is_setting)
+            .map(|line| format!("{}\n", &line[2..]))
+            .collect()
+    }
+
+    #[test]
+    fn every_key_is_there_with_its_default() {
+        let text = reference();
+        for key in KEYS {
+            let path = key.path.replace(".*", ".");
+            let stem = path.split("..").next().unwrap();
+            assert!(text.contains(&format!("# {stem}")), "{}", key.path);
+            assert!(text.contains(key.meaning), "{}", key.path);
+            if let Some(default) = key.default {
+                assert!(text.contains(&format!("\n# {} = {default}\n", key.path)), "{}", key.path);
+            }
+        }
+    }
+
+    #[test]
+    fn both_files_are_toml_and_so_is_what_they_comment_out() {
+        for text in [reference(), initial_repository_file()] {
+            assert!(text.parse::<toml::Table>().unwrap().is_empty());
+            uncommented(&text).parse::<toml::Table>().unwrap();
+        }
+    }
+
+    #[test]
+    fn the_repositorys_file_offers_only_what_a_repository_may_set() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("config.toml");
+        let text = uncommented(&initial_repository_file());
+        crate::adapter::fs::replace(
+            &path,
+            text.as_bytes(),
+            crate::adapter::fs::Durability::Process,
+        )
+        .unwrap();
+        let sources = crate::config::Sources { repository: Some(path), ..Default::default() };
+        crate::config::load(&sources).unwrap();
+        for refused in ["notifiers", "env.", "model", "workspace.root"] {
+            assert!(!text.contains(refused), "{refused}");
+        }
+    }
+}

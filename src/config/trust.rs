@@ -76,3 +76,80 @@ fn quoted(command: &[String]) -> String {
     };
     command.iter().map(word).collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapter::fs::{self, Durability};
+    use crate::config::{Sources, load};
+
+    fn approval_of(
+        directory: &tempfile::TempDir,
+        user: &str,
+        repository: &str,
+    ) -> Option<Approval> {
+        let path = |name: &str, text: &str| {
+            let path = directory.path().join(name);
+            fs::replace(&path, text.as_bytes(), Durability::Process).unwrap();
+            path
+        };
+        let sources = Sources {
+            user_file: path("user.toml", user),
+            repository: Some(path("repository.toml", repository)),
+            ..Sources::default()
+        };
+        approval(&load(&sources).unwrap())
+    }
+
+    #[test]
+    fn commands_are_shown_and_a_change_asks_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let commands = "workspace.post_create = [['npm', 'ci'], ['sh', '-c', 'a b\\n']]\ncheck.command = ['make']\n";
+        let first = approval_of(&directory, "", &commands.replace('\'', "\"")).unwrap();
+        assert_eq!(
+            first.shown,
+            [
+                "workspace.post_create: npm ci",
+                "workspace.post_create: sh -c \"a b\\n\"",
+                "check.command: make",
+            ]
+        );
+        let same = format!("agent = \"x\"\n{}", commands.replace('\'', "\""));
+        assert_eq!(approval_of(&directory, "", &same).unwrap().hash, first.hash);
+        let other = commands.replace('\'', "\"").replace("npm", "npx");
+        assert_ne!(approval_of(&directory, "", &other).unwrap().hash, first.hash);
+        let elsewhere = tempfile::tempdir().unwrap();
+        let moved = approval_of(&elsewhere, "", &commands.replace('\'', "\"")).unwrap();
+        assert_ne!(moved.hash, first.hash);
+    }
+
+    #[test]
+    fn how_arguments_are_split_is_part_of_the_hash() {
+        let directory = tempfile::tempdir().unwrap();
+        let hash = |list: &str| {
+            approval_of(&directory, "", &format!("workspace.post_create = {list}")).unwrap().hash
+        };
+        let all =
+            [hash("[['a', 'b']]"), hash("[['ab']]"), hash("[['a'], ['b']]"), hash("[['a b']]")];
+        assert_eq!(std::collections::BTreeSet::from(all).len(), 4);
+    }
+
+    #[test]
+    fn the_users_own_commands_need_no_approval() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(approval_of(&directory, "check.command = ['make']", "agent = 'x'"), None);
+        assert_eq!(approval_of(&directory, "", "workspace.post_create = []"), None);
+    }
+
+    #[test]
+    fn only_the_same_hash_is_trusted() {
+        let asked = Approval { hash: "abc".into(), shown: Vec::new() };
+        let at = "2026-11-20T10:00:00Z".parse().unwrap();
+        let approved = BTreeMap::from([("abc".to_owned(), at)]);
+        assert!(is_trusted(&approved, None, &asked));
+        assert!(is_trusted(&BTreeMap::new(), Some("abc"), &asked));
+        for ci in [None, Some(""), Some("1"), Some("ab")] {
+            assert!(!is_trusted(&BTreeMap::new(), ci, &asked), "{ci:?}");
+        }
+    }
+}

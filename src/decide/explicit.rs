@@ -97,7 +97,7 @@ pub(super) fn restore(
 
 /// A person or another session wrote to the agent; reactions take note.
 pub(super) fn sent() -> Decision {
-    Decision::new("sent", "sent", "the agent was written to; it counts as idle from scratch")
+    Decision::new("sent", "sent", "the agent was written to; its reminders start over")
 }
 
 /// Lets time pass: an agent with hooks that stays silent never started.

@@ -34,7 +34,7 @@ use crate::model::time::Timestamp;
 
 pub use explain::explain;
 pub use outbox::{
-    MAX_FAILURES, Sendable, delivered, delivery_failed, enqueue, sendable, still_holds,
+    MAX_FAILURES, Sendable, delivered, delivery_failed, dropped, enqueue, sendable, still_holds,
     undeliverable,
 };
 pub use outcome::{DecideError, Outcome};

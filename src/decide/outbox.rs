@@ -257,6 +257,17 @@ pub fn delivered(record: &Record, id: &str) -> Record {
     after
 }
 
+/// Returns the record without the entry `id`, which was given up before it was delivered: its
+/// attempt is given back.
+pub fn dropped(record: &Record, id: &str) -> Record {
+    let mut after = record.clone();
+    let Some(entry) = after.outbox.remove(id) else { return after };
+    if entry.attempts == 0 && !entry.dead {
+        give_back(&mut after, &entry);
+    }
+    after
+}
+
 /// Takes the attempt that `entry` stands for off its budget: only delivered ones count.
 fn give_back(record: &mut Record, entry: &OutboxEntry) {
     if let Some(tracker) = tracker_of(record, entry) {

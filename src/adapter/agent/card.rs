@@ -555,3 +555,117 @@ fn patterns<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Reg
 fn compile<E: serde::de::Error>(text: &str) -> Result<Regex, E> {
     Regex::new(text).map_err(|_| E::custom(format!("{text:?} is not a regular expression")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapter::fs::Durability;
+
+    const GOOD: &str = "[agent]\nname = 'mine'\nbinary = 'sh'\nmode = 'one_shot'\none_shot = ['{binary}', '{prompt_args}']\n";
+
+    fn load_with(files: &[(&str, &str)]) -> (tempfile::TempDir, Cards) {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = directory.path().join(name);
+            fs::replace(&path, text.as_bytes(), Durability::Process).unwrap();
+        }
+        let cards = load_cards(directory.path()).unwrap();
+        (directory, cards)
+    }
+
+    #[test]
+    fn built_in_cards_are_there_without_any_directory() {
+        let cards = load_cards(Path::new("/no/such/directory")).unwrap();
+        let told = |name: &str| {
+            let card = cards.find(name).unwrap();
+            (card.agent.mode, card.signals(), card.delivery(card.agent.mode))
+        };
+        assert_eq!(told("shell"), (Mode::OneShot, Signals::None, Delivery::ScriptFile));
+        assert_eq!(told("demo"), (Mode::Interactive, Signals::Hooks, Delivery::Argument));
+        assert_eq!(
+            cards.find("nobody").unwrap_err().to_string(),
+            "unknown agent `nobody`; known are shell"
+        );
+    }
+
+    #[test]
+    fn a_users_card_wins_and_a_bad_one_fails_only_who_asks() {
+        let shell = GOOD.replace("mine", "shell").replace("'sh'", "'/bin/dash'");
+        let (_directory, cards) = load_with(&[
+            ("mine.toml", GOOD),
+            ("shell.toml", &shell),
+            ("demo.toml", "agent = 1"),
+            ("notes.txt", "not a card"),
+        ]);
+        assert_eq!(cards.find("shell").unwrap().agent.binary, "/bin/dash");
+        assert!(cards.find("mine").is_ok());
+        assert!(matches!(cards.find("demo"), Err(CardError::Bad { line: 1, .. })));
+        let bad: Vec<_> = cards.bad().map(|(name, _)| name).collect();
+        assert_eq!(bad, ["demo"]);
+        let names: Vec<_> = cards.all().map(Card::name).collect();
+        assert_eq!(names, ["mine", "shell"]);
+    }
+
+    #[test]
+    fn refusals_name_file_line_and_what_is_allowed() {
+        let hooks = "[hooks]\nkind = 'launch'\n[hooks.events.stop]\n";
+        let cases = [
+            ("name = 'mine'", "name = 'other'".to_owned()),
+            ("binary = 'sh'", "binary = './sh'".to_owned()),
+            ("mode = 'one_shot'", "mode = 'interactive'".to_owned()),
+            ("mode = 'one_shot'", "mode = 'batch'".to_owned()),
+            ("{prompt_args}", "{promt}".to_owned()),
+            ("{prompt_args}", "x{prompt_args}".to_owned()),
+            ("{prompt_args}", "{prompt".to_owned()),
+            ("'{binary}', '{prompt_args}'", String::new()),
+            ("[agent]", "[permissions]\nyolo = []\n[agent]".to_owned()),
+            ("[agent]", "[prompt]\nready = '('\n[agent]".to_owned()),
+            ("[agent]", "[prompt]\nargs = ['{system_args}']\n[agent]".to_owned()),
+            ("[agent]", "[prompt]\ndelivery = 'pigeon'\n[agent]".to_owned()),
+            ("[agent]", format!("{hooks}activity = 'bored'\n[agent]")),
+            ("[agent]", format!("{hooks}tool = ['id']\n[agent]")),
+            ("[agent]", "[agents]\n[agent]".to_owned()),
+            ("name = 'mine'", String::new()),
+        ];
+        let mut table = String::new();
+        for (from, to) in cases {
+            let (directory, cards) = load_with(&[("mine.toml", &GOOD.replace(from, &to))]);
+            let error = cards.find("mine").unwrap_err().to_string();
+            table += &error.replace(&format!("{}/", directory.path().display()), "");
+            table.push('\n');
+        }
+        insta::assert_snapshot!(table, @r##"
+        mine.toml:2: the name must be "mine", as the file is called
+        mine.toml:3: the binary must be a program's name or an absolute path
+        mine.toml:4: mode `interactive` needs a template of that name
+        mine.toml:4: unknown variant `batch`, expected `interactive` or `one_shot`
+        mine.toml:5: unknown placeholder in "{promt}"; allowed are {ao}, {agent_session}, {binary}, {model}, {prompt}, {prompt_file}, {session}, {session_dir}, {system}, {system_file}, {workspace}, {hook_args}, {model_args}, {permission_args}, {prompt_args}, {system_args}
+        mine.toml:5: unknown placeholder in "x{prompt_args}"; allowed are {ao}, {agent_session}, {binary}, {model}, {prompt}, {prompt_file}, {session}, {session_dir}, {system}, {system_file}, {workspace}, {hook_args}, {model_args}, {permission_args}, {prompt_args}, {system_args}
+        mine.toml:5: unknown placeholder in "{prompt"; allowed are {ao}, {agent_session}, {binary}, {model}, {prompt}, {prompt_file}, {session}, {session_dir}, {system}, {system_file}, {workspace}, {hook_args}, {model_args}, {permission_args}, {prompt_args}, {system_args}
+        mine.toml:1: a template must begin with a program
+        mine.toml:2: unknown permission mode `yolo`; allowed are default, accept-edits, auto, bypass
+        mine.toml:2: "(" is not a regular expression
+        mine.toml:2: unknown placeholder in "{system_args}"; allowed are {ao}, {agent_session}, {binary}, {model}, {prompt}, {prompt_file}, {session}, {session_dir}, {system}, {system_file}, {workspace}
+        mine.toml:2: unknown variant `pigeon`, expected one of `argument`, `stdin`, `paste`, `script_file`
+        mine.toml:4: unknown variant `bored`, expected one of `active`, `ready`, `idle`, `waiting_input`, `blocked`, `exited`
+        mine.toml:4: "id" is no JSON pointer, which begins with `/`
+        mine.toml:1: unknown field `agents`, expected one of `agent`, `prompt`, `permissions`, `model`, `hooks`, `terminal`, `preflight`, `keys`
+        mine.toml:1: missing field `name`
+        "##);
+    }
+
+    #[test]
+    fn a_program_is_found_by_absolute_entries_of_path_only() {
+        let directory = tempfile::tempdir().unwrap();
+        let card = load_cards(Path::new("/none")).unwrap().find("shell").unwrap().clone();
+        let path = directory.path().join("sh");
+        fs::create_new(&path, b"", 0o600, Durability::Process).unwrap();
+        let found = |path_env: &str| find_binary(&card, OsStr::new(path_env));
+        let own = directory.path().to_str().unwrap();
+        assert_eq!(found(own), None);
+        fs::remove_file(&path).unwrap();
+        fs::create_new(&path, b"", 0o700, Durability::Process).unwrap();
+        assert_eq!(found(&format!(".::bin:{own}")), Some(path));
+        assert_eq!(found(""), None);
+    }
+}

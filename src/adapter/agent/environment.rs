@@ -61,3 +61,62 @@ fn with_first(first: &Path, path: &OsStr) -> OsString {
     }
     whole
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(caller: &[(&str, &str)], configured: &[(&str, &str)]) -> String {
+        let (session, project) = ("web-1".parse().unwrap(), "web".parse().unwrap());
+        let launch = "0123456789abcdef".parse().unwrap();
+        let identity = Identity {
+            session: &session,
+            project: &project,
+            issue: None,
+            home: Path::new("/h"),
+            launch: &launch,
+            path_first: Path::new("/h/bin"),
+        };
+        let caller = caller.iter().map(|(name, value)| (name.into(), value.into()));
+        let configured =
+            configured.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        environment(caller, &configured, &identity)
+            .iter()
+            .map(|(name, value)| {
+                format!("{}={}\n", name.to_string_lossy(), value.to_string_lossy())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_callers_marks_are_replaced_by_its_own() {
+        let caller = [
+            ("AO_SESSION", "web-9"),
+            ("AO_ISSUE", "7"),
+            ("AO_TRUST", "x"),
+            ("GIT_DIR", "/x"),
+            ("TMUX", "/x"),
+            ("TMUX_PANE", "%1"),
+            ("HOME", "/home/me"),
+            ("PATH", "/h/bin:/usr/bin:/h/bin:/bin"),
+        ];
+        let configured = [("AO_LAUNCH", "forged"), ("AO_DEMO_SCRIPT", "/s"), ("HOME", "/other")];
+        insta::assert_snapshot!(of(&caller, &configured), @r##"
+        AO_DEMO_SCRIPT=/s
+        AO_HOME=/h
+        AO_LAUNCH=0123456789abcdef
+        AO_PROJECT=web
+        AO_SESSION=web-1
+        HOME=/other
+        PATH=/h/bin:/usr/bin:/bin
+        "##);
+    }
+
+    #[test]
+    fn there_is_always_a_path() {
+        for caller in [&[("PATH", "")] as &[(&str, &str)], &[]] {
+            let all = of(caller, &[]);
+            assert!(all.contains("\nPATH=/h/bin:/usr/local/bin:/usr/bin:/bin\n"), "{all}");
+        }
+    }
+}

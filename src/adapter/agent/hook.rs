@@ -55,3 +55,101 @@ fn first_id(payload: &Value, pointers: &[String]) -> Option<String> {
         (fits && id.chars().all(plain)).then(|| id.to_owned())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapter::agent::load_cards;
+
+    fn map(event: &str, payload: &[u8]) -> Option<ActivityFact> {
+        let cards = load_cards(std::path::Path::new("/none")).unwrap();
+        map_hook(cards.find("demo").unwrap(), event, payload)
+    }
+
+    #[test]
+    fn events_mean_what_the_card_says() {
+        let mut table = String::new();
+        for (event, payload) in [
+            ("session-start", r#"{"session_id":"abc-1"}"#),
+            ("user-prompt-submit", r#"{"sessionId":"abc-1"}"#),
+            ("pre-tool-use", r#"{"tool_use_id":"t1","tool_name":"Bash"}"#),
+            ("pre-tool-use", r#"{"tool_name":"Bash"}"#),
+            ("permission-request", r#"{"tool_name":"Bash"}"#),
+            ("notification", r#"{"notification_type":"idle_prompt"}"#),
+            ("notification", r#"{"notification_type":"something else"}"#),
+            ("notification", "{}"),
+            ("stop", "{}"),
+            ("session-end", "{}"),
+        ] {
+            let fact = map(event, payload.as_bytes()).unwrap();
+            table +=
+                &format!("{event:<18} {payload}\n  {}\n", serde_json::to_string(&fact).unwrap());
+        }
+        insta::assert_snapshot!(table, @r##"
+        session-start      {"session_id":"abc-1"}
+          {"confidence":"valid","activity":"ready","source":"hook","agent_session":"abc-1","boundary":true}
+        user-prompt-submit {"sessionId":"abc-1"}
+          {"confidence":"valid","activity":"active","source":"hook","agent_session":"abc-1","boundary":true}
+        pre-tool-use       {"tool_use_id":"t1","tool_name":"Bash"}
+          {"confidence":"valid","activity":"active","source":"hook","tool":"t1"}
+        pre-tool-use       {"tool_name":"Bash"}
+          {"confidence":"valid","activity":"active","source":"hook","tool":"Bash"}
+        permission-request {"tool_name":"Bash"}
+          {"confidence":"valid","activity":"blocked","source":"hook","tool":"Bash"}
+        notification       {"notification_type":"idle_prompt"}
+          {"confidence":"valid","activity":"idle","source":"hook"}
+        notification       {"notification_type":"something else"}
+          {"confidence":"valid","activity":"waiting_input","source":"hook"}
+        notification       {}
+          {"confidence":"valid","activity":"waiting_input","source":"hook"}
+        stop               {}
+          {"confidence":"valid","activity":"idle","source":"hook","boundary":true}
+        session-end        {}
+          {"confidence":"valid","activity":"exited","source":"hook","boundary":true}
+        "##);
+        assert_eq!(map("no-such-event", b"{}"), None);
+    }
+
+    #[test]
+    fn hostile_payloads_leave_the_event_alone() {
+        let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+        let huge = format!("{{\"session_id\":\"abc\",\"x\":\"{}\"}}", "x".repeat(5 << 20));
+        let long = format!("{{\"session_id\":\"{}\"}}", "a".repeat(257));
+        for payload in [
+            "",
+            "not json",
+            "\u{0}",
+            "null",
+            "[]",
+            "{\"session_id\":7,\"tool_use_id\":{}}",
+            "{\"session_id\":\"\",\"tool_name\":\"\"}",
+            "{\"session_id\":\"--flag\"}",
+            "{\"session_id\":\"a b\"}",
+            "{\"session_id\":\"$(id)\"}",
+            "{\"session_id\":\"a\\u001b[31m\"}",
+            &deep,
+            &huge,
+            &long,
+        ] {
+            let fact = map("pre-tool-use", payload.as_bytes()).unwrap();
+            let shown = payload.chars().take(40).collect::<String>();
+            assert_eq!(fact.activity, ActivityState::Active, "{shown}");
+            assert_eq!((fact.agent_session, fact.tool), (None, None), "{shown}");
+        }
+        let fact = map("stop", b"{\"session_id\":\"\xff\"}").unwrap();
+        assert_eq!(fact.agent_session, None);
+    }
+
+    #[test]
+    fn a_case_may_say_nothing() {
+        let cards = load_cards(std::path::Path::new("/none")).unwrap();
+        let mut card = cards.find("demo").unwrap().clone();
+        let rule: EventRule =
+            toml::from_str("activity = 'exited'\nfield = '/reason'\ncases = { clear = 'none' }\n")
+                .unwrap();
+        card.hooks.events.insert("session-end".into(), rule);
+        assert_eq!(map_hook(&card, "session-end", b"{\"reason\":\"clear\"}"), None);
+        let fact = map_hook(&card, "session-end", b"{\"reason\":\"quit\"}").unwrap();
+        assert_eq!(fact.activity, ActivityState::Exited);
+    }
+}

@@ -322,3 +322,166 @@ fn fill(word: &str, values: &Values) -> OsString {
     filled.extend_from_slice(rest.as_bytes());
     OsString::from_vec(filled)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapter::agent::{Cards, load_cards};
+
+    fn cards() -> Cards {
+        load_cards(Path::new("/none")).unwrap()
+    }
+
+    fn request<'a>(card: &'a Card, prompt: Option<&'a [u8]>) -> LaunchRequest<'a> {
+        LaunchRequest {
+            card,
+            mode: card.agent.mode,
+            permission: None,
+            model: None,
+            prompt,
+            system: None,
+            session_dir: Path::new("/home/sessions/web-1"),
+            agent_session: None,
+            workspace: Path::new("/work tree"),
+        }
+    }
+
+    fn shown(invocation: &Invocation) -> String {
+        let words: Vec<_> = invocation.argv.iter().map(|word| word.to_string_lossy()).collect();
+        words.join(" ")
+    }
+
+    #[test]
+    fn shell_runs_its_prompt_from_a_file_byte_for_byte() {
+        let prompt = b"echo $(id) `x` \xff\r\n\x1b[31m".as_slice();
+        let cards = cards();
+        let invocation = render(&request(cards.find("shell").unwrap(), Some(prompt))).unwrap();
+        let file = PathBuf::from("/home/sessions/web-1/prompt.sh");
+        assert_eq!(invocation.argv, [OsStr::new("sh"), file.as_os_str()]);
+        assert_eq!(invocation.files, [(file, prompt.to_vec())]);
+        assert_eq!((invocation.stdin, invocation.paste), (Stdin::Null, None));
+    }
+
+    #[test]
+    fn shell_without_a_prompt_is_a_shell_or_nothing() {
+        let cards = cards();
+        let mut request = request(cards.find("shell").unwrap(), None);
+        let refused = render(&request).unwrap_err().to_string();
+        assert_eq!(refused, "agent `shell` needs a prompt in mode `one_shot`");
+        request.mode = Mode::Interactive;
+        let invocation = render(&request).unwrap();
+        assert_eq!((shown(&invocation).as_str(), invocation.stdin), ("sh", Stdin::Terminal));
+    }
+
+    #[test]
+    fn launch_and_resume_carry_model_permission_and_system_prompt() {
+        let cards = cards();
+        let mut request = request(cards.find("demo").unwrap(), Some(b"do {model} it"));
+        let plain = shown(&render(&request).unwrap());
+        request.model = Some("big");
+        request.permission = Some("auto");
+        request.system = Some("be kind");
+        let launch = render(&request).unwrap();
+        request.agent_session = Some("abc");
+        let resume = render(&request).unwrap();
+        let system = (PathBuf::from("/home/sessions/web-1/system.md"), b"be kind".to_vec());
+        assert_eq!((&launch.files, &resume.files), (&vec![system.clone()], &vec![system]));
+        assert_eq!((launch.resumed, resume.resumed), (false, true));
+        insta::assert_snapshot!([plain, shown(&launch), shown(&resume)].join("\n"), @r##"
+        /home/bin/ao demo-agent -- do {model} it
+        /home/bin/ao demo-agent --permission auto --model big --system-file /home/sessions/web-1/system.md -- do {model} it
+        /home/bin/ao demo-agent --resume abc --permission auto --model big --system-file /home/sessions/web-1/system.md -- do {model} it
+        "##);
+    }
+
+    #[test]
+    fn what_a_card_lacks_is_refused() {
+        let cards = cards();
+        let mut request = request(cards.find("shell").unwrap(), Some(b"true"));
+        request.permission = Some("default");
+        assert!(render(&request).is_ok());
+        request.permission = Some("bypass");
+        let permission = render(&request).unwrap_err().to_string();
+        assert_eq!(permission, "agent `shell` has no permission mode `bypass`");
+        request.permission = None;
+        request.model = Some("big");
+        let model = render(&request).unwrap_err().to_string();
+        assert_eq!(model, "agent `shell` has no choice of model");
+        let mut card = request.card.clone();
+        card.agent.interactive = None;
+        let interactive =
+            LaunchRequest { card: &card, mode: Mode::Interactive, model: None, ..request };
+        let mode = render(&interactive).unwrap_err().to_string();
+        assert_eq!(mode, "agent `shell` has no mode `interactive`");
+    }
+
+    #[test]
+    fn nul_is_refused_everywhere() {
+        let cards = cards();
+        let base = request(cards.find("demo").unwrap(), Some(b"a\0b"));
+        let cases = [
+            base,
+            LaunchRequest { prompt: None, system: Some("a\0"), ..base },
+            LaunchRequest { prompt: None, model: Some("a\0"), ..base },
+        ];
+        let told = cases.map(|request| render(&request).unwrap_err().to_string());
+        assert_eq!(
+            told,
+            ["prompt", "system prompt", "model"]
+                .map(|what| format!("the {what} contains a NUL byte"))
+        );
+    }
+
+    #[test]
+    fn a_prompt_too_long_for_an_argument_goes_to_a_file() {
+        let cards = cards();
+        let long = vec![b'x'; MAX_ARGUMENT + 1];
+        let fits = render(&request(cards.find("demo").unwrap(), Some(&long[1..]))).unwrap();
+        assert_eq!((fits.files.len(), fits.argv.last().unwrap().len()), (0, MAX_ARGUMENT));
+        let file = render(&request(cards.find("demo").unwrap(), Some(&long))).unwrap();
+        assert_eq!(
+            file.argv.last().unwrap(),
+            "Read your task from the file /home/sessions/web-1/prompt.md and carry it out."
+        );
+        assert_eq!(file.files, [(PathBuf::from("/home/sessions/web-1/prompt.md"), long)]);
+    }
+
+    #[test]
+    fn other_deliveries_leave_the_arguments_alone() {
+        let cards = cards();
+        let mut card = cards.find("demo").unwrap().clone();
+        card.prompt.system = SystemDelivery::Prepend;
+        card.prompt.delivery = Delivery::Paste;
+        let mut request = request(&card, Some(b"task"));
+        request.system = Some("role");
+        let pasted = render(&request).unwrap();
+        assert_eq!(pasted.paste.as_deref(), Some(b"role\n\ntask".as_slice()));
+        assert_eq!(shown(&pasted), "/home/bin/ao demo-agent");
+        request.agent_session = Some("abc");
+        assert_eq!(render(&request).unwrap().paste.as_deref(), Some(b"task".as_slice()));
+        let mut card = card.clone();
+        card.prompt.delivery = Delivery::Stdin;
+        let stdin = render(&LaunchRequest { card: &card, ..request }).unwrap();
+        let file = PathBuf::from("/home/sessions/web-1/prompt.md");
+        assert_eq!(stdin.stdin, Stdin::File(file.clone()));
+        assert_eq!(stdin.files, [(file, b"task".to_vec())]);
+    }
+
+    #[test]
+    fn a_system_prompt_too_long_for_its_flag_is_refused() {
+        let cards = cards();
+        let mut card = cards.find("demo").unwrap().clone();
+        card.prompt.system = SystemDelivery::Flag;
+        card.prompt.system_args = vec!["--system={system}".into()];
+        let long = "x".repeat(MAX_ARGUMENT + 1);
+        let mut request = request(&card, None);
+        request.system = Some("role {prompt}");
+        let told = shown(&render(&request).unwrap());
+        assert_eq!(told, "/home/bin/ao demo-agent --system=role {prompt}");
+        request.system = Some(&long);
+        assert_eq!(
+            render(&request).unwrap_err().to_string(),
+            "the system prompt has 102401 bytes; at most 102400 fit"
+        );
+    }
+}
