@@ -173,6 +173,14 @@ fn an_id_is_never_used_twice() {
     assert!(matches!(place.lock("web-2"), Err(StoreError::NotFound { .. })));
     assert!(matches!(place.home.load(&id("web-2")), Err(StoreError::NotFound { .. })));
     assert_eq!(place.findings("web-1"), [""; 0]);
+
+    let mut session = place.home.unarchive(&id("web-1"), SOON).unwrap();
+    session.commit(change(json!({"title": "back"}))).unwrap();
+    drop(session);
+    assert_eq!(place.home.archived_ids().unwrap(), []);
+    assert!(!place.home.load(&id("web-1")).unwrap().archived);
+    let absent = place.home.unarchive(&id("web-1"), SOON);
+    assert!(matches!(absent, Err(StoreError::NotFound { .. })));
 }
 
 #[test]
@@ -653,6 +661,104 @@ fn records_of_every_released_version_load_for_ever() {
         names.push(name);
     }
     assert_eq!(names, ["detecting.json", "full.json", "minimal.json", "unknown-keys.json"]);
+}
+
+/// What the child of the next test does; alone it does nothing.
+#[test]
+fn a_child_that_works_on_a_home() {
+    let Some(root) = std::env::var_os("AO_TEST_STORE_CHILD").map(PathBuf::from) else { return };
+    let acknowledge = |session: &LockedSession| {
+        fs::write(root.with_extension("ack"), session.record().revision.to_string()).unwrap();
+    };
+    let home = Home::open(&root).unwrap();
+    let mut session = home.create_session(&record("web-1"), "ao spawn", at(0)).unwrap();
+    acknowledge(&session);
+    for number in 0..4 {
+        let mut step = change(json!({"title": number.to_string()}));
+        // The third makes the log long enough to be rotated.
+        step.evidence = Some("x".repeat(if number == 2 { 1 << 20 } else { 10 }));
+        let before = session.record().revision;
+        if let Err(error) = session.commit(step) {
+            assert!(matches!(error, StoreError::Fs(_)), "{error:?}");
+            assert_eq!(home.load(&id("web-1")).unwrap().record.revision, before);
+            return;
+        }
+        acknowledge(&session);
+    }
+    session.archive().unwrap();
+    home.unarchive(&id("web-1"), SOON).unwrap();
+}
+
+#[test]
+fn killed_or_refused_at_any_step_nothing_acknowledged_is_lost() {
+    const POINTS: [&str; 16] = [
+        "store.lock",
+        "store.append",
+        "store.write",
+        "store.sync",
+        "store.record",
+        "store.create",
+        "store.rotate.keep",
+        "store.rotate.begin",
+        "store.archive",
+        "store.archived",
+        "store.read",
+        "fs.create",
+        "fs.write",
+        "fs.sync",
+        "fs.rename",
+        "fs.sync_directory",
+    ];
+    std::thread::scope(|scope| {
+        for action in ["kill", "error:28"] {
+            scope.spawn(move || {
+                for point in POINTS {
+                    die_at(point, 1, action);
+                    die_at(point, 3, action);
+                }
+            });
+        }
+    });
+}
+
+/// Lets a child die or fail at the `nth` passing of `point` and checks what it left.
+fn die_at(point: &str, nth: u32, action: &str) {
+    let failpoint = format!("{point}#{nth}={action}");
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join("home");
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "store::tests::a_child_that_works_on_a_home"])
+        .env("AO_TEST_STORE_CHILD", &root)
+        .env("AO_FAILPOINT", &failpoint)
+        .output()
+        .unwrap();
+    if nth == 1 && action == "kill" {
+        let signal = std::os::unix::process::ExitStatusExt::signal(&child.status);
+        assert_eq!(signal, Some(9), "{failpoint}: the child passes every point");
+    }
+    let acknowledged = fs::read_to_string(root.with_extension("ack"))
+        .map_or(0, |text| text.parse::<u64>().unwrap());
+    let home = Home::open(&root).unwrap();
+    let live = home.session_ids().unwrap();
+    let archived = home.archived_ids().unwrap();
+    let seen = [live.clone(), archived.clone()].concat();
+    assert!(seen.len() <= 1, "{failpoint}: one session, in one place");
+    assert!(!seen.is_empty() || acknowledged == 0, "{failpoint}: an acknowledged session is gone");
+    for id in &seen {
+        let loaded = home.load(id).unwrap();
+        let session = if archived.is_empty() {
+            home.lock_session(id, SOON).unwrap()
+        } else {
+            home.unarchive(id, SOON).unwrap()
+        };
+        assert_eq!(session.record(), &loaded.record, "{failpoint}: readers see what writers do");
+        assert!(loaded.record.revision >= acknowledged, "{failpoint}");
+        assert_eq!(home.verify(id).unwrap().findings, [""; 0], "{failpoint}");
+        if failpoint.contains("error") {
+            let left = |(name, _): &(String, _)| name.starts_with(".ao-tmp-");
+            assert!(!files(session.dir()).iter().any(left), "{failpoint}");
+        }
+    }
 }
 
 fn any_json() -> impl Strategy<Value = Value> {
