@@ -159,14 +159,20 @@ pub fn create_new(
 /// Opens a file of mode 0600 for appending, creating it where it is missing; never through a
 /// symbolic link.
 pub fn open_append(path: &Path) -> Result<File, FsError> {
-    OpenOptions::new()
+    let error = |source| FsError::at("open", path)(source);
+    let file = OpenOptions::new()
         .append(true)
         .read(true)
         .create(true)
         .mode(0o600)
-        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+        .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
         .open(path)
-        .map_err(FsError::at("open", path))
+        .map_err(error)?;
+    // The umask may have taken bits away.
+    if file.metadata().map_err(error)?.permissions().mode() & 0o777 != 0o600 {
+        file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(error)?;
+    }
+    Ok(file)
 }
 
 /// Creates a directory of mode 0700, its parents included, whatever the umask; one that is there

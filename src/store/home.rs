@@ -207,3 +207,95 @@ pub(crate) fn sweep(directory: &Path, now: Timestamp) {
         let _ = if metadata.is_dir() { fs::remove_tree(&path) } else { fs::remove_file(&path) };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{Permissions, set_permissions};
+
+    #[test]
+    fn a_home_that_is_not_there_is_empty_to_a_reader_and_made_for_a_writer() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("a/b");
+        let home = Home::open_read(&root).unwrap();
+        assert_eq!((home.session_ids().unwrap(), home.projects().unwrap()), (vec![], vec![]));
+        assert!(home.summaries(true).unwrap().is_empty());
+        assert!(!root.exists());
+        Home::open(&root).unwrap();
+        let names: Vec<_> = fs::names(&root).unwrap();
+        assert_eq!(names, ["archive", "format", "projects", "sessions"]);
+        assert_eq!(fs::read_text(&root.join("format")).unwrap(), "1\n");
+        Home::open(&root).unwrap();
+    }
+
+    #[test]
+    fn a_home_that_others_can_write_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("home");
+        Home::open(&root).unwrap();
+        for (path, mode) in
+            [(root.clone(), 0o720), (root.clone(), 0o702), (root.join("sessions"), 0o777)]
+        {
+            set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            for result in [Home::open(&root), Home::open_read(&root)] {
+                let Err(StoreError::Mode { mode: found, .. }) = result else {
+                    panic!("{result:?}")
+                };
+                assert_eq!(found, mode);
+            }
+            set_permissions(&path, Permissions::from_mode(0o700)).unwrap();
+        }
+        Home::open(&root).unwrap();
+    }
+
+    #[test]
+    fn a_home_of_somebody_else_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("home");
+        Home::open(&root).unwrap();
+        // Only root can give a directory away; for anybody else `/` is somebody else's.
+        let foreign = if std::os::unix::fs::chown(&root, Some(65534), None).is_ok() {
+            root
+        } else {
+            PathBuf::from("/")
+        };
+        for result in [Home::open(&foreign), Home::open_read(&foreign)] {
+            assert!(matches!(result, Err(StoreError::Owner { .. })), "{result:?}");
+        }
+    }
+
+    #[test]
+    fn a_format_that_cannot_be_read_is_not_overwritten() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("home");
+        Home::open(&root).unwrap();
+        fs::replace(&root.join("format"), b"one\n", fs::Durability::Process).unwrap();
+        assert!(matches!(Home::open(&root), Err(StoreError::Damaged { .. })));
+        assert_eq!(fs::read_text(&root.join("format")).unwrap(), "one\n");
+    }
+
+    #[test]
+    fn names_that_are_no_ids_are_not_sessions() {
+        let directory = tempfile::tempdir().unwrap();
+        let home = Home::open(&directory.path().join("home")).unwrap();
+        for name in ["web-1", "Web", ".ao-tmp-1", "a b", "-x"] {
+            fs::create_private_directories(&home.root().join("sessions").join(name)).unwrap();
+        }
+        assert_eq!(home.session_ids().unwrap(), ["web-1".parse().unwrap()]);
+    }
+
+    #[test]
+    fn the_hooks_log_is_two_files_of_one_mebibyte() {
+        let directory = tempfile::tempdir().unwrap();
+        let home = Home::open(&directory.path().join("home")).unwrap();
+        let now = Timestamp::from_millis(0);
+        home.hooks_log("two\nlines", now);
+        let path = home.root().join("hooks.log");
+        assert_eq!(fs::read_text(&path).unwrap(), "1970-01-01T00:00:00.000Z two lines\n");
+        for _ in 0..400 {
+            home.hooks_log(&"x".repeat(9000), now);
+        }
+        let size = |name: &str| fs::metadata(&home.root().join(name)).unwrap().unwrap().len();
+        assert!(size("hooks.log") <= HOOKS_LOG_LIMIT && size("hooks.1.log") <= HOOKS_LOG_LIMIT);
+    }
+}

@@ -319,3 +319,112 @@ fn gone(path: &Path) -> LockError {
 fn no_follow() -> i32 {
     rustix::fs::OFlags::NOFOLLOW.bits().cast_signed()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOON: Duration = Duration::from_secs(20);
+
+    fn lock_file() -> (tempfile::TempDir, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
+        (directory, path)
+    }
+
+    #[test]
+    fn a_lock_excludes_until_it_is_dropped_and_its_file_stays() {
+        let (_directory, path) = lock_file();
+        assert!(!is_held_shared_probe(&path).unwrap());
+        assert!(!path.exists());
+        let lock = acquire(&path, SOON).unwrap();
+        let inode = std::fs::metadata(&path).unwrap().ino();
+        assert!(is_held_shared_probe(&path).unwrap());
+        assert!(try_acquire(&path).unwrap().is_none());
+        let Err(LockError::Timeout { holder, .. }) = acquire(&path, Duration::from_millis(30))
+        else {
+            panic!("it is held")
+        };
+        assert_eq!(holder.unwrap().pid, std::process::id());
+        drop(lock);
+        assert!(!is_held_shared_probe(&path).unwrap());
+        // The thread that waited in vain may hold it for a moment.
+        drop(acquire(&path, SOON).unwrap());
+        assert_eq!(std::fs::metadata(&path).unwrap().ino(), inode);
+    }
+
+    #[test]
+    fn a_waiter_gets_the_lock_when_its_holder_lets_go() {
+        let (_directory, path) = lock_file();
+        let lock = acquire(&path, SOON).unwrap();
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| acquire(&path, SOON).map(drop));
+            drop(lock);
+            waiter.join().unwrap().unwrap();
+        });
+    }
+
+    #[test]
+    fn a_replaced_lock_file_is_locked_where_it_is() {
+        let (directory, path) = lock_file();
+        let old = acquire(&path, SOON).unwrap();
+        std::fs::rename(&path, directory.path().join("moved")).unwrap();
+        let held = acquire(&path, SOON).unwrap();
+        assert!(try_acquire(&path).unwrap().is_none());
+        drop((old, held));
+    }
+
+    #[test]
+    fn a_lock_in_a_directory_that_is_gone_is_gone() {
+        let (directory, _) = lock_file();
+        let path = directory.path().join("gone/lock");
+        assert!(matches!(acquire(&path, SOON), Err(LockError::Gone { .. })));
+        assert!(matches!(try_acquire(&path), Err(LockError::Gone { .. })));
+    }
+
+    #[test]
+    fn a_holder_that_wrote_nothing_is_named_by_the_kernel() {
+        let (_directory, path) = lock_file();
+        let lock = acquire(&path, SOON).unwrap();
+        for written in ["", "garbage", r#"{"pid":1,"pid_start":1,"command":"x","since":"x"}"#] {
+            std::fs::write(&path, written).unwrap();
+            let holder = holder_of(&path).unwrap();
+            assert_eq!((holder.pid, holder.since), (std::process::id(), None));
+        }
+        drop(lock);
+        assert_eq!(holder_of(&path), None);
+    }
+
+    #[test]
+    fn waiters_of_proc_locks_are_no_holders() {
+        let text = "1: -> FLOCK  ADVISORY  WRITE 7 08:01:42 0 EOF\n\
+                    2: POSIX  ADVISORY  WRITE 8 08:01:42 0 EOF\n\
+                    3: FLOCK  ADVISORY  READ 9 08:01:42 0 EOF\n\
+                    4: FLOCK  ADVISORY  WRITE 10 08:01:42 0 EOF\n";
+        assert_eq!(parse_locks(text, 42), Some(10));
+        assert_eq!(parse_locks(text, 43), None);
+    }
+
+    #[test]
+    fn a_child_does_not_inherit_a_lock() {
+        let (_directory, path) = lock_file();
+        let lock = acquire(&path, SOON).unwrap();
+        let mut child = std::process::Command::new("cat")
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        drop(lock);
+        let free = try_acquire(&path).unwrap().is_some();
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert!(free);
+    }
+
+    #[test]
+    fn this_file_system_has_locks() {
+        let (directory, _) = lock_file();
+        assert!(works_in(directory.path()).unwrap());
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+}

@@ -14,6 +14,8 @@ pub mod recover;
 pub mod repair;
 pub mod session;
 pub mod summary;
+#[cfg(test)]
+mod tests;
 
 pub use home::Home;
 pub use lock::{Holder, Lock, LockError};

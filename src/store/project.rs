@@ -172,7 +172,10 @@ impl Home {
     fn project_ids(&self) -> Result<Vec<ProjectId>, StoreError> {
         let names = fs::names(&self.root().join("projects"))?;
         let id = |name: &std::ffi::OsString| name.to_str()?.strip_suffix(".json")?.parse().ok();
-        Ok(names.iter().filter_map(id).collect())
+        let mut ids: Vec<ProjectId> = names.iter().filter_map(id).collect();
+        // `web-2.json` sorts before `web.json`, the ids the other way round.
+        ids.sort();
+        Ok(ids)
     }
 
     fn free_project_id(&self, folder_name: &str) -> Result<ProjectId, StoreError> {
@@ -220,5 +223,102 @@ fn object_of(project: &Project, path: &Path) -> Result<Map<String, Value>, Store
         Err(error) => {
             Err(FsError::at("write", path)(std::io::Error::other(error.to_string())).into())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOON: Duration = Duration::from_secs(20);
+
+    fn wanted(common_dir: &str) -> NewProject {
+        NewProject {
+            common_dir: common_dir.into(),
+            repo: "/src/web".into(),
+            origin: None,
+            default_branch: Some("main".to_owned()),
+            folder_name: "Web".to_owned(),
+        }
+    }
+
+    fn home() -> (tempfile::TempDir, Home) {
+        let directory = tempfile::tempdir().unwrap();
+        let home = Home::open(&directory.path().join("home")).unwrap();
+        (directory, home)
+    }
+
+    fn register(home: &Home, common_dir: &str) -> (Project, bool) {
+        home.register_project(wanted(common_dir), SOON, Timestamp::from_millis(0)).unwrap()
+    }
+
+    #[test]
+    fn a_repository_is_one_project_and_two_of_a_name_are_two() {
+        let (_directory, home) = home();
+        let (first, made) = register(&home, "/src/web/.git");
+        assert_eq!((first.id.as_str(), made), ("web", true));
+        assert_eq!(register(&home, "/src/web/.git"), (first.clone(), false));
+        let (second, _) = register(&home, "/other/web/.git");
+        assert_eq!(second.id.as_str(), "web-2");
+        assert_eq!(home.projects().unwrap(), [first.clone(), second.clone()]);
+        let found = home.find_project_by_common_dir(Path::new("/other/web/.git")).unwrap();
+        assert_eq!(found, Some(second));
+        home.remove_project(&first.id, SOON).unwrap();
+        assert!(matches!(home.project(&first.id), Err(StoreError::NoProject { .. })));
+        assert!(matches!(home.remove_project(&first.id, SOON), Err(StoreError::NoProject { .. })));
+    }
+
+    #[test]
+    fn many_registrations_at_once_make_one_project_and_counters_do_not_repeat() {
+        let (_directory, home) = home();
+        let counters: std::collections::BTreeSet<u64> = std::thread::scope(|scope| {
+            let next = || {
+                let (project, _) = register(&home, "/src/web/.git");
+                let counted = home.update_project(&project.id, SOON, |p| p.counter += 1);
+                counted.unwrap().counter
+            };
+            let threads: Vec<_> = (0..16).map(|_| scope.spawn(next)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(counters, (1..=16).collect());
+        assert_eq!(home.projects().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn keys_of_a_newer_version_survive_an_update() {
+        let (_directory, home) = home();
+        let (project, _) = register(&home, "/src/web/.git");
+        let path = home.project_path(&project.id);
+        let text = fs::read_text(&path).unwrap().replacen('{', "{\n  \"zeta\": 1.50,", 1);
+        fs::replace(&path, text.as_bytes(), Durability::Process).unwrap();
+        home.update_project(&project.id, SOON, |p| {
+            p.approvals.insert("hash".to_owned(), serde_json::json!({"sha256": "ab"}));
+        })
+        .unwrap();
+        assert!(fs::read_text(&path).unwrap().contains("\"zeta\": 1.50"));
+        assert_eq!(home.project(&project.id).unwrap().approvals.len(), 1);
+    }
+
+    #[test]
+    fn a_damaged_project_is_named() {
+        let (_directory, home) = home();
+        let (project, _) = register(&home, "/src/web/.git");
+        let path = home.project_path(&project.id);
+        for bad in ["", "{}", "[]", "{\"schema\":1"] {
+            fs::replace(&path, bad.as_bytes(), Durability::Process).unwrap();
+            let result = home.project(&project.id);
+            assert!(matches!(result, Err(StoreError::Damaged { .. })), "{result:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_is_not_utf_8_is_an_error() {
+        use std::os::unix::ffi::OsStrExt;
+        let (_directory, home) = home();
+        let mut new = wanted("/src/web/.git");
+        new.repo = Path::new(std::ffi::OsStr::from_bytes(b"/src/\xff")).to_owned();
+        let result = home.register_project(new, SOON, Timestamp::from_millis(0));
+        assert!(matches!(result, Err(StoreError::Fs(_))), "{result:?}");
+        assert_eq!(home.projects().unwrap(), []);
     }
 }

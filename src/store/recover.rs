@@ -144,9 +144,9 @@ pub(crate) fn read_record(directory: &Path, id: &SessionId) -> Result<Stored, St
         Err(StoreError::Damaged { why, .. }) => return Ok(Stored::Bad(why)),
         Err(error) => return Err(error),
     };
-    let document = match Document::parse(&bytes) {
-        Ok(document) => Document::from_map(document.as_map().clone()),
-        Err(error) => return Ok(Stored::Bad(in_full(&error))),
+    let document = match serde_json::from_slice(&bytes) {
+        Ok(object) => Document::from_map(object),
+        Err(error) => return Ok(Stored::Bad(error.to_string())),
     };
     match view(&document, id) {
         Ok(record) => Ok(Stored::Good { bytes, document, record: Box::new(record) }),

@@ -144,6 +144,24 @@ impl Home {
         }
     }
 
+    /// Brings a session back from the archive, and returns it locked.
+    pub fn unarchive(
+        &self,
+        id: &SessionId,
+        timeout: Duration,
+    ) -> Result<LockedSession, StoreError> {
+        let directory = self.archive_dir(id);
+        if fs::metadata(&directory)?.is_none() {
+            return Err(StoreError::NotFound { id: id.clone() });
+        }
+        home::check_directory(&directory)?;
+        let lock = lock::acquire(&directory.join("lock"), timeout)?;
+        let mut session = self.recover(id, directory, lock)?;
+        session.move_to(&self.session_dir(id))?;
+        session.directory = self.session_dir(id);
+        Ok(session)
+    }
+
     /// Creates a session with `record` as revision 1, all of it or nothing, and returns it
     /// locked. Its id may not exist, live or archived.
     pub fn create_session(
