@@ -172,7 +172,12 @@ mod tests {
                 )
             })
             .collect();
-        insta::assert_snapshot!(shown.join("\n"));
+        insta::assert_snapshot!(shown.join("\n"), @r#"
+        /srv/repo Some("main") locked=None prunable=false
+        /srv/detached None locked=None prunable=true
+        /srv/größe Some("größe") locked=None prunable=false
+        /srv/with space Some("ao/web-1") locked=Some("ao:web-1") prunable=false
+        "#);
         assert!(entries.iter().all(|entry| entry.head.as_ref().is_some_and(|sha| sha.len() == 40)));
     }
 
