@@ -224,7 +224,8 @@ fn a_killed_add_is_taken_back_wherever_it_was() {
         let args = ["worktree", "add", "--no-checkout", "--lock", "--reason", "ao:web-1"];
         let rest = ["--no-track", "-b", "ao/web-1", "--", path, &new.base_sha];
         let command = Cmd::new("git").args(args).args(rest).cwd(&place.repo.main);
-        // Killed at once where it overstays; git takes some three milliseconds.
+        // With its group: `git branch`, its child, would make the branch after the end of git.
+        let command = command.own_group();
         let _ = command.deadline(Duration::from_micros(100 * delay)).output();
         undo_add(&place.repo, &new).unwrap();
         let entries = plain(&place.repo.main, &["worktree", "list"]);
