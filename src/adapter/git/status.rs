@@ -9,6 +9,7 @@ use super::command::{git, read, run};
 use super::entry::{linked_admin, settled};
 use super::{GitError, Repository, discover};
 use crate::adapter::clock::Deadline;
+use crate::adapter::cmd::Cmd;
 use crate::adapter::fs;
 use crate::model::record::WorkspaceHandle;
 
@@ -102,6 +103,15 @@ pub(super) fn files(
         "--no-ahead-behind",
     ]);
     parse_status(&read(&command, "git status")?.stdout)
+}
+
+/// Returns the tracked files whose changes git was told not to look for.
+pub(super) fn assumed_unchanged(command: Cmd) -> Result<Vec<Vec<u8>>, GitError> {
+    let output = read(&command.args(["ls-files", "-v", "-z"]), "git ls-files")?;
+    let lines = output.stdout.split(|byte| *byte == 0);
+    // A lower-case letter is the mark; the name follows a space.
+    let marked = lines.filter(|line| line.first().is_some_and(u8::is_ascii_lowercase));
+    Ok(marked.filter_map(|line| line.get(2..)).map(<[u8]>::to_vec).collect())
 }
 
 /// Returns how many commits `base` has alone, and how many the worktree has.

@@ -245,6 +245,83 @@ fn a_killed_add_is_taken_back_wherever_it_was() {
 }
 
 #[test]
+fn undoing_never_takes_what_was_there_before_or_after() {
+    let place = Place::new();
+    plain(&place.repo.main, &["branch", "feat"]);
+    let base = place.new_worktree("web-1");
+    let mut new = NewWorktree { branch: Some(branch("feat")), create_branch: false, ..base };
+    begin_add(&place.repo, &new).unwrap();
+    undo_add(&place.repo, &new).unwrap();
+    assert_eq!(plain(&place.repo.main, &["branch", "-a"]), "  feat\n* main");
+
+    // A power cut empties the file that names a live worktree.
+    let handle = place.add(&new);
+    std_fs::write(handle.path.join("work"), "x").unwrap();
+    std_fs::write(place.repo.common_dir.join("worktrees/web-1/gitdir"), "").unwrap();
+    undo_add(&place.repo, &new).unwrap();
+    assert!(handle.path.join("work").exists());
+    assert_eq!(place.kept(&handle, "web-1"), ["not registered by git: no entry names it"]);
+
+    new.path = place.root().join("strange");
+    std_fs::create_dir_all(new.path.join("sub")).unwrap();
+    let kept = undo_add(&place.repo, &new).unwrap();
+    assert_eq!(kept, [format!("kept {}: git has not registered it", new.path.display())]);
+}
+
+#[test]
+fn two_worktrees_on_one_branch_are_a_conflict() {
+    let place = Place::new();
+    let new = place.new_worktree("web-1");
+    begin_add(&place.repo, &new).unwrap();
+    checkout(&place.repo, &new).unwrap();
+    plain(&place.repo.main, &["worktree", "add", "-q", "--force", "../twin", "ao/web-1"]);
+    let error = finish_add(&place.repo, &new).unwrap_err();
+    assert!(matches!(error, GitError::BranchElsewhere { .. }), "{error}");
+    let done = undo_add(&place.repo, &new).unwrap();
+    assert!(done[2].starts_with("kept branch ao/web-1: it is checked out in "), "{done:?}");
+    assert!(!new.path.exists());
+}
+
+#[test]
+fn a_detached_worktree_goes_without_a_branch() {
+    let place = Place::new();
+    let new = NewWorktree { branch: None, create_branch: false, ..place.new_worktree("web-1") };
+    let handle = place.add(&new);
+    assert_eq!(status(&handle, MINUTE).unwrap().branch, None);
+    let assessment = assess(&handle, &session("web-1"), &place.root(), &[], MINUTE);
+    assert_eq!(assessment, Assessment::Removable { branch_deletable: false });
+    remove(&place.repo, &handle, &session("web-1"), &place.root()).unwrap();
+    assert_eq!(delete_branch(&place.repo, &handle, false).unwrap(), BranchFate::Absent);
+    restore_worktree(&place.repo, &handle, &session("web-1")).unwrap();
+    assert!(handle.path.join("a.txt").exists());
+}
+
+#[test]
+fn a_real_rebase_and_changes_hidden_from_git_are_kept_and_preserved() {
+    let place = Place::new();
+    let handle = place.add(&place.new_worktree("web-1"));
+    let path = &handle.path;
+    std_fs::write(path.join("a.txt"), "hidden\n").unwrap();
+    plain(path, &["update-index", "--assume-unchanged", "a.txt"]);
+    assert_eq!(plain(path, &["status", "--porcelain"]), "");
+    let reason = "could not tell: marked assume-unchanged: 1";
+    assert_eq!(place.kept(&handle, "web-1"), [reason]);
+    let preserved = preserve(&handle, &session("web-1"), &[]).unwrap();
+    assert_eq!(plain(path, &["show", &format!("{}:a.txt", preserved.sha)]), "hidden");
+    plain(path, &["update-index", "--no-assume-unchanged", "a.txt"]);
+
+    plain(path, &["commit", "-qam", "ours"]);
+    std_fs::write(place.repo.main.join("a.txt"), "theirs\n").unwrap();
+    plain(&place.repo.main, &["commit", "-qam", "theirs"]);
+    assert!(!plain_output(path, &["rebase", "-q", "main"]).success());
+    assert_eq!(place.kept(&handle, "web-1"), ["1 uncommitted file", "a rebase is in progress"]);
+    assert_eq!(status(&handle, MINUTE).unwrap().conflicted, 1);
+    let preserved = preserve(&handle, &session("web-1"), &[]).unwrap();
+    let parents = plain(path, &["show", "-s", "--format=%P", &preserved.sha]);
+    assert_eq!(parents.split(' ').count(), 2, "where it stands and where it came from");
+}
+
+#[test]
 fn a_half_written_entry_no_longer_breaks_the_repository() {
     for mark in ["initializing", "ao:web-1"] {
         let place = Place::new();
@@ -431,6 +508,35 @@ fn deleted_and_moved_worktrees_are_told_apart() {
     assert_eq!(place.kept(&handle, "web-1"), ["gone"]);
     restore_worktree(&place.repo, &handle, &session("web-1")).unwrap();
     assert!(handle.path.join("a.txt").exists());
+}
+
+#[test]
+fn a_moved_repository_leaves_its_worktrees_alone() {
+    let place = Place::new();
+    let handle = place.add(&place.new_worktree("web-1"));
+    std_fs::rename(&place.repo.main, place.repo.main.with_file_name("elsewhere")).unwrap();
+    let reason = format!("could not tell: {} does not exist", place.repo.main.display());
+    assert_eq!(place.kept(&handle, "web-1"), [reason]);
+    assert!(matches!(status(&handle, MINUTE), Err(GitError::Gone { .. })));
+    assert!(remove(&place.repo, &handle, &session("web-1"), &place.root()).is_err());
+    assert!(handle.path.join("a.txt").exists());
+}
+
+#[test]
+fn an_interrupted_checkout_is_taken_back() {
+    let place = Place::new();
+    let new = place.new_worktree("web-1");
+    begin_add(&place.repo, &new).unwrap();
+    // Files are written before the index that knows them.
+    std_fs::write(new.path.join("a.txt"), "on").unwrap();
+    std_fs::write(place.repo.common_dir.join("worktrees/web-1/index.lock"), "").unwrap();
+    assert!(checkout(&place.repo, &new).is_err());
+    undo_add(&place.repo, &new).unwrap();
+    assert!(!new.path.exists());
+    assert!(!place.repo.common_dir.join("ao-trash").join("web-1").exists());
+    place.add(&new);
+    let again = checkout(&place.repo, &new);
+    assert!(matches!(again, Err(GitError::PathOccupied { .. })), "never over an agent's work");
 }
 
 #[test]

@@ -68,7 +68,8 @@ pub fn begin_add(repo: &Repository, new: &NewWorktree) -> Result<(), GitError> {
 fn add_command(repo: &Repository, new: &NewWorktree) -> crate::adapter::cmd::Cmd {
     let command = repo
         .git()
-        .args(["-c", "core.fsync=all", "worktree", "add", "--no-checkout", "--lock"])
+        .args(["-c", "core.fsync=all", "-c", "worktree.useRelativePaths=false"])
+        .args(["worktree", "add", "--no-checkout", "--lock"])
         .args(["--reason", &format!("ao:{}", new.session)]);
     // Without `--no-track` git writes the shared configuration, and fails where another does.
     let (flags, start) = match (&new.branch, new.create_branch) {
@@ -112,8 +113,8 @@ fn refuse_visible_place(repo: &Repository, path: &Path) -> Result<(), GitError> 
 pub fn checkout(repo: &Repository, new: &NewWorktree) -> Result<(), GitError> {
     let admin = own_admin(repo, new)?;
     if !admin.is_being_made_for(new.session.as_str()) {
-        let path = new.path.clone();
-        return Err(GitError::Locked { path, reason: admin.locked.unwrap_or_default() });
+        // Finished, and in use: what follows would overwrite an agent's work.
+        return Err(GitError::PathOccupied { path: new.path.clone() });
     }
     // What `git worktree add` itself runs; nobody has worked here yet.
     let reset = git(&new.path).deadline(LONG).env("GIT_OPTIONAL_LOCKS", "1");
