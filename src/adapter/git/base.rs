@@ -161,7 +161,13 @@ impl Repository {
 
     /// Returns a git command about this repository as a whole.
     pub(super) fn git(&self) -> Cmd {
-        git(self.seat())
+        let command = git(self.seat());
+        if self.bare {
+            // Said, not found: `safe.bareRepository=explicit` refuses to look for one.
+            command.arg("--git-dir").arg(&self.common_dir)
+        } else {
+            command
+        }
     }
 
     /// Returns the commit that `name` means, `None` where it means none.

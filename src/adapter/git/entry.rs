@@ -7,7 +7,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::command::{git, read};
+use super::command::read;
 use super::{GitError, Repository};
 use crate::adapter::fs::{self, FsError};
 
@@ -31,7 +31,7 @@ pub struct WorktreeEntry {
 impl Repository {
     /// Returns all worktrees, the main one first.
     pub fn worktrees(&self) -> Result<Vec<WorktreeEntry>, GitError> {
-        let command = git(self.seat()).args(["worktree", "list", "--porcelain", "-z"]);
+        let command = self.git().args(["worktree", "list", "--porcelain", "-z"]);
         parse_list(&read(&command, "git worktree list")?.stdout)
     }
 
@@ -44,7 +44,7 @@ impl Repository {
     pub(super) fn admins(&self) -> Result<Vec<Admin>, GitError> {
         let root = self.admin_root();
         let names = fs::names(&root)?;
-        names.into_iter().map(|name| Admin::load(&root, name).map_err(Into::into)).collect()
+        names.into_iter().map(|name| Ok(Admin::load(&root.join(name))?)).collect()
     }
 
     /// Returns the entry that registers `path`.
@@ -71,13 +71,14 @@ pub(super) struct Admin {
 }
 
 impl Admin {
-    fn load(root: &Path, name: OsString) -> Result<Self, FsError> {
-        let dir = root.join(&name);
+    /// Reads the entry in `dir`, whatever is missing of it.
+    pub(super) fn load(dir: &Path) -> Result<Self, FsError> {
         let text = |file: &str| fs::read_optional(&dir.join(file));
-        let gitdir = text("gitdir")?.and_then(|bytes| parse_gitdir(&dir, &bytes));
+        let gitdir = text("gitdir")?.and_then(|bytes| parse_gitdir(dir, &bytes));
         let locked = text("locked")?.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned());
         let bricked = text("commondir")?.is_some_and(|bytes| bytes.trim_ascii().is_empty());
-        Ok(Self { name, worktree: gitdir, locked, bricked, dir })
+        let name = dir.file_name().unwrap_or_default().to_owned();
+        Ok(Self { name, dir: dir.to_owned(), worktree: gitdir, locked, bricked })
     }
 
     /// Returns whether the lock on it is the one `ao` puts there while `session` is being made.
@@ -172,7 +173,12 @@ mod tests {
                 )
             })
             .collect();
-        insta::assert_snapshot!(shown.join("\n"));
+        insta::assert_snapshot!(shown.join("\n"), @r#"
+        /srv/repo Some("main") locked=None prunable=false
+        /srv/detached None locked=None prunable=true
+        /srv/größe Some("größe") locked=None prunable=false
+        /srv/with space Some("ao/web-1") locked=Some("ao:web-1") prunable=false
+        "#);
         assert!(entries.iter().all(|entry| entry.head.as_ref().is_some_and(|sha| sha.len() == 40)));
     }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::command::{LONG, git, read, run};
 use super::entry::linked_admin;
-use super::status::verify;
+use super::status::{assumed_unchanged, verify};
 use super::verdict::kept_ignored;
 use super::{GitError, Repository, discover};
 use crate::adapter::clock::Deadline;
@@ -86,6 +86,7 @@ fn write_tree(
     if fs::metadata(&git_dir.join("index"))?.is_none() && has_head(path)? {
         read(&index.git(path).args(["read-tree", "HEAD"]), "git read-tree")?;
     }
+    see_everything(path, index)?;
     let add = |flags: &[&str]| {
         let command = index.git(path).args(["-c", "advice.addEmbeddedRepo=false", "add"]);
         command.args(flags)
@@ -105,6 +106,18 @@ fn write_tree(
     }
     refuse_nested(path, index)?;
     Ok(read(&index.git(path).arg("write-tree"), "git write-tree")?.text())
+}
+
+/// Takes the marks off that make git pass over changes.
+fn see_everything(path: &Path, index: &TemporaryIndex) -> Result<(), GitError> {
+    let marked = assumed_unchanged(index.git(path))?;
+    if marked.is_empty() {
+        return Ok(());
+    }
+    let command = index.git(path).args(["update-index", "--no-assume-unchanged", "-z", "--stdin"]);
+    let mut list = marked.join(&0);
+    list.push(0);
+    read(&command.stdin(list), "git update-index").map(|_| ())
 }
 
 /// A repository inside is stored as the name of its commit, its files not at all.

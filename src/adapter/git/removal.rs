@@ -64,10 +64,15 @@ pub fn remove(
         verify(repo, handle)?;
         bury(root, path, session)?;
     }
+    let trash = buried(root, session)?.pop();
     if let Some(admin) = admin {
-        park(repo, &admin, session.as_str())?;
+        let parked = park(repo, &admin, session.as_str())?;
+        if trash.is_none() {
+            // Nothing is left that it could be brought back for.
+            fs::remove_tree(&parked)?;
+        }
     }
-    Ok(Removed { trash: buried(root, session)?.pop() })
+    Ok(Removed { trash })
 }
 
 fn refuse_locked(admin: &Admin, path: &Path, session: &SessionId) -> Result<(), GitError> {
@@ -235,7 +240,7 @@ fn unbury(
 ) -> Result<(), GitError> {
     let admin = linked_admin(tree)?.unwrap_or_default();
     if fs::metadata(&admin)?.is_none() {
-        let Some(entry) = parked(repo, session.as_str())?.pop() else {
+        let Some(entry) = whole_entry(repo, handle, session)? else {
             return unbury_without_entry(repo, handle, session, tree);
         };
         restore_branch(repo, handle, &entry)?;
@@ -251,6 +256,23 @@ fn unbury(
         fs::sync_directory(parent)?;
     }
     verify(repo, handle)
+}
+
+/// Returns the latest entry in the trash that registered the worktree and is not half-written.
+fn whole_entry(
+    repo: &Repository,
+    handle: &WorkspaceHandle,
+    session: &SessionId,
+) -> Result<Option<PathBuf>, GitError> {
+    for entry in parked(repo, session.as_str())?.into_iter().rev() {
+        let admin = Admin::load(&entry)?;
+        let head = fs::read_optional(&entry.join("HEAD"))?.unwrap_or_default();
+        let registers = admin.worktree.as_deref() == Some(settled(&handle.path).as_path());
+        if registers && !admin.bricked && !head.is_empty() {
+            return Ok(Some(entry));
+        }
+    }
+    Ok(None)
 }
 
 /// Makes the branch again where `ao` deleted it after the removal, from the entry's own log.

@@ -9,6 +9,7 @@ use super::command::{git, read, run};
 use super::entry::{linked_admin, settled};
 use super::{GitError, Repository, discover};
 use crate::adapter::clock::Deadline;
+use crate::adapter::cmd::Cmd;
 use crate::adapter::fs;
 use crate::model::record::WorkspaceHandle;
 
@@ -104,6 +105,15 @@ pub(super) fn files(
     parse_status(&read(&command, "git status")?.stdout)
 }
 
+/// Returns the tracked files whose changes git was told not to look for.
+pub(super) fn assumed_unchanged(command: Cmd) -> Result<Vec<Vec<u8>>, GitError> {
+    let output = read(&command.args(["ls-files", "-v", "-z"]), "git ls-files")?;
+    let lines = output.stdout.split(|byte| *byte == 0);
+    // A lower-case letter is the mark; the name follows a space.
+    let marked = lines.filter(|line| line.first().is_some_and(u8::is_ascii_lowercase));
+    Ok(marked.filter_map(|line| line.get(2..)).map(<[u8]>::to_vec).collect())
+}
+
 /// Returns how many commits `base` has alone, and how many the worktree has.
 fn distance(path: &Path, base: &str, deadline: Deadline) -> Result<(u32, u32), GitError> {
     const WHAT: &str = "git rev-list";
@@ -175,7 +185,17 @@ mod tests {
     fn a_captured_status_is_counted() {
         let bytes = include_bytes!("../../../fixtures/git/2.47/status.txt");
         let (status, untracked) = parse_status(bytes).unwrap();
-        insta::assert_debug_snapshot!(status);
+        let expected = WorktreeStatus {
+            branch: Some("side".to_owned()),
+            head: "08f4aa0b58af1604553ba013905c22b88491d24b".to_owned(),
+            staged: 3,
+            unstaged: 1,
+            untracked: 2,
+            conflicted: 1,
+            changed: 4,
+            ..WorktreeStatus::default()
+        };
+        assert_eq!(status, expected);
         assert_eq!(untracked, [PathBuf::from("new\nfile"), PathBuf::from("new dir/")]);
     }
 

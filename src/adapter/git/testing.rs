@@ -1,1 +1,761 @@
+//! Real repositories in temporary directories.
+#![expect(clippy::disallowed_methods, reason = "arranges files for tests")]
 
+use std::fs as std_fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use super::*;
+use crate::adapter::clock::{self, Deadline};
+use crate::adapter::cmd::Cmd;
+use crate::model::id::{BranchName, SessionId};
+use crate::model::record::WorkspaceHandle;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A repository with two commits, and a root for its worktrees.
+struct Place {
+    directory: tempfile::TempDir,
+    repo: Repository,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self::with(&[])
+    }
+
+    fn with(init: &[&str]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let top = std_fs::canonicalize(directory.path()).unwrap().join("my repo");
+        std_fs::create_dir(&top).unwrap();
+        plain(&top, &[&["init", "-q", "-b", "main"], init].concat());
+        for (name, value) in
+            [("user.name", "t"), ("user.email", "t@example.org"), ("commit.gpgsign", "false")]
+        {
+            plain(&top, &["config", name, value]);
+        }
+        std_fs::write(top.join("a.txt"), "one\n").unwrap();
+        std_fs::write(top.join(".gitignore"), ".env*\nbuild/\n").unwrap();
+        plain(&top, &["add", "."]);
+        plain(&top, &["commit", "-qm", "first"]);
+        let repo = discover(&top).unwrap();
+        Self { directory, repo }
+    }
+
+    fn root(&self) -> PathBuf {
+        std_fs::canonicalize(self.directory.path()).unwrap().join("root")
+    }
+
+    fn new_worktree(&self, id: &str) -> NewWorktree {
+        NewWorktree {
+            path: self.root().join(id),
+            branch: Some(format!("ao/{id}").parse().unwrap()),
+            create_branch: true,
+            base_sha: self.repo.base(None).unwrap().sha,
+            session: id.parse().unwrap(),
+        }
+    }
+
+    fn add(&self, new: &NewWorktree) -> WorkspaceHandle {
+        begin_add(&self.repo, new).unwrap();
+        checkout(&self.repo, new).unwrap();
+        finish_add(&self.repo, new).unwrap();
+        self.handle(new)
+    }
+
+    fn handle(&self, new: &NewWorktree) -> WorkspaceHandle {
+        WorkspaceHandle {
+            path: new.path.clone(),
+            repo: self.repo.main.clone(),
+            branch: new.branch.clone(),
+            branch_created: new.create_branch,
+            base_ref: Some("main".into()),
+            base_sha: Some(new.base_sha.clone()),
+            owned: true,
+        }
+    }
+
+    /// Returns the reasons to keep the worktree, as a person reads them.
+    fn kept(&self, handle: &WorkspaceHandle, id: &str) -> Vec<String> {
+        match assess(handle, &session(id), &self.root(), &[".env*".into()], MINUTE) {
+            Assessment::Keep(reasons) => reasons.iter().map(ToString::to_string).collect(),
+            Assessment::Removable { .. } => Vec::new(),
+            Assessment::Gone => vec!["gone".into()],
+        }
+    }
+}
+
+fn session(id: &str) -> SessionId {
+    id.parse().unwrap()
+}
+
+fn branch(name: &str) -> BranchName {
+    name.parse().unwrap()
+}
+
+/// Runs git as a person would, with an empty configuration.
+fn plain(directory: &Path, args: &[&str]) -> String {
+    let output = plain_output(directory, args);
+    assert!(output.success(), "git {args:?}: {}", output.stderr);
+    output.text()
+}
+
+fn plain_output(directory: &Path, args: &[&str]) -> crate::adapter::cmd::Output {
+    Cmd::new("git")
+        .args(args.iter().copied())
+        .cwd(directory)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_SYSTEM", "/dev/null")
+        .env("LC_ALL", "C")
+        .deadline(MINUTE)
+        .output()
+        .unwrap()
+}
+
+fn tree(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in std_fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(tree(&path));
+        } else {
+            found.push((path.clone(), std_fs::read(&path).unwrap()));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn the_repository_is_the_same_from_everywhere_inside() {
+    let place = Place::new();
+    let handle = place.add(&place.new_worktree("web-1"));
+    let from_worktree = discover(&handle.path).unwrap();
+    assert_eq!(from_worktree.common_dir, place.repo.common_dir);
+    assert_eq!(from_worktree.main, place.repo.main);
+    assert_eq!(from_worktree.toplevel.as_deref(), Some(handle.path.as_path()));
+    assert_eq!(place.repo.lock_path(), place.repo.main.join(".git/ao.lock"));
+    let nowhere = discover(place.directory.path());
+    assert!(matches!(nowhere, Err(GitError::NotARepository { .. })), "{nowhere:?}");
+}
+
+#[test]
+fn a_bare_repository_has_worktrees_too() {
+    let place = Place::new();
+    let bare = place.root().join("bare.git");
+    std_fs::create_dir_all(place.root()).unwrap();
+    plain(&place.repo.main, &["clone", "-q", "--bare", ".", bare.to_str().unwrap()]);
+    let repo = discover(&bare).unwrap();
+    assert_eq!((repo.bare, repo.main.as_path()), (true, bare.as_path()));
+    let place = Place { directory: place.directory, repo };
+    let handle = place.add(&place.new_worktree("web-1"));
+    let inner = discover(&handle.path).unwrap();
+    assert_eq!((inner.bare, inner.main.as_path()), (true, bare.as_path()));
+    assert_eq!(place.kept(&handle, "web-1"), [] as [&str; 0]);
+}
+
+#[test]
+fn formats_that_libgit2_refuses_work_all_the_same() {
+    for init in [&["--object-format=sha256"][..], &["--ref-format=reftable"]] {
+        if version().unwrap() < (2, 45) {
+            continue;
+        }
+        let place = Place::with(init);
+        let handle = place.add(&place.new_worktree("web-1"));
+        let status = status(&handle, MINUTE).unwrap();
+        assert_eq!((status.ahead, status.dirty()), (Some(0), false), "{init:?}");
+        std_fs::write(handle.path.join("new"), "x").unwrap();
+        assert_eq!(place.kept(&handle, "web-1"), ["1 untracked file"], "{init:?}");
+        let preserved = preserve(&handle, &session("web-1"), &[]).unwrap();
+        remove(&place.repo, &handle, &session("web-1"), &place.root()).unwrap();
+        let fate = delete_branch(&place.repo, &handle, true).unwrap();
+        assert!(matches!(fate, BranchFate::Deleted { .. }), "{fate:?}");
+        assert_eq!(plain(&place.repo.main, &["show", &format!("{}:new", preserved.sha)]), "x");
+    }
+}
+
+#[test]
+fn many_worktrees_at_once_beside_a_stranger() {
+    let place = Place::new();
+    let lock = Mutex::new(());
+    let locked = |work: &dyn Fn() -> Result<(), GitError>| {
+        let _guard = lock.lock().unwrap();
+        work()
+    };
+    std::thread::scope(|scope| {
+        let stranger = scope.spawn(|| {
+            for number in 0..5 {
+                let path = format!("../theirs-{number}");
+                plain_output(&place.repo.main, &["worktree", "add", "-q", "--detach", &path]);
+                plain_output(&place.repo.main, &["worktree", "remove", "--force", &path]);
+                plain_output(&place.repo.main, &["worktree", "prune"]);
+            }
+        });
+        let adders: Vec<_> = (0..20)
+            .map(|number| {
+                let (place, locked) = (&place, &locked);
+                scope.spawn(move || {
+                    let new = place.new_worktree(&format!("web-{number}"));
+                    locked(&|| begin_add(&place.repo, &new))?;
+                    checkout(&place.repo, &new)?;
+                    locked(&|| finish_add(&place.repo, &new))
+                })
+            })
+            .collect();
+        for adder in adders {
+            adder.join().unwrap().unwrap();
+        }
+        stranger.join().unwrap();
+    });
+    let ours = place.repo.worktrees().unwrap();
+    let ours = ours.iter().filter(|e| e.branch.as_deref().is_some_and(|b| b.starts_with("ao/")));
+    assert_eq!(ours.clone().count(), 20);
+    assert!(ours.clone().all(|entry| entry.locked.is_none() && entry.path.join("a.txt").exists()));
+}
+
+#[test]
+fn a_killed_add_is_taken_back_wherever_it_was() {
+    let place = Place::new();
+    let new = place.new_worktree("web-1");
+    std_fs::create_dir_all(place.root()).unwrap();
+    for delay in 0..50 {
+        let path = new.path.to_str().unwrap();
+        let args = ["worktree", "add", "--no-checkout", "--lock", "--reason", "ao:web-1"];
+        let rest = ["--no-track", "-b", "ao/web-1", "--", path, &new.base_sha];
+        let command = Cmd::new("git").args(args).args(rest).cwd(&place.repo.main);
+        // With its group: `git branch`, its child, would make the branch after the end of git.
+        let command = command.own_group();
+        let _ = command.deadline(Duration::from_micros(100 * delay)).output();
+        undo_add(&place.repo, &new).unwrap();
+        let entries = plain(&place.repo.main, &["worktree", "list"]);
+        assert_eq!(entries.lines().count(), 1, "{entries}");
+        assert_eq!(plain(&place.repo.main, &["branch", "-a"]), "* main");
+        assert!(!new.path.exists());
+    }
+    undo_add(&place.repo, &new).unwrap();
+    let handle = place.add(&new);
+    undo_add(&place.repo, &new).unwrap();
+    assert!(!handle.path.exists(), "finished, but nothing in it");
+    place.add(&new);
+    std_fs::write(handle.path.join("work"), "x").unwrap();
+    let kept = undo_add(&place.repo, &new).unwrap();
+    assert_eq!(kept, [format!("kept {}: 1 untracked file", handle.path.display())]);
+    assert!(handle.path.join("work").exists());
+}
+
+#[test]
+fn undoing_never_takes_what_was_there_before_or_after() {
+    let place = Place::new();
+    plain(&place.repo.main, &["branch", "feat"]);
+    let base = place.new_worktree("web-1");
+    let mut new = NewWorktree { branch: Some(branch("feat")), create_branch: false, ..base };
+    begin_add(&place.repo, &new).unwrap();
+    undo_add(&place.repo, &new).unwrap();
+    assert_eq!(plain(&place.repo.main, &["branch", "-a"]), "  feat\n* main");
+
+    // A power cut empties the file that names a live worktree.
+    let handle = place.add(&new);
+    std_fs::write(handle.path.join("work"), "x").unwrap();
+    std_fs::write(place.repo.common_dir.join("worktrees/web-1/gitdir"), "").unwrap();
+    undo_add(&place.repo, &new).unwrap();
+    assert!(handle.path.join("work").exists());
+    assert_eq!(place.kept(&handle, "web-1"), ["not registered by git: no entry names it"]);
+
+    new.path = place.root().join("strange");
+    std_fs::create_dir_all(new.path.join("sub")).unwrap();
+    let kept = undo_add(&place.repo, &new).unwrap();
+    assert_eq!(kept, [format!("kept {}: git has not registered it", new.path.display())]);
+}
+
+#[test]
+fn two_worktrees_on_one_branch_are_a_conflict() {
+    let place = Place::new();
+    let new = place.new_worktree("web-1");
+    begin_add(&place.repo, &new).unwrap();
+    checkout(&place.repo, &new).unwrap();
+    plain(&place.repo.main, &["worktree", "add", "-q", "--force", "../twin", "ao/web-1"]);
+    let error = finish_add(&place.repo, &new).unwrap_err();
+    assert!(matches!(error, GitError::BranchElsewhere { .. }), "{error}");
+    let done = undo_add(&place.repo, &new).unwrap();
+    assert!(done[2].starts_with("kept branch ao/web-1: it is checked out in "), "{done:?}");
+    assert!(!new.path.exists());
+}
+
+#[test]
+fn a_detached_worktree_goes_without_a_branch() {
+    let place = Place::new();
+    let new = NewWorktree { branch: None, create_branch: false, ..place.new_worktree("web-1") };
+    let handle = place.add(&new);
+    assert_eq!(status(&handle, MINUTE).unwrap().branch, None);
+    let assessment = assess(&handle, &session("web-1"), &place.root(), &[], MINUTE);
+    assert_eq!(assessment, Assessment::Removable { branch_deletable: false });
+    remove(&place.repo, &handle, &session("web-1"), &place.root()).unwrap();
+    assert_eq!(delete_branch(&place.repo, &handle, false).unwrap(), BranchFate::Absent);
+    restore_worktree(&place.repo, &handle, &session("web-1")).unwrap();
+    assert!(handle.path.join("a.txt").exists());
+}
+
+#[test]
+fn a_real_rebase_and_changes_hidden_from_git_are_kept_and_preserved() {
+    let place = Place::new();
+    let handle = place.add(&place.new_worktree("web-1"));
+    let path = &handle.path;
+    std_fs::write(path.join("a.txt"), "hidden\n").unwrap();
+    plain(path, &["update-index", "--assume-unchanged", "a.txt"]);
+    assert_eq!(plain(path, &["status", "--porcelain"]), "");
+    let reason = "could not tell: marked assume-unchanged: 1";
+    assert_eq!(place.kept(&handle, "web-1"), [reason]);
+    let preserved = preserve(&handle, &session("web-1"), &[]).unwrap();
+    assert_eq!(plain(path, &["show", &format!("{}:a.txt", preserved.sha)]), "hidden");
+    plain(path, &["update-index", "--no-assume-unchanged", "a.txt"]);
+
+    plain(path, &["commit", "-qam", "ours"]);
+    std_fs::write(place.repo.main.join("a.txt"), "theirs\n").unwrap();
+    plain(&place.repo.main, &["commit", "-qam", "theirs"]);
+    assert!(!plain_output(path, &["rebase", "-q", "main"]).success());
+    assert_eq!(place.kept(&handle, "web-1"), ["1 uncommitted file", "a rebase is in progress"]);
+    assert_eq!(status(&handle, MINUTE).unwrap().conflicted, 1);
+    let preserved = preserve(&handle, &session("web-1"), &[]).unwrap();
+    let parents = plain(path, &["show", "-s", "--format=%P", &preserved.sha]);
+    assert_eq!(parents.split(' ').count(), 2, "where it stands and where it came from");
+}
+
+#[test]
+fn a_half_written_entry_no_longer_breaks_the_repository() {
+    for mark in ["initializing", "ao:web-1"] {
+        let place = Place::new();
+        let new = place.new_worktree("web-1");
+        begin_add(&place.repo, &new).unwrap();
+        let admin = place.repo.common_dir.join("worktrees/web-1");
+        std_fs::write(admin.join("commondir"), "").unwrap();
+        std_fs::write(admin.join("locked"), mark).unwrap();
+        assert!(!plain_output(&place.repo.main, &["worktree", "list"]).success());
+
+        assert_eq!(repair_bricked(&place.repo, &|name| name != "web-1").unwrap(), [""; 0]);
+        assert_eq!(repair_bricked(&place.repo, &|name| name == "web-1").unwrap().len(), 1);
+        undo_add(&place.repo, &new).unwrap();
+        assert_eq!(plain(&place.repo.main, &["branch", "-a"]), "* main");
+        place.add(&new);
+    }
+}
+
+#[test]
+fn branches_are_used_refused_or_free() {
+    let place = Place::new();
+    let sha = place.repo.base(None).unwrap().sha;
+    plain(&place.repo.main, &["branch", "feat"]);
+    assert_eq!(place.repo.branch(&branch("x")).unwrap(), BranchState::Free);
+    assert_eq!(place.repo.branch(&branch("feat")).unwrap(), BranchState::Exists { sha });
+    for taken in ["feat/sub", "feat/sub/sub"] {
+        let error = place.repo.branch(&branch(taken)).unwrap_err();
+        let text = format!("branch `{taken}` cannot exist beside branch `feat`");
+        assert_eq!(error.to_string(), text);
+    }
+    plain(&place.repo.main, &["branch", "deep/er"]);
+    assert!(place.repo.branch(&branch("deep")).is_err());
+
+    let mut new = place.new_worktree("web-1");
+    new.branch = Some(branch("main"));
+    new.create_branch = false;
+    let error = begin_add(&place.repo, &new).unwrap_err();
+    assert!(matches!(error, GitError::BranchElsewhere { .. }), "{error}");
+    new.branch = Some(branch("feat"));
+    new.create_branch = true;
+    let error = begin_add(&place.repo, &new).unwrap_err();
+    assert!(matches!(error, GitError::BranchExists { .. }), "{error}");
+    new.create_branch = false;
+    let handle = place.add(&new);
+    assert_eq!(status(&handle, MINUTE).unwrap().branch.as_deref(), Some("feat"));
+    let fate = delete_branch(&place.repo, &handle, true).unwrap();
+    assert_eq!(fate, BranchFate::Kept("ao did not make it".into()));
+}
+
+#[test]
+fn a_base_is_a_commit_or_an_error() {
+    let place = Place::new();
+    let base = place.repo.base(None).unwrap();
+    assert_eq!(base.ref_name, "main");
+    assert_eq!(place.repo.base(Some(&base.sha[..10])).unwrap().sha, base.sha);
+    for missing in ["nope", "--force", "--output=x", "", "HEAD:a.txt"] {
+        let error = place.repo.base(Some(missing)).unwrap_err();
+        assert!(matches!(error, GitError::BaseNotFound { .. }), "{missing}: {error}");
+    }
+    let empty = tempfile::tempdir().unwrap();
+    plain(empty.path(), &["init", "-q"]);
+    let empty = discover(empty.path()).unwrap();
+    assert!(!empty.has_commit().unwrap());
+    assert!(matches!(empty.base(None), Err(GitError::NoCommit { .. })));
+}
+
+#[test]
+fn the_remote_default_branch_is_fetched_or_the_reason_said() {
+    let place = Place::new();
+    assert_eq!(place.repo.fetch_default(MINUTE).unwrap(), Fetched::NoRemote);
+    let upstream = place.repo.main.with_file_name("upstream");
+    plain(&place.repo.main, &["clone", "-q", "--bare", ".", upstream.to_str().unwrap()]);
+    plain(&upstream, &["branch", "-m", "main", "trunk"]);
+    let url = format!("file://{}", upstream.display());
+    plain(&place.repo.main, &["remote", "add", "origin", &url]);
+    assert_eq!(place.repo.fetch_default(MINUTE).unwrap(), Fetched::Ok);
+    assert_eq!(place.repo.base(None).unwrap().ref_name, "origin/trunk");
+    assert_eq!(place.repo.default_branch().as_deref(), Some("trunk"));
+    std_fs::rename(&upstream, upstream.with_extension("gone")).unwrap();
+    let Fetched::Offline { why } = place.repo.fetch_default(MINUTE).unwrap() else { panic!() };
+    assert!(why.starts_with("fatal:"), "{why}");
+    assert_eq!(place.repo.base(None).unwrap().ref_name, "origin/trunk");
+}
+
+#[test]
+fn places_that_are_taken_or_visible_are_refused() {
+    let place = Place::new();
+    let mut new = place.new_worktree("web-1");
+    std_fs::create_dir_all(&new.path).unwrap();
+    assert!(matches!(begin_add(&place.repo, &new), Err(GitError::PathOccupied { .. })));
+    new.path = place.repo.main.join("inside");
+    assert!(matches!(begin_add(&place.repo, &new), Err(GitError::InsideWorkTree { .. })));
+    new.path = place.repo.main.join("build/web-1");
+    place.add(&new);
+}
+
+#[test]
+fn every_reason_to_keep_is_told() {
+    let place = Place::new();
+    let handle = place.add(&place.new_worktree("web-1"));
+    let path = handle.path.clone();
+    let kept = || place.kept(&handle, "web-1");
+    assert_eq!(kept(), [""; 0]);
+
+    std_fs::write(path.join("a.txt"), "two\n").unwrap();
+    std_fs::write(path.join("b.txt"), "x").unwrap();
+    std_fs::write(path.join("c.txt"), "x").unwrap();
+    std_fs::write(path.join(".env"), "SECRET=1").unwrap();
+    assert_eq!(kept(), ["1 uncommitted file", "2 untracked files", "ignored file .env"]);
+    std_fs::write(place.repo.main.join(".env"), "SECRET=1").unwrap();
+    plain(&path, &["add", "."]);
+    plain(&path, &["commit", "-qm", "work"]);
+    assert_eq!(kept(), [""; 0], "on the branch, and a copy of the main worktree's");
+    let assessment = assess(&handle, &session("web-1"), &place.root(), &[], MINUTE);
+    assert_eq!(assessment, Assessment::Removable { branch_deletable: false });
+
+    plain(&path, &["checkout", "-q", "--detach"]);
+    plain(&path, &["commit", "-qm", "lost", "--allow-empty"]);
+    assert_eq!(kept(), ["1 commit on no branch, tag or remote"]);
+    plain(&path, &["checkout", "-q", "ao/web-1"]);
+
+    let admin = place.repo.common_dir.join("worktrees/web-1");
+    std_fs::create_dir(admin.join("rebase-merge")).unwrap();
+    assert_eq!(kept(), ["a rebase is in progress"]);
+    std_fs::remove_dir(admin.join("rebase-merge")).unwrap();
+
+    std_fs::write(admin.join("index.lock"), "").unwrap();
+    assert!(kept()[0].starts_with("could not tell: git holds index.lock, "), "{:?}", kept());
+    std_fs::remove_file(admin.join("index.lock")).unwrap();
+
+    plain(&place.repo.main, &["worktree", "lock", "--reason", "alice", path.to_str().unwrap()]);
+    assert_eq!(kept(), ["locked by alice"]);
+    let refused = remove(&place.repo, &handle, &session("web-1"), &place.root());
+    assert!(matches!(refused, Err(GitError::Locked { .. })), "{refused:?}");
+    plain(&place.repo.main, &["worktree", "unlock", path.to_str().unwrap()]);
+
+    let mut child = Cmd::new("sleep")
+        .arg("60")
+        .cwd(&path)
+        .spawn(
+            std::process::Stdio::null(),
+            std::process::Stdio::null(),
+            std::process::Stdio::null(),
+        )
+        .unwrap();
+    let text = format!("process {} (sleep) has its working directory inside", child.id());
+    let seen = clock::poll_until(Deadline::after(MINUTE), || (kept() == [&*text]).then_some(()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(seen.is_some());
+
+    let elsewhere = assess(&handle, &session("web-1"), Path::new("/nowhere"), &[], MINUTE);
+    assert_eq!(elsewhere, Assessment::Keep(vec![Keep::OutsideRoot]));
+    let theirs = WorkspaceHandle { owned: false, ..handle.clone() };
+    assert_eq!(place.kept(&theirs, "web-1"), ["not ours"]);
+}
+
+#[test]
+fn a_worktree_without_its_git_file_never_passes_for_the_repository_around_it() {
+    let place = Place::new();
+    std_fs::create_dir_all(place.root()).unwrap();
+    plain(&place.root(), &["init", "-q"]);
+    let handle = place.add(&place.new_worktree("web-1"));
+    std_fs::remove_file(handle.path.join(".git")).unwrap();
+    let error = status(&handle, MINUTE).unwrap_err();
+    assert!(matches!(error, GitError::WrongRepository { .. }), "{error}");
+    assert_eq!(place.kept(&handle, "web-1"), ["not registered by git: it has no .git file"]);
+    assert!(remove(&place.repo, &handle, &session("web-1"), &place.root()).is_err());
+    assert!(preserve(&handle, &session("web-1"), &[]).is_err());
+    assert!(handle.path.join("a.txt").exists());
+}
+
+#[test]
+fn deleted_and_moved_worktrees_are_told_apart() {
+    let place = Place::new();
+    let handle = place.add(&place.new_worktree("web-1"));
+    let moved = handle.path.with_file_name("moved");
+    std_fs::rename(&handle.path, &moved).unwrap();
+    assert!(matches!(status(&handle, MINUTE), Err(GitError::Gone { .. })));
+    assert_eq!(place.kept(&handle, "web-1"), [""; 0], "the entry alone may go");
+    std_fs::remove_dir_all(&moved).unwrap();
+    let removed = remove(&place.repo, &handle, &session("web-1"), &place.root()).unwrap();
+    assert_eq!(removed.trash, None);
+    assert_eq!(place.kept(&handle, "web-1"), ["gone"]);
+    restore_worktree(&place.repo, &handle, &session("web-1")).unwrap();
+    assert!(handle.path.join("a.txt").exists());
+}
+
+#[test]
+fn a_moved_repository_leaves_its_worktrees_alone() {
+    let place = Place::new();
+    let handle = place.add(&place.new_worktree("web-1"));
+    std_fs::rename(&place.repo.main, place.repo.main.with_file_name("elsewhere")).unwrap();
+    let reason = format!("could not tell: {} does not exist", place.repo.main.display());
+    assert_eq!(place.kept(&handle, "web-1"), [reason]);
+    assert!(matches!(status(&handle, MINUTE), Err(GitError::Gone { .. })));
+    assert!(remove(&place.repo, &handle, &session("web-1"), &place.root()).is_err());
+    assert!(handle.path.join("a.txt").exists());
+}
+
+#[test]
+fn an_interrupted_checkout_is_taken_back() {
+    let place = Place::new();
+    let new = place.new_worktree("web-1");
+    begin_add(&place.repo, &new).unwrap();
+    // Files are written before the index that knows them.
+    std_fs::write(new.path.join("a.txt"), "on").unwrap();
+    std_fs::write(place.repo.common_dir.join("worktrees/web-1/index.lock"), "").unwrap();
+    assert!(checkout(&place.repo, &new).is_err());
+    undo_add(&place.repo, &new).unwrap();
+    assert!(!new.path.exists());
+    assert!(!place.repo.common_dir.join("ao-trash").join("web-1").exists());
+    place.add(&new);
+    let again = checkout(&place.repo, &new);
+    assert!(matches!(again, Err(GitError::PathOccupied { .. })), "never over an agent's work");
+}
+
+#[test]
+fn what_is_preserved_comes_back_and_the_index_stays() {
+    let place = Place::new();
+    let handle = place.add(&place.new_worktree("web-1"));
+    let path = &handle.path;
+    let files = [("a.txt", "changed\n"), ("new $(touch x).txt", "n"), (".env", "S=1")];
+    for (name, content) in files {
+        std_fs::write(path.join(name), content).unwrap();
+    }
+    plain(path, &["add", "a.txt"]);
+    std_fs::write(path.join("a.txt"), "changed again\n").unwrap();
+    plain(path, &["checkout", "-q", "--detach"]);
+    let index = place.repo.common_dir.join("worktrees/web-1/index");
+    let before = std_fs::read(&index).unwrap();
+
+    let patterns = [".env*".to_owned()];
+    let preserved = preserve(&handle, &session("web-1"), &patterns).unwrap();
+    assert_eq!(std_fs::read(&index).unwrap(), before);
+    assert_eq!(preserved.ref_name, "refs/ao/preserved/web-1");
+    assert_eq!(preserve(&handle, &session("web-1"), &patterns).unwrap(), preserved);
+    std_fs::write(path.join("a.txt"), "third\n").unwrap();
+    let second = preserve(&handle, &session("web-1"), &patterns).unwrap();
+    assert_eq!(second.ref_name, "refs/ao/preserved/web-1-2");
+
+    remove(&place.repo, &handle, &session("web-1"), &place.root()).unwrap();
+    let output = Cmd::new("sh").args(["-c", &preserved.restore_command]).output().unwrap();
+    assert!(output.success(), "{}", output.stderr);
+    assert_eq!(std_fs::read(path.join("a.txt")).unwrap(), b"changed again\n");
+    assert_eq!(std_fs::read(path.join("new $(touch x).txt")).unwrap(), b"n");
+    assert_eq!(std_fs::read(path.join(".env")).unwrap(), b"S=1");
+
+    plain(path, &["init", "-q", "inner"]);
+    plain(
+        &path.join("inner"),
+        &["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "x", "--allow-empty"],
+    );
+    let other = WorkspaceHandle { branch: None, ..handle.clone() };
+    let nested = preserve(&other, &session("web-1"), &[]);
+    assert!(matches!(nested, Err(GitError::NestedRepository { .. })), "{nested:?}");
+}
+
+#[test]
+fn a_removal_can_stop_anywhere_and_be_taken_back() {
+    let place = Place::new();
+    let handle = place.add(&place.new_worktree("web-1"));
+    let id = session("web-1");
+    std_fs::create_dir_all(handle.path.join("build")).unwrap();
+    std_fs::write(handle.path.join("build/out"), "o").unwrap();
+    std_fs::write(handle.path.join("a.txt"), "staged").unwrap();
+    plain(&handle.path, &["add", "."]);
+    let before = (tree(&handle.path), plain(&handle.path, &["status", "--porcelain"]));
+
+    // Stopped after the first rename.
+    trash::bury(&place.root(), &handle.path, &id).unwrap();
+    let removed = remove(&place.repo, &handle, &id, &place.root()).unwrap();
+    let trash = removed.trash.clone().unwrap();
+    assert!(trash.join("build/out").exists());
+    assert_eq!(remove(&place.repo, &handle, &id, &place.root()).unwrap(), removed);
+    assert_eq!(plain(&place.repo.main, &["worktree", "list"]).lines().count(), 1);
+    let fate = delete_branch(&place.repo, &handle, false).unwrap();
+    assert!(matches!(fate, BranchFate::Deleted { .. }), "{fate:?}");
+
+    restore_worktree(&place.repo, &handle, &id).unwrap();
+    assert_eq!((tree(&handle.path), plain(&handle.path, &["status", "--porcelain"])), before);
+
+    // Its entry was emptied from the trash earlier than its files.
+    remove(&place.repo, &handle, &id, &place.root()).unwrap();
+    std_fs::remove_dir_all(place.repo.common_dir.join("ao-trash")).unwrap();
+    restore_worktree(&place.repo, &handle, &id).unwrap();
+    assert_eq!(std_fs::read(handle.path.join("build/out")).unwrap(), b"o");
+    assert_eq!(
+        plain(&handle.path, &["status", "--porcelain"]),
+        "M a.txt".to_owned().replace("M ", " M ")
+    );
+
+    remove(&place.repo, &handle, &id, &place.root()).unwrap();
+    let day = Duration::from_secs(24 * 3600);
+    std::os::unix::fs::symlink(
+        &place.repo.main,
+        place.root().join(".trash/web-9-0000000000000000"),
+    )
+    .unwrap();
+    assert_eq!(empty_trash(&place.root(), day, clock::now()).unwrap(), [""; 0].map(PathBuf::from));
+    let emptied = empty_trash(&place.root(), day, clock::now().plus(day)).unwrap();
+    assert_eq!(emptied.len(), 1);
+    assert!(place.repo.main.join("a.txt").exists());
+    assert!(!place.repo.common_dir.join("ao-trash").exists());
+}
+
+#[test]
+fn a_branch_with_work_of_its_own_stays() {
+    let place = Place::new();
+    let handle = place.add(&place.new_worktree("web-1"));
+    plain(&handle.path, &["commit", "-qm", "work", "--allow-empty"]);
+    let fate = delete_branch(&place.repo, &handle, false).unwrap();
+    assert!(matches!(&fate, BranchFate::Kept(why) if why.starts_with("it is checked out")));
+    preserve(&handle, &session("web-1"), &[]).unwrap();
+    remove(&place.repo, &handle, &session("web-1"), &place.root()).unwrap();
+    let fate = delete_branch(&place.repo, &handle, false).unwrap();
+    let why = "it has commits that are neither in its base nor pushed";
+    assert_eq!(fate, BranchFate::Kept(why.into()));
+    let fate = delete_branch(&place.repo, &handle, true).unwrap();
+    assert!(matches!(fate, BranchFate::Deleted { .. }), "{fate:?}");
+    std_fs::remove_dir_all(place.root().join(".trash")).unwrap();
+    let gone = restore_worktree(&place.repo, &handle, &session("web-1")).unwrap_err();
+    let text = "branch `ao/web-1` is gone; its work is preserved as refs/ao/preserved/web-1";
+    assert_eq!(gone.to_string(), text);
+}
+
+#[test]
+fn filters_hooks_line_ends_and_sparse_checkouts_are_gits_own() {
+    let place = Place::new();
+    let main = &place.repo.main;
+    plain(main, &["config", "filter.case.clean", "tr A-Z a-z"]);
+    plain(main, &["config", "filter.case.smudge", "tr a-z A-Z"]);
+    std_fs::write(main.join(".gitattributes"), "*.case filter=case\n*.crlf eol=crlf\n").unwrap();
+    std_fs::write(main.join("x.case"), "HELLO\n").unwrap();
+    std_fs::write(main.join("x.crlf"), "a\r\n").unwrap();
+    std_fs::create_dir(main.join("far")).unwrap();
+    std_fs::write(main.join("far/away"), "x").unwrap();
+    plain(main, &["add", "."]);
+    plain(main, &["commit", "-qm", "filters"]);
+    let hook = main.join(".git/hooks/post-checkout");
+    std_fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    std_fs::write(&hook, "#!/bin/sh\necho $1 $3 $(pwd) >> ../hook.log\nexit 1\n").unwrap();
+    std_fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    plain(main, &["sparse-checkout", "set", "--no-cone", "/*", "!/far/"]);
+
+    let new = NewWorktree {
+        path: place.root().join("größe #(touch x)"),
+        ..place.new_worktree("web-1")
+    };
+    let handle = place.add(&new);
+    assert_eq!(std_fs::read(handle.path.join("x.case")).unwrap(), b"HELLO\n");
+    assert_eq!(std_fs::read(handle.path.join("x.crlf")).unwrap(), b"a\r\n");
+    assert!(!handle.path.join("far").exists());
+    assert_eq!(place.kept(&handle, "web-1"), [""; 0]);
+    let log = std_fs::read_to_string(place.root().join("hook.log")).unwrap();
+    assert_eq!(log, format!("{} 1 {}\n", "0".repeat(40), handle.path.display()));
+    let preserved = preserve(&handle, &session("web-1"), &[]).unwrap();
+    assert_eq!(plain(main, &["diff", "--stat", "main", &preserved.sha]), "");
+}
+
+#[test]
+fn submodules_keep_a_worktree() {
+    let place = Place::new();
+    let other = Place::new();
+    let url = other.repo.main.to_str().unwrap().to_owned();
+    plain(
+        &place.repo.main,
+        &["-c", "protocol.file.allow=always", "submodule", "add", "-q", &url, "sub"],
+    );
+    plain(&place.repo.main, &["commit", "-qm", "submodule"]);
+    let handle = place.add(&place.new_worktree("web-1"));
+    assert_eq!(place.kept(&handle, "web-1"), [""; 0]);
+    plain(
+        &handle.path,
+        &["-c", "protocol.file.allow=always", "submodule", "update", "-q", "--init"],
+    );
+    assert_eq!(place.kept(&handle, "web-1"), ["submodules with repositories of their own"]);
+}
+
+#[test]
+fn what_is_included_stays_inside_and_overwrites_nothing() {
+    let place = Place::new();
+    let handle = place.add(&place.new_worktree("web-1"));
+    let main = &place.repo.main;
+    for (name, content) in
+        [(".env", "S=1"), ("build/cache/x", "c"), ("secret.txt", "s"), ("conf/local", "l")]
+    {
+        std_fs::create_dir_all(main.join(name).parent().unwrap()).unwrap();
+        std_fs::write(main.join(name), content).unwrap();
+    }
+    std::os::unix::fs::symlink("/etc/passwd", main.join(".env.link")).unwrap();
+    std::os::unix::fs::symlink("/etc", main.join("etc")).unwrap();
+    std_fs::write(handle.path.join("secret.txt"), "mine").unwrap();
+    let report = copy_included(
+        main,
+        &handle.path,
+        "# local\n.env*\n!.env.not\nsecret.txt\na.txt\n",
+        &["conf".into(), "etc/passwd".into(), "missing".into()],
+        &["build".into()],
+    )
+    .unwrap();
+    insta::assert_debug_snapshot!(report, @r#"
+    IncludeReport {
+        copied: [
+            ".env",
+            "conf/local",
+        ],
+        linked: [
+            "build",
+        ],
+        skipped: [
+            (
+                ".env.link",
+                "it links to something outside the repository",
+            ),
+            (
+                "secret.txt",
+                "it exists in the workspace",
+            ),
+            (
+                "etc/passwd",
+                "it lies behind a symbolic link",
+            ),
+            (
+                "missing",
+                "it does not exist",
+            ),
+        ],
+    }
+    "#);
+    assert_eq!(std_fs::read(handle.path.join("build/cache/x")).unwrap(), b"c");
+    assert_eq!(std_fs::read(handle.path.join("secret.txt")).unwrap(), b"mine");
+    for bad in ["../x", "/etc/passwd", "a/../../x", "", ".git/config"] {
+        let refused = copy_included(main, &handle.path, "", &[bad.into()], &[]);
+        assert!(matches!(refused, Err(GitError::UnsafePath { .. })), "{bad}");
+    }
+}

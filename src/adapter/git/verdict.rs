@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::command::{git, read};
 use super::entry::{Admin, linked_admin, settled};
-use super::status::files;
+use super::status::{assumed_unchanged, files};
 use super::worktree::NewWorktree;
 use super::{GitError, Repository, discover};
 use crate::adapter::clock::{self, Deadline};
@@ -259,6 +259,10 @@ fn file_reasons(subject: &Subject<'_>, deadline: Deadline) -> Result<Vec<Keep>, 
     let lost = untracked.iter().filter(|path| !is_copy_of_main(subject, path)).count();
     let untracked = u32::try_from(lost).unwrap_or(u32::MAX);
     let mut reasons = Vec::new();
+    let blind = assumed_unchanged(git(subject.path).deadline(deadline.remaining()))?.len();
+    if blind > 0 {
+        reasons.push(Keep::Unknown(format!("marked assume-unchanged: {blind}")));
+    }
     reasons.extend((status.changed > 0).then_some(Keep::Uncommitted(status.changed)));
     reasons.extend((untracked > 0).then_some(Keep::Untracked(untracked)));
     Ok(reasons)

@@ -13,6 +13,7 @@ use super::entry::{Admin, linked_admin, settled};
 use super::trash::park;
 use super::verdict::{Subject, reasons_to_keep};
 use super::{GitError, Repository};
+use crate::adapter::clock::Deadline;
 use crate::adapter::fs;
 use crate::model::id::{BranchName, SessionId};
 
@@ -48,20 +49,27 @@ pub fn begin_add(repo: &Repository, new: &NewWorktree) -> Result<(), GitError> {
         fs::create_private_directories(parent)?;
     }
     let command = add_command(repo, new);
-    retried(|| {
-        let added = read(&command, "git worktree add");
-        if added.is_err() {
+    retried(|| match read(&command, "git worktree add") {
+        Ok(_) => Ok(()),
+        // Made by somebody else since it was looked for, and theirs.
+        Err(GitError::Failed { stderr, .. }) if stderr.contains("a branch named ") => {
+            undo_worktree(repo, new, &mut Vec::new())?;
+            let branch = new.branch.as_ref().map(ToString::to_string).unwrap_or_default();
+            Err(GitError::BranchExists { branch })
+        }
+        Err(error) => {
             // git leaves at least the branch behind, on which the next attempt would fail.
             undo_add(repo, new)?;
+            Err(error)
         }
-        added.map(|_| ())
     })
 }
 
 fn add_command(repo: &Repository, new: &NewWorktree) -> crate::adapter::cmd::Cmd {
     let command = repo
         .git()
-        .args(["-c", "core.fsync=all", "worktree", "add", "--no-checkout", "--lock"])
+        .args(["-c", "core.fsync=all", "-c", "worktree.useRelativePaths=false"])
+        .args(["worktree", "add", "--no-checkout", "--lock"])
         .args(["--reason", &format!("ao:{}", new.session)]);
     // Without `--no-track` git writes the shared configuration, and fails where another does.
     let (flags, start) = match (&new.branch, new.create_branch) {
@@ -105,8 +113,8 @@ fn refuse_visible_place(repo: &Repository, path: &Path) -> Result<(), GitError> 
 pub fn checkout(repo: &Repository, new: &NewWorktree) -> Result<(), GitError> {
     let admin = own_admin(repo, new)?;
     if !admin.is_being_made_for(new.session.as_str()) {
-        let path = new.path.clone();
-        return Err(GitError::Locked { path, reason: admin.locked.unwrap_or_default() });
+        // Finished, and in use: what follows would overwrite an agent's work.
+        return Err(GitError::PathOccupied { path: new.path.clone() });
     }
     // What `git worktree add` itself runs; nobody has worked here yet.
     let reset = git(&new.path).deadline(LONG).env("GIT_OPTIONAL_LOCKS", "1");
@@ -226,21 +234,22 @@ fn undo_worktree(
         }
         return Ok(true);
     };
-    if exists && admin.worktree.is_some() && !is_unfinished(&admin, new) {
+    if exists && !is_unfinished(&admin, new) && !is_stub(repo, &new.path)? {
         let subject = Subject::of_new(repo, new);
-        let reasons =
-            reasons_to_keep(&subject, &admin, crate::adapter::clock::Deadline::after(LONG));
+        let reasons = reasons_to_keep(&subject, &admin, Deadline::after(LONG));
         if !reasons.is_empty() {
             done.extend(reasons.iter().map(|reason| format!("kept {shown}: {reason}")));
             return Ok(false);
         }
     }
-    park(repo, &admin, new.session.as_str())?;
+    // Unregistered first: what git still knows as a worktree is never deleted by hand.
+    let parked = park(repo, &admin, new.session.as_str())?;
     done.push(format!("removed the registration of {shown}"));
     if exists {
         fs::remove_tree(&new.path)?;
         done.push(format!("removed {shown}"));
     }
+    fs::remove_tree(&parked)?;
     Ok(true)
 }
 
@@ -256,21 +265,13 @@ fn leftover_admin(repo: &Repository, new: &NewWorktree) -> Result<Option<Admin>,
     if let Some(admin) = admins.iter().find(|admin| admin.worktree.as_deref() == Some(&path)) {
         return Ok(Some(admin.clone()));
     }
-    // git names an entry after the worktree's last part, with a number where that is taken.
-    let named = |admin: &&Admin| {
-        let (name, stem) = (admin.name.to_string_lossy(), new.path.file_name());
-        let stem = stem.map(|stem| stem.to_string_lossy()).unwrap_or_default();
-        name.strip_prefix(&*stem).is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()))
+    // Without its `gitdir` an entry is told by its mark, or by the name git gives it.
+    let named = |admin: &&Admin| Some(admin.name.as_os_str()) == new.path.file_name();
+    let ours = |admin: &&Admin| match admin.locked.as_deref() {
+        None | Some("" | "initializing") => named(admin),
+        Some(_) => admin.is_being_made_for(new.session.as_str()),
     };
-    let ours = |admin: &&Admin| {
-        let unmarked = admin
-            .locked
-            .as_deref()
-            .is_none_or(|reason| reason.is_empty() || reason == "initializing");
-        admin.worktree.is_none()
-            && (admin.is_being_made_for(new.session.as_str()) || (unmarked && named(admin)))
-    };
-    Ok(admins.iter().find(ours).cloned())
+    Ok(admins.iter().filter(|admin| admin.worktree.is_none()).find(ours).cloned())
 }
 
 /// Returns whether `path` holds nothing but a `.git` file of this repository.
@@ -321,7 +322,7 @@ pub fn repair_bricked(
         let reason = admin.locked.as_deref().unwrap_or_default();
         let unfinished = reason == "initializing" || reason.starts_with("ao:");
         if unfinished && ours(&name) {
-            park(repo, &admin, &name)?;
+            fs::remove_tree(&park(repo, &admin, &name)?)?;
             done.push(format!("removed the half-written entry {}", admin.dir.display()));
         }
     }
