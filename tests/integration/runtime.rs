@@ -577,6 +577,28 @@ fn a_socket_that_is_a_link_or_in_a_shared_directory_is_refused() {
 }
 
 #[test]
+fn a_surrounding_tmux_is_not_spoken_to() {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "runtime::a_closed_session_ends_its_agent_and_the_end_is_recorded"])
+        .env("TMUX", "garbage,1,0")
+        .env("TMUX_TMPDIR", "/nonexistent")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+#[test]
+fn a_server_that_was_restarted_without_the_session_has_lost_it() {
+    let world = World::new();
+    let (spec, started) = world.start("ao-1", "exec sleep 600");
+    world.signal_server("KILL");
+    assert!(wait(|| process_liveness(&spec) == Liveness::Dead));
+    world.start("ao-2", "exec sleep 600");
+    assert_eq!(world.pane(&spec, &started), Liveness::Dead);
+}
+
+#[test]
 fn the_attach_command_names_the_session_exactly() {
     let world = World::new();
     let session: SessionId = "ao-1".parse().unwrap();
