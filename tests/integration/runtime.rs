@@ -11,8 +11,8 @@ use ao::adapter::ids;
 use ao::adapter::process;
 use ao::adapter::runtime::tmux::{SendOptions, SendOutcome, Tmux};
 use ao::adapter::runtime::{
-    LaunchSpec, RuntimeError, Started, StdinSource, exit_record, process_fact, process_runtime,
-    start_record,
+    LaunchSpec, RuntimeError, Started, StdinSource, exit_record, launcher, process_fact,
+    process_runtime, start_record,
 };
 use ao::model::facts::Liveness;
 use ao::model::id::{LaunchId, SessionId};
@@ -117,6 +117,11 @@ impl Drop for World {
             .arg("kill-server")
             .stderr(Stdio::null())
             .status();
+        // Each launcher still writes down how its agent ended.
+        let sessions = std::fs::read_dir(self.path().join("sessions")).into_iter().flatten();
+        for session in sessions.flatten() {
+            wait(|| !launcher::is_held(&session.path()).unwrap_or(false));
+        }
     }
 }
 
@@ -232,7 +237,7 @@ fn a_second_launch_is_refused_while_the_first_lives() {
     assert!(matches!(process_runtime::start(&second), Err(RuntimeError::Occupied { .. })));
 
     // Even a launcher that was started all the same runs nothing.
-    ao::adapter::runtime::launcher::write_spec(&second).unwrap();
+    launcher::write_spec(&second).unwrap();
     let status = Command::new(env!("CARGO_BIN_EXE_ao"))
         .arg("launch")
         .arg(&second.session_dir)
@@ -589,6 +594,39 @@ fn a_surrounding_tmux_is_not_spoken_to() {
 }
 
 #[test]
+fn a_proved_send_starts_two_tmux_clients_and_a_start_one() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let (shim, log) = (dir.path().join("tmux"), dir.path().join("log"));
+    let path = std::env::var("PATH").unwrap();
+    let real = path.split(':').map(|place| Path::new(place).join("tmux")).find(|p| p.exists());
+    let script = format!(
+        "#!/bin/sh\nprintf '%s ' \"$@\" >>{log}\necho >>{log}\nexec {real} \"$@\"\n",
+        log = log.display(),
+        real = real.unwrap().display()
+    );
+    std::fs::write(&shim, script).unwrap();
+    std::fs::set_permissions(&shim, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "runtime::several_lines_arrive_as_one_paste_and_cannot_break_out_of_it"])
+        .env("PATH", format!("{}:{path}", dir.path().display()))
+        .stdout(Stdio::null())
+        .status();
+    assert!(status.unwrap().success());
+    let log = std::fs::read_to_string(log).unwrap();
+    // The test itself asks for the buffers and ends the server.
+    let by_hand = ["list-buffers", "kill-server"];
+    let ours = log.lines().filter(|line| !by_hand.iter().any(|word| line.contains(word)));
+    let verbs: Vec<_> = ours
+        .map(|line| {
+            let verbs = ["new-session", "load-buffer", "send-keys"];
+            *verbs.iter().find(|verb| line.contains(**verb)).unwrap_or(&"other")
+        })
+        .collect();
+    assert_eq!(verbs, ["new-session", "load-buffer", "send-keys"], "{log}");
+}
+
+#[test]
 fn a_server_that_was_restarted_without_the_session_has_lost_it() {
     let world = World::new();
     let (spec, started) = world.start("ao-1", "exec sleep 600");
@@ -605,7 +643,9 @@ fn the_attach_command_names_the_session_exactly() {
     let command = world.tmux.attach_command(&session, true).command();
     let args: Vec<_> = command.get_args().map(|arg| arg.to_string_lossy().into_owned()).collect();
     let socket = world.tmux.socket().to_string_lossy().into_owned();
-    assert_eq!(args, ["-u", "-S", &socket, "attach-session", "-t", "=ao-1", "-r"]);
+    let conf = world.path().join("tmux.conf").to_string_lossy().into_owned();
+    let wanted = ["-u", "-S", &socket, "-f", &conf, "attach-session", "-t", "=ao-1", "-r"];
+    assert_eq!(args, wanted);
 }
 
 #[test]

@@ -205,7 +205,7 @@ fn start(session_dir: &Path, spec: &SpecFile, signals: Signals) -> Result<Child,
     // The agent is not collected yet, so its number is its own.
     let pidfd =
         rustix::process::pidfd_open(rustix::process::Pid::from_child(&agent), PidfdFlags::empty());
-    let written = write_json(&session_dir.join(STARTED_FILE), &started, Durability::Process);
+    let written = write_json(&session_dir.join(STARTED_FILE), &started, Durability::PowerCut);
     if let Err(error) = written {
         // Nobody could ever tell that it runs.
         let _ = agent.kill();

@@ -177,7 +177,8 @@ impl Tmux {
         if read_only {
             args.push("-r".into());
         }
-        Cmd::new("tmux").arg("-u").arg("-S").arg(&self.socket).args(args)
+        let client = Cmd::new("tmux").arg("-u").arg("-S").arg(&self.socket);
+        client.arg("-f").arg(self.conf()).args(args)
     }
 
     /// Closes the session (or, where it was moved elsewhere, the pane) of `launch`.
@@ -221,10 +222,11 @@ impl Tmux {
         launch: &LaunchId,
         commands: &str,
     ) -> Result<String, RuntimeError> {
-        const REFUSED: &str = "ao: refused ";
+        // Random, so that no screen can be taken for it.
+        let refused = format!("refused-{} ", ids::hex(8));
         let target = pane_target(session);
         let refusal =
-            format!("display-message -p -t {target} \"{REFUSED}#{{pane_dead}} #{{@ao_launch}}\"");
+            format!("display-message -p -t {target} \"{refused}#{{pane_dead}} #{{@ao_launch}}\"");
         let condition = condition(launch, true);
         let mut args = first;
         if !args.is_empty() {
@@ -241,7 +243,7 @@ impl Tmux {
             other => other?,
         };
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-        match printed.strip_prefix(REFUSED) {
+        match printed.strip_prefix(&refused) {
             None => Ok(printed),
             Some(rest) => {
                 let why = match rest.trim_end_matches('\n').split_once(' ') {

@@ -114,6 +114,8 @@ fn configuration(user_conf: &Path) -> String {
         "# Written by ao; changes are lost. Your own settings belong into the file sourced below.
 set -g history-limit 50000
 set -g mouse on
+set -g default-terminal screen-256color
+set -s focus-events on
 set -s escape-time 0
 set -g status-left '[#S] '
 set -g status-left-length 60
