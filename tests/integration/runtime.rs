@@ -471,6 +471,34 @@ fn a_pane_that_dies_during_pastes_does_not_take_the_server_with_it() {
 }
 
 #[test]
+fn many_starts_at_once_on_a_cold_server_all_succeed() {
+    let world = World::new();
+    let specs: Vec<_> = (0..8).map(|n| world.spec(&format!("ao-{n}"), "exec sleep 600")).collect();
+    std::thread::scope(|scope| {
+        let starts: Vec<_> =
+            specs.iter().map(|spec| scope.spawn(|| world.tmux.start(spec).unwrap())).collect();
+        for (start, spec) in starts.into_iter().zip(&specs) {
+            assert_eq!(world.pane(spec, &start.join().unwrap()), Liveness::Alive);
+        }
+    });
+    assert_eq!(world.tmux.probe().unwrap().panes.len(), 8);
+}
+
+#[test]
+fn two_starts_of_one_session_at_once_make_one_agent() {
+    let world = World::new();
+    let specs = [world.spec("ao-1", "exec sleep 600"), world.spec("ao-1", "exec sleep 600")];
+    let results: Vec<_> = std::thread::scope(|scope| {
+        let starts: Vec<_> =
+            specs.iter().map(|spec| scope.spawn(|| world.tmux.start(spec).is_ok())).collect();
+        starts.into_iter().map(|start| start.join().unwrap()).collect()
+    });
+    assert!(results.iter().filter(|started| **started).count() <= 1, "{results:?}");
+    let agents: usize = specs.iter().map(|s| process::marked(&s.launch).unwrap().len()).sum();
+    assert!(agents <= 1);
+}
+
+#[test]
 fn keys_reach_the_agent_and_only_its_own_pane() {
     let world = World::new();
     let (spec, _) =

@@ -43,16 +43,37 @@ impl Tmux {
 
     /// Creates the session and returns its pane.
     fn create(&self, spec: &LaunchSpec) -> Result<Option<Pane>, RuntimeError> {
+        const ATTEMPTS: u32 = 3;
+        const BETWEEN: Duration = Duration::from_millis(100);
         let client = self.client(creation(spec)?);
-        let output = client.output().map_err(|error| self.client_error(error))?;
-        if output.success() {
-            return Ok(parse::panes(&output.text())?.pop());
+        let mut attempt = 1;
+        loop {
+            let output = client.output().map_err(|error| self.client_error(error))?;
+            if output.success() {
+                return Ok(parse::panes(&output.text())?.pop());
+            }
+            match parse::classify(&output.stderr) {
+                Failure::Duplicate => {
+                    return Err(RuntimeError::NameTaken { session: spec.session.clone() });
+                }
+                // The client met a server that was just ending.
+                Failure::Transient if attempt < ATTEMPTS => {}
+                failure @ (Failure::Absent { .. }
+                | Failure::Transient
+                | Failure::Missing
+                | Failure::Other) => return Err(self.failed(failure, "create a session", &output)),
+            }
+            if let Some(pane) = self.pane_of(spec)? {
+                return Ok(Some(pane));
+            }
+            attempt += 1;
+            clock::pause(BETWEEN);
         }
-        let failure = parse::classify(&output.stderr);
-        if failure == Failure::Duplicate {
-            return Err(RuntimeError::NameTaken { session: spec.session.clone() });
-        }
-        Err(self.failed(failure, "create a session", &output))
+    }
+
+    fn pane_of(&self, spec: &LaunchSpec) -> Result<Option<Pane>, RuntimeError> {
+        let mut panes = self.probe()?.panes.into_iter();
+        Ok(panes.find(|pane| pane.launch == spec.launch.as_str()))
     }
 
     /// Waits until the launcher says that the agent runs.
@@ -80,10 +101,7 @@ impl Tmux {
             .unwrap_or_else(|| Err(self.start_failed(spec, "it did not answer within 3 s")))?;
         let pane = match pane {
             Some(pane) => Some(pane),
-            None => {
-                let mut panes = self.probe()?.panes.into_iter();
-                panes.find(|pane| pane.launch == spec.launch.as_str())
-            }
+            None => self.pane_of(spec)?,
         };
         Ok(Started { handle: self.handle(spec, started, pane) })
     }
