@@ -6,14 +6,11 @@ use crate::cli::Code;
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
+use crate::demo::agent::{self, DemoAgentArgs};
 
 /// Show the whole loop
 #[derive(Debug, clap::Args)]
 pub struct DemoArgs {}
-
-/// Play a scripted agent
-#[derive(Debug, clap::Args)]
-pub struct DemoAgentArgs {}
 
 /// Runs `ao demo`.
 pub fn run(_: &Context, _: &mut dyn Write, _: &DemoArgs) -> Result<Exit, CommandError> {
@@ -21,6 +18,6 @@ pub fn run(_: &Context, _: &mut dyn Write, _: &DemoArgs) -> Result<Exit, Command
 }
 
 /// Runs `ao demo-agent`.
-pub fn run_agent(_: &Context, _: &DemoAgentArgs) -> Result<Code, CommandError> {
-    Ok(Exit::Done.into())
+pub fn run_agent(args: &DemoAgentArgs) -> Code {
+    Code::Program(u8::try_from(agent::run(args)).unwrap_or(1))
 }

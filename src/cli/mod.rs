@@ -148,7 +148,7 @@ enum Command {
     #[command(hide = true)]
     Launch(launch::LaunchArgs),
     #[command(hide = true, name = "demo-agent")]
-    DemoAgent(demo::DemoAgentArgs),
+    DemoAgent(crate::demo::agent::DemoAgentArgs),
 }
 
 /// Returns the one definition of the command line, for man pages, completions and reference.
@@ -286,7 +286,7 @@ fn run_command(
         Command::Man(args) => generate::man(out, &args),
         Command::Help(args) => help::run(out, &args),
         Command::Launch(args) => return launch::run(context, &args),
-        Command::DemoAgent(args) => return demo::run_agent(context, &args),
+        Command::DemoAgent(args) => return Ok(demo::run_agent(&args)),
     };
     exit.map(Code::Ours)
 }

@@ -11,8 +11,8 @@ use ao::adapter::ids;
 use ao::adapter::process;
 use ao::adapter::runtime::tmux::{SendOptions, SendOutcome, Tmux};
 use ao::adapter::runtime::{
-    LaunchSpec, RuntimeError, Started, StdinSource, exit_record, process_fact, process_runtime,
-    start_record,
+    LaunchSpec, RuntimeError, Started, StdinSource, exit_record, launcher, process_fact,
+    process_runtime, start_record,
 };
 use ao::model::facts::Liveness;
 use ao::model::id::{LaunchId, SessionId};
@@ -117,6 +117,11 @@ impl Drop for World {
             .arg("kill-server")
             .stderr(Stdio::null())
             .status();
+        // Each launcher still writes down how its agent ended.
+        let sessions = std::fs::read_dir(self.path().join("sessions")).into_iter().flatten();
+        for session in sessions.flatten() {
+            wait(|| !launcher::is_held(&session.path()).unwrap_or(false));
+        }
     }
 }
 
@@ -232,7 +237,7 @@ fn a_second_launch_is_refused_while_the_first_lives() {
     assert!(matches!(process_runtime::start(&second), Err(RuntimeError::Occupied { .. })));
 
     // Even a launcher that was started all the same runs nothing.
-    ao::adapter::runtime::launcher::write_spec(&second).unwrap();
+    launcher::write_spec(&second).unwrap();
     let status = Command::new(env!("CARGO_BIN_EXE_ao"))
         .arg("launch")
         .arg(&second.session_dir)
@@ -466,6 +471,34 @@ fn a_pane_that_dies_during_pastes_does_not_take_the_server_with_it() {
 }
 
 #[test]
+fn many_starts_at_once_on_a_cold_server_all_succeed() {
+    let world = World::new();
+    let specs: Vec<_> = (0..8).map(|n| world.spec(&format!("ao-{n}"), "exec sleep 600")).collect();
+    std::thread::scope(|scope| {
+        let starts: Vec<_> =
+            specs.iter().map(|spec| scope.spawn(|| world.tmux.start(spec).unwrap())).collect();
+        for (start, spec) in starts.into_iter().zip(&specs) {
+            assert_eq!(world.pane(spec, &start.join().unwrap()), Liveness::Alive);
+        }
+    });
+    assert_eq!(world.tmux.probe().unwrap().panes.len(), 8);
+}
+
+#[test]
+fn two_starts_of_one_session_at_once_make_one_agent() {
+    let world = World::new();
+    let specs = [world.spec("ao-1", "exec sleep 600"), world.spec("ao-1", "exec sleep 600")];
+    let results: Vec<_> = std::thread::scope(|scope| {
+        let starts: Vec<_> =
+            specs.iter().map(|spec| scope.spawn(|| world.tmux.start(spec).is_ok())).collect();
+        starts.into_iter().map(|start| start.join().unwrap()).collect()
+    });
+    assert!(results.iter().filter(|started| **started).count() <= 1, "{results:?}");
+    let agents: usize = specs.iter().map(|s| process::marked(&s.launch).unwrap().len()).sum();
+    assert!(agents <= 1);
+}
+
+#[test]
 fn keys_reach_the_agent_and_only_its_own_pane() {
     let world = World::new();
     let (spec, _) =
@@ -577,13 +610,70 @@ fn a_socket_that_is_a_link_or_in_a_shared_directory_is_refused() {
 }
 
 #[test]
+fn a_surrounding_tmux_is_not_spoken_to() {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "runtime::a_closed_session_ends_its_agent_and_the_end_is_recorded"])
+        .env("TMUX", "garbage,1,0")
+        .env("TMUX_TMPDIR", "/nonexistent")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+#[test]
+fn a_proved_send_starts_two_tmux_clients_and_a_start_one() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let (shim, log) = (dir.path().join("tmux"), dir.path().join("log"));
+    let path = std::env::var("PATH").unwrap();
+    let real = path.split(':').map(|place| Path::new(place).join("tmux")).find(|p| p.exists());
+    let script = format!(
+        "#!/bin/sh\nprintf '%s ' \"$@\" >>{log}\necho >>{log}\nexec {real} \"$@\"\n",
+        log = log.display(),
+        real = real.unwrap().display()
+    );
+    std::fs::write(&shim, script).unwrap();
+    std::fs::set_permissions(&shim, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "runtime::several_lines_arrive_as_one_paste_and_cannot_break_out_of_it"])
+        .env("PATH", format!("{}:{path}", dir.path().display()))
+        .stdout(Stdio::null())
+        .status();
+    assert!(status.unwrap().success());
+    let log = std::fs::read_to_string(log).unwrap();
+    // The test itself asks for the buffers and ends the server.
+    let by_hand = ["list-buffers", "kill-server"];
+    let ours = log.lines().filter(|line| !by_hand.iter().any(|word| line.contains(word)));
+    let verbs: Vec<_> = ours
+        .map(|line| {
+            let verbs = ["new-session", "load-buffer", "send-keys"];
+            *verbs.iter().find(|verb| line.contains(**verb)).unwrap_or(&"other")
+        })
+        .collect();
+    assert_eq!(verbs, ["new-session", "load-buffer", "send-keys"], "{log}");
+}
+
+#[test]
+fn a_server_that_was_restarted_without_the_session_has_lost_it() {
+    let world = World::new();
+    let (spec, started) = world.start("ao-1", "exec sleep 600");
+    world.signal_server("KILL");
+    assert!(wait(|| process_liveness(&spec) == Liveness::Dead));
+    world.start("ao-2", "exec sleep 600");
+    assert_eq!(world.pane(&spec, &started), Liveness::Dead);
+}
+
+#[test]
 fn the_attach_command_names_the_session_exactly() {
     let world = World::new();
     let session: SessionId = "ao-1".parse().unwrap();
     let command = world.tmux.attach_command(&session, true).command();
     let args: Vec<_> = command.get_args().map(|arg| arg.to_string_lossy().into_owned()).collect();
     let socket = world.tmux.socket().to_string_lossy().into_owned();
-    assert_eq!(args, ["-u", "-S", &socket, "attach-session", "-t", "=ao-1", "-r"]);
+    let conf = world.path().join("tmux.conf").to_string_lossy().into_owned();
+    let wanted = ["-u", "-S", &socket, "-f", &conf, "attach-session", "-t", "=ao-1", "-r"];
+    assert_eq!(args, wanted);
 }
 
 #[test]

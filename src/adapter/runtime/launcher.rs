@@ -109,9 +109,10 @@ pub(crate) fn take_lock(session_dir: &Path) -> Result<Option<File>, FsError> {
 
 /// Runs the agent of `launch` to its end and returns its exit code, 128 + n for signal n.
 ///
-/// `before_exit` is called once, after the end was recorded, with that code. Where nothing was
-/// run the reason goes to standard error, `before_exit` is not called, and the code is
-/// [`EXIT_REFUSED`].
+/// `before_exit` is called once, after the end was recorded, with that code. An agent that could
+/// not be run has a recorded end too, but `before_exit` is not called: whoever waits for the start
+/// reports it. Where the launch itself is refused the reason goes to standard error, nothing is
+/// recorded, and the code is [`EXIT_REFUSED`].
 pub fn launch(session_dir: &Path, launch: &LaunchId, before_exit: &mut dyn FnMut(i32)) -> i32 {
     match Launch::prepare(session_dir, launch) {
         Ok(prepared) => prepared.run(before_exit),
@@ -160,11 +161,15 @@ impl<'a> Launch<'a> {
             failure: None,
             at: clock::now(),
         };
+        let mut ran = false;
         match start(session_dir, &spec, signals) {
-            Ok(mut agent) => match agent.wait() {
-                Ok(status) => record_status(&mut exit, status),
-                Err(error) => exit.failure = Some(explain(error)),
-            },
+            Ok(mut agent) => {
+                ran = true;
+                match agent.wait() {
+                    Ok(status) => record_status(&mut exit, status),
+                    Err(error) => exit.failure = Some(explain(error)),
+                }
+            }
             Err((code, why)) => {
                 say(&why);
                 exit.code = Some(code);
@@ -176,7 +181,9 @@ impl<'a> Launch<'a> {
         if let Err(error) = write_json(&session_dir.join(EXIT_FILE), &exit, Durability::PowerCut) {
             say(&explain(error));
         }
-        before_exit(code);
+        if ran {
+            before_exit(code);
+        }
         code
     }
 }
@@ -205,7 +212,7 @@ fn start(session_dir: &Path, spec: &SpecFile, signals: Signals) -> Result<Child,
     // The agent is not collected yet, so its number is its own.
     let pidfd =
         rustix::process::pidfd_open(rustix::process::Pid::from_child(&agent), PidfdFlags::empty());
-    let written = write_json(&session_dir.join(STARTED_FILE), &started, Durability::Process);
+    let written = write_json(&session_dir.join(STARTED_FILE), &started, Durability::PowerCut);
     if let Err(error) = written {
         // Nobody could ever tell that it runs.
         let _ = agent.kill();

@@ -24,6 +24,8 @@ pub mod process_runtime;
 pub mod tmux;
 pub mod tmux_parse;
 pub mod tmux_send;
+mod tmux_server;
+mod tmux_start;
 
 /// Held by the launcher, and by nobody else, for as long as it lives.
 pub const ALIVE_LOCK: &str = "alive.lock";
