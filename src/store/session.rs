@@ -277,19 +277,6 @@ impl Home {
         Ok(Verification { findings })
     }
 
-    /// Moves an archived session back among the live ones; one that is there already is a success.
-    pub fn unarchive(&self, id: &SessionId, timeout: Duration) -> Result<(), StoreError> {
-        let (from, to) = (self.archive_dir(id), self.session_dir(id));
-        if fs::metadata(&from)?.is_none() {
-            return self.existing_dir(id).map(drop);
-        }
-        let _lock = lock::acquire(&from.join("lock"), timeout)?;
-        if fs::metadata(&to)?.is_some() {
-            return Err(StoreError::Exists { id: id.clone() });
-        }
-        self.rename_session(&from, &to)
-    }
-
     /// Moves an archived session out of the way, so that its id can be used again; its files stay
     /// in the archive under `<id>.<n>`.
     pub fn set_aside(&self, id: &SessionId, timeout: Duration) -> Result<(), StoreError> {
