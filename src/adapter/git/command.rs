@@ -64,8 +64,14 @@ pub(super) fn run(command: &Cmd) -> Result<Output, GitError> {
     Ok(command.output()?)
 }
 
-/// Runs `command`, any exit code but 0 being an error with git's last word.
+/// Runs `command`, which may be done twice, any exit code but 0 being an error; what fails by a
+/// race with another git is tried again. Even a list fails while another entry is half-written.
 pub(super) fn read(command: &Cmd, what: &str) -> Result<Output, GitError> {
+    retried(|| once(command, what))
+}
+
+/// Runs `command`, any exit code but 0 being an error with git's last word.
+pub(super) fn once(command: &Cmd, what: &str) -> Result<Output, GitError> {
     let output = run(command)?;
     if output.success() { Ok(output) } else { Err(failed(what, &output)) }
 }

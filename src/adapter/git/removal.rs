@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::base::BranchState;
-use super::command::{git, read, retried};
+use super::command::{git, read};
 use super::entry::{Admin, linked_admin, settled};
 use super::status::verify;
 use super::trash::{buried, bury, park, parked};
@@ -118,7 +118,7 @@ impl Repository {
     /// Deletes a ref that is at `sha`, and none that has moved on.
     pub(super) fn delete_ref(&self, name: &str, sha: &str) -> Result<(), GitError> {
         let command = self.git().args(["-c", "core.fsync=all", "update-ref", "-d", name, sha]);
-        retried(|| read(&command, "git update-ref").map(|_| ()))
+        read(&command, "git update-ref").map(|_| ())
     }
 
     /// Returns the tip of the branch if `ao` made it and every commit of it is elsewhere.
@@ -307,7 +307,7 @@ impl Repository {
     pub(super) fn create_ref(&self, name: &str, sha: &str) -> Result<(), GitError> {
         let null = "0".repeat(sha.len());
         let command = self.git().args(["-c", "core.fsync=all", "update-ref", name, sha, &null]);
-        retried(|| read(&command, "git update-ref").map(|_| ()))
+        read(&command, "git update-ref").map(|_| ())
     }
 }
 

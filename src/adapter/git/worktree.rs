@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 
 use super::base::BranchState;
-use super::command::{LONG, git, git_with_hooks, last_word, read, retried, run};
+use super::command::{LONG, git, git_with_hooks, last_word, once, read, retried, run};
 use super::entry::{Admin, linked_admin, settled};
 use super::trash::park;
 use super::verdict::{Subject, reasons_to_keep};
@@ -49,7 +49,7 @@ pub fn begin_add(repo: &Repository, new: &NewWorktree) -> Result<(), GitError> {
         fs::create_private_directories(parent)?;
     }
     let command = add_command(repo, new);
-    retried(|| match read(&command, "git worktree add") {
+    retried(|| match once(&command, "git worktree add") {
         Ok(_) => Ok(()),
         // Made by somebody else since it was looked for, and theirs.
         Err(GitError::Failed { stderr, .. }) if stderr.contains("a branch named ") => {

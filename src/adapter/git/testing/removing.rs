@@ -1,0 +1,274 @@
+//! What keeps a worktree, and how it goes and comes back.
+
+use super::*;
+
+#[test]
+fn a_detached_worktree_goes_without_a_branch() {
+    let place = Place::new();
+    let new = NewWorktree { branch: None, create_branch: false, ..place.new_worktree("web-1") };
+    let handle = place.add(&new);
+    assert_eq!(status(&handle, MINUTE).unwrap().branch, None);
+    let assessment = assess(&handle, &session("web-1"), &place.root(), &[], MINUTE);
+    assert_eq!(assessment, Assessment::Removable { branch_deletable: false });
+    remove(&place.repo, &handle, &session("web-1"), &place.root()).unwrap();
+    assert_eq!(delete_branch(&place.repo, &handle, false).unwrap(), BranchFate::Absent);
+    restore_worktree(&place.repo, &handle, &session("web-1")).unwrap();
+    assert!(handle.path.join("a.txt").exists());
+}
+
+#[test]
+fn a_real_rebase_and_changes_hidden_from_git_are_kept_and_preserved() {
+    let place = Place::new();
+    let handle = place.add(&place.new_worktree("web-1"));
+    let path = &handle.path;
+    std_fs::write(path.join("a.txt"), "hidden\n").unwrap();
+    plain(path, &["update-index", "--assume-unchanged", "a.txt"]);
+    assert_eq!(plain(path, &["status", "--porcelain"]), "");
+    let reason = "could not tell: marked assume-unchanged: 1";
+    assert_eq!(place.kept(&handle, "web-1"), [reason]);
+    let preserved = preserve(&handle, &session("web-1"), &[]).unwrap();
+    assert_eq!(plain(path, &["show", &format!("{}:a.txt", preserved.sha)]), "hidden");
+    plain(path, &["update-index", "--no-assume-unchanged", "a.txt"]);
+
+    plain(path, &["commit", "-qam", "ours"]);
+    std_fs::write(place.repo.main.join("a.txt"), "theirs\n").unwrap();
+    plain(&place.repo.main, &["commit", "-qam", "theirs"]);
+    assert!(!plain_output(path, &["rebase", "-q", "main"]).success());
+    assert_eq!(place.kept(&handle, "web-1"), ["1 uncommitted file", "a rebase is in progress"]);
+    assert_eq!(status(&handle, MINUTE).unwrap().conflicted, 1);
+    let preserved = preserve(&handle, &session("web-1"), &[]).unwrap();
+    let parents = plain(path, &["show", "-s", "--format=%P", &preserved.sha]);
+    assert_eq!(parents.split(' ').count(), 2, "where it stands and where it came from");
+}
+
+#[test]
+fn every_reason_to_keep_is_told() {
+    let place = Place::new();
+    let handle = place.add(&place.new_worktree("web-1"));
+    let path = handle.path.clone();
+    let kept = || place.kept(&handle, "web-1");
+    assert_eq!(kept(), [""; 0]);
+
+    std_fs::write(path.join("a.txt"), "two\n").unwrap();
+    std_fs::write(path.join("b.txt"), "x").unwrap();
+    std_fs::write(path.join("c.txt"), "x").unwrap();
+    std_fs::write(path.join(".env"), "SECRET=1").unwrap();
+    assert_eq!(kept(), ["1 uncommitted file", "2 untracked files", "ignored file .env"]);
+    std_fs::write(place.repo.main.join(".env"), "SECRET=1").unwrap();
+    plain(&path, &["add", "."]);
+    plain(&path, &["commit", "-qm", "work"]);
+    assert_eq!(kept(), [""; 0], "on the branch, and a copy of the main worktree's");
+    let assessment = assess(&handle, &session("web-1"), &place.root(), &[], MINUTE);
+    assert_eq!(assessment, Assessment::Removable { branch_deletable: false });
+
+    plain(&path, &["checkout", "-q", "--detach"]);
+    plain(&path, &["commit", "-qm", "lost", "--allow-empty"]);
+    assert_eq!(kept(), ["1 commit on no branch, tag or remote"]);
+    plain(&path, &["checkout", "-q", "ao/web-1"]);
+
+    let admin = place.repo.common_dir.join("worktrees/web-1");
+    std_fs::create_dir(admin.join("rebase-merge")).unwrap();
+    assert_eq!(kept(), ["a rebase is in progress"]);
+    std_fs::remove_dir(admin.join("rebase-merge")).unwrap();
+
+    std_fs::write(admin.join("index.lock"), "").unwrap();
+    assert!(kept()[0].starts_with("could not tell: git holds index.lock, "), "{:?}", kept());
+    std_fs::remove_file(admin.join("index.lock")).unwrap();
+
+    plain(&place.repo.main, &["worktree", "lock", "--reason", "alice", path.to_str().unwrap()]);
+    assert_eq!(kept(), ["locked by alice"]);
+    let refused = remove(&place.repo, &handle, &session("web-1"), &place.root());
+    assert!(matches!(refused, Err(GitError::Locked { .. })), "{refused:?}");
+    plain(&place.repo.main, &["worktree", "unlock", path.to_str().unwrap()]);
+
+    let mut child = Cmd::new("sleep")
+        .arg("60")
+        .cwd(&path)
+        .spawn(
+            std::process::Stdio::null(),
+            std::process::Stdio::null(),
+            std::process::Stdio::null(),
+        )
+        .unwrap();
+    let text = format!("process {} (sleep) has its working directory inside", child.id());
+    let seen = clock::poll_until(Deadline::after(MINUTE), || (kept() == [&*text]).then_some(()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(seen.is_some());
+
+    let elsewhere = assess(&handle, &session("web-1"), Path::new("/nowhere"), &[], MINUTE);
+    assert_eq!(elsewhere, Assessment::Keep(vec![Keep::OutsideRoot]));
+    let theirs = WorkspaceHandle { owned: false, ..handle.clone() };
+    assert_eq!(place.kept(&theirs, "web-1"), ["not ours"]);
+}
+
+#[test]
+fn a_worktree_without_its_git_file_never_passes_for_the_repository_around_it() {
+    let place = Place::new();
+    std_fs::create_dir_all(place.root()).unwrap();
+    plain(&place.root(), &["init", "-q"]);
+    let handle = place.add(&place.new_worktree("web-1"));
+    std_fs::remove_file(handle.path.join(".git")).unwrap();
+    let error = status(&handle, MINUTE).unwrap_err();
+    assert!(matches!(error, GitError::WrongRepository { .. }), "{error}");
+    assert_eq!(place.kept(&handle, "web-1"), ["not registered by git: it has no .git file"]);
+    assert!(remove(&place.repo, &handle, &session("web-1"), &place.root()).is_err());
+    assert!(preserve(&handle, &session("web-1"), &[]).is_err());
+    assert!(handle.path.join("a.txt").exists());
+}
+
+#[test]
+fn deleted_and_moved_worktrees_are_told_apart() {
+    let place = Place::new();
+    let handle = place.add(&place.new_worktree("web-1"));
+    let moved = handle.path.with_file_name("moved");
+    std_fs::rename(&handle.path, &moved).unwrap();
+    assert!(matches!(status(&handle, MINUTE), Err(GitError::Gone { .. })));
+    assert_eq!(place.kept(&handle, "web-1"), [""; 0], "the entry alone may go");
+    std_fs::remove_dir_all(&moved).unwrap();
+    let removed = remove(&place.repo, &handle, &session("web-1"), &place.root()).unwrap();
+    assert_eq!(removed.trash, None);
+    assert_eq!(place.kept(&handle, "web-1"), ["gone"]);
+    restore_worktree(&place.repo, &handle, &session("web-1")).unwrap();
+    assert!(handle.path.join("a.txt").exists());
+}
+
+#[test]
+fn a_moved_repository_leaves_its_worktrees_alone() {
+    let place = Place::new();
+    let handle = place.add(&place.new_worktree("web-1"));
+    std_fs::rename(&place.repo.main, place.repo.main.with_file_name("elsewhere")).unwrap();
+    let reason = format!("could not tell: {} does not exist", place.repo.main.display());
+    assert_eq!(place.kept(&handle, "web-1"), [reason]);
+    assert!(matches!(status(&handle, MINUTE), Err(GitError::Gone { .. })));
+    assert!(remove(&place.repo, &handle, &session("web-1"), &place.root()).is_err());
+    assert!(handle.path.join("a.txt").exists());
+}
+
+#[test]
+fn what_is_preserved_comes_back_and_the_index_stays() {
+    let place = Place::new();
+    let handle = place.add(&place.new_worktree("web-1"));
+    let path = &handle.path;
+    let files = [("a.txt", "changed\n"), ("new $(touch x).txt", "n"), (".env", "S=1")];
+    for (name, content) in files {
+        std_fs::write(path.join(name), content).unwrap();
+    }
+    plain(path, &["add", "a.txt"]);
+    std_fs::write(path.join("a.txt"), "changed again\n").unwrap();
+    plain(path, &["checkout", "-q", "--detach"]);
+    let index = place.repo.common_dir.join("worktrees/web-1/index");
+    let before = std_fs::read(&index).unwrap();
+
+    let patterns = [".env*".to_owned()];
+    let preserved = preserve(&handle, &session("web-1"), &patterns).unwrap();
+    assert_eq!(std_fs::read(&index).unwrap(), before);
+    assert_eq!(preserved.ref_name, "refs/ao/preserved/web-1");
+    assert_eq!(preserve(&handle, &session("web-1"), &patterns).unwrap(), preserved);
+    std_fs::write(path.join("a.txt"), "third\n").unwrap();
+    let second = preserve(&handle, &session("web-1"), &patterns).unwrap();
+    assert_eq!(second.ref_name, "refs/ao/preserved/web-1-2");
+
+    remove(&place.repo, &handle, &session("web-1"), &place.root()).unwrap();
+    let output = Cmd::new("sh").args(["-c", &preserved.restore_command]).output().unwrap();
+    assert!(output.success(), "{}", output.stderr);
+    assert_eq!(std_fs::read(path.join("a.txt")).unwrap(), b"changed again\n");
+    assert_eq!(std_fs::read(path.join("new $(touch x).txt")).unwrap(), b"n");
+    assert_eq!(std_fs::read(path.join(".env")).unwrap(), b"S=1");
+
+    plain(path, &["init", "-q", "inner"]);
+    plain(
+        &path.join("inner"),
+        &["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "x", "--allow-empty"],
+    );
+    let other = WorkspaceHandle { branch: None, ..handle.clone() };
+    let nested = preserve(&other, &session("web-1"), &[]);
+    assert!(matches!(nested, Err(GitError::NestedRepository { .. })), "{nested:?}");
+}
+
+#[test]
+fn a_removal_can_stop_anywhere_and_be_taken_back() {
+    let place = Place::new();
+    let handle = place.add(&place.new_worktree("web-1"));
+    let id = session("web-1");
+    std_fs::create_dir_all(handle.path.join("build")).unwrap();
+    std_fs::write(handle.path.join("build/out"), "o").unwrap();
+    std_fs::write(handle.path.join("a.txt"), "staged").unwrap();
+    plain(&handle.path, &["add", "."]);
+    let before = (tree(&handle.path), plain(&handle.path, &["status", "--porcelain"]));
+
+    // Stopped after the first rename.
+    trash::bury(&place.root(), &handle.path, &id).unwrap();
+    let removed = remove(&place.repo, &handle, &id, &place.root()).unwrap();
+    let trash = removed.trash.clone().unwrap();
+    assert!(trash.join("build/out").exists());
+    assert_eq!(remove(&place.repo, &handle, &id, &place.root()).unwrap(), removed);
+    assert_eq!(plain(&place.repo.main, &["worktree", "list"]).lines().count(), 1);
+    let fate = delete_branch(&place.repo, &handle, false).unwrap();
+    assert!(matches!(fate, BranchFate::Deleted { .. }), "{fate:?}");
+
+    restore_worktree(&place.repo, &handle, &id).unwrap();
+    assert_eq!((tree(&handle.path), plain(&handle.path, &["status", "--porcelain"])), before);
+
+    // Its entry was emptied from the trash earlier than its files.
+    remove(&place.repo, &handle, &id, &place.root()).unwrap();
+    std_fs::remove_dir_all(place.repo.common_dir.join("ao-trash")).unwrap();
+    restore_worktree(&place.repo, &handle, &id).unwrap();
+    assert_eq!(std_fs::read(handle.path.join("build/out")).unwrap(), b"o");
+    assert_eq!(
+        plain(&handle.path, &["status", "--porcelain"]),
+        "M a.txt".to_owned().replace("M ", " M ")
+    );
+
+    remove(&place.repo, &handle, &id, &place.root()).unwrap();
+    let day = Duration::from_secs(24 * 3600);
+    std::os::unix::fs::symlink(
+        &place.repo.main,
+        place.root().join(".trash/web-9-0000000000000000"),
+    )
+    .unwrap();
+    assert_eq!(empty_trash(&place.root(), day, clock::now()).unwrap(), [""; 0].map(PathBuf::from));
+    let emptied = empty_trash(&place.root(), day, clock::now().plus(day)).unwrap();
+    assert_eq!(emptied.len(), 1);
+    assert!(place.repo.main.join("a.txt").exists());
+    assert!(!place.repo.common_dir.join("ao-trash").exists());
+}
+
+#[test]
+fn a_branch_with_work_of_its_own_stays() {
+    let place = Place::new();
+    let handle = place.add(&place.new_worktree("web-1"));
+    plain(&handle.path, &["commit", "-qm", "work", "--allow-empty"]);
+    let fate = delete_branch(&place.repo, &handle, false).unwrap();
+    assert!(matches!(&fate, BranchFate::Kept(why) if why.starts_with("it is checked out")));
+    preserve(&handle, &session("web-1"), &[]).unwrap();
+    remove(&place.repo, &handle, &session("web-1"), &place.root()).unwrap();
+    let fate = delete_branch(&place.repo, &handle, false).unwrap();
+    let why = "it has commits that are neither in its base nor pushed";
+    assert_eq!(fate, BranchFate::Kept(why.into()));
+    let fate = delete_branch(&place.repo, &handle, true).unwrap();
+    assert!(matches!(fate, BranchFate::Deleted { .. }), "{fate:?}");
+    std_fs::remove_dir_all(place.root().join(".trash")).unwrap();
+    let gone = restore_worktree(&place.repo, &handle, &session("web-1")).unwrap_err();
+    let text = "branch `ao/web-1` is gone; its work is preserved as refs/ao/preserved/web-1";
+    assert_eq!(gone.to_string(), text);
+}
+
+#[test]
+fn submodules_keep_a_worktree() {
+    let place = Place::new();
+    let other = Place::new();
+    let url = other.repo.main.to_str().unwrap().to_owned();
+    plain(
+        &place.repo.main,
+        &["-c", "protocol.file.allow=always", "submodule", "add", "-q", &url, "sub"],
+    );
+    plain(&place.repo.main, &["commit", "-qm", "submodule"]);
+    let handle = place.add(&place.new_worktree("web-1"));
+    assert_eq!(place.kept(&handle, "web-1"), [""; 0]);
+    plain(
+        &handle.path,
+        &["-c", "protocol.file.allow=always", "submodule", "update", "-q", "--init"],
+    );
+    assert_eq!(place.kept(&handle, "web-1"), ["submodules with repositories of their own"]);
+}
