@@ -94,7 +94,7 @@ impl World {
             .collect();
         let layered = Rc::new(config::load(&Sources {
             user_file: self.config_directory.join("config.toml"),
-            repository: key.clone(),
+            repository: key.as_ref().map(|main| main.join(".ao/config.toml")),
             environment,
             flags: self.flags.clone(),
         })?);

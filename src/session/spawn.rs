@@ -440,7 +440,12 @@ fn make(
     let loaded = world.home.load(id)?;
     let handle = loaded.record.handles.workspace.clone();
     if let Some(handle) = handle.filter(|handle| handle.owned) {
-        workspace::create(&plan.repository, &handle, id)?;
+        if let Err(error) = workspace::begin(&plan.repository, &handle, id) {
+            // What is at that path or branch is somebody else's: it must not be undone as ours.
+            forget_workspace(world, id)?;
+            return Err(error);
+        }
+        workspace::finish(&plan.repository, &handle, id)?;
         notes.extend(workspace::furnish(&plan.repository, &handle, config)?);
         workspace::post_create(&handle, config)?;
     }
@@ -469,6 +474,14 @@ fn make(
     })?;
     pass("spawn.runtime")?;
     Ok(running)
+}
+
+fn forget_workspace(world: &World, id: &SessionId) -> Result<(), SessionError> {
+    invocation::amend(world, id, "spawn", |record| {
+        record.handles.workspace = None;
+        Ok::<(), SessionError>(())
+    })?;
+    Ok(())
 }
 
 /// Records that a step is done.

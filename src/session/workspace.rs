@@ -50,44 +50,38 @@ pub fn new_worktree(handle: &WorkspaceHandle, id: &SessionId) -> NewWorktree {
     }
 }
 
-/// Makes the worktree and its branch, whole or not at all.
-pub fn create(
+/// Registers the worktree and its branch, or neither: nothing is to be undone after an error.
+pub fn begin(
     repository: &Repository,
     handle: &WorkspaceHandle,
     id: &SessionId,
 ) -> Result<(), SessionError> {
-    let new = new_worktree(handle, id);
     if fs::metadata(&handle.path)?.is_some() {
         return Err(SessionError::InTheWay { path: handle.path.clone() });
     }
     if let Some(parent) = handle.path.parent() {
         fs::create_private_directories(parent)?;
     }
-    let made = begin(repository, &new)
-        .and_then(|()| Ok(git::checkout(repository, &new)?))
-        .and_then(|()| finish(repository, &new));
-    if let Err(error) = made {
-        undo(repository, handle, id)?;
-        return Err(error);
-    }
-    Ok(())
-}
-
-fn begin(repository: &Repository, new: &NewWorktree) -> Result<(), SessionError> {
-    let _lock = lock_repository(repository)?;
     pass("workspace.begin")?;
-    git::begin_add(repository, new)?;
-    pass("workspace.begun")?;
-    Ok(())
+    let _lock = lock_repository(repository)?;
+    Ok(git::begin_add(repository, &new_worktree(handle, id))?)
 }
 
-fn finish(repository: &Repository, new: &NewWorktree) -> Result<(), SessionError> {
+/// Checks the files out and verifies what was made; after an error, [`undo`] is due.
+pub fn finish(
+    repository: &Repository,
+    handle: &WorkspaceHandle,
+    id: &SessionId,
+) -> Result<(), SessionError> {
+    pass("workspace.begun")?;
+    let new = new_worktree(handle, id);
+    git::checkout(repository, &new)?;
     pass("workspace.checked_out")?;
     let _lock = lock_repository(repository)?;
-    Ok(git::finish_add(repository, new)?)
+    Ok(git::finish_add(repository, &new)?)
 }
 
-/// Removes whatever an unfinished [`create`] left; what holds work stays and is told.
+/// Removes whatever an unfinished spawn left; what holds work stays and is told.
 pub fn undo(
     repository: &Repository,
     handle: &WorkspaceHandle,
