@@ -63,10 +63,8 @@ mod tests {
     use serde_json::json;
 
     fn object(value: Value) -> Map<String, Value> {
-        match value {
-            Value::Object(object) => object,
-            other => panic!("not an object: {other}"),
-        }
+        let Value::Object(object) = value else { panic!("not an object: {value}") };
+        object
     }
 
     #[test]
