@@ -5,9 +5,9 @@
 //! a variable inside quoted text stays text.
 
 use crate::decide::reaction::failing_checks;
-use crate::decide::text as sanitize;
 use crate::model::facts::{CheckConclusion, Comment, ScmFact};
 use crate::model::record::Record;
+use crate::model::sanitize;
 
 /// Room that fences, labels and our own sentences take beside one piece of quoted text.
 const FRAME: usize = 400;
@@ -16,7 +16,10 @@ const FRAME: usize = 400;
 const LEAST_QUOTE: usize = 200;
 
 /// The longest list of checks or comments; the forge shows the rest.
-const MOST_ITEMS: usize = 50;
+const MOST_ITEMS: usize = 20;
+
+/// The longest name or address from outside within a sentence of ours, in bytes.
+const MAX_WORD: usize = 120;
 
 /// Whom a text is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,7 +157,7 @@ impl Subject<'_> {
     fn name(&self) -> String {
         let id = self.record.id.as_ref().map_or("the session", |id| id.as_str());
         match &self.record.title {
-            Some(title) => format!("{id} ({})", sanitize::line(title)),
+            Some(title) => format!("{id} ({})", short(title)),
             None => id.to_owned(),
         }
     }
@@ -171,7 +174,7 @@ impl Subject<'_> {
             None => "the pull request".to_owned(),
         };
         match &pr.url {
-            Some(url) => format!("{name} ({})", sanitize::line(url)),
+            Some(url) => format!("{name} ({})", short(url)),
             None => name,
         }
     }
@@ -179,7 +182,7 @@ impl Subject<'_> {
     /// Returns the commit, as short as people write it.
     fn sha(&self) -> String {
         match &self.record.lifecycle.pr.head_sha {
-            Some(sha) => sanitize::line(sha).chars().take(12).collect(),
+            Some(sha) => short(sha).chars().take(12).collect(),
             None => "(unknown)".to_owned(),
         }
     }
@@ -187,7 +190,7 @@ impl Subject<'_> {
     /// Returns the failing checks' names, `None` where they are not known.
     fn checks(&self) -> Option<String> {
         let names: Vec<String> =
-            failing_checks(self.scm?).into_iter().map(sanitize::line).collect();
+            failing_checks(self.scm?).into_iter().map(short).take(MOST_ITEMS).collect();
         if names.is_empty() { None } else { Some(names.join(", ")) }
     }
 
@@ -203,8 +206,8 @@ impl Subject<'_> {
             .iter()
             .take(MOST_ITEMS)
             .map(|check| match &check.url {
-                Some(url) => format!("- {}: {}", sanitize::line(&check.name), sanitize::line(url)),
-                None => format!("- {}", sanitize::line(&check.name)),
+                Some(url) => format!("- {}: {}", short(&check.name), short(url)),
+                None => format!("- {}", short(&check.name)),
             })
             .collect();
         if failing.len() > MOST_ITEMS {
@@ -217,7 +220,7 @@ impl Subject<'_> {
     fn log(&self, room: usize) -> String {
         match self.scm.and_then(|fact| fact.ci_log_tail.as_deref()) {
             Some(log) if !log.trim().is_empty() => {
-                sanitize::quoted("The end of the log", log, room.max(LEAST_QUOTE))
+                quote("The end of the log", log, room.max(LEAST_QUOTE))
             }
             Some(_) | None => String::new(),
         }
@@ -261,16 +264,34 @@ impl Subject<'_> {
 
 fn quoted_comment(comment: &Comment, room: usize) -> String {
     let place = match (&comment.path, comment.line) {
-        (Some(path), Some(line)) => format!(" on {}:{line}", sanitize::line(path)),
-        (Some(path), None) => format!(" on {}", sanitize::line(path)),
+        (Some(path), Some(line)) => format!(" on {}:{line}", short(path)),
+        (Some(path), None) => format!(" on {}", short(path)),
         (None, Some(_) | None) => String::new(),
     };
-    let author = sanitize::line(&comment.author);
+    let author = short(&comment.author);
     let author = if author.is_empty() { "somebody".to_owned() } else { author };
-    let url = comment.url.as_deref().map(sanitize::line).unwrap_or_default();
+    let url = comment.url.as_deref().map(short).unwrap_or_default();
     let space = if url.is_empty() { "" } else { " " };
     let label = format!("{author}{place}{space}{url}");
-    sanitize::quoted(&label, &comment.body, room)
+    quote(&label, &comment.body, room)
+}
+
+/// Returns `body` in a fence, without empty lines at its end or after it.
+fn quote(label: &str, body: &str, room: usize) -> String {
+    sanitize::quoted(label, body.trim_end(), room).trim_end().to_owned()
+}
+
+/// Returns `text` as one line of at most [`MAX_WORD`] bytes.
+fn short(text: &str) -> String {
+    let line = sanitize::line(text);
+    if line.len() <= MAX_WORD {
+        return line;
+    }
+    let mut end = MAX_WORD - '…'.len_utf8();
+    while !line.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}…", &line[..end])
 }
 
 /// Returns the parts that are not empty, an empty line between them.

@@ -22,7 +22,6 @@ mod pull_request;
 mod quarantine;
 mod reaction;
 mod session;
-mod text;
 
 use std::time::Duration;
 

@@ -147,9 +147,10 @@ fn apply(
         }
         Verdict::Dead(reason) => {
             session::enter(lifecycle, SessionState::Terminated, reason, now);
-            match reason {
-                SessionReason::AgentProcessExited => "the agent's process has exited".to_owned(),
-                _ => "the agent's process and its pane are gone".to_owned(),
+            if reason == SessionReason::AgentProcessExited {
+                "the agent's process has exited".to_owned()
+            } else {
+                "the agent's process and its pane are gone".to_owned()
             }
         }
         Verdict::Quarantine(reason) => {

@@ -2,6 +2,7 @@
 
 mod activity;
 mod batch;
+mod composition;
 mod outbox;
 mod probe;
 mod properties;
