@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_line_is_written_as_it_is_read() {
-        let event = r#"{"schema":1,"seq":2,"at":"2026-11-20T10:00:00.000Z","cause":"reap","patch":{"title":null,"x":1e400},"status":"working"}"#;
+        let event = r#"{"schema":1,"seq":2,"at":"2026-11-20T10:00:00.000Z","cause":"reap","patch":{"title":null,"x":1e+400},"status":"working"}"#;
         let snapshot = r#"{"schema":1,"seq":7,"record":{"revision":7}}"#;
         for text in [event, snapshot] {
             let line = Line::parse(text.as_bytes()).unwrap();

@@ -164,6 +164,10 @@ impl Home {
 
     /// Creates a session with `record` as revision 1, all of it or nothing, and returns it
     /// locked. Its id may not exist, live or archived.
+    ///
+    /// # Panics
+    ///
+    /// Where `record` has no id.
     pub fn create_session(
         &self,
         record: &Record,
