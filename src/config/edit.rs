@@ -6,12 +6,14 @@ use toml::{Table, Value};
 use toml_edit::{DocumentMut, Item};
 
 use crate::adapter::fs::{self, Durability};
+use crate::config::error::{ConfigError, Place};
 use crate::config::keys::{self, Kind};
-use crate::config::layers::{ConfigError, Place, check_user_text};
+use crate::config::layers::check_user_text;
 
 /// Sets `key` in the file to `value`, creating the file where it is missing.
 ///
-/// A text needs no quotes; a list, a number or a switch is written as in TOML. The result is
+/// A text needs no quotes; a list, a number, a switch or a whole table such as
+/// `{ kind = "file", path = "/x" }` is written as in TOML. The result is
 /// checked as a whole before anything is written, and replaces the file atomically.
 ///
 /// # Errors
@@ -20,16 +22,7 @@ use crate::config::layers::{ConfigError, Place, check_user_text};
 /// written.
 pub fn set(file: &Path, key: &str, value: &str) -> Result<(), ConfigError> {
     let path: Vec<String> = key.split('.').map(str::to_owned).collect();
-    let known = keys::find(&path).ok_or_else(|| ConfigError::UnknownKey {
-        place: Place::Flag,
-        key: key.to_owned(),
-        allowed: keys::below(&path[..path.len() - 1]),
-    })?;
-    let value = parse_value(known.kind, value).ok_or_else(|| ConfigError::WrongValue {
-        place: Place::Flag,
-        key: key.to_owned(),
-        allowed: known.kind.allowed(),
-    })?;
+    let value = value_of(&path, value)?;
     // A linked file, as people keep their dotfiles, stays a link.
     let target = if fs::metadata(file)?.is_some() { fs::canonical(file)? } else { file.to_owned() };
     let bytes = fs::read_optional(&target)?.unwrap_or_default();
@@ -43,9 +36,33 @@ pub fn set(file: &Path, key: &str, value: &str) -> Result<(), ConfigError> {
     Ok(())
 }
 
+/// Returns `text` as a value for the key or the table at `path`.
+fn value_of(path: &[String], text: &str) -> Result<Value, ConfigError> {
+    let (place, key) = (Place::Flag, path.join("."));
+    if let Some(known) = keys::find(path) {
+        return parse_value(known.kind, text).ok_or_else(|| ConfigError::WrongValue {
+            place,
+            key,
+            allowed: known.kind.allowed(),
+        });
+    }
+    if keys::below(path).is_empty() {
+        let allowed = keys::below(&path[..path.len() - 1]);
+        return Err(ConfigError::UnknownKey { place, key, allowed });
+    }
+    parsed(text).filter(Value::is_table).ok_or_else(|| ConfigError::WrongValue {
+        place,
+        key,
+        allowed: "a table such as { a = 1 }".to_owned(),
+    })
+}
+
+fn parsed(text: &str) -> Option<Value> {
+    format!("x = {text}").parse::<Table>().ok()?.remove("x")
+}
+
 /// Returns `text` as a value of `kind`, `None` where it is none.
 fn parse_value(kind: Kind, text: &str) -> Option<Value> {
-    let parsed = || format!("x = {text}").parse::<Table>().ok()?.remove("x");
     let is_text = matches!(
         kind,
         Kind::Text
@@ -55,7 +72,7 @@ fn parse_value(kind: Kind, text: &str) -> Option<Value> {
             | Kind::BranchTemplate
             | Kind::Secret
     );
-    let value = if is_text { Value::String(text.to_owned()) } else { parsed()? };
+    let value = if is_text { Value::String(text.to_owned()) } else { parsed(text)? };
     kind.accepts(&value).then_some(value)
 }
 
@@ -81,9 +98,13 @@ fn with_value(
     for name in tables {
         table = table
             .entry(name)
-            .or_insert_with(toml_edit::table)
+            .or_insert_with(implicit_table)
             .as_table_like_mut()
             .ok_or_else(|| inconsistent("stands below something that is no table"))?;
+    }
+    // A whole table replaces the old one, whichever way that was written.
+    if value.is_table() {
+        table.remove(last);
     }
     match table.get_mut(last).and_then(Item::as_value_mut) {
         Some(old) => {
@@ -96,6 +117,13 @@ fn with_value(
         }
     }
     Ok(document.to_string())
+}
+
+/// Returns a table that is written only where it holds values itself.
+fn implicit_table() -> Item {
+    let mut table = toml_edit::Table::new();
+    table.set_implicit(true);
+    Item::Table(table)
 }
 
 #[cfg(test)]
@@ -113,6 +141,8 @@ mod tests {
         set(&path, "agent", "b \"c\"").unwrap();
         set(&path, "workspace.symlinks", "[\"y\"]").unwrap();
         set(&path, "reactions.ci-failed.retries", "3").unwrap();
+        set(&path, "notifiers.log", "{ kind = 'file', path = '/x' }").unwrap();
+        set(&path, "notifiers.log", "{ kind = 'desktop' }").unwrap();
         insta::assert_snapshot!(fs::read_text(&path).unwrap(), @r##"
         # mine
         agent = 'b "c"' # why
@@ -122,10 +152,11 @@ mod tests {
         copy = ['x']
         symlinks = ["y"]
 
-        [reactions]
-
         [reactions.ci-failed]
         retries = 3
+
+        [notifiers]
+        log = { kind = "desktop" }
         "##);
     }
 
@@ -154,12 +185,12 @@ mod tests {
         insta::assert_snapshot!(table, @r##"
         command line: unknown key `agnet`; allowed here: agent, permission, model, base, branch, rules, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, pr_stalled_after, send_when, message_max, detecting, reactions, workspace, check, trash, cleanup, state, notifiers, env
         command line: unknown key ``; allowed here: agent, permission, model, base, branch, rules, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, pr_stalled_after, send_when, message_max, detecting, reactions, workspace, check, trash, cleanup, state, notifiers, env
-        command line: unknown key `workspace`; allowed here: agent, permission, model, base, branch, rules, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, pr_stalled_after, send_when, message_max, detecting, reactions, workspace, check, trash, cleanup, state, notifiers, env
+        command line: `workspace` must be a table such as { a = 1 }
         command line: unknown key `workspace.roo`; allowed here: root, copy, symlinks, post_create, keep
         command line: `max_sessions` must be a whole number from 1 to 10000
         command line: `workspace.copy` must be a list of relative paths without `..`
         command line: `permission` must be one of "default", "accept-edits", "auto", "bypass"
-        config.toml:5: `notifiers.a` needs `kind = "command"` with `command`, `kind = "file"` with `path`, or `kind = "desktop"` alone
+        config.toml:3: `notifiers.a` needs `kind = "command"` with `command`, `kind = "file"` with `path`, or `kind = "desktop"` alone
         command line: `agent` must be a text that is not empty
         "##);
         assert_eq!(fs::read_text(&path).unwrap(), "agent = 'a'\n");

@@ -135,7 +135,7 @@ pub const KEYS: &[Key] = &[
     key("trash.keep", Kind::Duration, "\"1d\"", "How long a removed workspace can be brought back."),
     key("cleanup.auto", Kind::Switch, "false", "Whether the reaper cleans up ended sessions by itself."),
     key("cleanup.after", Kind::Duration, "\"1d\"", "How long a session must have been ended before the reaper cleans it up."),
-    key("state.sync", Kind::Switch, "true", "Whether every transition is synced to the disk before it counts."),
+    key("state.sync", Kind::Word(&["on", "off"]), "\"on\"", "Whether every transition is synced to the disk before it counts."),
     key("notifiers.*.kind", Kind::Word(&["command", "file", "desktop"]), "", "How this notifier tells a person."),
     key("notifiers.*.command", Kind::Command, "", "The program that reads a notification as JSON on standard input, for kind `command`."),
     key("notifiers.*.path", Kind::Path, "", "The file that gets one JSON line each, for kind `file`."),

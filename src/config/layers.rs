@@ -9,11 +9,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use toml::de::{DeTable, DeValue};
-use toml::{Spanned, Table, Value};
+use toml::{Table, Value};
 
-use crate::adapter::fs::{self, FsError};
+use crate::adapter::fs;
 use crate::config::Config;
+use crate::config::error::{ConfigError, Place, key_offset, line_of};
 use crate::config::keys::{self, FromRepository, KEYS};
 use crate::model::notifier::Notifier;
 use crate::model::policy::Policy;
@@ -56,6 +56,35 @@ pub enum Origin {
     Flag,
 }
 
+impl Layered {
+    /// Returns every value as TOML with its origin, sorted by key, for showing to a person:
+    /// variables and the arguments of notifiers are redacted.
+    pub fn shown(&self) -> Vec<(&str, String, &Origin)> {
+        let value = |key: &str| {
+            let mut parts = key.split('.');
+            let first = self.values.get(parts.next()?)?;
+            parts.try_fold(first, |value, part| value.as_table()?.get(part))
+        };
+        let line = |(key, origin)| {
+            let (key, origin): (&String, &Origin) = (key, origin);
+            Some((key.as_str(), redacted(key, value(key)?), origin))
+        };
+        self.origins.iter().filter_map(line).collect()
+    }
+}
+
+fn redacted(key: &str, value: &Value) -> String {
+    const SECRET: &str = "\"[redacted]\"";
+    let program = value.as_array().and_then(|command| command.first());
+    match (key.split('.').next(), program) {
+        (Some("env"), _) => SECRET.to_owned(),
+        (Some("notifiers"), Some(program)) if key.ends_with(".command") => {
+            format!("[{program}, {SECRET}]")
+        }
+        (_, _) => value.to_string(),
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -76,84 +105,6 @@ pub struct Layered {
     pub origins: BTreeMap<String, Origin>,
     /// The merged values, as one TOML document.
     pub values: Table,
-}
-
-/// Where in the sources something is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// A line of a file, counted from one.
-    File(PathBuf, usize),
-    /// A variable.
-    Environment(String),
-    /// A flag.
-    Flag,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path, line) => write!(f, "{}:{line}", path.display()),
-            Self::Environment(name) => write!(f, "${name}"),
-            Self::Flag => f.write_str("command line"),
-        }
-    }
-}
-
-/// Why there is no configuration.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// A file could not be read or written.
-    #[error(transparent)]
-    File(#[from] FsError),
-    /// A file is not UTF-8.
-    #[error("{} is not UTF-8", .0.display())]
-    NotText(PathBuf),
-    /// A file is not TOML.
-    #[error("{place}: {message}")]
-    Syntax {
-        /// Where.
-        place: Place,
-        /// What the parser expected.
-        message: String,
-    },
-    /// A key that does not exist.
-    #[error("{place}: unknown key `{key}`; allowed here: {}", .allowed.join(", "))]
-    UnknownKey {
-        /// Where.
-        place: Place,
-        /// The dotted key.
-        key: String,
-        /// What may stand in its place.
-        allowed: Vec<&'static str>,
-    },
-    /// A value that its key cannot have.
-    #[error("{place}: `{key}` must be {allowed}")]
-    WrongValue {
-        /// Where.
-        place: Place,
-        /// The dotted key.
-        key: String,
-        /// What it must be.
-        allowed: String,
-    },
-    /// A key that a repository has no say in.
-    #[error("{place}: a repository may not set `{key}`; set it in your own configuration")]
-    NotFromRepository {
-        /// Where.
-        place: Place,
-        /// The dotted key.
-        key: String,
-    },
-    /// Keys that are fine one by one and wrong together.
-    #[error("{place}: `{key}` {why}")]
-    Inconsistent {
-        /// Where.
-        place: Place,
-        /// The dotted key.
-        key: String,
-        /// What is wrong.
-        why: String,
-    },
 }
 
 /// One layer, checked.
@@ -258,7 +209,7 @@ fn check_value(
     let from_repository = matches!(source, Source::Repository(..));
     let bypass = key.path == "permission" && value.as_str() == Some("bypass");
     if from_repository && (key.from_repository == FromRepository::Refused || bypass) {
-        let key = if bypass { "permission = \"bypass\"".to_owned() } else { path.join(".") };
+        let key = if bypass { "permission = \"bypass\"".to_owned() } else { dotted(path) };
         return Err(ConfigError::NotFromRepository { place: source.at(path), key });
     }
     if key.kind.accepts(value) {
@@ -266,13 +217,19 @@ fn check_value(
     }
     Err(ConfigError::WrongValue {
         place: source.at(path),
-        key: path.join("."),
+        key: dotted(path),
         allowed: key.kind.allowed(),
     })
 }
 
+/// Returns the key as it is shown; a repository's file must not move the cursor.
+fn dotted(path: &[String]) -> String {
+    let shown = |c: char| if c.is_control() { '?' } else { c };
+    path.join(".").chars().map(shown).collect()
+}
+
 fn unknown(path: &[String], source: &Source) -> ConfigError {
-    let (place, key) = (source.at(path), path.join("."));
+    let (place, key) = (source.at(path), dotted(path));
     if !keys::below(path).is_empty() {
         return ConfigError::WrongValue { place, key, allowed: "a table".to_owned() };
     }
@@ -318,7 +275,7 @@ fn check_notifiers(values: &Table, layers: &[Layer]) -> Result<(), ConfigError> 
             let place = layers.iter().rev().find(holds).map(|layer| layer.source.at(&path));
             return Err(ConfigError::Inconsistent {
                 place: place.unwrap_or(Place::Flag),
-                key: path.join("."),
+                key: dotted(&path),
                 why: error.message().to_owned(),
             });
         }
@@ -399,28 +356,6 @@ impl Source {
             Self::Flag => Place::Flag,
         }
     }
-}
-
-/// Returns the line, counted from one, that holds the byte at `offset`.
-pub(crate) fn line_of(text: &str, offset: usize) -> usize {
-    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
-}
-
-/// Returns where the key at `path` is written in `text`.
-pub(crate) fn key_offset(text: &str, path: &[String]) -> Option<usize> {
-    let document = DeTable::parse(text).ok()?;
-    let mut table: &DeTable<'_> = document.get_ref();
-    let mut found = None;
-    for name in path {
-        let (key, value): (&Spanned<_>, &Spanned<DeValue<'_>>) =
-            table.iter().find(|(key, _)| key.get_ref().as_ref() == name)?;
-        found = Some(key.span().start);
-        match value.get_ref().as_table() {
-            Some(inner) => table = inner,
-            None => break,
-        }
-    }
-    found
 }
 
 #[cfg(test)]
@@ -622,6 +557,26 @@ mod tests {
             files.message(load(&sources).unwrap_err()),
             "command line: `permission` must be one of \"default\", \"accept-edits\", \"auto\", \"bypass\""
         );
+    }
+
+    #[test]
+    fn what_is_shown_holds_no_secret() {
+        let files = Files::new();
+        let user = "agent = 'x'\n[env]\nTOKEN = 's3cret'\n\
+             [notifiers.a]\nkind = 'command'\ncommand = ['curl', 's3cret']\n";
+        let layered = load(&files.sources(user, "")).unwrap();
+        let all: Vec<_> = layered.shown();
+        let value = |wanted: &str| &all.iter().find(|(key, ..)| *key == wanted).unwrap().1;
+        assert_eq!(value("agent"), "\"x\"");
+        assert_eq!(value("env.TOKEN"), "\"[redacted]\"");
+        assert_eq!(value("notifiers.a.command"), "[\"curl\", \"[redacted]\"]");
+        assert_eq!(value("workspace.keep"), "[\".env*\"]");
+    }
+
+    #[test]
+    fn a_key_cannot_move_the_cursor() {
+        let told = Files::new().refusal("", "\"a\\u001b[31m\" = 1\n");
+        assert!(told.starts_with("repository.toml:1: unknown key `a?[31m`; allowed"), "{told}");
     }
 
     #[test]

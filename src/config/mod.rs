@@ -4,6 +4,7 @@
 //! at a default path: the caller says where the layers are.
 
 mod edit;
+mod error;
 pub mod keys;
 pub mod layers;
 mod reference;
@@ -13,15 +14,16 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::model::notifier::Notifier;
 use crate::model::policy::Policy;
 use crate::model::time::duration_text;
 
 pub use edit::set;
+pub use error::{ConfigError, Place};
 pub use keys::{FromRepository, KEYS, Key, Kind};
-pub use layers::{ConfigError, Layered, Origin, Place, Sources, load};
+pub use layers::{Layered, Origin, Sources, load};
 pub use reference::{initial_repository_file, reference};
 
 /// The whole configuration, every default filled in.
@@ -120,6 +122,11 @@ pub struct CleanupConfig {
 /// How the record is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct StateConfig {
-    /// Whether transitions are synced.
+    /// Whether transitions are synced: `"on"` or `"off"`.
+    #[serde(deserialize_with = "on_or_off")]
     pub sync: bool,
+}
+
+fn on_or_off<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(String::deserialize(deserializer)? == "on")
 }

@@ -297,3 +297,44 @@ fn die(signal: Signal) -> Result<(), String> {
     setrlimit(Resource::Core, none).map_err(|error| error.to_string())?;
     kill_process(getpid(), signal).map_err(|error| error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn play(directory: &tempfile::TempDir, script: &str) -> i32 {
+        let path = directory.path().join("script");
+        fs::replace(&path, script.as_bytes(), Durability::Process).unwrap();
+        let prompt = Some("fix it".into());
+        run(&DemoAgentArgs { script: Some(path), prompt, ..DemoAgentArgs::default() })
+    }
+
+    #[test]
+    fn the_script_decides_how_it_ends() {
+        let directory = tempfile::tempdir().unwrap();
+        let cases = [
+            ("", 0),
+            ("exit 3\nexit 4", 3),
+            ("repeat 2 {\nsay x\n}\nexit 5", 5),
+            ("loop {\nexit 6\n}", 6),
+            ("expect x", NOT_EXPECTED),
+            ("jump", BAD_SCRIPT),
+            ("kill-self 4444", STEP_FAILED),
+            ("run no-such-program-here", STEP_FAILED),
+            ("run sh -c \"exit 3\"", 0),
+        ];
+        for (script, code) in cases {
+            assert_eq!(play(&directory, script), code, "{script}");
+        }
+        let missing = DemoAgentArgs { script: Some("/no/script".into()), ..Default::default() };
+        assert_eq!(run(&missing), BAD_SCRIPT);
+    }
+
+    #[test]
+    fn it_writes_what_it_was_asked_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("deep/out.txt");
+        assert_eq!(play(&directory, &format!("write {} got: {{prompt}}", path.display())), 0);
+        assert_eq!(fs::read_text(&path).unwrap(), "got: fix it\n");
+    }
+}

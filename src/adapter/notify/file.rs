@@ -1,8 +1,13 @@
 //! A file that gets one line of JSON for each notice.
 
+use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
+use std::time::Duration;
 
+use rustix::fs::{FlockOperation, flock};
+
+use crate::adapter::clock::{self, Deadline};
 use crate::adapter::fs::{self, FsError};
 use crate::adapter::notify::{Notice, NotifyError, json_line};
 
@@ -11,13 +16,15 @@ pub(super) fn deliver(name: &str, path: &Path, notice: &Notice<'_>) -> Result<()
         .map_err(|source| NotifyError::File { notifier: name.to_owned(), source })
 }
 
-/// Appends `line` with one write, which the kernel does not mix with another's.
+/// Appends `line` with one write, which the kernel does not mix with another's even where a
+/// writer does not wait for its turn.
 fn append(path: &Path, mut line: Vec<u8>) -> Result<(), FsError> {
     if let Some(directory) = path.parent() {
         fs::create_private_directories(directory)?;
     }
     let error = |source| FsError::at("write", path)(source);
     let mut file = fs::open_append(path)?;
+    await_turn(&file);
     // A full disk may have left half a line; the next one must not continue it.
     if file.seek(SeekFrom::End(-1)).is_ok() {
         let mut last = [0];
@@ -27,6 +34,16 @@ fn append(path: &Path, mut line: Vec<u8>) -> Result<(), FsError> {
         }
     }
     file.write_all(&line).map_err(error)
+}
+
+/// Waits for other writers of ours: the end of the file is half a line while one writes.
+///
+/// Somebody else's lock on a file of the person's delays a notice, but does not suppress it.
+fn await_turn(file: &File) {
+    const PATIENCE: Duration = Duration::from_secs(2);
+    clock::poll_until(Deadline::after(PATIENCE), || {
+        flock(file, FlockOperation::NonBlockingLockExclusive).ok()
+    });
 }
 
 #[cfg(test)]

@@ -1,0 +1,344 @@
+//! Finds agent cards, reads them, and refuses those that could not work, with file and line.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::adapter::agent::card::{Card, CardError};
+use crate::adapter::agent::render;
+use crate::adapter::fs;
+use crate::model::policy::PERMISSIONS;
+use crate::model::record::Mode;
+
+const BUILT_IN: &[(&str, &str)] =
+    &[("shell", include_str!("cards/shell.toml")), ("demo", include_str!("cards/demo.toml"))];
+
+/// All cards that were found.
+#[derive(Debug)]
+pub struct Cards {
+    good: BTreeMap<String, Card>,
+    bad: BTreeMap<String, (PathBuf, usize, String)>,
+}
+
+impl Cards {
+    /// Returns the card called `name`; a bad one is an error only here.
+    pub fn find(&self, name: &str) -> Result<&Card, CardError> {
+        if let Some((path, line, why)) = self.bad.get(name) {
+            return Err(CardError::Bad { path: path.clone(), line: *line, why: why.clone() });
+        }
+        self.good.get(name).ok_or_else(|| CardError::Unknown {
+            name: name.to_owned(),
+            known: self.visible(|_| false).map(|card| card.name().to_owned()).collect(),
+        })
+    }
+
+    /// Returns all good cards, sorted by name, hidden ones included.
+    pub fn all(&self) -> impl Iterator<Item = &Card> {
+        self.good.values()
+    }
+
+    /// Returns the good cards to be listed, given whether a variable is set.
+    pub fn visible(&self, is_set: impl Fn(&str) -> bool) -> impl Iterator<Item = &Card> {
+        self.all().filter(move |card| card.agent.hidden_unless.as_deref().is_none_or(&is_set))
+    }
+
+    /// Returns whether ao comes with a card of this name.
+    pub fn is_built_in(&self, name: &str) -> bool {
+        BUILT_IN.iter().any(|(built_in, _)| *built_in == name)
+    }
+
+    /// Returns the bad ones with the reason, sorted by name.
+    pub fn bad(&self) -> impl Iterator<Item = (&str, String)> {
+        self.bad.iter().map(|(name, (path, line, why))| {
+            (name.as_str(), format!("{}:{line}: {why}", path.display()))
+        })
+    }
+}
+
+/// Reads the built-in cards and those in `user_dir` (`NAME.toml`), which win over built-in ones
+/// of the same name.
+///
+/// # Errors
+///
+/// The directory cannot be listed. A card that is wrong or unreadable fails only who asks for
+/// it.
+pub fn load_cards(user_dir: &Path) -> Result<Cards, CardError> {
+    let mut cards = Cards { good: BTreeMap::new(), bad: BTreeMap::new() };
+    for (name, text) in BUILT_IN {
+        let card = parse(name, text).expect("a test parses every built-in card");
+        cards.good.insert((*name).to_owned(), card);
+    }
+    for file in fs::names(user_dir)? {
+        let path = user_dir.join(&file);
+        let (Some(name), Some("toml")) =
+            (path.file_stem().and_then(OsStr::to_str), path.extension().and_then(OsStr::to_str))
+        else {
+            continue;
+        };
+        let parsed = match fs::read(&path).map(String::from_utf8) {
+            Ok(Ok(text)) => parse(name, &text),
+            Ok(Err(_)) => Err((1, "it is not UTF-8".to_owned())),
+            Err(error) => Err((1, error.source.to_string())),
+        };
+        match parsed {
+            Ok(card) => {
+                cards.good.insert(name.to_owned(), card);
+            }
+            Err((line, why)) => {
+                cards.good.remove(name);
+                cards.bad.insert(name.to_owned(), (path.clone(), line, why));
+            }
+        }
+    }
+    Ok(cards)
+}
+
+/// Returns where the agent's program is, by `path_env`; ao itself for `{ao}`.
+pub fn find_binary(card: &Card, path_env: &OsStr) -> Option<PathBuf> {
+    let binary = Path::new(&card.agent.binary);
+    if card.agent.binary == "{ao}" {
+        return std::env::current_exe().ok();
+    }
+    if binary.is_absolute() {
+        return is_executable(binary).then(|| binary.to_owned());
+    }
+    // An empty or relative entry would find a program of the repository's.
+    std::env::split_paths(path_env)
+        .filter(|directory| directory.is_absolute())
+        .map(|directory| directory.join(binary))
+        .find(|candidate| is_executable(candidate))
+}
+
+fn is_executable(path: &Path) -> bool {
+    path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
+
+/// Parses a card; the error is a line and what is wrong there.
+fn parse(name: &str, text: &str) -> Result<Card, (usize, String)> {
+    let card: Card = toml::from_str(text).map_err(|error| {
+        (line_of(text, error.span().map_or(0, |span| span.start)), error.message().to_owned())
+    })?;
+    match problem(name, &card) {
+        Some((found, why)) => {
+            let holds = |line: &str| !line.starts_with('#') && line.contains(&found);
+            let line = text.lines().position(holds).map_or(1, |at| at + 1);
+            Err((line, why))
+        }
+        None => Ok(card),
+    }
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
+}
+
+/// Returns the first thing wrong with the card: a text on the line to point at, and why.
+fn problem(name: &str, card: &Card) -> Option<(String, String)> {
+    if card.agent.name != name {
+        let why = format!("the name must be \"{name}\", as the file is called");
+        return Some(("name".to_owned(), why));
+    }
+    if !is_name(name) {
+        return Some(("name".to_owned(), "a name may have a-z, 0-9 and hyphens".to_owned()));
+    }
+    let binary = &card.agent.binary;
+    if binary.is_empty() || (binary.contains('/') && !binary.starts_with('/')) {
+        return Some((
+            "binary".to_owned(),
+            "the binary must be a program's name or an absolute path".to_owned(),
+        ));
+    }
+    problem_of_templates(card).or_else(|| problem_of_words(card))
+}
+
+fn is_name(name: &str) -> bool {
+    (1..=32).contains(&name.len())
+        && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+        && !name.starts_with('-')
+}
+
+fn problem_of_templates(card: &Card) -> Option<(String, String)> {
+    let agent = &card.agent;
+    for (template, mode) in [
+        (&agent.interactive, Some(Mode::Interactive)),
+        (&agent.one_shot, Some(Mode::OneShot)),
+        (&agent.resume, None),
+    ] {
+        let Some(template) = template else {
+            if mode == Some(agent.mode) {
+                let why = format!("mode `{}` needs a template of that name", agent.mode);
+                return Some(("mode".to_owned(), why));
+            }
+            continue;
+        };
+        if template.first().is_none_or(|word| word.is_empty()) {
+            return Some(("[agent]".to_owned(), "a template must begin with a program".to_owned()));
+        }
+        if let Some(problem) = unknown_placeholder(template, render::ALL) {
+            return Some(problem);
+        }
+    }
+    let parts = card.permissions.values().chain([
+        &card.prompt.args,
+        &card.prompt.system_args,
+        &card.model.args,
+        &card.hooks.args,
+    ]);
+    parts.into_iter().find_map(|part| unknown_placeholder(part, render::SINGLE))
+}
+
+fn unknown_placeholder(template: &[String], allowed: &[&str]) -> Option<(String, String)> {
+    for word in template {
+        for part in word.split('{').skip(1) {
+            let name = part.split('}').next().unwrap_or_default();
+            let whole = word.len() == name.len() + 2;
+            let fits = allowed.contains(&name)
+                && (whole || !name.ends_with("_args"))
+                && part.contains('}');
+            if !fits {
+                let why = format!(
+                    "unknown placeholder in {word:?}; allowed are {}",
+                    allowed.iter().map(|name| format!("{{{name}}}")).collect::<Vec<_>>().join(", ")
+                );
+                return Some((word.clone(), why));
+            }
+        }
+    }
+    None
+}
+
+fn problem_of_words(card: &Card) -> Option<(String, String)> {
+    let modes = PERMISSIONS;
+    if let Some(mode) = card.permissions.keys().find(|mode| !modes.contains(&mode.as_str())) {
+        let why = format!("unknown permission mode `{mode}`; allowed are {}", modes.join(", "));
+        return Some((mode.clone(), why));
+    }
+    let pointers = card.hooks.events.values().flat_map(|rule| rule.tool.iter().chain(&rule.field));
+    if let Some(pointer) =
+        pointers.chain(&card.hooks.agent_session).find(|pointer| !pointer.starts_with('/'))
+    {
+        let why = format!("{pointer:?} is no JSON pointer, which begins with `/`");
+        return Some((pointer.clone(), why));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapter::agent::card::Delivery;
+    use crate::adapter::fs::Durability;
+    use crate::model::record::Signals;
+
+    const GOOD: &str = "[agent]\nname = 'mine'\nbinary = 'sh'\nmode = 'one_shot'\none_shot = ['{binary}', '{prompt_args}']\n";
+
+    fn load_with(files: &[(&str, &str)]) -> (tempfile::TempDir, Cards) {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = directory.path().join(name);
+            fs::replace(&path, text.as_bytes(), Durability::Process).unwrap();
+        }
+        let cards = load_cards(directory.path()).unwrap();
+        (directory, cards)
+    }
+
+    #[test]
+    fn built_in_cards_are_there_without_any_directory() {
+        let cards = load_cards(Path::new("/no/such/directory")).unwrap();
+        let told = |name: &str| {
+            let card = cards.find(name).unwrap();
+            (card.agent.mode, card.signals(), card.delivery(card.agent.mode))
+        };
+        assert_eq!(told("shell"), (Mode::OneShot, Signals::None, Delivery::ScriptFile));
+        assert_eq!(told("demo"), (Mode::Interactive, Signals::Hooks, Delivery::Argument));
+        assert_eq!(
+            cards.find("nobody").unwrap_err().to_string(),
+            "unknown agent `nobody`; known are shell"
+        );
+        let listed = |set: bool| cards.visible(move |_| set).map(Card::name).collect::<Vec<_>>();
+        assert_eq!((listed(false), listed(true)), (vec!["shell"], vec!["demo", "shell"]));
+    }
+
+    #[test]
+    fn a_users_card_wins_and_a_bad_one_fails_only_who_asks() {
+        let shell = GOOD.replace("mine", "shell").replace("'sh'", "'/bin/dash'");
+        let (_directory, cards) = load_with(&[
+            ("mine.toml", GOOD),
+            ("shell.toml", &shell),
+            ("demo.toml", "agent = 1"),
+            ("notes.txt", "not a card"),
+        ]);
+        assert_eq!(cards.find("shell").unwrap().agent.binary, "/bin/dash");
+        assert!(cards.find("mine").is_ok());
+        assert!(matches!(cards.find("demo"), Err(CardError::Bad { line: 1, .. })));
+        let bad: Vec<_> = cards.bad().map(|(name, _)| name).collect();
+        assert_eq!(bad, ["demo"]);
+        let names: Vec<_> = cards.all().map(Card::name).collect();
+        assert!(cards.is_built_in("demo") && !cards.is_built_in("mine"));
+        assert_eq!(names, ["mine", "shell"]);
+    }
+
+    #[test]
+    fn refusals_name_file_line_and_what_is_allowed() {
+        let hooks = "[hooks]\nkind = 'launch'\n[hooks.events.stop]\n";
+        let cases = [
+            ("name = 'mine'", "name = 'other'".to_owned()),
+            ("binary = 'sh'", "binary = './sh'".to_owned()),
+            ("mode = 'one_shot'", "mode = 'interactive'".to_owned()),
+            ("mode = 'one_shot'", "mode = 'batch'".to_owned()),
+            ("{prompt_args}", "{promt}".to_owned()),
+            ("{prompt_args}", "x{prompt_args}".to_owned()),
+            ("{prompt_args}", "{prompt".to_owned()),
+            ("'{binary}', '{prompt_args}'", String::new()),
+            ("[agent]", "[permissions]\nyolo = []\n[agent]".to_owned()),
+            ("[agent]", "[prompt]\nready = '('\n[agent]".to_owned()),
+            ("[agent]", "[prompt]\nargs = ['{system_args}']\n[agent]".to_owned()),
+            ("[agent]", "[prompt]\ndelivery = 'pigeon'\n[agent]".to_owned()),
+            ("[agent]", format!("{hooks}activity = 'bored'\n[agent]")),
+            ("[agent]", format!("{hooks}tool = ['id']\n[agent]")),
+            ("[agent]", "[agents]\n[agent]".to_owned()),
+            ("name = 'mine'", String::new()),
+        ];
+        let mut table = String::new();
+        for (from, to) in cases {
+            let (directory, cards) = load_with(&[("mine.toml", &GOOD.replace(from, &to))]);
+            let error = cards.find("mine").unwrap_err().to_string();
+            table += &error.replace(&format!("{}/", directory.path().display()), "");
+            table.push('\n');
+        }
+        insta::assert_snapshot!(table, @r##"
+        mine.toml:2: the name must be "mine", as the file is called
+        mine.toml:3: the binary must be a program's name or an absolute path
+        mine.toml:4: mode `interactive` needs a template of that name
+        mine.toml:4: unknown variant `batch`, expected `interactive` or `one_shot`
+        mine.toml:5: unknown placeholder in "{promt}"; allowed are {ao}, {agent_session}, {binary}, {model}, {prompt}, {prompt_file}, {session}, {session_dir}, {system}, {system_file}, {workspace}, {hook_args}, {model_args}, {permission_args}, {prompt_args}, {system_args}
+        mine.toml:5: unknown placeholder in "x{prompt_args}"; allowed are {ao}, {agent_session}, {binary}, {model}, {prompt}, {prompt_file}, {session}, {session_dir}, {system}, {system_file}, {workspace}, {hook_args}, {model_args}, {permission_args}, {prompt_args}, {system_args}
+        mine.toml:5: unknown placeholder in "{prompt"; allowed are {ao}, {agent_session}, {binary}, {model}, {prompt}, {prompt_file}, {session}, {session_dir}, {system}, {system_file}, {workspace}, {hook_args}, {model_args}, {permission_args}, {prompt_args}, {system_args}
+        mine.toml:1: a template must begin with a program
+        mine.toml:2: unknown permission mode `yolo`; allowed are default, accept-edits, auto, bypass
+        mine.toml:2: "(" is not a regular expression
+        mine.toml:2: unknown placeholder in "{system_args}"; allowed are {ao}, {agent_session}, {binary}, {model}, {prompt}, {prompt_file}, {session}, {session_dir}, {system}, {system_file}, {workspace}
+        mine.toml:2: unknown variant `pigeon`, expected one of `argument`, `stdin`, `paste`, `script_file`
+        mine.toml:4: unknown variant `bored`, expected one of `active`, `ready`, `idle`, `waiting_input`, `blocked`, `exited`
+        mine.toml:4: "id" is no JSON pointer, which begins with `/`
+        mine.toml:1: unknown field `agents`, expected one of `agent`, `prompt`, `permissions`, `model`, `hooks`, `terminal`, `preflight`, `keys`
+        mine.toml:1: missing field `name`
+        "##);
+    }
+
+    #[test]
+    fn a_program_is_found_by_absolute_entries_of_path_only() {
+        let directory = tempfile::tempdir().unwrap();
+        let card = load_cards(Path::new("/none")).unwrap().find("shell").unwrap().clone();
+        let path = directory.path().join("sh");
+        fs::create_new(&path, b"", 0o600, Durability::Process).unwrap();
+        let found = |path_env: &str| find_binary(&card, OsStr::new(path_env));
+        let own = directory.path().to_str().unwrap();
+        assert_eq!(found(own), None);
+        fs::remove_file(&path).unwrap();
+        fs::create_new(&path, b"", 0o700, Durability::Process).unwrap();
+        assert_eq!(found(&format!(".::bin:{own}")), Some(path));
+        assert_eq!(found(""), None);
+    }
+}
