@@ -347,3 +347,51 @@ fn say(text: &str) {
     use std::io::Write;
     let _ = writeln!(io::stderr(), "ao launch: {text}");
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStringExt;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn spec(dir: &Path) -> LaunchSpec {
+        LaunchSpec {
+            session: "ao-1".parse().unwrap(),
+            launch: "00112233445566778899aabbccddeeff".parse().unwrap(),
+            session_dir: dir.to_owned(),
+            cwd: dir.to_owned(),
+            argv: vec!["true".into(), OsString::from_vec(vec![0xff, b'\n', b'"'])],
+            env: vec![("A".into(), OsString::from_vec(vec![0xfe]))],
+            stdin: StdinSource::Null,
+            size: (80, 24),
+        }
+    }
+
+    #[test]
+    fn the_private_file_is_private_keeps_every_byte_and_is_read_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let spec = spec(dir.path());
+        write_spec(&spec).unwrap();
+        let mode = fs::metadata(&dir.path().join(SPEC_FILE)).unwrap().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let other = "ffffffffffffffff".parse().unwrap();
+        assert!(read_spec(dir.path(), &other).unwrap_err().contains("another launch"));
+        let read = read_spec(dir.path(), &spec.launch).unwrap();
+        assert_eq!((read.argv, read.env), (spec.argv, spec.env));
+        assert!(read_spec(dir.path(), &spec.launch).unwrap_err().contains("does not exist"));
+    }
+
+    #[test]
+    fn only_the_launch_that_is_withdrawn_loses_its_private_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let spec = spec(dir.path());
+        write_spec(&spec).unwrap();
+        withdraw_spec(dir.path(), &"ffffffffffffffff".parse().unwrap()).unwrap();
+        assert!(dir.path().join(SPEC_FILE).exists());
+        for _ in 0..2 {
+            withdraw_spec(dir.path(), &spec.launch).unwrap();
+            assert!(!dir.path().join(SPEC_FILE).exists());
+        }
+    }
+}
