@@ -19,7 +19,7 @@ use crate::decide::{self, Sendable};
 use crate::invocation::{self, World};
 use crate::model::effect::{Claim, Effect, EntryKind, OutboxEntry, Priority};
 use crate::model::facts::{Bare, Observation};
-use crate::model::id::SessionId;
+use crate::model::id::{LaunchId, SessionId};
 use crate::model::lifecycle::ActivityState;
 use crate::model::record::{Mode, Record, RuntimeKind, Signals};
 use crate::model::sanitize;
@@ -30,6 +30,12 @@ use crate::store::{Change, StoreError, lock};
 
 /// How long a text to the same session is waited for that somebody else is typing.
 const SEND_LOCK_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long an agent may take until it shows that it takes its first prompt.
+const READY_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Lines of the screen that are searched for that sign.
+const READY_LINES: u32 = 80;
 
 /// How long a configured command may take.
 const RUN_DEADLINE: Duration = Duration::from_secs(60);
@@ -72,11 +78,11 @@ impl Delivery {
     }
 }
 
+/// An entry's key and what became of it.
+pub type Attempt = (String, Result<Delivery, SessionError>);
+
 /// Delivers what one session's outbox holds and is due; one failure stops nothing else.
-pub fn deliver(
-    world: &World,
-    id: &SessionId,
-) -> Result<Vec<(String, Result<Delivery, SessionError>)>, SessionError> {
+pub fn deliver(world: &World, id: &SessionId) -> Result<Vec<Attempt>, SessionError> {
     let record = world.home.load(id)?.record;
     let mut due: Vec<String> =
         record.outbox.iter().filter(|(_, entry)| !entry.dead).map(|(key, _)| key.clone()).collect();
@@ -97,11 +103,7 @@ fn order(key: &str) -> (u64, String) {
 }
 
 /// Delivers one entry, if it may go out now.
-pub fn deliver_entry(
-    world: &World,
-    id: &SessionId,
-    key: &str,
-) -> Result<Delivery, SessionError> {
+pub fn deliver_entry(world: &World, id: &SessionId, key: &str) -> Result<Delivery, SessionError> {
     let record = world.home.load(id)?.record;
     let layered = world.config_of(&record)?;
     let entry = match claim(world, id, key, &layered)? {
@@ -111,7 +113,7 @@ pub fn deliver_entry(
     crate::adapter::failpoint::pass("deliver.claimed").map_err(SessionError::Proc)?;
     let delivery = match entry.kind {
         EntryKind::Notify => notify_person(world, id, key, &entry, &layered)?,
-        EntryKind::Send => type_text(world, id, &entry)?,
+        EntryKind::Send => type_text(world, id, key, &entry)?,
         EntryKind::Run => run_command(id, &record, &entry),
         EntryKind::Merge => {
             Delivery::Failed("merging needs a source-control adapter, and none is set up".into())
@@ -157,8 +159,12 @@ fn claim(
                 return Ok(Claimed::No(Delivery::Held(why)));
             }
             Sendable::Never(why) => {
-                drop_entry(&mut locked, key, &why, now)?;
-                return Ok(Claimed::No(Delivery::Dropped(why)));
+                // The person is told what the agent never will be.
+                let (after, effects) = decide::undeliverable(&before, key, &why);
+                let after = decide::enqueue(&after, &effects, before.revision + 1, now);
+                let reason = Some(format!("{key} cannot be delivered: {why}"));
+                commit(&mut locked, &before, &after, "deliver", reason, now)?;
+                return Ok(Claimed::No(Delivery::Failed(why)));
             }
         }
     }
@@ -217,8 +223,7 @@ fn tell_person(
 ) -> Record {
     let reaction = entry.reaction.clone().unwrap_or_else(|| "message".to_owned());
     let message = format!("{why}\n\n{}", entry.message);
-    let effect =
-        Effect::Notify { reaction, priority: Priority::Urgent, escalation: true, message };
+    let effect = Effect::Notify { reaction, priority: Priority::Urgent, escalation: true, message };
     decide::enqueue(record, &[effect], revision, now)
 }
 
@@ -229,8 +234,7 @@ fn drop_entry(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let before = locked.record().clone();
-    let mut after = before.clone();
-    after.outbox.remove(key);
+    let after = decide::dropped(&before, key);
     commit(locked, &before, &after, "deliver", Some(format!("dropped {key}: {why}")), now)
 }
 
@@ -282,16 +286,13 @@ fn settle(
             (after, format!("{key} is held: {why}"))
         }
         Delivery::Failed(why) => {
-            let (mut after, effects) = decide::delivery_failed(&before, key, why, now);
-            if let Some(entry) = after.outbox.get_mut(key) {
-                entry.claim = None;
-            }
+            let (after, effects) = decide::delivery_failed(&before, key, why, now);
             (
                 decide::enqueue(&after, &effects, before.revision + 1, now),
                 format!("{key} failed: {why}"),
             )
         }
-        Delivery::Dropped(why) => (decide::delivered(&before, key), format!("dropped {key}: {why}")),
+        Delivery::Dropped(why) => (decide::dropped(&before, key), format!("dropped {key}: {why}")),
     };
     commit(&mut locked, &before, &after, "deliver", Some(reason), now)?;
     let is_message = entry.kind == EntryKind::Send && entry.reaction.is_none();
@@ -356,6 +357,7 @@ fn notify_person(
 fn type_text(
     world: &World,
     id: &SessionId,
+    key: &str,
     entry: &OutboxEntry,
 ) -> Result<Delivery, SessionError> {
     let path = world.home.session_dir(id).join("send.lock");
@@ -388,9 +390,8 @@ fn type_text(
         let heard = activity.state == ActivityState::Active && activity.last_activity_at >= since;
         heard.then_some(())
     };
-    let mut proof = |deadline: Deadline| {
-        by_hook && clock::poll_until(deadline, &mut submitted).is_some()
-    };
+    let mut proof =
+        |deadline: Deadline| by_hook && clock::poll_until(deadline, &mut submitted).is_some();
     let cards = agent::load_cards(&world.config_directory.join("agents"))?;
     let card = cards.find(&record.agent)?;
     let dialog = |screen: &str| {
@@ -404,6 +405,12 @@ fn type_text(
         proof: &mut proof,
     };
     let tmux = Tmux::new(world.home.root(), &world.config_directory)?;
+    if key.ends_with(".prompt")
+        && let Some(ready) = &card.prompt.ready
+        && !wait_ready(&tmux, id, launch, ready)?
+    {
+        return Ok(Delivery::Held("the agent is not ready for its prompt".into()));
+    }
     let text = sanitize::paste(&entry.message);
     Ok(match tmux.send(id, launch, &text, options) {
         Ok(SendOutcome::Submitted) => Delivery::Delivered,
@@ -412,6 +419,23 @@ fn type_text(
         Ok(SendOutcome::Failed { why }) => Delivery::Failed(why),
         Err(error) => Delivery::Failed(chain(&error)),
     })
+}
+
+/// Waits for the screen on which the agent takes its first prompt.
+fn wait_ready(
+    tmux: &Tmux,
+    id: &SessionId,
+    launch: &LaunchId,
+    ready: &regex::Regex,
+) -> Result<bool, SessionError> {
+    let target = [(id.clone(), launch.clone())];
+    let look = || match tmux.capture(&target, READY_LINES, false) {
+        Ok(screens) => {
+            screens.get(id).is_some_and(|screen| ready.is_match(screen)).then_some(Ok(()))
+        }
+        Err(error) => Some(Err(error)),
+    };
+    Ok(clock::poll_until(Deadline::after(READY_DEADLINE), look).transpose()?.is_some())
 }
 
 /// Runs the command of a `run` reaction in the workspace.

@@ -230,11 +230,7 @@ fn note(id: &SessionId, outcome: &decide::Outcome, report: &mut Report) {
     }
     for effect in &outcome.effects {
         if let crate::model::effect::Effect::Notify { reaction, escalation: true, .. } = effect {
-            report.escalated.push(Item {
-                id: id.to_string(),
-                what: reaction.clone(),
-                why: None,
-            });
+            report.escalated.push(Item { id: id.to_string(), what: reaction.clone(), why: None });
         }
     }
 }

@@ -84,9 +84,8 @@ pub fn close_inherited_descriptors() {
     let open: Vec<i32> =
         entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
     // The descriptor that listed the directory was among them, and is closed.
-    let is_open = |descriptor: &i32| {
-        std::fs::symlink_metadata(format!("/proc/self/fd/{descriptor}")).is_ok()
-    };
+    let is_open =
+        |descriptor: &i32| std::fs::symlink_metadata(format!("/proc/self/fd/{descriptor}")).is_ok();
     for descriptor in open.into_iter().filter(|descriptor| *descriptor > 2).filter(is_open) {
         // SAFETY: it is open, and nothing in this process owns a descriptor above 2 yet.
         unsafe { rustix::io::close(descriptor) };

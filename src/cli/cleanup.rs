@@ -44,10 +44,7 @@ pub fn run(
     let world = context.world()?;
     let named = !args.ids.is_empty();
     let ids = if named {
-        args.ids
-            .iter()
-            .map(|name| context.session(&world, name))
-            .collect::<Result<Vec<_>, _>>()?
+        args.ids.iter().map(|name| context.session(&world, name)).collect::<Result<Vec<_>, _>>()?
     } else {
         ended(&world)?
     };

@@ -99,10 +99,8 @@ pub fn render(error: &CommandError, as_json: bool) {
 
 impl From<io::Error> for CommandError {
     fn from(error: io::Error) -> Self {
-        let exit = match error.kind() {
-            io::ErrorKind::PermissionDenied => Exit::Denied,
-            _ => Exit::Internal,
-        };
+        let denied = error.kind() == io::ErrorKind::PermissionDenied;
+        let exit = if denied { Exit::Denied } else { Exit::Internal };
         Self::new(exit, error.into())
     }
 }
@@ -126,13 +124,13 @@ fn fs_exit(error: &FsError) -> (Exit, Option<String>) {
     if error.is_denied() {
         return (Exit::Denied, None);
     }
-    match error.source.kind() {
-        io::ErrorKind::NotFound => (Exit::NotFound, None),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            (Exit::Internal, Some("make room on that file system, then try again".to_owned()))
-        }
-        _ => (Exit::Internal, None),
+    let kind = error.source.kind();
+    if matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+        let hint = "make room on that file system, then try again".to_owned();
+        return (Exit::Internal, Some(hint));
     }
+    let absent = kind == io::ErrorKind::NotFound;
+    (if absent { Exit::NotFound } else { Exit::Internal }, None)
 }
 
 impl From<ResolveError> for CommandError {
@@ -234,7 +232,9 @@ fn lock_exit(error: &LockError) -> (Exit, Option<&'static str>) {
     match error {
         LockError::Timeout { .. } => (
             Exit::Conflict,
-            Some("try again when it is done, or wait longer with --lock-timeout; nothing has to be removed"),
+            Some(
+                "try again when it is done, or wait longer with --lock-timeout; nothing has to be removed",
+            ),
         ),
         LockError::Gone { .. } | LockError::Replaced { .. } => (Exit::Conflict, Some("try again")),
         LockError::Fs(fs) if fs.is_denied() => (Exit::Denied, None),
@@ -265,9 +265,7 @@ impl From<GitError> for CommandError {
             }
             GitError::BranchElsewhere { .. }
             | GitError::BranchExists { .. }
-            | GitError::BranchNameTaken { .. } => {
-                (Exit::Conflict, Some("choose another --branch"))
-            }
+            | GitError::BranchNameTaken { .. } => (Exit::Conflict, Some("choose another --branch")),
             GitError::BranchGone { .. } | GitError::Gone { .. } => (Exit::NotFound, None),
             GitError::PathOccupied { .. } => (Exit::Conflict, Some("move it away")),
             GitError::InsideWorkTree { .. } => {
@@ -299,7 +297,10 @@ impl From<RuntimeError> for CommandError {
         let (exit, hint) = match &error {
             RuntimeError::Missing | RuntimeError::TooOld { .. } => (
                 Exit::MissingDependency,
-                Some("install tmux 3.2 or newer, or run one-shot agents with --runtime process".into()),
+                Some(
+                    "install tmux 3.2 or newer, or run one-shot agents with --runtime process"
+                        .into(),
+                ),
             ),
             RuntimeError::StartFailed { screen, .. } if !screen.trim().is_empty() => {
                 (Exit::Internal, Some(format!("its last output was:\n{}", screen.trim_end())))
@@ -368,9 +369,10 @@ impl From<SchedulerError> for CommandError {
 impl From<SessionError> for CommandError {
     fn from(error: SessionError) -> Self {
         let (exit, hint) = match &error {
-            SessionError::Busy { .. } => {
-                (Exit::Conflict, "wait until it is done; a dead one is finished by `ao reap`".into())
-            }
+            SessionError::Busy { .. } => (
+                Exit::Conflict,
+                "wait until it is done; a dead one is finished by `ao reap`".into(),
+            ),
             SessionError::WrongState { id, .. } => {
                 (Exit::Conflict, format!("`ao explain {id}` says why it is where it is"))
             }
@@ -391,7 +393,10 @@ impl From<SessionError> for CommandError {
             }
             SessionError::NotTrusted { shown, hash } => (
                 Exit::Refused,
-                format!("{}\nrun `ao trust` to approve them; in CI set AO_TRUST={hash}", shown.join("\n")),
+                format!(
+                    "{}\nrun `ao trust` to approve them; in CI set AO_TRUST={hash}",
+                    shown.join("\n")
+                ),
             ),
             SessionError::PostCreate { .. } => {
                 (Exit::Internal, "the workspace was removed again; mend the command".into())

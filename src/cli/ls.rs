@@ -117,8 +117,7 @@ pub fn warn_stale_clock(context: &Context, world: &crate::invocation::World) {
             "warning: the last reap was {} ago, though a timer is installed: see `ao timer status`",
             output::age(now.since(at))
         )),
-        None => context.tell(
-            "warning: a timer is installed, but no reap has run: see `ao timer status`",
-        ),
+        None => context
+            .tell("warning: a timer is installed, but no reap has run: see `ao timer status`"),
     }
 }

@@ -58,7 +58,10 @@ pub fn run(
     };
     let kind = object.entry("kind").or_insert_with(|| json!(args.kind.as_str()));
     if kind.as_str() != Some(args.kind.as_str()) {
-        return Err(invalid(anyhow::anyhow!("the fact says it is {kind}, not {}", args.kind.as_str())));
+        return Err(invalid(anyhow::anyhow!(
+            "the fact says it is {kind}, not {}",
+            args.kind.as_str()
+        )));
     }
     let observation = Observation::from_value(value).map_err(|error| invalid(error.into()))?;
     let applied = invocation::apply(&world, &id, &observation, "observe")?;

@@ -141,11 +141,7 @@ fn retry(
 }
 
 /// Takes back-off and the mark of a dead letter away; returns the keys.
-fn revive(
-    world: &World,
-    id: &SessionId,
-    key: Option<&str>,
-) -> Result<Vec<String>, CommandError> {
+fn revive(world: &World, id: &SessionId, key: Option<&str>) -> Result<Vec<String>, CommandError> {
     let mut keys = Vec::new();
     invocation::amend(world, id, "outbox", |record| {
         for (own, entry) in &mut record.outbox {

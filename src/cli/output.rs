@@ -66,9 +66,7 @@ impl Table {
 
     /// Adds a row; cells are sanitised.
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.rows.push(
-            cells.into_iter().map(|cell| crate::model::sanitize::line(&cell)).collect(),
-        );
+        self.rows.push(cells.into_iter().map(|cell| crate::model::sanitize::line(&cell)).collect());
     }
 
     /// Returns whether it has a heading only.

@@ -47,10 +47,7 @@ pub fn run(
     let ids = if args.all {
         lost(&world)?
     } else {
-        args.ids
-            .iter()
-            .map(|name| context.session(&world, name))
-            .collect::<Result<Vec<_>, _>>()?
+        args.ids.iter().map(|name| context.session(&world, name)).collect::<Result<Vec<_>, _>>()?
     };
     if args.dry_run {
         let steps: Vec<(String, String)> =

@@ -50,8 +50,7 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &SendArgs) -> Result<Ex
     let world = context.world()?;
     let (message, names) = args.words.split_last().expect("clap requires one word");
     let ids = targets(context, &world, args, names)?;
-    let bytes =
-        if message == "-" { context.read_stdin()? } else { message.clone().into_bytes() };
+    let bytes = if message == "-" { context.read_stdin()? } else { message.clone().into_bytes() };
     let text = String::from_utf8(bytes).map_err(|_| {
         CommandError::new(Exit::Invalid, anyhow::anyhow!("the message is not UTF-8"))
     })?;
@@ -147,9 +146,9 @@ fn broadcast(
     let mut worst = Exit::Done;
     for id in ids {
         let result = send_from(context, world, id, text, when);
-        let result = result.and_then(|sent| match exit_of(&sent) {
-            Exit::Done => Ok(sent),
-            exit => Err(failure(id, &sent, exit)),
+        let result = result.and_then(|sent| {
+            let exit = exit_of(&sent);
+            if exit == Exit::Done { Ok(sent) } else { Err(failure(id, &sent, exit)) }
         });
         match result {
             Ok(sent) => {

@@ -88,7 +88,9 @@ fn chosen(
             match world.home.load(&id) {
                 Ok(loaded) if !loaded.record.lifecycle.is_terminal() => sessions.push((id, loaded)),
                 Ok(_) => {}
-                Err(error) => context.tell(&format!("warning: {id}: {}", crate::act::chain(&error))),
+                Err(error) => {
+                    context.tell(&format!("warning: {id}: {}", crate::act::chain(&error)))
+                }
             }
         }
     } else {
@@ -142,9 +144,7 @@ fn decided(
     let Ok(layered) = world.config_of(record) else { return (stored, String::new()) };
     let policy = &layered.config.policy;
     match decide::reduce(record, &Observation::Runtime(fact), policy, clock::now()) {
-        Ok(outcome) => {
-            (outcome.status_after, outcome.after.lifecycle.session.reason.to_string())
-        }
+        Ok(outcome) => (outcome.status_after, outcome.after.lifecycle.session.reason.to_string()),
         Err(_) => (stored, String::new()),
     }
 }

@@ -129,11 +129,7 @@ fn install(
     Ok(())
 }
 
-fn status(
-    context: &Context,
-    out: &mut dyn Write,
-    programs: &Programs,
-) -> Result<(), CommandError> {
+fn status(context: &Context, out: &mut dyn Write, programs: &Programs) -> Result<(), CommandError> {
     let world = context.reader()?;
     let found = scheduler::status(programs, &units(&world), world.home.root())?;
     let last = reap::last_pass(&world);

@@ -91,11 +91,8 @@ impl Outcome {
 /// Runs `ao wait`.
 pub fn run(context: &Context, out: &mut dyn Write, args: &WaitArgs) -> Result<Exit, CommandError> {
     let world = context.world()?;
-    let ids = args
-        .ids
-        .iter()
-        .map(|name| context.session(&world, name))
-        .collect::<Result<Vec<_>, _>>()?;
+    let ids =
+        args.ids.iter().map(|name| context.session(&world, name)).collect::<Result<Vec<_>, _>>()?;
     let deadline = args.timeout.map(Deadline::after);
     let outcomes = wait(&world, &ids, &args.until, args.any, args.since, deadline)?;
     answer(context, out, &ids, &outcomes)

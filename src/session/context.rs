@@ -117,9 +117,11 @@ fn surrounding(world: &World) -> Result<SessionId, ResolveError> {
             inside.push((handle.path.components().count(), id));
         }
     }
-    inside.into_iter().max().map(|(_, id)| id).ok_or_else(|| ResolveError::NotInside {
-        directory: world.directory.display().to_string(),
-    })
+    inside
+        .into_iter()
+        .max()
+        .map(|(_, id)| id)
+        .ok_or_else(|| ResolveError::NotInside { directory: world.directory.display().to_string() })
 }
 
 /// Returns the repository that `directory` is in, checked for what a session needs of it.
@@ -135,10 +137,7 @@ pub fn repository(directory: &Path) -> Result<Repository, GitError> {
 }
 
 /// Returns the project of a repository, registering it where it is not known yet.
-pub fn project(
-    world: &World,
-    repository: &Repository,
-) -> Result<(Project, bool), SessionError> {
+pub fn project(world: &World, repository: &Repository) -> Result<(Project, bool), SessionError> {
     if let Some(project) = world.home.find_project_by_common_dir(&repository.common_dir)? {
         return Ok((project, false));
     }

@@ -129,11 +129,8 @@ pub fn end_launch(
     launch: &LaunchId,
 ) -> Result<(), SessionError> {
     process::end_marked(launch, GRACE).map_err(SessionError::Proc)?;
-    let in_process_runtime = record
-        .handles
-        .runtime
-        .as_ref()
-        .is_some_and(|runtime| runtime.kind == RuntimeKind::Process);
+    let in_process_runtime =
+        record.handles.runtime.as_ref().is_some_and(|runtime| runtime.kind == RuntimeKind::Process);
     if !in_process_runtime {
         Tmux::new(world.home.root(), &world.config_directory)?.destroy(id, launch)?;
     }
@@ -158,8 +155,7 @@ pub fn undo_spawn(world: &World, id: &SessionId, why: &str) -> Result<(), Sessio
         }
         Ok::<(), SessionError>(())
     })?;
-    let detail =
-        if removed { why.to_owned() } else { format!("{why}; kept: {}", kept.join("; ")) };
+    let detail = if removed { why.to_owned() } else { format!("{why}; kept: {}", kept.join("; ")) };
     spawn::failed(world, id, &detail)
 }
 

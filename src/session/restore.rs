@@ -92,11 +92,7 @@ fn make(
     let cards = agent::load_cards(&world.config_directory.join("agents"))?;
     let card = cards.find(&record.agent)?;
     let prompt = fs::read_optional(&world.home.session_dir(id).join("prompt.md"))?;
-    let runtime = record
-        .handles
-        .runtime
-        .as_ref()
-        .map_or(RuntimeKind::Tmux, |runtime| runtime.kind);
+    let runtime = record.handles.runtime.as_ref().map_or(RuntimeKind::Tmux, |runtime| runtime.kind);
     let task = Task {
         card,
         prompt: prompt.as_deref(),

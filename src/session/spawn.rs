@@ -117,10 +117,9 @@ impl Plan {
                 ),
                 format!("branch {branch} from {} ({})", self.base.ref_name, short(&self.base.sha)),
             ),
-            WorkspaceKind::None => (
-                format!("work in {}", self.repository.main.display()),
-                "workspace none".to_owned(),
-            ),
+            WorkspaceKind::None => {
+                (format!("work in {}", self.repository.main.display()), "workspace none".to_owned())
+            }
         };
         Ok(vec![
             (format!("record session {id}"), format!("project {}", self.project)),
@@ -509,8 +508,7 @@ pub fn complete(world: &World, id: &SessionId, running: Running) -> Result<u64, 
     let now = clock::now();
     let mut handles = locked.record().handles.clone();
     handles.runtime = Some(running.handle);
-    let observation =
-        Observation::SpawnCompleted(SpawnCompleted { observed_at: None, handles });
+    let observation = Observation::SpawnCompleted(SpawnCompleted { observed_at: None, handles });
     let layered = world.config_of(locked.record())?;
     let before = locked.record().clone();
     let outcome = crate::decide::reduce(&before, &observation, &layered.config.policy, now)?;

@@ -292,7 +292,7 @@ mod tests {
         let text = fs::read_text(&path).unwrap().replacen('{', "{\n  \"zeta\": 1.50,", 1);
         fs::replace(&path, text.as_bytes(), Durability::Process).unwrap();
         home.update_project(&project.id, SOON, |p| {
-            p.approvals.insert("hash".to_owned(), serde_json::json!({"sha256": "ab"}));
+            p.approvals.insert("hash".to_owned(), "2026-11-20T10:00:00Z".parse().unwrap());
         })
         .unwrap();
         assert!(fs::read_text(&path).unwrap().contains("\"zeta\": 1.50"));

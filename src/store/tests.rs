@@ -215,13 +215,13 @@ fn fifty_writers_make_fifty_revisions() {
             scope.spawn(move || {
                 let home = Home::open(root).unwrap().with_sync(false);
                 let mut session = home.lock_session(&id("web-1"), SOON).unwrap();
-                let patch = json!({"triggers": {(number.to_string()): "x"}});
+                let patch = json!({"reactions": {(number.to_string()): {}}});
                 session.commit(change(patch)).unwrap();
             });
         }
     });
     let loaded = place.home.load(&id("web-1")).unwrap();
-    assert_eq!((loaded.record.revision, loaded.record.triggers.len()), (51, 50));
+    assert_eq!((loaded.record.revision, loaded.record.reactions.len()), (51, 50));
     assert_eq!(place.findings("web-1"), [""; 0]);
 }
 

@@ -52,3 +52,19 @@ fn the_schemas_are_up_to_date() {
     ];
     same("docs", &files, false);
 }
+
+#[test]
+fn the_man_pages_are_up_to_date() {
+    same("man", &generate::man_pages(&ao::cli::command()), true);
+}
+
+#[test]
+fn the_completions_are_up_to_date() {
+    same("completions", &generate::completions(&ao::cli::command()), true);
+}
+
+#[test]
+fn the_reference_is_up_to_date() {
+    let text = generate::cli_reference(&ao::cli::command()).into_bytes();
+    same("docs", &[("cli-reference.md".to_owned(), text)], false);
+}

@@ -9,9 +9,9 @@ mod env;
 mod generated;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod outcome;
+mod runtime;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod schema;
-mod runtime;
 mod scripts;
 mod tidy;
 mod timer;
