@@ -117,7 +117,8 @@ fn be_deaf(steps: &[Step]) -> Option<String> {
 
 /// Gives a child the variables that `Cmd` takes away: it stands for the agent's own.
 fn with_identity(command: Cmd) -> Cmd {
-    let own = std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"AO_"));
+    let is_own = |name: &OsStr| name.as_encoded_bytes().starts_with(b"AO_") && name != DEAF;
+    let own = std::env::vars_os().filter(|(name, _)| is_own(name));
     own.fold(command, |command, (name, value)| command.env(name, value))
 }
 
@@ -295,7 +296,11 @@ fn commit(message: &str) -> Result<(), String> {
 fn die(signal: Signal) -> Result<(), String> {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     setrlimit(Resource::Core, none).map_err(|error| error.to_string())?;
-    kill_process(getpid(), signal).map_err(|error| error.to_string())
+    // Rust's own handler of SIGSEGV only removes itself the first time, where the fault that it
+    // expects to come again was no fault.
+    kill_process(getpid(), signal)
+        .and_then(|()| kill_process(getpid(), signal))
+        .map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
