@@ -88,49 +88,28 @@ fn here(world: &World) -> Result<std::rc::Rc<Layered>, CommandError> {
 
 fn show(context: &Context, out: &mut dyn Write, origin: bool) -> Result<(), CommandError> {
     let layered = here(&context.reader()?)?;
-    let mut leaves = Vec::new();
-    flatten("", &toml::Value::Table(layered.values.clone()), &mut leaves);
-    let from = |key: &str| layered.origins.get(key).map_or_else(String::new, ToString::to_string);
+    // Secrets (variables of agents, arguments of notifiers) are redacted in it.
+    let leaves = layered.shown();
     if context.global.json {
         let mut values = Map::new();
-        for (key, value) in leaves {
-            let value = serde_json::to_value(&value).unwrap_or(Value::Null);
-            let entry = json!({ "value": value, "origin": from(&key) });
-            values.insert(key.clone(), if origin { entry } else { entry["value"].clone() });
+        for (key, value, from) in leaves {
+            let entry = json!({ "value": value, "origin": from.to_string() });
+            values.insert(key.to_owned(), if origin { entry } else { entry["value"].clone() });
         }
         output::json_answer(out, "config", values)?;
         return Ok(());
     }
     if !origin {
-        for (key, value) in leaves {
+        for (key, value, _) in leaves {
             writeln!(out, "{key} = {value}")?;
         }
         return Ok(());
     }
     let mut table = Table::new(&["KEY", "VALUE", "ORIGIN"]);
-    for (key, value) in leaves {
-        let origin = from(&key);
-        table.row([key, value.to_string(), origin]);
+    for (key, value, from) in leaves {
+        table.row([key.to_owned(), value, from.to_string()]);
     }
     Ok(table.write(out)?)
-}
-
-/// One entry per leaf; an array is a leaf.
-fn flatten(prefix: &str, value: &toml::Value, leaves: &mut Vec<(String, toml::Value)>) {
-    match value {
-        toml::Value::Table(table) => {
-            for (key, value) in table {
-                let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
-                flatten(&key, value, leaves);
-            }
-        }
-        toml::Value::String(_)
-        | toml::Value::Integer(_)
-        | toml::Value::Float(_)
-        | toml::Value::Boolean(_)
-        | toml::Value::Datetime(_)
-        | toml::Value::Array(_) => leaves.push((prefix.to_owned(), value.clone())),
-    }
 }
 
 fn get(context: &Context, out: &mut dyn Write, key: &str) -> Result<(), CommandError> {

@@ -96,7 +96,7 @@ fn make(
     let task = Task {
         card,
         prompt: prompt.as_deref(),
-        system: None,
+        system: layered.config.rules.as_deref(),
         resume: record.handles.agent_session.as_deref(),
         runtime,
     };

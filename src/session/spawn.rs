@@ -457,7 +457,7 @@ fn make(
     let task = Task {
         card: &plan.card,
         prompt: plan.request.prompt.as_deref(),
-        system: None,
+        system: config.rules.as_deref(),
         resume: None,
         runtime: plan.runtime,
     };
