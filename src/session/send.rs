@@ -1,12 +1,12 @@
 //! Send: a person's (or another session's) text to an agent.
 
-use crate::act::{self, Delivery};
+use crate::act::Delivery;
 use crate::adapter::clock;
 use crate::invocation::{self, World};
 use crate::model::effect::{EntryKind, OutboxEntry, SendWhen};
 use crate::model::id::SessionId;
 use crate::model::status::Status;
-use crate::session::{SessionError, intent};
+use crate::session::{SessionError, deliver, intent};
 
 /// When the text is to go out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -46,7 +46,7 @@ pub fn send(
     if when == When::Queue {
         return Ok(Sent { key, revision, delivery: None });
     }
-    let delivery = act::deliver_entry(world, id, &key)?;
+    let delivery = deliver::deliver_entry(world, id, &key)?;
     let still_there = world.home.load(id)?.record.outbox.contains_key(&key);
     let blocked = matches!(delivery, Delivery::Held(_)) && is_blocked(world, id)?;
     if still_there && (blocked || matches!(delivery, Delivery::Failed(_))) {
