@@ -11,6 +11,7 @@ use crate::adapter::clock::{self, Deadline};
 use crate::adapter::cmd::{self, Cmd};
 use crate::adapter::notify::{self, Notice};
 use crate::adapter::runtime::RuntimeError;
+use crate::adapter::runtime::process_runtime;
 use crate::adapter::runtime::tmux::Tmux;
 use crate::adapter::runtime::tmux_send::{SendOptions, SendOutcome};
 use crate::config::Config;
@@ -136,7 +137,16 @@ pub fn type_text(
         proof,
     };
     let text = sanitize::paste(typing.text);
-    match tmux.send(typing.session, typing.launch, &text, options) {
+    outcome(tmux.send(typing.session, typing.launch, &text, options))
+}
+
+/// Writes a text to the standard input of an agent without a terminal.
+pub fn write_text(session_dir: &Path, text: &str) -> Delivery {
+    outcome(process_runtime::send(session_dir, &sanitize::paste(text)))
+}
+
+fn outcome(sent: Result<SendOutcome, RuntimeError>) -> Delivery {
+    match sent {
         Ok(SendOutcome::Submitted) => Delivery::Delivered,
         Ok(SendOutcome::Unconfirmed { why }) => Delivery::Unconfirmed(why),
         Ok(SendOutcome::Held { why }) => Delivery::Held(why),

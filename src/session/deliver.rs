@@ -321,7 +321,7 @@ fn type_text(
         return Ok(Delivery::Failed("the session has no runtime".into()));
     };
     if handle.kind == RuntimeKind::Process {
-        return Ok(Delivery::Failed("an agent in the process runtime takes no messages".into()));
+        return Ok(act::write_text(&world.home.session_dir(id), &entry.message));
     }
     let cards = agent::load_cards(&world.config_directory.join("agents"))?;
     let typing = Typing {
