@@ -181,7 +181,7 @@ impl Home {
         let sessions = self.root().join("sessions");
         home::sweep(&sessions, now);
         // Made aside and renamed, so that nobody sees a session without its record.
-        let aside = sessions.join(format!("{}{}", fs::TEMPORARY_PREFIX, ids::hex(8)));
+        let aside = sessions.join(format!("{}{}", fs::temporary_prefix(), ids::hex(8)));
         fs::create_private_directories(&aside)?;
         let made = self.make_session(&aside, &id, record, cause, now);
         if made.is_err() {

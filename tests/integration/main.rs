@@ -4,8 +4,10 @@
 //! shown by a unit test is shown there.
 #![expect(clippy::disallowed_methods, reason = "tests touch files and processes themselves")]
 
+mod crash;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod env;
+mod faulted;
 mod generated;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod outcome;
