@@ -29,8 +29,12 @@ impl Context {
 
     /// Opens the home for writing, creating it where it is missing.
     pub fn world(&self) -> Result<World, CommandError> {
-        let home = Home::open(&self.home_path()?)?;
-        Ok(self.world_of(home))
+        let mut world = self.world_of(Home::open(&self.home_path()?)?);
+        // Where it cannot be read, whoever needs more of it says so.
+        if let Ok(layered) = world.config(None) {
+            world.home = world.home.with_sync(layered.config.state.sync);
+        }
+        Ok(world)
     }
 
     /// Opens the home for reading; nothing is created or changed.

@@ -19,6 +19,7 @@ use crate::model::id::SessionId;
 use crate::model::record::Record;
 use crate::model::status::Status;
 use crate::observe::{self, Probe};
+use crate::reap;
 use crate::store::Loaded;
 
 /// How long git may take per workspace.
@@ -70,7 +71,11 @@ pub fn run(
     warn_stale_clock(context, &world);
     if context.global.json {
         let sessions: Vec<Value> = rows.iter().map(|row| value(row, args.git)).collect();
-        output::sessions(out, sessions, Vec::new())?;
+        let mut answer = json!({ "schema": output::SCHEMA, "sessions": sessions });
+        if let Some(at) = reap::last_pass(&world) {
+            answer["last_reap"] = json!(at);
+        }
+        output::json(out, &answer)?;
     } else {
         table(out, &rows, args.git)?;
     }
