@@ -30,9 +30,9 @@ impl Context {
     /// Opens the home for writing, creating it where it is missing.
     pub fn world(&self) -> Result<World, CommandError> {
         let mut world = self.world_of(Home::open(&self.home_path()?)?);
-        // Where it cannot be read, whoever needs more of it says so.
-        if let Ok(layered) = world.config(None) {
-            world.home = world.home.with_sync(layered.config.state.sync);
+        // A configuration that cannot be read is reported by whoever needs more of it than this.
+        if world.config(None).is_ok_and(|layered| !layered.config.state.sync) {
+            world.home = world.home.with_sync(false);
         }
         Ok(world)
     }

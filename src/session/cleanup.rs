@@ -2,14 +2,13 @@
 //!
 //! A workspace that holds anything that exists nowhere else stays, and the reason is told.
 
-use crate::act;
 use crate::adapter::failpoint;
 use crate::adapter::git::{self, Assessment, BranchFate};
 use crate::invocation::{self, World};
 use crate::model::id::SessionId;
 use crate::model::record::{IntentOp, Record, WorkspaceHandle};
 use crate::model::status::Status;
-use crate::session::{SessionError, intent, workspace};
+use crate::session::{SessionError, deliver, intent, workspace};
 
 /// How long git may take to say whether a workspace is clean.
 const ASSESS_DEADLINE: std::time::Duration = std::time::Duration::from_secs(60);
@@ -92,7 +91,7 @@ fn run(
     }
     pass("cleanup.removed")?;
     // Once it is archived nobody delivers what its outbox still holds.
-    act::deliver(world, id)?;
+    deliver::deliver(world, id)?;
     release(world, id, cleaned.kept.is_empty())?;
     Ok(cleaned)
 }
