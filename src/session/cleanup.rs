@@ -90,7 +90,9 @@ fn run(
         remove_workspace(world, id, record, handle, force, &mut cleaned)?;
     }
     pass("cleanup.removed")?;
-    // Once it is archived nobody delivers what its outbox still holds.
+    // Once it is archived nobody delivers what its outbox still holds; the second round tells of
+    // the texts that the first found to be undeliverable.
+    deliver::deliver(world, id)?;
     deliver::deliver(world, id)?;
     release(world, id, cleaned.kept.is_empty())?;
     Ok(cleaned)
