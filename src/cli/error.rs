@@ -191,8 +191,11 @@ impl From<CmdError> for CommandError {
 impl From<StoreError> for CommandError {
     fn from(error: StoreError) -> Self {
         let (exit, hint): (Exit, Option<&str>) = match &error {
-            StoreError::NotFound { .. } | StoreError::NoProject { .. } => {
+            StoreError::NotFound { .. } => {
                 (Exit::NotFound, Some("`ao ls --all` lists every session"))
+            }
+            StoreError::NoProject { .. } => {
+                (Exit::NotFound, Some("`ao project ls` lists every project"))
             }
             StoreError::Archived { .. } => (
                 Exit::Conflict,
