@@ -453,7 +453,7 @@ fn make(
             forget_workspace(world, id)?;
             return Err(error);
         }
-        workspace::finish(&plan.repository, &handle, id)?;
+        notes.extend(workspace::finish(&plan.repository, &handle, id)?);
         notes.extend(workspace::furnish(&plan.repository, &handle, config)?);
         workspace::post_create(&handle, config)?;
     }

@@ -68,17 +68,20 @@ pub fn begin(
 }
 
 /// Checks the files out and verifies what was made; after an error, [`undo`] is due.
+///
+/// Returns what the repository's own hook complained of.
 pub fn finish(
     repository: &Repository,
     handle: &WorkspaceHandle,
     id: &SessionId,
-) -> Result<(), SessionError> {
+) -> Result<Option<String>, SessionError> {
     pass("workspace.begun")?;
     let new = new_worktree(handle, id);
-    git::checkout(repository, &new)?;
+    let complaint = git::checkout(repository, &new)?;
     pass("workspace.checked_out")?;
     let _lock = lock_repository(repository)?;
-    Ok(git::finish_add(repository, &new)?)
+    git::finish_add(repository, &new)?;
+    Ok(complaint)
 }
 
 /// Removes whatever an unfinished spawn left; what holds work stays and is told.
