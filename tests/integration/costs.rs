@@ -191,7 +191,8 @@ fn a_spawn_and_a_message_start_so_many_children() {
     // The terminal itself shows what is typed, and the answer takes it off the last lines.
     let agent = r"while read -r line; do printf '\n\n\n\n\ntaken\n'; done";
     let id = "app-1";
-    env.ao_in(&repo, &["spawn", "--agent", "shell", "--id", id, agent]).success();
+    env.ao_in(&repo, &["spawn", "--agent", "shell", "--mode", "interactive", "--id", id, agent])
+        .success();
     let calls = env.calls();
     assert!(calls.len() <= SPAWN_AT_MOST, "{} children:\n{}", calls.len(), calls.join("\n"));
 
