@@ -5,6 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests touch files and processes themselves")]
 
 mod bad_input;
+mod costs;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod env;
 mod generated;
