@@ -4,6 +4,7 @@
 //! shown by a unit test is shown there.
 #![expect(clippy::disallowed_methods, reason = "tests touch files and processes themselves")]
 
+mod agents;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod env;
 mod generated;
@@ -15,3 +16,4 @@ mod schema;
 mod scripts;
 mod tidy;
 mod timer;
+mod whole_loop;
