@@ -1,11 +1,9 @@
 //! Adapters to facts: what is true outside, in the one shape that deciders read.
 
-use std::collections::BTreeMap;
+use std::path::Path;
 
 use crate::adapter::runtime::{self, RuntimeError, tmux::Panes, tmux::Tmux};
-use crate::invocation::World;
 use crate::model::facts::{Liveness, RuntimeFact};
-use crate::model::id::SessionId;
 use crate::model::record::{Record, RuntimeKind};
 use crate::model::time::Timestamp;
 
@@ -19,9 +17,10 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// Looks, for the sessions of `records`.
+    /// Looks, for the sessions of `records`, at the tmux server of `home`.
     pub fn of<'a>(
-        world: &World,
+        home: &Path,
+        config_directory: &Path,
         records: impl IntoIterator<Item = &'a Record>,
         at: Timestamp,
     ) -> Self {
@@ -29,18 +28,18 @@ impl Probe {
             let runtime = record.handles.runtime.as_ref();
             runtime.is_some_and(|runtime| runtime.kind == RuntimeKind::Tmux)
         };
-        let panes = records
-            .into_iter()
-            .any(in_tmux)
-            .then(|| Tmux::new(world.home.root(), &world.config_directory)?.probe());
+        let panes =
+            records.into_iter().any(in_tmux).then(|| Tmux::new(home, config_directory)?.probe());
         Self { panes, at }
     }
 
     /// Returns the fact about one session, `None` where it has no runtime to look at.
-    pub fn fact(&self, world: &World, id: &SessionId, record: &Record) -> Option<RuntimeFact> {
+    ///
+    /// `directory` is the session's, where the launcher keeps its files.
+    pub fn fact(&self, directory: &Path, record: &Record) -> Option<RuntimeFact> {
         let handle = record.handles.runtime.as_ref()?;
         let launch = record.handles.launch.as_ref()?;
-        let process = runtime::process_fact(&world.home.session_dir(id), launch);
+        let process = runtime::process_fact(directory, launch);
         let pane = match (handle.kind, &self.panes) {
             (RuntimeKind::Process, _) => process.liveness,
             (RuntimeKind::Tmux, Some(panes)) => Tmux::fact(panes, handle, launch),
@@ -60,21 +59,4 @@ impl Probe {
     pub fn failure(&self) -> Option<&RuntimeError> {
         self.panes.as_ref()?.as_ref().err()
     }
-}
-
-/// Returns whether a fact looks like a death that is not certain.
-pub fn looks_dead(fact: &RuntimeFact) -> bool {
-    !fact.confirmed && (fact.runtime == Liveness::Dead || fact.process == Liveness::Dead)
-}
-
-/// Turns facts into failed probes where so many deaths at once point at the prober, not at them.
-pub fn calm_storm(facts: &mut BTreeMap<SessionId, RuntimeFact>) -> bool {
-    let dead = facts.values().filter(|fact| looks_dead(fact)).count();
-    if !crate::decide::storm(dead, facts.len()) {
-        return false;
-    }
-    for fact in facts.values_mut().filter(|fact| looks_dead(fact)) {
-        fact.runtime = Liveness::Failed;
-    }
-    true
 }

@@ -20,9 +20,9 @@ use crate::model::lifecycle::PrState;
 use crate::model::record::Record;
 use crate::model::status::Status;
 use crate::model::time::Timestamp;
-use crate::observe::{self, Probe};
+use crate::observe::Probe;
 use crate::session::intent::{self, Recovery};
-use crate::session::{SessionError, cleanup, kill, workspace};
+use crate::session::{SessionError, cleanup, deliver, kill, workspace};
 use crate::store::StoreError;
 
 /// A change of status that a pass caused.
@@ -107,7 +107,7 @@ pub fn reap(world: &World) -> Result<Option<Report>, StoreError> {
     let records = live_records(world, &mut report)?;
     probe(world, &records, started, &mut report);
     tick(world, &mut report)?;
-    deliver(world, &mut report)?;
+    deliver_all(world, &mut report)?;
     clean(world, started, &mut report)?;
     report.took_ms = u64::try_from(watch.elapsed().as_millis()).unwrap_or(u64::MAX);
     remember(world, started, &report)?;
@@ -178,13 +178,16 @@ fn probe(
     // A spawn under way has a living owner, who says itself how it ends.
     let settled: BTreeMap<&SessionId, &Record> =
         records.iter().filter(|(_, record)| record.intent.is_none()).collect();
-    let probe = Probe::of(world, settled.values().copied(), now);
+    let probe =
+        Probe::of(world.home.root(), &world.config_directory, settled.values().copied(), now);
     let mut facts: BTreeMap<SessionId, RuntimeFact> = settled
         .iter()
-        .filter_map(|(id, record)| Some(((*id).clone(), probe.fact(world, id, record)?)))
+        .filter_map(|(id, record)| {
+            Some(((*id).clone(), probe.fact(&world.home.session_dir(id), record)?))
+        })
         .collect();
     report.probed = facts.len();
-    report.storm = observe::calm_storm(&mut facts);
+    report.storm = decide::calm_storm(&mut facts);
     for (id, fact) in facts {
         if let Some(record) = records.get(&id) {
             apply(world, &id, record, Observation::Runtime(fact), report);
@@ -243,13 +246,13 @@ fn tick(world: &World, report: &mut Report) -> Result<(), StoreError> {
 }
 
 /// Delivers what is due of every session, terminal ones included: a person is still to be told.
-fn deliver(world: &World, report: &mut Report) -> Result<(), StoreError> {
+fn deliver_all(world: &World, report: &mut Report) -> Result<(), StoreError> {
     for id in world.home.session_ids()? {
         let Ok(loaded) = world.home.load(&id) else { continue };
         if loaded.record.outbox.is_empty() {
             continue;
         }
-        match act::deliver(world, &id) {
+        match deliver::deliver(world, &id) {
             Ok(deliveries) => {
                 for (key, result) in deliveries {
                     record_delivery(&id, key, result, report);

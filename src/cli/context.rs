@@ -29,8 +29,12 @@ impl Context {
 
     /// Opens the home for writing, creating it where it is missing.
     pub fn world(&self) -> Result<World, CommandError> {
-        let home = Home::open(&self.home_path()?)?;
-        Ok(self.world_of(home))
+        let mut world = self.world_of(Home::open(&self.home_path()?)?);
+        // A configuration that cannot be read is reported by whoever needs more of it than this.
+        if world.config(None).is_ok_and(|layered| !layered.config.state.sync) {
+            world.home = world.home.with_sync(false);
+        }
+        Ok(world)
     }
 
     /// Opens the home for reading; nothing is created or changed.

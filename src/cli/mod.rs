@@ -167,6 +167,9 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         hook::run_quietly(&arguments);
         return ExitCode::SUCCESS;
     }
+    if let Some(word) = arguments.get(1) {
+        crate::store::lock::name_holder(&format!("ao {}", word.to_string_lossy()));
+    }
     let as_json = arguments.iter().any(|argument| argument == "--json");
     let cli = match Cli::command().try_get_matches_from(&arguments) {
         Ok(matches) => Cli::from_arg_matches(&matches),

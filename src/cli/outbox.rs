@@ -15,7 +15,7 @@ use crate::invocation::{self, World};
 use crate::model::effect::OutboxEntry;
 use crate::model::id::SessionId;
 use crate::model::sanitize;
-use crate::session::SessionError;
+use crate::session::{SessionError, deliver};
 
 /// See and steer what is still to be delivered
 #[derive(Debug, clap::Args)]
@@ -124,7 +124,7 @@ fn retry(
     let mut worst = Exit::Done;
     let mut rows: Vec<Value> = Vec::new();
     for key in keys {
-        let delivery = act::deliver_entry(&world, &id, &key)?;
+        let delivery = deliver::deliver_entry(&world, &id, &key)?;
         if delivery != act::Delivery::Delivered {
             worst = Exit::Internal;
         }

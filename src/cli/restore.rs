@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::act;
 use crate::adapter::clock;
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
@@ -14,7 +13,7 @@ use crate::cli::output;
 use crate::invocation::World;
 use crate::model::id::SessionId;
 use crate::model::lifecycle::SessionReason;
-use crate::session::restore;
+use crate::session::{deliver, restore};
 
 /// Between two restores of `--all`: agents that log in all at once trip rate limits.
 const PACE: Duration = Duration::from_millis(500);
@@ -96,8 +95,8 @@ fn restore_one(context: &Context, world: &World, id: &SessionId) -> Result<Value
     let restored = restore::restore(world, id)?;
     restored.notes.iter().for_each(|note| context.tell(note));
     let record = world.home.load(id)?.record;
-    if let Some(key) = record.outbox.keys().find(|key| key.ends_with(".prompt")) {
-        let delivery = act::deliver_entry(world, id, key)?;
+    if let Some(key) = record.outbox.keys().find(|key| key.ends_with(deliver::TASK)) {
+        let delivery = deliver::deliver_entry(world, id, key)?;
         if let Some(why) = delivery.why() {
             context.tell(&format!("the prompt of {id} is {}: {why}", delivery.as_str()));
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::act::{self, Delivery};
+use crate::act::Delivery;
 use crate::adapter::{clock, fs};
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
@@ -18,7 +18,7 @@ use crate::invocation::World;
 use crate::model::id::{BranchName, SessionId};
 use crate::model::record::{Mode, RuntimeKind};
 use crate::session::spawn::{self, SpawnRequest, Spawned, WorkspaceKind};
-use crate::session::{SessionError, intent};
+use crate::session::{SessionError, deliver, intent};
 use crate::store::StoreError;
 
 /// What to do where `--id` names a session that is there.
@@ -323,10 +323,10 @@ fn replace(context: &Context, world: &World, id: &SessionId) -> Result<(), Comma
 /// Delivers a prompt that has to be pasted; what is held goes out with the next reap.
 fn deliver_prompt(context: &Context, world: &World, id: &SessionId) -> Result<(), CommandError> {
     let record = world.home.load(id)?.record;
-    let Some(key) = record.outbox.keys().find(|key| key.ends_with(".prompt")) else {
+    let Some(key) = record.outbox.keys().find(|key| key.ends_with(deliver::TASK)) else {
         return Ok(());
     };
-    match act::deliver_entry(world, id, key)? {
+    match deliver::deliver_entry(world, id, key)? {
         Delivery::Delivered => Ok(()),
         other @ (Delivery::Unconfirmed(_)
         | Delivery::Held(_)

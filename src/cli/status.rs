@@ -18,7 +18,8 @@ use crate::model::facts::Observation;
 use crate::model::id::SessionId;
 use crate::model::record::Record;
 use crate::model::status::Status;
-use crate::observe::{self, Probe};
+use crate::observe::Probe;
+use crate::reap;
 use crate::store::Loaded;
 
 /// How long git may take per workspace.
@@ -70,7 +71,10 @@ pub fn run(
     warn_stale_clock(context, &world);
     if context.global.json {
         let sessions: Vec<Value> = rows.iter().map(|row| value(row, args.git)).collect();
-        output::sessions(out, sessions, Vec::new())?;
+        let last_reap = reap::last_pass(&world);
+        let answer =
+            json!({ "schema": output::SCHEMA, "sessions": sessions, "last_reap": last_reap });
+        output::json(out, &answer)?;
     } else {
         table(out, &rows, args.git)?;
     }
@@ -112,16 +116,18 @@ fn look(
 ) -> Vec<Row> {
     let live = |record: &Record| !record.lifecycle.is_terminal() && record.intent.is_none();
     let records = sessions.iter().map(|(_, loaded)| &loaded.record).filter(|record| live(record));
-    let probe = Probe::of(world, records, clock::now());
+    let probe = Probe::of(world.home.root(), &world.config_directory, records, clock::now());
     if let Some(failure) = probe.failure() {
         context.tell(&format!("warning: {}", crate::act::chain(failure)));
     }
     let mut facts = sessions
         .iter()
         .filter(|(_, loaded)| live(&loaded.record))
-        .filter_map(|(id, loaded)| Some((id.clone(), probe.fact(world, id, &loaded.record)?)))
+        .filter_map(|(id, loaded)| {
+            Some((id.clone(), probe.fact(&world.home.session_dir(id), &loaded.record)?))
+        })
         .collect();
-    observe::calm_storm(&mut facts);
+    decide::calm_storm(&mut facts);
     sessions
         .into_iter()
         .map(|(id, loaded)| {

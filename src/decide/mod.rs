@@ -37,7 +37,7 @@ pub use outbox::{
     undeliverable,
 };
 pub use outcome::{DecideError, Outcome};
-pub use probe::storm;
+pub use probe::{calm_storm, storm};
 pub use reaction::{pr_trigger, session_trigger};
 
 use outcome::Decision;

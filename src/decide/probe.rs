@@ -3,9 +3,12 @@
 //! The only decider that concludes death, and only from certainty or from silence on every side;
 //! everything doubtful goes to the quarantine.
 
+use std::collections::BTreeMap;
+
 use crate::decide::outcome::Decision;
 use crate::decide::{quarantine, session};
 use crate::model::facts::{Liveness, RuntimeFact};
+use crate::model::id::SessionId;
 use crate::model::lifecycle::{
     ActivityState, RuntimeAxis, RuntimeReason, RuntimeState, SessionReason, SessionState,
 };
@@ -42,6 +45,23 @@ impl Verdict {
 /// likely a failure of the probe; all of them then count as failed probes.
 pub fn storm(looks_dead_unconfirmed: usize, probed: usize) -> bool {
     looks_dead_unconfirmed >= STORM_AT_LEAST && looks_dead_unconfirmed * 2 > probed
+}
+
+/// Returns whether a fact looks like a death that is not certain.
+fn looks_dead(fact: &RuntimeFact) -> bool {
+    !fact.confirmed && (fact.runtime == Liveness::Dead || fact.process == Liveness::Dead)
+}
+
+/// Turns facts into failed probes where so many deaths at once point at the prober, not at them.
+pub fn calm_storm(facts: &mut BTreeMap<SessionId, RuntimeFact>) -> bool {
+    let dead = facts.values().filter(|fact| looks_dead(fact)).count();
+    if !storm(dead, facts.len()) {
+        return false;
+    }
+    for fact in facts.values_mut().filter(|fact| looks_dead(fact)) {
+        fact.runtime = Liveness::Failed;
+    }
+    true
 }
 
 /// Applies the probe `fact`.

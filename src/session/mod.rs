@@ -6,6 +6,7 @@
 
 pub mod cleanup;
 pub mod context;
+pub mod deliver;
 pub mod error;
 pub mod intent;
 pub mod kill;

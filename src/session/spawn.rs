@@ -22,6 +22,7 @@ use crate::model::record::{
     Intent, IntentOp, Kind, Mode, Record, RuntimeKind, Signals, WorkspaceHandle,
 };
 use crate::model::time::Timestamp;
+use crate::session::deliver::TASK;
 use crate::session::start::{self, Running, Task};
 use crate::session::{SessionError, context, intent, workspace};
 use crate::store::{Home, Project, StoreError};
@@ -517,7 +518,7 @@ pub fn complete(world: &World, id: &SessionId, running: Running) -> Result<u64, 
     after.intent = None;
     if let Some(paste) = running.paste {
         let entry = prompt_entry(&after, &paste, now);
-        after.outbox.insert(format!("{}.prompt", before.revision + 1), entry);
+        after.outbox.insert(format!("{}{TASK}", before.revision + 1), entry);
     }
     let mut change = crate::store::Change::new("spawn", now);
     change.patch = before.difference(&after);

@@ -8,7 +8,7 @@ use crate::adapter::runtime::{self, LaunchSpec, StdinSource, process_runtime, tm
 use crate::config::Config;
 use crate::invocation::World;
 use crate::model::id::{LaunchId, SessionId};
-use crate::model::record::{Record, RuntimeHandle, RuntimeKind};
+use crate::model::record::{Mode, Record, RuntimeHandle, RuntimeKind};
 use crate::model::status::Status;
 use crate::session::SessionError;
 
@@ -77,6 +77,10 @@ pub fn prepare(
         fs::replace(&paste_file(world, id), paste, Durability::PowerCut)?;
     }
     let stdin = match invocation.stdin {
+        // Without a terminal, an agent that stays still needs a way to be spoken to.
+        Stdin::Terminal if task.runtime == RuntimeKind::Process && stays(record) => {
+            StdinSource::File(process_runtime::make_input(&directory)?.into())
+        }
         Stdin::Terminal => StdinSource::Terminal,
         Stdin::Null => StdinSource::Null,
         Stdin::File(path) => StdinSource::File(path.into()),
@@ -114,6 +118,10 @@ pub fn prepare(
         paste: invocation.paste,
         resumed: invocation.resumed,
     })
+}
+
+fn stays(record: &Record) -> bool {
+    record.mode == Mode::Interactive
 }
 
 /// Returns where a prompt that has to be pasted waits until the spawn is complete.

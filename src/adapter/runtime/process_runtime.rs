@@ -3,19 +3,30 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Duration;
+
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
 
 use crate::adapter::clock::{self, Deadline};
 use crate::adapter::cmd::Cmd;
 use crate::adapter::fs::{self, Durability};
 use crate::adapter::process;
+use crate::adapter::runtime::tmux_send::SendOutcome;
 use crate::adapter::runtime::{
     LaunchSpec, OUTPUT_FILE, RuntimeError, StartRecord, Started, ao_program, exit_record, launcher,
     start_record,
 };
 use crate::model::record::{RuntimeHandle, RuntimeKind};
 use crate::model::sanitize;
+
+/// The FIFO that an agent that stays reads from.
+const INPUT_FILE: &str = "input.fifo";
+
+/// How long an agent may take to read a text.
+const READING: Duration = Duration::from_secs(5);
 
 /// How long a launcher may take to say that its agent runs.
 const HANDSHAKE: Duration = Duration::from_secs(3);
@@ -43,6 +54,52 @@ pub fn start(spec: &LaunchSpec) -> Result<Started, RuntimeError> {
             Err(error)
         }
     }
+}
+
+/// Makes the FIFO by which an agent that stays is given texts, and returns its path.
+pub fn make_input(session_dir: &Path) -> Result<PathBuf, RuntimeError> {
+    let path = session_dir.join(INPUT_FILE);
+    let kind = FileType::Fifo;
+    let made = rustix::fs::mknodat(rustix::fs::CWD, &path, kind, Mode::RUSR | Mode::WUSR, 0);
+    match made {
+        Ok(()) | Err(Errno::EXIST) => Ok(path),
+        Err(error) => Err(RuntimeError::io("make the agent's input")(error.into())),
+    }
+}
+
+/// Writes a line (or several) to the standard input of a running agent.
+///
+/// It is `Submitted` once the agent has read it all.
+pub fn send(session_dir: &Path, text: &str) -> Result<SendOutcome, RuntimeError> {
+    let path = session_dir.join(INPUT_FILE);
+    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let input = match rustix::fs::open(&path, flags, Mode::empty()) {
+        Ok(input) => input,
+        Err(Errno::NOENT | Errno::NXIO) => {
+            let why = "the agent has no open standard input".to_owned();
+            return Ok(SendOutcome::Failed { why });
+        }
+        Err(error) => return Err(RuntimeError::io("open the agent's input")(error.into())),
+    };
+    let mut rest = text.as_bytes().to_vec();
+    rest.push(b'\n');
+    let deadline = Deadline::after(READING);
+    let written = clock::poll_until(deadline, || match rustix::io::write(&input, &rest) {
+        Ok(count) => {
+            rest.drain(..count);
+            rest.is_empty().then_some(Ok(()))
+        }
+        Err(Errno::AGAIN | Errno::INTR) => None,
+        Err(error) => Some(Err(error)),
+    });
+    if let Some(Err(error)) = written {
+        return Err(RuntimeError::io("write to the agent's input")(error.into()));
+    }
+    let read = || (rustix::io::ioctl_fionread(&input) == Ok(0)).then_some(());
+    if written.is_some() && clock::poll_until(deadline, read).is_some() {
+        return Ok(SendOutcome::Submitted);
+    }
+    Ok(SendOutcome::Unconfirmed { why: "the agent has not read all of it".to_owned() })
 }
 
 fn handle(started: StartRecord) -> RuntimeHandle {

@@ -1,0 +1,384 @@
+//! Delivers what the outboxes hold.
+//!
+//! An entry is claimed before it is begun, so that two deliverers never work on one, and so that
+//! a claim whose owner died tells that the outcome is unknown. What came of it is recorded in the
+//! same write that takes it out.
+
+use std::time::Duration;
+
+use crate::act::{self, Delivery, Typing};
+use crate::adapter::agent;
+use crate::adapter::clock::{self, Deadline};
+use crate::adapter::notify::Notice;
+use crate::adapter::process::{self, Presence};
+use crate::adapter::runtime::tmux::Tmux;
+use crate::config::Layered;
+use crate::decide::{self, Sendable};
+use crate::invocation::{self, World};
+use crate::model::effect::{Claim, Effect, EntryKind, OutboxEntry, Priority, SendWhen};
+use crate::model::facts::{Bare, Observation};
+use crate::model::id::SessionId;
+use crate::model::lifecycle::ActivityState;
+use crate::model::record::{Record, RuntimeKind, Signals};
+use crate::model::status::Status;
+use crate::model::time::Timestamp;
+use crate::session::SessionError;
+use crate::store::{Change, StoreError, lock};
+
+/// How the key of a task that has to be pasted ends.
+pub const TASK: &str = ".prompt";
+
+/// How long a text to the same session is waited for that somebody else is typing.
+const SEND_LOCK_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// An entry's key and what became of it.
+pub type Attempt = (String, Result<Delivery, SessionError>);
+
+/// Delivers what one session's outbox holds and is due; one failure stops nothing else.
+pub fn deliver(world: &World, id: &SessionId) -> Result<Vec<Attempt>, SessionError> {
+    deliver_those(world, id, |_| true)
+}
+
+/// [`deliver`] of the texts to the agent alone.
+pub fn deliver_texts(world: &World, id: &SessionId) -> Result<Vec<Attempt>, SessionError> {
+    deliver_those(world, id, |entry| entry.kind == EntryKind::Send)
+}
+
+fn deliver_those(
+    world: &World,
+    id: &SessionId,
+    wanted: impl Fn(&OutboxEntry) -> bool,
+) -> Result<Vec<Attempt>, SessionError> {
+    let outbox = world.home.load(id)?.record.outbox;
+    let mut due: Vec<String> = outbox
+        .iter()
+        .filter(|(_, entry)| !entry.dead && wanted(entry))
+        .map(|(key, _)| key.clone())
+        .collect();
+    due.sort_by_key(|key| order(key));
+    let attempt = |key: String| {
+        let result = deliver_entry(world, id, &key);
+        (key, result)
+    };
+    Ok(due.into_iter().map(attempt).collect())
+}
+
+/// Oldest first: the id begins with the revision that recorded it.
+fn order(key: &str) -> (u64, String) {
+    let revision = key.split('.').next().and_then(|number| number.parse().ok());
+    (revision.unwrap_or(u64::MAX), key.to_owned())
+}
+
+/// Delivers one entry, if it may go out now.
+pub fn deliver_entry(world: &World, id: &SessionId, key: &str) -> Result<Delivery, SessionError> {
+    let record = world.home.load(id)?.record;
+    let layered = world.config_of(&record)?;
+    let entry = match claim(world, id, key, &layered)? {
+        Claimed::Yes(entry) => entry,
+        Claimed::No(delivery) => return Ok(delivery),
+    };
+    crate::adapter::failpoint::pass("deliver.claimed").map_err(SessionError::Proc)?;
+    let delivery = match entry.kind {
+        EntryKind::Notify => notify_person(world, id, key, &entry, &layered)?,
+        EntryKind::Send => type_text(world, id, key, &entry)?,
+        EntryKind::Run => act::run_command(id, &record, &entry),
+        EntryKind::Merge => {
+            Delivery::Failed("merging needs a source-control adapter, and none is set up".into())
+        }
+    };
+    crate::adapter::failpoint::pass("deliver.done").map_err(SessionError::Proc)?;
+    settle(world, id, key, &entry, &delivery)?;
+    Ok(delivery)
+}
+
+enum Claimed {
+    Yes(Box<OutboxEntry>),
+    No(Delivery),
+}
+
+/// Takes an entry for this process, under the lock, if it still holds and is due.
+fn claim(
+    world: &World,
+    id: &SessionId,
+    key: &str,
+    layered: &Layered,
+) -> Result<Claimed, SessionError> {
+    let mut locked = world.home.lock_session(id, world.lock_timeout)?;
+    let before = locked.record().clone();
+    let now = clock::now();
+    let Some(entry) = before.outbox.get(key) else {
+        return Ok(Claimed::No(Delivery::Dropped("it is not in the outbox any more".into())));
+    };
+    if let Some(claim) = &entry.claim {
+        return settle_old_claim(&mut locked, key, entry, claim, now);
+    }
+    if let Err(why) = decide::still_holds(&before, entry) {
+        drop_entry(&mut locked, key, &why, now)?;
+        return Ok(Claimed::No(Delivery::Dropped(why)));
+    }
+    if let Some(next) = entry.next_at.filter(|next| *next > now) {
+        return Ok(Claimed::No(Delivery::Held(format!("tried again at {next}"))));
+    }
+    if entry.kind == EntryKind::Send {
+        if let Some(earlier) = earlier_text(&before, key, entry) {
+            return Ok(Claimed::No(Delivery::Held(format!("{earlier} goes first"))));
+        }
+        match decide::sendable(&before, entry, &layered.config.policy) {
+            Sendable::Now => {}
+            Sendable::Hold(why) | Sendable::Wait(why) => {
+                return Ok(Claimed::No(Delivery::Held(why)));
+            }
+            Sendable::Never(why) => {
+                // The person is told what the agent never will be.
+                let (after, effects) = decide::undeliverable(&before, key, &why);
+                let after = decide::enqueue(&after, &effects, before.revision + 1, now);
+                let reason = Some(format!("{key} cannot be delivered: {why}"));
+                commit(&mut locked, &before, &after, "deliver", reason, now)?;
+                return Ok(Claimed::No(Delivery::Failed(why)));
+            }
+        }
+    }
+    let me = process::current().map_err(SessionError::Proc)?;
+    let mut after = before.clone();
+    let mut entry = entry.clone();
+    entry.claim = Some(Claim::of(&me, now));
+    after.outbox.insert(key.to_owned(), entry.clone());
+    commit(&mut locked, &before, &after, "deliver", None, now)?;
+    Ok(Claimed::Yes(Box::new(entry)))
+}
+
+/// Returns the text that was recorded before this one and still waits: an agent reads them in the
+/// order they were written, unless a person wants one read at once.
+fn earlier_text(record: &Record, key: &str, entry: &OutboxEntry) -> Option<String> {
+    if entry.when == Some(SendWhen::Now) || entry.reaction.is_some() {
+        return None;
+    }
+    let waits = |other: &OutboxEntry| {
+        let is_message = other.kind == EntryKind::Send && other.reaction.is_none();
+        is_message && !other.dead && other.next_at.is_none()
+    };
+    let mut earlier = record.outbox.iter().filter(|(_, other)| waits(other)).map(|(own, _)| own);
+    earlier.find(|own| order(own) < order(key)).cloned()
+}
+
+/// A claim of a living owner is respected. One of a dead owner has an unknown outcome: a notice
+/// goes out again under the same id, a text does not, and a person is told.
+fn settle_old_claim(
+    locked: &mut crate::store::LockedSession,
+    key: &str,
+    entry: &OutboxEntry,
+    claim: &Claim,
+    now: Timestamp,
+) -> Result<Claimed, SessionError> {
+    if process::presence(&claim.owner()).map_err(SessionError::Proc)? == Presence::Alive {
+        return Ok(Claimed::No(Delivery::Held(format!("process {} delivers it", claim.pid))));
+    }
+    let before = locked.record().clone();
+    let mut after = before.clone();
+    match entry.kind {
+        EntryKind::Notify => {
+            let me = process::current().map_err(SessionError::Proc)?;
+            let mut entry = entry.clone();
+            entry.claim = Some(Claim::of(&me, now));
+            after.outbox.insert(key.to_owned(), entry.clone());
+            commit(locked, &before, &after, "deliver", None, now)?;
+            Ok(Claimed::Yes(Box::new(entry)))
+        }
+        EntryKind::Send | EntryKind::Run | EntryKind::Merge => {
+            let why = format!(
+                "its delivery was cut short (process {} died), so whether it arrived is unknown",
+                claim.pid
+            );
+            after.outbox.remove(key);
+            let after = tell_person(&after, entry, &why, before.revision + 1, now);
+            commit(locked, &before, &after, "deliver", Some(why.clone()), now)?;
+            Ok(Claimed::No(Delivery::Unconfirmed(why)))
+        }
+    }
+}
+
+/// Records a notice in place of a text that cannot be delivered.
+fn tell_person(
+    record: &Record,
+    entry: &OutboxEntry,
+    why: &str,
+    revision: u64,
+    now: Timestamp,
+) -> Record {
+    let reaction = entry.reaction.clone().unwrap_or_else(|| "message".to_owned());
+    let message = format!("{why}\n\n{}", entry.message);
+    let effect = Effect::Notify { reaction, priority: Priority::Urgent, escalation: true, message };
+    decide::enqueue(record, &[effect], revision, now)
+}
+
+fn drop_entry(
+    locked: &mut crate::store::LockedSession,
+    key: &str,
+    why: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let before = locked.record().clone();
+    let after = decide::dropped(&before, key);
+    commit(locked, &before, &after, "deliver", Some(format!("dropped {key}: {why}")), now)
+}
+
+fn commit(
+    locked: &mut crate::store::LockedSession,
+    before: &Record,
+    after: &Record,
+    cause: &str,
+    reason: Option<String>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let mut change = Change::new(cause, now);
+    change.patch = before.difference(after);
+    change.reason = reason;
+    locked.commit(change).map(drop)
+}
+
+/// Records what came of an entry.
+fn settle(
+    world: &World,
+    id: &SessionId,
+    key: &str,
+    entry: &OutboxEntry,
+    delivery: &Delivery,
+) -> Result<(), SessionError> {
+    let mut locked = world.home.lock_session(id, world.lock_timeout)?;
+    let before = locked.record().clone();
+    if !before.outbox.contains_key(key) {
+        return Ok(());
+    }
+    let now = clock::now();
+    let (after, reason) = match delivery {
+        Delivery::Delivered => (decide::delivered(&before, key), format!("delivered {key}")),
+        Delivery::Unconfirmed(why) => {
+            let after = decide::delivered(&before, key);
+            let after = if entry.reaction.is_some() {
+                tell_person(&after, entry, why, before.revision + 1, now)
+            } else {
+                after
+            };
+            (after, format!("{key} is unconfirmed: {why}"))
+        }
+        Delivery::Held(why) => {
+            let mut after = before.clone();
+            if let Some(entry) = after.outbox.get_mut(key) {
+                entry.claim = None;
+                entry.last_error = Some(why.clone());
+            }
+            (after, format!("{key} is held: {why}"))
+        }
+        Delivery::Failed(why) => {
+            let (after, effects) = decide::delivery_failed(&before, key, why, now);
+            (
+                decide::enqueue(&after, &effects, before.revision + 1, now),
+                format!("{key} failed: {why}"),
+            )
+        }
+        Delivery::Dropped(why) => (decide::dropped(&before, key), format!("dropped {key}: {why}")),
+    };
+    commit(&mut locked, &before, &after, "deliver", Some(reason), now)?;
+    let is_message = entry.kind == EntryKind::Send && entry.reaction.is_none();
+    if is_message && *delivery == Delivery::Delivered {
+        let sent = Observation::Sent(Bare::default());
+        invocation::apply_locked(world, &mut locked, &sent, "send")?;
+    }
+    Ok(())
+}
+
+/// Tells the notifiers; those that have it are recorded, so that a retry reaches only the others.
+fn notify_person(
+    world: &World,
+    id: &SessionId,
+    key: &str,
+    entry: &OutboxEntry,
+    layered: &Layered,
+) -> Result<Delivery, SessionError> {
+    let record = world.home.load(id)?.record;
+    let Some(project) = &record.project else {
+        return Ok(Delivery::Dropped("its session belongs to no project".into()));
+    };
+    let notice = Notice {
+        id: &format!("{id}.{key}"),
+        session: id,
+        project,
+        status: Status::of(&record.lifecycle),
+        priority: entry.priority.unwrap_or(Priority::Info),
+        escalation: entry.escalation,
+        reaction: entry.reaction.as_deref().unwrap_or("message"),
+        title: record.title.as_deref().unwrap_or_default(),
+        message: &entry.message,
+        at: entry.created_at,
+    };
+    let told = act::tell(&layered.config, entry, &notice);
+    if told.failed.is_empty() {
+        return Ok(Delivery::Delivered);
+    }
+    let now = clock::now();
+    invocation::amend(world, id, "deliver", |record| {
+        if let Some(entry) = record.outbox.get_mut(key) {
+            entry.delivered.extend(told.reached.into_iter().map(|name| (name, now)));
+        }
+        Ok::<(), SessionError>(())
+    })?;
+    Ok(Delivery::Failed(told.failed.join("; ")))
+}
+
+/// Gives a text to the agent, one text to a session at a time.
+fn type_text(
+    world: &World,
+    id: &SessionId,
+    key: &str,
+    entry: &OutboxEntry,
+) -> Result<Delivery, SessionError> {
+    let path = world.home.session_dir(id).join("send.lock");
+    let _typing = match lock::acquire(&path, SEND_LOCK_TIMEOUT) {
+        Ok(typing) => typing,
+        Err(error) => return Ok(Delivery::Failed(error.to_string())),
+    };
+    // What was true when the entry was claimed may have changed while another text was typed.
+    let record = world.home.load(id)?.record;
+    let layered = world.config_of(&record)?;
+    if let Err(why) = decide::still_holds(&record, entry) {
+        return Ok(Delivery::Dropped(why));
+    }
+    match decide::sendable(&record, entry, &layered.config.policy) {
+        Sendable::Now => {}
+        Sendable::Hold(why) | Sendable::Wait(why) => return Ok(Delivery::Held(why)),
+        Sendable::Never(why) => return Ok(Delivery::Dropped(why)),
+    }
+    let (Some(handle), Some(launch)) = (&record.handles.runtime, &record.handles.launch) else {
+        return Ok(Delivery::Failed("the session has no runtime".into()));
+    };
+    if handle.kind == RuntimeKind::Process {
+        return Ok(act::write_text(&world.home.session_dir(id), &entry.message));
+    }
+    let cards = agent::load_cards(&world.config_directory.join("agents"))?;
+    let typing = Typing {
+        session: id,
+        launch,
+        card: cards.find(&record.agent)?,
+        mode: record.mode,
+        text: &entry.message,
+        is_task: key.ends_with(TASK),
+    };
+    let tmux = Tmux::new(world.home.root(), &world.config_directory)?;
+    Ok(act::type_text(&tmux, &typing, &mut hook_proof(world, id, &record)))
+}
+
+/// Returns what waits for the agent's own hook to say that it took a prompt.
+fn hook_proof<'a>(
+    world: &'a World,
+    id: &'a SessionId,
+    record: &Record,
+) -> impl FnMut(Deadline) -> bool + 'a {
+    let since = clock::now();
+    let has_hooks = record.signals == Signals::Hooks;
+    let submitted = move || {
+        let activity = world.home.load(id).ok()?.record.lifecycle.activity?;
+        let heard = activity.state == ActivityState::Active && activity.last_activity_at >= since;
+        heard.then_some(())
+    };
+    move |deadline| has_hooks && clock::poll_until(deadline, submitted).is_some()
+}
