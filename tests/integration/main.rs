@@ -4,6 +4,7 @@
 //! shown by a unit test is shown there.
 #![expect(clippy::disallowed_methods, reason = "tests touch files and processes themselves")]
 
+mod agents;
 mod bad_input;
 mod costs;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
@@ -18,3 +19,4 @@ mod scripts;
 mod tidy;
 mod timer;
 mod tree;
+mod whole_loop;
