@@ -7,14 +7,16 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::adapter::clock::{self, Deadline};
+use crate::adapter::fs;
 use crate::adapter::watch::Watch;
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output;
 use crate::invocation::World;
+use crate::model::event::Event;
 use crate::model::id::SessionId;
-use crate::model::lifecycle::SessionReason;
+use crate::model::lifecycle::{SessionReason, SessionState};
 use crate::model::status::Status;
 use crate::reap;
 
@@ -219,7 +221,7 @@ fn look(
         if !asked.contains(&status) {
             return Ok(None);
         }
-        if since.is_some_and(|since| !moved_since(world, id, since)) {
+        if since.is_some_and(|since| !is_news(world, id, status, since)) {
             return Ok(None);
         }
     }
@@ -228,13 +230,32 @@ fn look(
     Ok(Some(Outcome { status, exit }))
 }
 
-/// Returns whether the session axis was written after revision `since`.
-fn moved_since(world: &World, id: &SessionId, since: u64) -> bool {
+/// Returns whether `status` came after revision `since`.
+///
+/// An agent that was given something to do is idle before its turn as well as after it: only the
+/// end of a turn that began after the fence counts.
+fn is_news(world: &World, id: &SessionId, status: Status, since: u64) -> bool {
     let Ok(events) = world.home.events(id) else { return true };
-    events.iter().rev().take_while(|event| event.seq > since).any(|event| {
-        let lifecycle = event.patch.get("lifecycle");
-        lifecycle.is_some_and(|patch| patch.get("session").is_some() || patch.get("pr").is_some())
-    })
+    let fresh = || events.iter().rev().take_while(|event| event.seq > since);
+    let session = |event: &Event| event.patch.get("lifecycle")?.get("session").cloned();
+    let moved = fresh().any(|event| {
+        session(event).is_some()
+            || event.patch.get("lifecycle").is_some_and(|patch| patch.get("pr").is_some())
+    });
+    let began = || {
+        fresh().filter_map(session).any(|axis| {
+            axis.get("state").and_then(serde_json::Value::as_str)
+                == Some(SessionState::Working.as_str())
+        })
+    };
+    moved && (status != Status::Idle || began() || !has_task(world, id))
+}
+
+/// Returns whether the agent was given a task or, since then, a text.
+fn has_task(world: &World, id: &SessionId) -> bool {
+    let task = world.home.session_dir(id).join("prompt.md");
+    fs::metadata(&task).is_ok_and(|found| found.is_some())
+        || world.home.events(id).is_ok_and(|events| events.iter().any(|e| e.cause == "send"))
 }
 
 /// Returns the exit code that stands for a status, where it was not asked for by name.

@@ -15,7 +15,7 @@ use crate::adapter::runtime::tmux::Tmux;
 use crate::config::Layered;
 use crate::decide::{self, Sendable};
 use crate::invocation::{self, World};
-use crate::model::effect::{Claim, Effect, EntryKind, OutboxEntry, Priority};
+use crate::model::effect::{Claim, Effect, EntryKind, OutboxEntry, Priority, SendWhen};
 use crate::model::facts::{Bare, Observation};
 use crate::model::id::SessionId;
 use crate::model::lifecycle::ActivityState;
@@ -36,17 +36,31 @@ pub type Attempt = (String, Result<Delivery, SessionError>);
 
 /// Delivers what one session's outbox holds and is due; one failure stops nothing else.
 pub fn deliver(world: &World, id: &SessionId) -> Result<Vec<Attempt>, SessionError> {
-    let record = world.home.load(id)?.record;
-    let mut due: Vec<String> =
-        record.outbox.iter().filter(|(_, entry)| !entry.dead).map(|(key, _)| key.clone()).collect();
+    deliver_those(world, id, |_| true)
+}
+
+/// [`deliver`] of the texts to the agent alone.
+pub fn deliver_texts(world: &World, id: &SessionId) -> Result<Vec<Attempt>, SessionError> {
+    deliver_those(world, id, |entry| entry.kind == EntryKind::Send)
+}
+
+fn deliver_those(
+    world: &World,
+    id: &SessionId,
+    wanted: impl Fn(&OutboxEntry) -> bool,
+) -> Result<Vec<Attempt>, SessionError> {
+    let outbox = world.home.load(id)?.record.outbox;
+    let mut due: Vec<String> = outbox
+        .iter()
+        .filter(|(_, entry)| !entry.dead && wanted(entry))
+        .map(|(key, _)| key.clone())
+        .collect();
     due.sort_by_key(|key| order(key));
-    Ok(due
-        .into_iter()
-        .map(|key| {
-            let result = deliver_entry(world, id, &key);
-            (key, result)
-        })
-        .collect())
+    let attempt = |key: String| {
+        let result = deliver_entry(world, id, &key);
+        (key, result)
+    };
+    Ok(due.into_iter().map(attempt).collect())
 }
 
 /// Oldest first: the id begins with the revision that recorded it.
@@ -106,6 +120,9 @@ fn claim(
         return Ok(Claimed::No(Delivery::Held(format!("tried again at {next}"))));
     }
     if entry.kind == EntryKind::Send {
+        if let Some(earlier) = earlier_text(&before, key, entry) {
+            return Ok(Claimed::No(Delivery::Held(format!("{earlier} goes first"))));
+        }
         match decide::sendable(&before, entry, &layered.config.policy) {
             Sendable::Now => {}
             Sendable::Hold(why) | Sendable::Wait(why) => {
@@ -128,6 +145,20 @@ fn claim(
     after.outbox.insert(key.to_owned(), entry.clone());
     commit(&mut locked, &before, &after, "deliver", None, now)?;
     Ok(Claimed::Yes(Box::new(entry)))
+}
+
+/// Returns the text that was recorded before this one and still waits: an agent reads them in the
+/// order they were written, unless a person wants one read at once.
+fn earlier_text(record: &Record, key: &str, entry: &OutboxEntry) -> Option<String> {
+    if entry.when == Some(SendWhen::Now) || entry.reaction.is_some() {
+        return None;
+    }
+    let waits = |other: &OutboxEntry| {
+        let is_message = other.kind == EntryKind::Send && other.reaction.is_none();
+        is_message && !other.dead && other.next_at.is_none()
+    };
+    let mut earlier = record.outbox.iter().filter(|(_, other)| waits(other)).map(|(own, _)| own);
+    earlier.find(|own| order(own) < order(key)).cloned()
 }
 
 /// A claim of a living owner is respected. One of a dead owner has an unknown outcome: a notice

@@ -46,7 +46,7 @@ pub fn send(
     if when == When::Queue {
         return Ok(Sent { key, revision, delivery: None });
     }
-    let delivery = deliver::deliver_entry(world, id, &key)?;
+    let delivery = deliver_in_order(world, id, &key)?;
     let still_there = world.home.load(id)?.record.outbox.contains_key(&key);
     let blocked = matches!(delivery, Delivery::Held(_)) && is_blocked(world, id)?;
     if still_there && (blocked || matches!(delivery, Delivery::Failed(_))) {
@@ -55,6 +55,16 @@ pub fn send(
     // Held for the end of a turn: it stays in the outbox and goes out then.
     let queued = matches!(delivery, Delivery::Held(_)) && !blocked;
     Ok(Sent { key, revision, delivery: (!queued).then_some(delivery) })
+}
+
+/// Delivers what waits for this agent, oldest first, up to `key`.
+fn deliver_in_order(world: &World, id: &SessionId, key: &str) -> Result<Delivery, SessionError> {
+    let attempts = deliver::deliver_texts(world, id)?;
+    match attempts.into_iter().find(|(own, _)| own == key) {
+        Some((_, delivery)) => delivery,
+        // A reap was quicker; whether it arrived is in the record.
+        None => deliver::deliver_entry(world, id, key),
+    }
 }
 
 fn record(
