@@ -287,7 +287,7 @@ fn run_command(
         Command::Doctor(args) => doctor::run(context, out, &args),
         Command::Config(args) => config::run(context, out, &args),
         Command::Trust(args) => trust::run(context, out, &args),
-        Command::Demo(args) => demo::run(context, out, &args),
+        Command::Demo(args) => return demo::run(context, out, &args),
         Command::Schema(args) => generate::schema(out, &args),
         Command::Completions(args) => generate::completions(out, &args),
         Command::Man(args) => generate::man(out, &args),

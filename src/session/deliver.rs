@@ -368,6 +368,8 @@ fn type_text(
 }
 
 /// Returns what waits for the agent's own hook to say that it took a prompt.
+///
+/// The log is asked, not the record: a turn may be over before anybody looks.
 fn hook_proof<'a>(
     world: &'a World,
     id: &'a SessionId,
@@ -375,10 +377,20 @@ fn hook_proof<'a>(
 ) -> impl FnMut(Deadline) -> bool + 'a {
     let since = clock::now();
     let has_hooks = record.signals == Signals::Hooks;
-    let submitted = move || {
-        let activity = world.home.load(id).ok()?.record.lifecycle.activity?;
-        let heard = activity.state == ActivityState::Active && activity.last_activity_at >= since;
-        heard.then_some(())
+    let mut looked_at = record.revision;
+    let mut submitted = move || {
+        let revision = world.home.load(id).ok()?.record.revision;
+        let after = std::mem::replace(&mut looked_at, revision);
+        let events = if revision > after { world.home.events(id).ok()? } else { Vec::new() };
+        let mut fresh = events.iter().filter(|event| event.seq > after);
+        fresh.any(|event| says_active(event.observation.as_ref(), since)).then_some(())
     };
-    move |deadline| has_hooks && clock::poll_until(deadline, submitted).is_some()
+    move |deadline| has_hooks && clock::poll_until(deadline, &mut submitted).is_some()
+}
+
+/// Returns whether an event's observation is an agent's word, since then, that it is at work.
+fn says_active(observation: Option<&serde_json::Value>, since: Timestamp) -> bool {
+    let text = |key| observation?.get(key)?.as_str();
+    let at = text("observed_at").and_then(|at| at.parse::<Timestamp>().ok());
+    text("activity") == Some(ActivityState::Active.as_str()) && at.is_some_and(|at| at >= since)
 }
