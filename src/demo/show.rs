@@ -159,9 +159,7 @@ impl<'a> Show<'a> {
             self.equal("the session's id", id, answer["session"]["id"].as_str().unwrap_or(""))?;
         }
         for (id, ..) in plays {
-            self.wait(id, "be at work", &|timeline| {
-                timeline.path(id).contains(&Status::Working)
-            })?;
+            self.wait(id, "be at work", &|timeline| timeline.path(id).contains(&Status::Working))?;
         }
         self.wait_status(FINISH, Status::Done)?;
         self.wait_status(CRASH, Status::Errored)?;
@@ -228,7 +226,9 @@ impl<'a> Show<'a> {
         self.wait(FIX, "get the text, proved by its own hook", &delivered)?;
         self.wait(FIX, "go back to rest", &|timeline| {
             let mut own = timeline.seen().iter().rev().filter(|seen| seen.id == FIX);
-            own.any(|seen| seen.event.rule.as_deref() == Some("activity.idle") && delivered(timeline))
+            own.any(|seen| {
+                seen.event.rule.as_deref() == Some("activity.idle") && delivered(timeline)
+            })
         })?;
         self.agent_commits()?;
         let told = self.git(&["show", &format!("ao/{FIX}:told.txt")])?;
@@ -266,7 +266,8 @@ impl<'a> Show<'a> {
     fn clean_up(&mut self) -> Result<(), ShowError> {
         self.begin("clean up")?;
         let launches = [FIX, ASK, FINISH, CRASH, WORK];
-        let launches = launches.iter().map(|id| self.launch(id)).collect::<Result<BTreeSet<_>, _>>()?;
+        let launches =
+            launches.iter().map(|id| self.launch(id)).collect::<Result<BTreeSet<_>, _>>()?;
         for id in [FIX, ASK] {
             self.ao_json(&["kill", id], None)?;
         }
@@ -301,10 +302,8 @@ impl<'a> Show<'a> {
     fn epilogue(&mut self) -> Result<(), ShowError> {
         let sessions = [FIX, ASK, FINISH, CRASH, WORK];
         let seconds = self.watch.elapsed().as_secs_f64();
-        let paths: serde_json::Map<String, Value> = sessions
-            .iter()
-            .map(|id| ((*id).to_owned(), json!(self.timeline.path(id))))
-            .collect();
+        let paths: serde_json::Map<String, Value> =
+            sessions.iter().map(|id| ((*id).to_owned(), json!(self.timeline.path(id)))).collect();
         let notices = self.notices()?.len();
         let events = self.timeline.seen().len();
         if self.as_json {

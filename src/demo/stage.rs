@@ -192,7 +192,8 @@ impl Stage {
         let worktrees = self.git(&["worktree", "list", "--porcelain"])?;
         let linked = worktrees.lines().filter(|line| line.starts_with("worktree ")).skip(1);
         left.extend(linked.map(str::to_owned));
-        let refs = self.git(&["for-each-ref", "--format=branch %(refname:short)", "refs/heads/ao"])?;
+        let refs =
+            self.git(&["for-each-ref", "--format=branch %(refname:short)", "refs/heads/ao"])?;
         left.extend(refs.lines().map(str::to_owned));
         let dirt = self.git(&["status", "--porcelain"])?;
         left.extend(dirt.lines().map(|line| format!("changed file {line}")));
