@@ -252,7 +252,7 @@ fn deliver_all(world: &World, report: &mut Report) -> Result<(), StoreError> {
         if loaded.record.outbox.is_empty() {
             continue;
         }
-        match deliver::deliver(world, &id) {
+        match deliver::deliver(world, &id, deliver::Patience::Pass) {
             Ok(deliveries) => {
                 for (key, result) in deliveries {
                     record_delivery(&id, key, result, report);
