@@ -151,6 +151,9 @@ fn recover(world: &World, report: &mut Report) -> Result<(), StoreError> {
     for id in world.home.session_ids()? {
         // What cannot be loaded is reported once, by the pass over the live ones.
         let Ok(loaded) = world.home.load(&id) else { continue };
+        if !loaded.archived && !loaded.notes.is_empty() {
+            put_right(world, &id, report);
+        }
         match intent::recover(world, &id, &loaded.record) {
             Ok(Recovery::Nothing) => {}
             Ok(Recovery::Finished(what)) => report.recovered.push(Item {
@@ -167,6 +170,19 @@ fn recover(world: &World, report: &mut Report) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// Lets the store redo or rebuild what a dead writer left: a session at rest has no next writer.
+fn put_right(world: &World, id: &SessionId, report: &mut Report) {
+    match world.home.lock_session(id, world.lock_timeout) {
+        Ok(locked) => report.recovered.extend(locked.notes().iter().map(|note| Item {
+            id: id.to_string(),
+            what: "put its files right".to_owned(),
+            why: Some(note.clone()),
+        })),
+        Err(StoreError::NotFound { .. }) => {}
+        Err(error) => report.fail(id, "put right", &error),
+    }
 }
 
 /// Looks at every runtime with one tmux call and applies what it means.
@@ -253,7 +269,7 @@ fn deliver_all(world: &World, report: &mut Report) -> Result<(), StoreError> {
         if loaded.record.outbox.is_empty() {
             continue;
         }
-        match deliver::deliver(world, &id) {
+        match deliver::deliver(world, &id, deliver::Patience::Pass) {
             Ok(deliveries) => {
                 for (key, result) in deliveries {
                     record_delivery(&id, key, result, report);

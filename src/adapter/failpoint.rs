@@ -4,12 +4,29 @@
 //! commas; an action is `kill` (SIGKILL), `stop` (SIGSTOP), `exit`, `sleep:MS`, `error:ERRNO` with
 //! an errno's number, or `log:FILE`, which appends the point's name to a file. A name followed by
 //! `#N` acts at its N-th passing only, by `#N+` from there on; the name `*` is every point.
+//!
+//! Deadlines that take too long for a test can be shortened.
 #![cfg_attr(
     debug_assertions,
     expect(clippy::disallowed_methods, reason = "tests steer it by an environment variable")
 )]
 
 use std::io;
+use std::time::Duration;
+
+/// Returns `default`, or so many milliseconds as a test gave in the variable `name`.
+#[cfg(debug_assertions)]
+pub fn deadline(name: &str, default: Duration) -> Duration {
+    let milliseconds = std::env::var(name).ok().and_then(|text| text.parse().ok());
+    milliseconds.map_or(default, Duration::from_millis)
+}
+
+/// Returns `default` in release builds.
+#[cfg(not(debug_assertions))]
+#[inline(always)]
+pub fn deadline(_name: &str, default: Duration) -> Duration {
+    default
+}
 
 /// Passes the point `name`: returns `Ok` unless a test asked for something else.
 #[cfg(debug_assertions)]

@@ -15,6 +15,7 @@ use crate::store::Change;
 
 /// Starts a terminal session again.
 pub fn restore(world: &World, id: &SessionId) -> Result<Spawned, SessionError> {
+    intent::recover_first(world, id)?;
     let before = unarchived(world, id)?;
     intent::require_free(id, &before)?;
     if !before.lifecycle.is_terminal() {
@@ -31,16 +32,19 @@ pub fn restore(world: &World, id: &SessionId) -> Result<Spawned, SessionError> {
     let launch = ids::launch();
     reopen(world, id, &launch)?;
     pass("restore.recorded")?;
-    match make(world, id, &launch) {
-        Ok((running, mut notes)) => {
-            if !running.resumed && before.handles.agent_session.is_some() {
-                notes.push("the agent cannot resume its conversation: started afresh".to_owned());
-            }
-            let revision = spawn::complete(world, id, running)?;
-            Ok(Spawned { id: id.clone(), revision, notes })
+    let made = make(world, id, &launch).and_then(|(running, mut notes)| {
+        if !running.resumed && before.handles.agent_session.is_some() {
+            notes.push("the agent cannot resume its conversation: started afresh".to_owned());
         }
+        let revision = spawn::complete(world, id, running)?;
+        Ok(Spawned { id: id.clone(), revision, notes })
+    });
+    match made {
+        Ok(spawned) => Ok(spawned),
         Err(error) => {
-            intent::undo_restore(world, id, &error.to_string())?;
+            if let Err(undo) = intent::undo_restore(world, id, &error.to_string()) {
+                tracing::warn!("the restore of {id} is not undone yet: {undo}");
+            }
             Err(error)
         }
     }

@@ -316,17 +316,26 @@ fn check_branch(repository: &Repository, branch: &BranchName) -> Result<BranchSt
 pub fn execute(world: &World, plan: &Plan) -> Result<Spawned, SessionError> {
     let launch = ids::launch();
     let (project, _) = context::project(world, &plan.repository)?;
-    let id = seed(world, plan, &project, &launch)?;
+    let id = {
+        // One at a time: of two spawns that count at once, neither would see the other.
+        let _counting = world.home.lock_file("spawn.lock", world.lock_timeout)?;
+        check_free(world, &plan.repository, &plan.request, &plan.config.config)?;
+        seed(world, plan, &project, &launch)?
+    };
     pass("spawn.seeded")?;
     let mut notes = plan.notes.clone();
-    match make(world, plan, &id, &launch, &mut notes) {
-        Ok(running) => {
-            let revision = complete(world, &id, running)?;
+    let made = make(world, plan, &id, &launch, &mut notes);
+    match made.and_then(|running| complete(world, &id, running)) {
+        Ok(revision) => {
             pass("spawn.completed")?;
             Ok(Spawned { id, revision, notes })
         }
+        // Whoever is told that it failed must not find it at work later.
         Err(error) => {
-            intent::undo_spawn(world, &id, &error.to_string())?;
+            // What cannot be undone here is left to the next reap: the person needs the cause.
+            if let Err(undo) = intent::undo_spawn(world, &id, &error.to_string()) {
+                tracing::warn!("{id} is not undone yet: {undo}");
+            }
             Err(error)
         }
     }
@@ -445,7 +454,7 @@ fn make(
             forget_workspace(world, id)?;
             return Err(error);
         }
-        workspace::finish(&plan.repository, &handle, id)?;
+        notes.extend(workspace::finish(&plan.repository, &handle, id)?);
         notes.extend(workspace::furnish(&plan.repository, &handle, config)?);
         workspace::post_create(&handle, config)?;
     }
@@ -526,7 +535,10 @@ pub fn complete(world: &World, id: &SessionId, running: Running) -> Result<u64, 
     change.reason = Some(outcome.reason);
     change.observation = serde_json::to_value(&observation).ok();
     let revision = locked.commit(change)?.revision;
-    fs::remove_file(&start::paste_file(world, id))?;
+    // It is complete: a file that cannot be removed fails nothing.
+    if let Err(error) = fs::remove_file(&start::paste_file(world, id)) {
+        tracing::warn!("{error}");
+    }
     Ok(revision)
 }
 
