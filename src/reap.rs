@@ -103,7 +103,7 @@ pub fn reap(world: &World) -> Result<Option<Report>, StoreError> {
     let watch = Stopwatch::start();
     let started = clock::now();
     let mut report = Report::default();
-    world.home.sweep(started)?;
+    world.home.sweep(started);
     recover(world, &mut report)?;
     let records = live_records(world, &mut report)?;
     probe(world, &records, started, &mut report);

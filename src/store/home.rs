@@ -112,14 +112,13 @@ impl Home {
     }
 
     /// Removes the temporary files of dead processes from everywhere in the home.
-    pub fn sweep(&self, now: Timestamp) -> Result<(), StoreError> {
-        for place in ["", "sessions", "projects"] {
-            sweep(&self.root.join(place), now);
+    pub fn sweep(&self, now: Timestamp) {
+        for below in ["", "sessions", "archive", "projects", "bin"] {
+            sweep(&self.root.join(below), now);
         }
-        for id in self.session_ids()? {
+        for id in self.session_ids().unwrap_or_default() {
             sweep(&self.session_dir(&id), now);
         }
-        Ok(())
     }
 
     /// Takes the lock `name` in the home (`reap.lock`, `leases.lock`), waiting `timeout` at most.
@@ -130,14 +129,6 @@ impl Home {
     /// Takes the lock `name` in the home if nobody holds it.
     pub fn try_lock_file(&self, name: &str) -> Result<Option<Lock>, StoreError> {
         Ok(lock::try_acquire(&self.root.join(name))?)
-    }
-
-    /// Removes the temporary files that killed writers left more than an hour ago, outside the
-    /// sessions: theirs go under their own locks.
-    pub fn sweep(&self, now: Timestamp) {
-        for below in ["", "sessions", "archive", "bin"] {
-            sweep(&self.root.join(below), now);
-        }
     }
 
     /// Adds a line to `hooks.log`; what cannot be written is lost, because a hook must not fail.
