@@ -97,18 +97,31 @@ impl Report {
     }
 }
 
+/// One pass under way: the records as it knows them, and what it did so far.
+///
+/// Each record is read once at the beginning, and again only after this pass changed it. What
+/// others change meanwhile is seen where it counts, under the session's lock, and by the next
+/// pass.
+struct Pass<'a> {
+    world: &'a World,
+    started: Timestamp,
+    records: BTreeMap<SessionId, Record>,
+    report: Report,
+}
+
 /// Makes one pass; `None` where another one is under way.
 pub fn reap(world: &World) -> Result<Option<Report>, StoreError> {
     let Some(_lock) = world.home.try_lock_file("reap.lock")? else { return Ok(None) };
     let watch = Stopwatch::start();
     let started = clock::now();
-    let mut report = Report::default();
-    recover(world, &mut report)?;
-    let records = live_records(world, &mut report)?;
-    probe(world, &records, started, &mut report);
-    tick(world, &mut report)?;
-    deliver_all(world, &mut report)?;
-    clean(world, started, &mut report)?;
+    let mut pass = Pass { world, started, records: BTreeMap::new(), report: Report::default() };
+    pass.load_all()?;
+    pass.recover();
+    pass.probe();
+    pass.tick();
+    pass.deliver();
+    pass.clean();
+    let mut report = pass.report;
     report.took_ms = u64::try_from(watch.elapsed().as_millis()).unwrap_or(u64::MAX);
     remember(world, started, &report)?;
     Ok(Some(report))
@@ -129,96 +142,136 @@ fn remember(world: &World, at: Timestamp, report: &Report) -> Result<(), StoreEr
     Ok(fs::replace(&path, &bytes, Durability::Process)?)
 }
 
-fn live_records(
-    world: &World,
-    report: &mut Report,
-) -> Result<BTreeMap<SessionId, Record>, StoreError> {
-    let mut records = BTreeMap::new();
-    for id in world.home.session_ids()? {
-        match world.home.load(&id) {
-            Ok(loaded) if !loaded.record.lifecycle.is_terminal() => {
-                records.insert(id, loaded.record);
+impl Pass<'_> {
+    fn load_all(&mut self) -> Result<(), StoreError> {
+        for id in self.world.home.session_ids()? {
+            self.load(&id);
+        }
+        Ok(())
+    }
+
+    /// Reads a record, the first time or after a change.
+    fn load(&mut self, id: &SessionId) {
+        self.records.remove(id);
+        match self.world.home.load(id) {
+            Ok(loaded) if !loaded.archived => {
+                self.records.insert(id.clone(), loaded.record);
             }
             Ok(_) | Err(StoreError::NotFound { .. }) => {}
-            Err(error) => report.fail(&id, "load", &error),
+            Err(error) => self.report.fail(id, "load", &error),
         }
     }
-    Ok(records)
-}
 
-fn recover(world: &World, report: &mut Report) -> Result<(), StoreError> {
-    for id in world.home.session_ids()? {
-        // What cannot be loaded is reported once, by the pass over the live ones.
-        let Ok(loaded) = world.home.load(&id) else { continue };
-        match intent::recover(world, &id, &loaded.record) {
-            Ok(Recovery::Nothing) => {}
-            Ok(Recovery::Finished(what)) => report.recovered.push(Item {
-                id: id.to_string(),
-                what: format!("finished {what}"),
-                why: None,
-            }),
-            Ok(Recovery::Undone(what)) => report.recovered.push(Item {
-                id: id.to_string(),
-                what: format!("undid {what}"),
-                why: None,
-            }),
-            Err(error) => report.fail(&id, "recover", &error),
+    /// Returns the ids of the records that satisfy `wanted`, for a loop that changes them.
+    fn ids(&self, wanted: impl Fn(&Record) -> bool) -> Vec<SessionId> {
+        let wanted = self.records.iter().filter(|(_, record)| wanted(record));
+        wanted.map(|(id, _)| id.clone()).collect()
+    }
+
+    fn recover(&mut self) {
+        for id in self.ids(|record| record.intent.is_some()) {
+            let what = match intent::recover(self.world, &id, &self.records[&id]) {
+                Ok(Recovery::Nothing) => continue,
+                Ok(Recovery::Finished(what)) => Ok(format!("finished {what}")),
+                Ok(Recovery::Undone(what)) => Ok(format!("undid {what}")),
+                Err(error) => Err(error),
+            };
+            match what {
+                Ok(what) => {
+                    self.report.recovered.push(Item { id: id.to_string(), what, why: None });
+                }
+                Err(error) => self.report.fail(&id, "recover", &error),
+            }
+            self.load(&id);
         }
     }
-    Ok(())
-}
 
-/// Looks at every runtime with one tmux call and applies what it means.
-fn probe(
-    world: &World,
-    records: &BTreeMap<SessionId, Record>,
-    now: Timestamp,
-    report: &mut Report,
-) {
-    // A spawn under way has a living owner, who says itself how it ends.
-    let settled: BTreeMap<&SessionId, &Record> =
-        records.iter().filter(|(_, record)| record.intent.is_none()).collect();
-    let probe =
-        Probe::of(world.home.root(), &world.config_directory, settled.values().copied(), now);
-    let mut facts: BTreeMap<SessionId, RuntimeFact> = settled
-        .iter()
-        .filter_map(|(id, record)| {
-            Some(((*id).clone(), probe.fact(&world.home.session_dir(id), record)?))
-        })
-        .collect();
-    report.probed = facts.len();
-    report.storm = decide::calm_storm(&mut facts);
-    for (id, fact) in facts {
-        if let Some(record) = records.get(&id) {
-            apply(world, &id, record, Observation::Runtime(fact), report);
+    /// Looks at every runtime with one tmux call and applies what it means.
+    fn probe(&mut self) {
+        let (world, home) = (self.world, &self.world.home);
+        // A spawn under way has a living owner, who says itself how it ends.
+        let settled: BTreeMap<&SessionId, &Record> = self
+            .records
+            .iter()
+            .filter(|(_, record)| !record.lifecycle.is_terminal() && record.intent.is_none())
+            .collect();
+        let records = settled.values().copied();
+        let probe = Probe::of(home.root(), &world.config_directory, records, self.started);
+        let mut facts: BTreeMap<SessionId, RuntimeFact> = settled
+            .iter()
+            .filter_map(|(id, record)| {
+                Some(((*id).clone(), probe.fact(&home.session_dir(id), record)?))
+            })
+            .collect();
+        self.report.probed = facts.len();
+        self.report.storm = decide::calm_storm(&mut facts);
+        for (id, fact) in facts {
+            self.apply(&id, Observation::Runtime(fact));
         }
     }
-}
 
-/// Applies a fact, without taking the lock where it would change nothing.
-fn apply(
-    world: &World,
-    id: &SessionId,
-    record: &Record,
-    observation: Observation,
-    report: &mut Report,
-) {
-    let result = (|| {
-        let layered = world.config_of(record).map_err(SessionError::from)?;
-        let policy = &layered.config.policy;
-        let preview = decide::reduce(record, &observation, policy, clock::now())?;
-        if preview.patch.is_empty() && preview.effects.is_empty() {
-            return Ok(None);
+    fn tick(&mut self) {
+        for id in self.ids(|record| !record.lifecycle.is_terminal()) {
+            self.apply(&id, Observation::Tick(Bare::default()));
         }
-        let applied = invocation::apply(world, id, &observation, "reap")?;
-        Ok::<_, SessionError>(Some(applied))
-    })();
-    match result {
-        Ok(None) => {}
-        Ok(Some(applied)) => note(id, &applied.outcome, report),
-        // It was archived while this pass looked at it.
-        Err(SessionError::Store(StoreError::NotFound { .. })) => {}
-        Err(error) => report.fail(id, "apply", &error),
+    }
+
+    /// Applies a fact, without taking the lock where it would change nothing.
+    fn apply(&mut self, id: &SessionId, observation: Observation) {
+        let Some(record) = self.records.get(id) else { return };
+        let result = (|| {
+            let layered = self.world.config_of(record).map_err(SessionError::from)?;
+            let policy = &layered.config.policy;
+            let preview = decide::reduce(record, &observation, policy, clock::now())?;
+            if preview.patch.is_empty() && preview.effects.is_empty() {
+                return Ok(None);
+            }
+            let applied = invocation::apply(self.world, id, &observation, "reap")?;
+            Ok::<_, SessionError>(Some(applied))
+        })();
+        match result {
+            Ok(None) => return,
+            Ok(Some(applied)) => note(id, &applied.outcome, &mut self.report),
+            // It was archived while this pass looked at it.
+            Err(SessionError::Store(StoreError::NotFound { .. } | StoreError::Archived { .. })) => {
+            }
+            Err(error) => self.report.fail(id, "apply", &error),
+        }
+        self.load(id);
+    }
+
+    /// Delivers what is due of every session, terminal ones included: a person is still to be
+    /// told.
+    fn deliver(&mut self) {
+        for id in self.ids(|record| !record.outbox.is_empty()) {
+            match deliver::deliver(self.world, &id) {
+                Ok(deliveries) => {
+                    for (key, result) in deliveries {
+                        record_delivery(&id, key, result, &mut self.report);
+                    }
+                }
+                Err(error) => self.report.fail(&id, "deliver", &error),
+            }
+            self.load(&id);
+        }
+    }
+
+    /// Cleans up what the configuration allows, and empties the trash.
+    fn clean(&mut self) {
+        for (id, record) in &self.records {
+            if let Err(error) = clean_one(self.world, id, record, self.started, &mut self.report) {
+                self.report.fail(id, "cleanup", &error);
+            }
+        }
+        let Ok(layered) = self.world.config(None) else { return };
+        let root = workspace::root(self.world, &layered.config);
+        if let Err(error) = git::empty_trash(&root, layered.config.trash.keep, self.started) {
+            self.report.failed.push(Item {
+                id: String::new(),
+                what: "empty trash".to_owned(),
+                why: Some(act::chain(&error)),
+            });
+        }
     }
 }
 
@@ -236,32 +289,6 @@ fn note(id: &SessionId, outcome: &decide::Outcome, report: &mut Report) {
             report.escalated.push(Item { id: id.to_string(), what: reaction.clone(), why: None });
         }
     }
-}
-
-fn tick(world: &World, report: &mut Report) -> Result<(), StoreError> {
-    for (id, record) in live_records(world, &mut Report::default())? {
-        apply(world, &id, &record, Observation::Tick(Bare::default()), report);
-    }
-    Ok(())
-}
-
-/// Delivers what is due of every session, terminal ones included: a person is still to be told.
-fn deliver_all(world: &World, report: &mut Report) -> Result<(), StoreError> {
-    for id in world.home.session_ids()? {
-        let Ok(loaded) = world.home.load(&id) else { continue };
-        if loaded.record.outbox.is_empty() {
-            continue;
-        }
-        match deliver::deliver(world, &id) {
-            Ok(deliveries) => {
-                for (key, result) in deliveries {
-                    record_delivery(&id, key, result, report);
-                }
-            }
-            Err(error) => report.fail(&id, "deliver", &error),
-        }
-    }
-    Ok(())
 }
 
 fn record_delivery(
@@ -282,26 +309,6 @@ fn record_delivery(
         Delivery::Failed(_) | Delivery::Unconfirmed(_) => report.failed.push(item),
         Delivery::Dropped(_) => {}
     }
-}
-
-/// Cleans up what the configuration allows, and empties the trash.
-fn clean(world: &World, now: Timestamp, report: &mut Report) -> Result<(), StoreError> {
-    for id in world.home.session_ids()? {
-        let Ok(loaded) = world.home.load(&id) else { continue };
-        if let Err(error) = clean_one(world, &id, &loaded.record, now, report) {
-            report.fail(&id, "cleanup", &error);
-        }
-    }
-    let Ok(layered) = world.config(None) else { return Ok(()) };
-    let root = workspace::root(world, &layered.config);
-    if let Err(error) = git::empty_trash(&root, layered.config.trash.keep, now) {
-        report.failed.push(Item {
-            id: String::new(),
-            what: "empty trash".to_owned(),
-            why: Some(act::chain(&error)),
-        });
-    }
-    Ok(())
 }
 
 fn clean_one(
