@@ -16,6 +16,7 @@ use crate::config::Layered;
 use crate::decide::{self, Sendable};
 use crate::invocation::{self, World};
 use crate::model::effect::{Claim, Effect, EntryKind, OutboxEntry, Priority, SendWhen};
+use crate::model::event::Event;
 use crate::model::facts::{Bare, Observation};
 use crate::model::id::SessionId;
 use crate::model::lifecycle::ActivityState;
@@ -368,17 +369,27 @@ fn type_text(
 }
 
 /// Returns what waits for the agent's own hook to say that it took a prompt.
+///
+/// The event log is asked, not the record: a turn may be over before anybody looks.
 fn hook_proof<'a>(
     world: &'a World,
     id: &'a SessionId,
     record: &Record,
 ) -> impl FnMut(Deadline) -> bool + 'a {
-    let since = clock::now();
+    let before = record.revision;
     let has_hooks = record.signals == Signals::Hooks;
     let submitted = move || {
-        let activity = world.home.load(id).ok()?.record.lifecycle.activity?;
-        let heard = activity.state == ActivityState::Active && activity.last_activity_at >= since;
-        heard.then_some(())
+        if world.home.load(id).ok()?.record.revision == before {
+            return None;
+        }
+        let events = world.home.events(id).ok()?;
+        let later = events.iter().rev().take_while(|event| event.seq > before);
+        later.into_iter().any(is_prompt_taken).then_some(())
     };
     move |deadline| has_hooks && clock::poll_until(deadline, submitted).is_some()
+}
+
+fn is_prompt_taken(event: &Event) -> bool {
+    let Some(observation) = &event.observation else { return false };
+    observation["activity"] == ActivityState::Active.as_str() && observation["boundary"] == true
 }
