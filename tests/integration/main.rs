@@ -4,6 +4,7 @@
 //! shown by a unit test is shown there.
 #![expect(clippy::disallowed_methods, reason = "tests touch files and processes themselves")]
 
+#[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod agents;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod env;
@@ -14,6 +15,9 @@ mod runtime;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod schema;
 mod scripts;
+mod send;
+mod spawn;
 mod tidy;
 mod timer;
+mod wait;
 mod whole_loop;
