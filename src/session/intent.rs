@@ -61,6 +61,11 @@ pub fn require_free(id: &SessionId, record: &Record) -> Result<(), SessionError>
     }
 }
 
+/// Returns whether it is certain that the owner of an intent is dead.
+pub fn is_abandoned(intent: &Intent) -> bool {
+    process::presence(&intent.owner()).is_ok_and(|presence| presence == Presence::Gone)
+}
+
 /// Finishes or undoes what a dead owner began.
 pub fn recover(world: &World, id: &SessionId, record: &Record) -> Result<Recovery, SessionError> {
     let Some(intent) = &record.intent else { return Ok(Recovery::Nothing) };
