@@ -105,7 +105,7 @@ fn a_full_disk_fails_by_name_changes_nothing_and_is_got_over() {
     spawn(&env, &repo, "after").success();
     observe(&env, "one", "talk-2").success();
     env.ao(&["doctor", "--state"]).success();
-    env.ao(&["kill", "one", "after"]).success();
+    env.ao(&["kill", "--yes", "one", "after"]).success();
 }
 
 fn fill(path: &Path) {
