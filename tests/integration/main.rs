@@ -8,8 +8,10 @@
 mod agents;
 mod bad_input;
 mod costs;
+mod crash;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod env;
+mod faulted;
 mod generated;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod outcome;
