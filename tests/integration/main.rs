@@ -5,9 +5,11 @@
 #![expect(clippy::disallowed_methods, reason = "tests touch files and processes themselves")]
 
 mod bad_input;
+mod contract;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod env;
 mod generated;
+mod git_worst;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod outcome;
 mod runtime;
@@ -16,4 +18,5 @@ mod schema;
 mod scripts;
 mod tidy;
 mod timer;
+mod tmux_worst;
 mod tree;
