@@ -267,11 +267,10 @@ fn a_place_that_is_no_usable_repository_is_named() {
 
 #[test]
 fn a_branch_that_is_checked_out_elsewhere_names_the_place() {
-    let story = Story::with_sessions();
+    let mut story = Story::with_sessions();
     let elsewhere = story.env.path("repos/elsewhere");
     let place = elsewhere.to_str().unwrap();
     story.env.git(&story.repo, &["worktree", "add", "-q", "-b", "taken", place]);
-    let mut story = story;
     story.remember();
     let spawn = ["spawn", "-a", "shell", "--runtime", "process", "--branch", "taken", "true"];
     story.refused(&spawn, 4, &["`taken`", place, "hint: "]);

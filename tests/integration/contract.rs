@@ -105,7 +105,9 @@ fn a_wait_that_is_interrupted_ends_by_that_signal() {
         story.env.wait_for("the waiter to watch", || {
             let mut files = std::fs::read_dir(format!("/proc/{}/fd", child.id())).ok()?.flatten();
             let target = |file: std::fs::DirEntry| std::fs::read_link(file.path()).ok();
-            files.any(|file| target(file).is_some_and(|it| it.ends_with("anon_inode:inotify"))).then_some(())
+            files
+                .any(|file| target(file).is_some_and(|it| it.ends_with("anon_inode:inotify")))
+                .then_some(())
         });
         kill_process(Pid::from_child(&child), signal).unwrap();
         let status = child.wait().unwrap();
@@ -131,7 +133,8 @@ fn an_empty_home_answers_every_reader_and_stays_away() {
     assert_eq!(story.ao(&["ls"]).success().stdout, "");
     assert_eq!(story.ao(&["status", "-q"]).success().stdout, "0\n");
     assert_eq!(story.ao(&["events"]).success().stdout, "");
-    for args in [&["show", "x"][..], &["explain", "x"], &["log", "x"], &["path", "x"], &["output", "x"]]
+    for args in
+        [&["show", "x"][..], &["explain", "x"], &["log", "x"], &["path", "x"], &["output", "x"]]
     {
         story.exits(args, Exit::NotFound);
     }

@@ -98,7 +98,11 @@ fn worktree_add_killed_at_fifty_points_leaves_a_usable_repository() {
         }
         let wanted = spawned.len() + 1;
         let worktrees = story.git(&["worktree", "list", "--porcelain"]);
-        assert_eq!(worktrees.matches("worktree ").count(), wanted, "{point}: {worktrees}\n{outcome}");
+        assert_eq!(
+            worktrees.matches("worktree ").count(),
+            wanted,
+            "{point}: {worktrees}\n{outcome}"
+        );
         let branches = story.git(&["branch", "-a"]);
         assert_eq!(branches.lines().count(), wanted, "{point}: {branches}\n{outcome}");
     }
@@ -136,7 +140,8 @@ fn a_hook_of_the_repository_that_hangs_is_ended_with_its_children() {
     assert!(marker.exists());
     story.ao(&["wait", "app-1", "--timeout", "20s"]).success();
     story.env.wait_for("the hook's children to be gone", || {
-        let line = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let line =
+            |pid: &u32| fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let left = story.env.processes().iter().any(|pid| line(pid).contains("987654"));
         (!left).then_some(())
     });
@@ -343,7 +348,7 @@ fn files_that_git_does_not_carry_are_copied_and_linked_as_asked() {
 
     write(".ao/config.toml", "[workspace]\nsymlinks = [\"../outside\"]\n");
     let refused = story.try_spawn("true").code(2);
-    assert!(refused.stderr.contains("../outside"), "{refused}");
+    assert!(refused.stderr.contains("config.toml:2: `workspace.symlinks`"), "{refused}");
     assert_eq!(story.git(&["worktree", "list"]).lines().count(), 1);
 }
 
@@ -379,7 +384,8 @@ fn loop_in(home: &str, repository: &str) {
     let workspace = PathBuf::from(ao(&["path", "1"]).success().stdout.trim_end_matches('\n'));
     assert!(workspace.starts_with(&home), "{}", workspace.display());
     let here = workspace.parent().unwrap().join("here");
-    let here = env.wait_for("the agent", || fs::read_to_string(&here).ok().filter(|it| !it.is_empty()));
+    let here =
+        env.wait_for("the agent", || fs::read_to_string(&here).ok().filter(|it| !it.is_empty()));
     assert_eq!(Path::new(here.trim_end_matches('\n')), workspace);
     ao(&["reap"]).success();
     assert!(ao(&["status", "--git"]).success().stdout.contains("working"));

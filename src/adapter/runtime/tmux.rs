@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use crate::adapter::clock;
 use crate::adapter::cmd::{Cmd, CmdError, Output};
-use crate::adapter::{failpoint, ids};
 use crate::adapter::runtime::RuntimeError;
 use crate::adapter::runtime::tmux_parse::{
     self as parse, Failure, OLDEST, PANE_FORMAT, Pane, quoted,
 };
 use crate::adapter::runtime::tmux_server::socket_path;
+use crate::adapter::{failpoint, ids};
 use crate::model::facts::Liveness;
 use crate::model::id::{LaunchId, SessionId};
 use crate::model::record::RuntimeHandle;
