@@ -70,8 +70,13 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &LsArgs) -> Result<Exit
     if context.global.json {
         let mut sessions = Vec::new();
         for row in &rows {
-            let loaded = world.home.load(&row.id)?;
-            sessions.push(output::session_of(&loaded.document, &loaded.record));
+            match world.home.load(&row.id) {
+                Ok(loaded) => sessions.push(output::session_of(&loaded.document, &loaded.record)),
+                Err(error) => {
+                    failed = true;
+                    context.tell(&format!("warning: {}: {}", row.id, crate::act::chain(&error)));
+                }
+            }
         }
         let mut answer = json!({ "schema": output::SCHEMA, "sessions": sessions });
         if let Some(at) = reap::last_pass(&world) {
