@@ -71,8 +71,11 @@ pub fn run(
     match &args.command {
         ProjectCommand::Add { directory } => {
             let world = context.world()?;
-            let directory = directory.clone().unwrap_or_default();
-            let repository = names::repository(&world.directory.join(directory))?;
+            let directory = match directory {
+                Some(directory) => world.directory.join(directory),
+                None => world.directory.clone(),
+            };
+            let repository = names::repository(&directory)?;
             let (project, created) = names::project(&world, &repository)?;
             let word = if created { "registered" } else { "is registered already" };
             answer(context, out, &project, word)?;
