@@ -1,6 +1,6 @@
 //! `ao log` and `ao events`: what happened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::time::Duration;
 
@@ -108,11 +108,12 @@ pub fn events(
     let world = context.reader()?;
     let only = args.session.as_ref().map(|name| context.session(&world, name)).transpose()?;
     let mut seen: BTreeMap<SessionId, u64> = BTreeMap::new();
+    let mut live = BTreeSet::new();
     loop {
         // Watched before the look, so that nothing falls between the two.
         let ids = match &only {
-            Some(id) => vec![id.clone()],
-            None => all_ids(&world, args.follow && !seen.is_empty())?,
+            Some(id) => BTreeSet::from([id.clone()]),
+            None => ids_after(&world, &mut live, seen.is_empty())?,
         };
         let sessions = world.home.root().join("sessions");
         let directories = ids.iter().map(|id| world.home.session_dir(id)).chain([sessions]);
@@ -125,10 +126,17 @@ pub fn events(
     }
 }
 
-/// Archived sessions have nothing more to say once they were printed.
-fn all_ids(world: &World, live_only: bool) -> Result<Vec<SessionId>, CommandError> {
-    let mut ids = world.home.session_ids()?;
-    if !live_only {
+/// Returns whose events are to be looked at: at first everybody's, then those of the living and
+/// once more of those that were archived meanwhile.
+fn ids_after(
+    world: &World,
+    live: &mut BTreeSet<SessionId>,
+    at_first: bool,
+) -> Result<BTreeSet<SessionId>, CommandError> {
+    let now_live: BTreeSet<SessionId> = world.home.session_ids()?.into_iter().collect();
+    let mut ids = std::mem::replace(live, now_live.clone());
+    ids.extend(now_live);
+    if at_first {
         ids.extend(world.home.archived_ids()?);
     }
     Ok(ids)
@@ -138,7 +146,7 @@ fn print_fresh(
     context: &Context,
     out: &mut dyn Write,
     world: &World,
-    ids: &[SessionId],
+    ids: &BTreeSet<SessionId>,
     seen: &mut BTreeMap<SessionId, u64>,
 ) -> Result<(), CommandError> {
     let mut fresh = Vec::new();

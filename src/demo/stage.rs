@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::adapter::clock::{self, Deadline};
 use crate::adapter::cmd::{self, Cmd, CmdError, Output};
 use crate::adapter::fs::{self, Durability, FsError};
 use crate::adapter::process;
@@ -174,6 +175,8 @@ impl Stage {
         for identity in &processes {
             process::send_signal(identity, Signal::KILL).map_err(io("kill a process"))?;
         }
+        let gone = || process::marked(launch).ok().filter(Vec::is_empty);
+        clock::poll_until(Deadline::after(PATIENCE), gone);
         Ok(processes.len())
     }
 
@@ -192,7 +195,8 @@ impl Stage {
         let worktrees = self.git(&["worktree", "list", "--porcelain"])?;
         let linked = worktrees.lines().filter(|line| line.starts_with("worktree ")).skip(1);
         left.extend(linked.map(str::to_owned));
-        let refs = self.git(&["for-each-ref", "--format=branch %(refname:short)", "refs/heads/ao"])?;
+        let refs =
+            self.git(&["for-each-ref", "--format=branch %(refname:short)", "refs/heads/ao"])?;
         left.extend(refs.lines().map(str::to_owned));
         let dirt = self.git(&["status", "--porcelain"])?;
         left.extend(dirt.lines().map(|line| format!("changed file {line}")));

@@ -4,6 +4,7 @@
 //! shown by a unit test is shown there.
 #![expect(clippy::disallowed_methods, reason = "tests touch files and processes themselves")]
 
+mod demo;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod env;
 mod generated;
