@@ -189,7 +189,11 @@ fn usage_error(error: &clap::Error, as_json: bool) -> ExitCode {
     }
     if as_json {
         let text = error.render().to_string();
-        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        // What is wrong, and with which arguments; tips and usage follow an empty line.
+        let what: Vec<&str> =
+            text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+        let message = what.join(" ");
+        let message = message.trim_start_matches("error: ");
         error::render(&CommandError::new(Exit::Invalid, anyhow::anyhow!("{message}")), true);
     } else {
         let _ = write!(anstream::stderr(), "{}", error.render().ansi());

@@ -4,6 +4,9 @@
 //! shown by a unit test is shown there.
 #![expect(clippy::disallowed_methods, reason = "tests touch files and processes themselves")]
 
+mod agents;
+mod bad_input;
+mod costs;
 mod demo;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod env;
@@ -16,3 +19,5 @@ mod schema;
 mod scripts;
 mod tidy;
 mod timer;
+mod tree;
+mod whole_loop;
