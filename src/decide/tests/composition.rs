@@ -155,11 +155,7 @@ fn every_word_of_the_agent_against_every_state() {
 
 #[test]
 fn every_pull_request_against_every_state() {
-    let observers = [
-        ("open", scm("open")),
-        ("merged", scm("merged")),
-        ("closed", scm("closed")),
-    ];
+    let observers = [("open", scm("open")), ("merged", scm("merged")), ("closed", scm("closed"))];
     insta::assert_snapshot!(table(&observers), @"
     open:
       not_started: pr.10 same
