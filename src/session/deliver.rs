@@ -16,6 +16,7 @@ use crate::config::Layered;
 use crate::decide::{self, Sendable};
 use crate::invocation::{self, World};
 use crate::model::effect::{Claim, Effect, EntryKind, OutboxEntry, Priority, SendWhen};
+use crate::model::event::Event;
 use crate::model::facts::{Bare, Observation};
 use crate::model::id::SessionId;
 use crate::model::lifecycle::ActivityState;
@@ -423,14 +424,19 @@ fn type_text(
 
 /// Returns what waits for the agent's own hook to say that it took a prompt.
 ///
+<<<<<<< HEAD
 /// The log is asked, not the record: a turn may be over before anybody looks.
+=======
+/// The event log is asked, not the record: a turn may be over before anybody looks.
+>>>>>>> w-loop
 fn hook_proof<'a>(
     world: &'a World,
     id: &'a SessionId,
     record: &Record,
 ) -> impl FnMut(Deadline) -> bool + 'a {
-    let since = clock::now();
+    let before = record.revision;
     let has_hooks = record.signals == Signals::Hooks;
+<<<<<<< HEAD
     let mut looked_at = record.revision;
     let mut submitted = move || {
         let revision = world.home.load(id).ok()?.record.revision;
@@ -438,6 +444,15 @@ fn hook_proof<'a>(
         let events = if revision > after { world.home.events(id).ok()? } else { Vec::new() };
         let mut fresh = events.iter().filter(|event| event.seq > after);
         fresh.any(|event| says_active(event.observation.as_ref(), since)).then_some(())
+=======
+    let submitted = move || {
+        if world.home.load(id).ok()?.record.revision == before {
+            return None;
+        }
+        let events = world.home.events(id).ok()?;
+        let later = events.iter().rev().take_while(|event| event.seq > before);
+        later.into_iter().any(is_prompt_taken).then_some(())
+>>>>>>> w-loop
     };
     move |deadline| has_hooks && clock::poll_until(deadline, &mut submitted).is_some()
 }
@@ -447,4 +462,9 @@ fn says_active(observation: Option<&serde_json::Value>, since: Timestamp) -> boo
     let text = |key| observation?.get(key)?.as_str();
     let at = text("observed_at").and_then(|at| at.parse::<Timestamp>().ok());
     text("activity") == Some(ActivityState::Active.as_str()) && at.is_some_and(|at| at >= since)
+}
+
+fn is_prompt_taken(event: &Event) -> bool {
+    let Some(observation) = &event.observation else { return false };
+    observation["activity"] == ActivityState::Active.as_str() && observation["boundary"] == true
 }
