@@ -411,6 +411,12 @@ impl From<SessionError> for CommandError {
                 (Exit::Internal, "the workspace was removed again; mend the command".into())
             }
             SessionError::InTheWay { .. } => (Exit::Conflict, "move it away".into()),
+            SessionError::Unkillable { .. } => {
+                (Exit::Internal, "the next reap tries again; `ps` tells what they wait for".into())
+            }
+            SessionError::Inhabited { .. } => {
+                (Exit::Conflict, "the next reap tries again once it has ended".into())
+            }
             SessionError::PromptNul => (Exit::Invalid, "take the NUL byte out".into()),
             SessionError::Kept { .. } => (
                 Exit::Refused,
@@ -454,6 +460,8 @@ impl CommandError {
             | SessionError::RepositoryTaken { .. }
             | SessionError::NotTrusted { .. }
             | SessionError::PostCreate { .. }
+            | SessionError::Unkillable { .. }
+            | SessionError::Inhabited { .. }
             | SessionError::InTheWay { .. }
             | SessionError::PromptNul
             | SessionError::Kept { .. } => Self::new(Exit::Internal, error.into()),

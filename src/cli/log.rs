@@ -1,6 +1,6 @@
 //! `ao log` and `ao events`: what happened.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use crate::invocation::World;
 use crate::model::event::Event;
 use crate::model::id::SessionId;
 use crate::model::sanitize;
+use crate::store::StoreError;
 
 /// Show a session's event log
 #[derive(Debug, clap::Args)]
@@ -108,12 +109,20 @@ pub fn events(
     let world = context.reader()?;
     let only = args.session.as_ref().map(|name| context.session(&world, name)).transpose()?;
     let mut seen: BTreeMap<SessionId, u64> = BTreeMap::new();
-    let mut live = BTreeSet::new();
+    // At first archived sessions speak as well; later only one that was live at the last look
+    // can have something more to say.
+    let mut before = world.home.archived_ids()?;
     loop {
         // Watched before the look, so that nothing falls between the two.
         let ids = match &only {
-            Some(id) => BTreeSet::from([id.clone()]),
-            None => ids_after(&world, &mut live, seen.is_empty())?,
+            Some(id) => vec![id.clone()],
+            None => {
+                let live = world.home.session_ids()?;
+                let gone = before.into_iter().filter(|id| !live.contains(id));
+                let ids = live.iter().cloned().chain(gone).collect();
+                before = live;
+                ids
+            }
         };
         let sessions = world.home.root().join("sessions");
         let directories = ids.iter().map(|id| world.home.session_dir(id)).chain([sessions]);
@@ -126,27 +135,11 @@ pub fn events(
     }
 }
 
-/// Returns whose events are to be looked at: at first everybody's, then those of the living and
-/// once more of those that were archived meanwhile.
-fn ids_after(
-    world: &World,
-    live: &mut BTreeSet<SessionId>,
-    at_first: bool,
-) -> Result<BTreeSet<SessionId>, CommandError> {
-    let now_live: BTreeSet<SessionId> = world.home.session_ids()?.into_iter().collect();
-    let mut ids = std::mem::replace(live, now_live.clone());
-    ids.extend(now_live);
-    if at_first {
-        ids.extend(world.home.archived_ids()?);
-    }
-    Ok(ids)
-}
-
 fn print_fresh(
     context: &Context,
     out: &mut dyn Write,
     world: &World,
-    ids: &BTreeSet<SessionId>,
+    ids: &[SessionId],
     seen: &mut BTreeMap<SessionId, u64>,
 ) -> Result<(), CommandError> {
     let mut fresh = Vec::new();
@@ -154,6 +147,7 @@ fn print_fresh(
         let after = seen.get(id).copied().unwrap_or(0);
         let events = match world.home.events(id) {
             Ok(events) => events,
+            Err(StoreError::NotFound { .. }) => continue,
             Err(error) => {
                 context.tell(&format!("warning: {id}: {}", crate::act::chain(&error)));
                 continue;

@@ -137,10 +137,8 @@ impl<'a> Show<'a> {
 
     fn introduce(&mut self) -> Result<(), ShowError> {
         if let Err(why) = Tmux::version() {
-            let reason = match why {
-                RuntimeError::TooOld { .. } => "tmux is too old",
-                _ => "tmux is not there",
-            };
+            let too_old = matches!(why, RuntimeError::TooOld { .. });
+            let reason = if too_old { "tmux is too old" } else { "tmux is not there" };
             self.say(&format!("{reason}: the agents run in the process runtime instead"))?;
         }
         self.say("A home, a repository and five scripted agents, all of them thrown away later.")?;

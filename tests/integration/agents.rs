@@ -120,13 +120,18 @@ pub(crate) fn wait_activity(env: &TestEnvironment, id: &str, wanted: &str) -> Va
     env.wait_record(id, wanted, |record| record["lifecycle"]["activity"]["state"] == wanted)
 }
 
-/// Returns `seq cause rule status` of every event.
+/// Returns `cause rule status` of every event that changed the status.
 pub(crate) fn history(env: &TestEnvironment, id: &str) -> Vec<String> {
-    let word = |event: &Value, key: &str| event[key].as_str().unwrap_or("-").to_owned();
-    let line = |event: &Value| {
-        format!("{} {} {}", word(event, "cause"), word(event, "rule"), word(event, "status"))
-    };
-    env.events(id).iter().map(line).collect()
+    let mut lines = Vec::new();
+    let mut last = None;
+    for event in env.events(id) {
+        if last.as_ref() != Some(&event["status"]) {
+            let words = ["cause", "rule", "status"].map(|key| event[key].as_str().unwrap_or("-"));
+            lines.push(words.join(" "));
+            last = Some(event["status"].clone());
+        }
+    }
+    lines
 }
 
 /// Returns every file, directory and link below `root`, with the content of files.

@@ -4,6 +4,7 @@
 //! shown by a unit test is shown there.
 #![expect(clippy::disallowed_methods, reason = "tests touch files and processes themselves")]
 
+#[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod agents;
 mod bad_input;
 mod costs;
@@ -17,7 +18,13 @@ mod runtime;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod schema;
 mod scripts;
+mod send;
+mod spawn;
 mod tidy;
 mod timer;
+<<<<<<< HEAD
 mod tree;
+=======
+mod wait;
+>>>>>>> w-loop
 mod whole_loop;
