@@ -440,7 +440,7 @@ fn hook_proof<'a>(
         let later = events.iter().rev().take_while(|event| event.seq > before);
         later.into_iter().any(is_prompt_taken).then_some(())
     };
-    move |deadline| has_hooks && clock::poll_until(deadline, &mut submitted).is_some()
+    move |deadline| has_hooks && clock::poll_until(deadline, submitted).is_some()
 }
 
 fn is_prompt_taken(event: &Event) -> bool {

@@ -14,6 +14,7 @@ mod env;
 mod generated;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod outcome;
+mod readme;
 mod runtime;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod schema;
