@@ -10,6 +10,7 @@ mod bad_input;
 mod contract;
 mod costs;
 mod crash;
+mod demo;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod env;
 mod faulted;
@@ -17,6 +18,7 @@ mod generated;
 mod git_worst;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod outcome;
+mod readme;
 mod runtime;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod schema;
