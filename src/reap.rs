@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use crate::act::{self, Delivery};
 use crate::adapter::clock::{self, Stopwatch};
 use crate::adapter::fs::{self, Durability};
-use crate::adapter::git;
+use crate::adapter::git::{self, Assessment};
+use crate::adapter::runtime::tmux::Tmux;
 use crate::decide;
 use crate::invocation::{self, World};
 use crate::model::facts::{Bare, KillCause, Observation, RuntimeFact};
@@ -21,9 +22,13 @@ use crate::model::record::Record;
 use crate::model::status::Status;
 use crate::model::time::Timestamp;
 use crate::observe::Probe;
+use crate::session::deliver::{self, Patience};
 use crate::session::intent::{self, Recovery};
-use crate::session::{SessionError, cleanup, deliver, kill, workspace};
+use crate::session::{SessionError, cleanup, kill, workspace};
 use crate::store::StoreError;
+
+/// Lines of the screen of an agent that never started.
+const SCREEN_LINES: u32 = 50;
 
 /// A change of status that a pass caused.
 #[derive(Clone, Debug, Serialize)]
@@ -73,6 +78,9 @@ pub struct Report {
     /// So many looked dead at once that none was believed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub storm: bool,
+    /// Another pass was under way, so this one did nothing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub skipped: bool,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
 }
@@ -125,6 +133,34 @@ pub fn reap(world: &World) -> Result<Option<Report>, StoreError> {
     report.took_ms = u64::try_from(watch.elapsed().as_millis()).unwrap_or(u64::MAX);
     remember(world, started, &report)?;
     Ok(Some(report))
+}
+
+/// Returns what a pass would do now, without doing it: what it would do in the wake of that is
+/// not in it.
+pub fn preview(world: &World) -> Result<Vec<(String, String)>, StoreError> {
+    let started = clock::now();
+    let mut pass = Pass { world, started, records: BTreeMap::new(), report: Report::default() };
+    pass.load_all()?;
+    let mut steps = Vec::new();
+    for (id, record) in &pass.records {
+        if let Some(intent) = record.intent.as_ref().filter(|intent| intent::is_abandoned(intent)) {
+            let why = format!("process {} died at its {}", intent.pid, intent.step);
+            steps.push((format!("finish or undo the {} of {id}", intent.op), why));
+        }
+    }
+    for (id, observation) in pass.look() {
+        steps.extend(pass.would_change(&id, &observation));
+    }
+    for (id, record) in &pass.records {
+        if !record.lifecycle.is_terminal() {
+            steps.extend(pass.would_change(id, &Observation::Tick(Bare::default())));
+        }
+        let waiting = record.outbox.iter().filter(|(_, entry)| !entry.dead);
+        steps.extend(waiting.map(|(key, entry)| {
+            (format!("deliver {key} of {id}"), format!("{} since {}", entry.kind, entry.created_at))
+        }));
+    }
+    Ok(steps)
 }
 
 /// Returns when the last pass began, from `reap.json`.
@@ -186,8 +222,17 @@ impl Pass<'_> {
         }
     }
 
-    /// Looks at every runtime with one tmux call and applies what it means.
+    /// Looks at every runtime and applies what it means.
     fn probe(&mut self) {
+        let facts = self.look();
+        self.report.probed = facts.len();
+        for (id, fact) in facts {
+            self.apply(&id, fact);
+        }
+    }
+
+    /// Looks at every runtime with one tmux call.
+    fn look(&mut self) -> Vec<(SessionId, Observation)> {
         let (world, home) = (self.world, &self.world.home);
         // A spawn under way has a living owner, who says itself how it ends.
         let settled: BTreeMap<&SessionId, &Record> = self
@@ -203,11 +248,26 @@ impl Pass<'_> {
                 Some(((*id).clone(), probe.fact(&home.session_dir(id), record)?))
             })
             .collect();
-        self.report.probed = facts.len();
         self.report.storm = decide::calm_storm(&mut facts);
-        for (id, fact) in facts {
-            self.apply(&id, Observation::Runtime(fact));
+        facts.into_iter().map(|(id, fact)| (id, Observation::Runtime(fact))).collect()
+    }
+
+    /// Returns the step that a fact would make, if any.
+    fn would_change(&self, id: &SessionId, observation: &Observation) -> Option<(String, String)> {
+        let record = self.records.get(id)?;
+        let layered = self.world.config_of(record).ok()?;
+        let now = clock::now();
+        let outcome = decide::reduce(record, observation, &layered.config.policy, now).ok()?;
+        if outcome.patch.is_empty() && outcome.effects.is_empty() {
+            return None;
         }
+        let (from, to) = (outcome.status_before, outcome.status_after);
+        let op = if from == to {
+            format!("record a fact about {id}")
+        } else {
+            format!("move {id} from {from} to {to}")
+        };
+        Some((op, format!("{}: {}", outcome.rule, outcome.reason)))
     }
 
     fn tick(&mut self) {
@@ -226,7 +286,11 @@ impl Pass<'_> {
             if preview.patch.is_empty() && preview.effects.is_empty() {
                 return Ok(None);
             }
-            let applied = invocation::apply(self.world, id, &observation, "reap")?;
+            // An agent that never spoke may have shown why on its screen.
+            let silent = preview.rule == "tick.start_deadline";
+            let screen = silent.then(|| last_screen(self.world, id, record)).flatten();
+            let applied =
+                invocation::apply_noting(self.world, id, &observation, "reap", screen.as_deref())?;
             Ok::<_, SessionError>(Some(applied))
         })();
         match result {
@@ -244,7 +308,7 @@ impl Pass<'_> {
     /// told.
     fn deliver(&mut self) {
         for id in self.ids(|record| !record.outbox.is_empty()) {
-            match deliver::deliver(self.world, &id) {
+            match deliver::deliver(self.world, &id, Patience::Pass) {
                 Ok(deliveries) => {
                     for (key, result) in deliveries {
                         record_delivery(&id, key, result, &mut self.report);
@@ -263,6 +327,7 @@ impl Pass<'_> {
                 self.report.fail(id, "cleanup", &error);
             }
         }
+        self.world.home.sweep(self.started);
         let Ok(layered) = self.world.config(None) else { return };
         let root = workspace::root(self.world, &layered.config);
         if let Err(error) = git::empty_trash(&root, layered.config.trash.keep, self.started) {
@@ -273,6 +338,13 @@ impl Pass<'_> {
             });
         }
     }
+}
+
+fn last_screen(world: &World, id: &SessionId, record: &Record) -> Option<String> {
+    let launch = record.handles.launch.clone()?;
+    let tmux = Tmux::new(world.home.root(), &world.config_directory).ok()?;
+    let mut screens = tmux.capture(&[(id.clone(), launch)], SCREEN_LINES, false).ok()?;
+    Some(format!("its last screen:\n{}", screens.remove(id)?.trim_end()))
 }
 
 fn note(id: &SessionId, outcome: &decide::Outcome, report: &mut Report) {
@@ -322,7 +394,8 @@ fn clean_one(
     let policy = &layered.config.cleanup;
     // A workspace that was kept once is looked at again, for it may be clean by now; what is
     // still to be delivered stays where the next pass finds it.
-    if !policy.auto || record.intent.is_some() || !record.outbox.is_empty() {
+    let waits = record.outbox.values().any(|entry| !entry.dead);
+    if !policy.auto || record.intent.is_some() || waits {
         return Ok(());
     }
     let since = record.lifecycle.session.since.unwrap_or(now);
@@ -334,6 +407,11 @@ fn clean_one(
             return Ok(());
         }
         kill::kill(world, id, KillCause::Cleanup, Some("merged".to_owned()))?;
+    }
+    // Looked at before anything is recorded: what has to stay would otherwise be two writes in
+    // every pass.
+    if matches!(cleanup::assess(world, id, record)?, Assessment::Keep(_)) {
+        return Ok(());
     }
     let cleaned = cleanup::cleanup(world, id, false)?;
     let why = (!cleaned.kept.is_empty()).then(|| format!("kept: {}", cleaned.kept.join("; ")));

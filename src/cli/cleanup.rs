@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
-use crate::adapter::git::Assessment;
+use crate::adapter::git::{Assessment, Keep};
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
@@ -142,14 +142,19 @@ fn plan(
     let mut steps = Vec::new();
     for id in ids {
         let record = world.home.load(id)?.record;
+        if !record.lifecycle.is_terminal() {
+            steps.push((format!("leave {id}"), "it has not ended".to_owned()));
+            continue;
+        }
         steps.push(match cleanup::assess(world, id, &record)? {
             Assessment::Gone => (format!("archive {id}"), "its workspace is gone".to_owned()),
             Assessment::Removable { .. } => {
                 (format!("remove {id}"), "its workspace is clean".to_owned())
             }
             Assessment::Keep(reasons) => {
+                let forced = force && reasons.iter().all(Keep::is_forcible);
                 let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
-                let verb = if force { "save and remove" } else { "keep" };
+                let verb = if forced { "save and remove" } else { "keep" };
                 (format!("{verb} {id}"), reasons.join("; "))
             }
         });

@@ -163,11 +163,11 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     // in a tmux server for days.
     crate::adapter::process::close_inherited_descriptors();
     // A hook's exit code steers the agent that called it, so even wrong usage is a quiet 0.
-    if arguments.get(1).is_some_and(|word| word == "hook") {
+    if first_word(&arguments).is_some_and(|word| word == "hook") {
         hook::run_quietly(&arguments);
         return ExitCode::SUCCESS;
     }
-    if let Some(word) = arguments.get(1) {
+    if let Some(word) = first_word(&arguments) {
         crate::store::lock::name_holder(&format!("ao {}", word.to_string_lossy()));
     }
     let as_json = arguments.iter().any(|argument| argument == "--json");
@@ -181,6 +181,21 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// Returns the subcommand's name as it was typed, global flags before it passed over.
+fn first_word(arguments: &[OsString]) -> Option<&OsString> {
+    let mut rest = arguments.iter().skip(1);
+    while let Some(argument) = rest.next() {
+        match argument.as_encoded_bytes() {
+            b"--home" | b"--color" | b"--lock-timeout" => {
+                rest.next();
+            }
+            flag if flag.starts_with(b"-") => {}
+            _ => return Some(argument),
+        }
+    }
+    None
+}
+
 /// Help and version are answers; everything else clap says is wrong usage.
 fn usage_error(error: &clap::Error, as_json: bool) -> ExitCode {
     if !error.use_stderr() {
@@ -189,7 +204,11 @@ fn usage_error(error: &clap::Error, as_json: bool) -> ExitCode {
     }
     if as_json {
         let text = error.render().to_string();
-        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        // What is wrong, and with which arguments; tips and usage follow an empty line.
+        let what: Vec<&str> =
+            text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+        let message = what.join(" ");
+        let message = message.trim_start_matches("error: ");
         error::render(&CommandError::new(Exit::Invalid, anyhow::anyhow!("{message}")), true);
     } else {
         let _ = write!(anstream::stderr(), "{}", error.render().ansi());
@@ -273,7 +292,7 @@ fn run_command(
         Command::Reap(args) => reap::run(context, out, &args),
         Command::Observe(args) => observe::run(context, out, &args),
         Command::Decide(args) => decide::run(context, out, &args),
-        // Only reached where a global flag stands before the word `hook`.
+        // Taken care of before clap saw it.
         Command::Hook(args) => {
             hook::run(context, &args);
             Ok(Exit::Done)
@@ -283,7 +302,7 @@ fn run_command(
         Command::Doctor(args) => doctor::run(context, out, &args),
         Command::Config(args) => config::run(context, out, &args),
         Command::Trust(args) => trust::run(context, out, &args),
-        Command::Demo(args) => demo::run(context, out, &args),
+        Command::Demo(args) => return demo::run(context, out, &args),
         Command::Schema(args) => generate::schema(out, &args),
         Command::Completions(args) => generate::completions(out, &args),
         Command::Man(args) => generate::man(out, &args),

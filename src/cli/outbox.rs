@@ -124,7 +124,7 @@ fn retry(
     let mut worst = Exit::Done;
     let mut rows: Vec<Value> = Vec::new();
     for key in keys {
-        let delivery = deliver::deliver_entry(&world, &id, &key)?;
+        let delivery = deliver::deliver_entry(&world, &id, &key, deliver::Patience::Foreground)?;
         if delivery != act::Delivery::Delivered {
             worst = Exit::Internal;
         }

@@ -13,6 +13,7 @@ use crate::cli::output;
 use crate::invocation::World;
 use crate::model::id::SessionId;
 use crate::model::lifecycle::SessionReason;
+use crate::reap;
 use crate::session::{deliver, restore};
 
 /// Between two restores of `--all`: agents that log in all at once trip rate limits.
@@ -44,6 +45,10 @@ pub fn run(
 ) -> Result<Exit, CommandError> {
     let world = context.world()?;
     let ids = if args.all {
+        // After a reboot nobody has looked yet: what was lost still counts as working.
+        if !args.dry_run {
+            reap::reap(&world)?;
+        }
         lost(&world)?
     } else {
         args.ids.iter().map(|name| context.session(&world, name)).collect::<Result<Vec<_>, _>>()?
@@ -96,7 +101,7 @@ fn restore_one(context: &Context, world: &World, id: &SessionId) -> Result<Value
     restored.notes.iter().for_each(|note| context.tell(note));
     let record = world.home.load(id)?.record;
     if let Some(key) = record.outbox.keys().find(|key| key.ends_with(deliver::TASK)) {
-        let delivery = deliver::deliver_entry(world, id, key)?;
+        let delivery = deliver::deliver_entry(world, id, key, deliver::Patience::Foreground)?;
         if let Some(why) = delivery.why() {
             context.tell(&format!("the prompt of {id} is {}: {why}", delivery.as_str()));
         }

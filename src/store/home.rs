@@ -120,6 +120,14 @@ impl Home {
         Ok(lock::try_acquire(&self.root.join(name))?)
     }
 
+    /// Removes the temporary files that killed writers left more than an hour ago, outside the
+    /// sessions: theirs go under their own locks.
+    pub fn sweep(&self, now: Timestamp) {
+        for below in ["", "sessions", "archive", "bin"] {
+            sweep(&self.root.join(below), now);
+        }
+    }
+
     /// Adds a line to `hooks.log`; what cannot be written is lost, because a hook must not fail.
     pub fn hooks_log(&self, line: &str, now: Timestamp) {
         let _ = self.append_hooks_log(line, now);

@@ -4,6 +4,9 @@
 //! shown by a unit test is shown there.
 #![expect(clippy::disallowed_methods, reason = "tests touch files and processes themselves")]
 
+#[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
+mod agents;
+mod bad_input;
 mod costs;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod env;
@@ -14,5 +17,10 @@ mod runtime;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod schema;
 mod scripts;
+mod send;
+mod spawn;
 mod tidy;
 mod timer;
+mod tree;
+mod wait;
+mod whole_loop;

@@ -1,0 +1,246 @@
+//! `ao send`: proved delivery, and nothing typed where it could do harm.
+
+use crate::agents::{agent, gate, ledger, open, pasted, spawn, status, wait_activity, wait_status};
+use crate::env::TestEnvironment;
+use crate::schema::assert_answer;
+
+/// Answers every message with a turn of its own.
+const CHAT: &str = "loop {\nread\nhook user-prompt-submit\nsay answer to {message}\nhook stop\n}\n";
+
+fn chatting(env: &TestEnvironment) -> String {
+    let repo = env.repo("app");
+    agent(env, "chat", &format!("hook session-start\nhook stop\n{CHAT}"));
+    let id = spawn(env, &repo, &["--agent", "chat", "x"]);
+    wait_status(env, &id, "idle");
+    id
+}
+
+/// Waits until the agent's composer is there, so that the terminal is in raw mode.
+fn at_composer(env: &TestEnvironment, id: &str) {
+    env.wait_for("the composer", || {
+        let screen = env.ao(&["output", id]).stdout;
+        screen.lines().any(|line| line.trim_end() == ">").then_some(())
+    });
+}
+
+#[test]
+fn an_idle_agent_gets_a_text_at_once() {
+    let env = TestEnvironment::new();
+    let id = chatting(&env);
+    at_composer(&env, &id);
+    let sent = env.ao_json(&["send", &id, "hello", "--json"]);
+    assert_answer("SendAnswer", &sent);
+    assert_eq!(sent["send"]["delivery"], "submitted");
+    assert_eq!(ledger(&env, "chat"), pasted("hello"));
+    assert_eq!(env.record(&id).get("outbox"), None);
+
+    env.wait_record(&id, "idle again", |r| r["lifecycle"]["activity"]["state"] == "idle");
+    env.ao_stdin(&["send", &id, "-"], "by standard input").success();
+    let all = [pasted("hello"), pasted("by standard input")].concat();
+    assert_eq!(ledger(&env, "chat"), all);
+    env.ao(&["send", &id, "  "]).code(2);
+    env.ao_stdin(&["send", &id, "-"], b"\xff".to_vec()).code(2);
+    env.ao(&["send", "nobody", "x"]).code(3);
+    assert_eq!(ledger(&env, "chat"), all);
+}
+
+#[test]
+fn a_busy_agent_gets_a_text_at_the_end_of_its_turn() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let gate = gate(&env, "turn");
+    agent(
+        &env,
+        "busy",
+        &format!("hook session-start\nhook user-prompt-submit\n{gate}\nhook stop\n{CHAT}"),
+    );
+    let id = spawn(&env, &repo, &["--agent", "busy", "x"]);
+    wait_status(&env, &id, "working");
+    let sent = env.ao_json(&["send", &id, "later", "--json"]);
+    assert_answer("SendAnswer", &sent);
+    assert_eq!(sent["send"]["delivery"], "queued");
+    let pass = env.ao_json(&["reap", "--json"]);
+    assert_answer("ReapAnswer", &pass);
+    assert_eq!(pass["reap"]["held"].as_array().unwrap().len(), 1, "{pass:#}");
+    assert_eq!(ledger(&env, "busy"), b"");
+
+    open(&env, "turn");
+    wait_activity(&env, &id, "idle");
+    at_composer(&env, &id);
+    let pass = env.ao_json(&["reap", "--json"]);
+    assert_eq!(pass["reap"]["delivered"].as_array().unwrap().len(), 1, "{pass:#}");
+    assert_eq!(ledger(&env, "busy"), pasted("later"));
+}
+
+#[test]
+fn a_busy_agent_gets_a_text_at_once_where_that_is_asked_for() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    // At work, and reading what a person types meanwhile.
+    let script = "hook session-start\nhook user-prompt-submit\nread\nsay noted {message}\nread\n";
+    agent(&env, "busy", script);
+    let id = spawn(&env, &repo, &["--agent", "busy", "x"]);
+    wait_status(&env, &id, "working");
+    at_composer(&env, &id);
+    let sent = env.ao_json(&["send", &id, "--now", "stop that", "--json"]);
+    assert_eq!(sent["send"]["delivery"], "submitted", "{sent:#}");
+    assert_eq!(ledger(&env, "busy"), pasted("stop that"));
+}
+
+#[test]
+fn nothing_is_typed_into_a_dialog() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let script = "hook session-start\nhook user-prompt-submit\n\
+                  hook permission-request {\"tool_use_id\":\"t1\"}\ndialog Run it? y\n\
+                  hook post-tool-use {\"tool_use_id\":\"t1\"}\nhook stop\n";
+    agent(&env, "asker", &format!("{script}{CHAT}"));
+    let id = spawn(&env, &repo, &["--agent", "asker", "x"]);
+    wait_status(&env, &id, "needs_input");
+    for flag in ["--now", "--json"] {
+        let outcome = env.ao(&["send", &id, flag, "y"]).code(5);
+        assert!(outcome.stderr.contains("dialog"), "{outcome}");
+    }
+    assert_eq!(
+        env.record(&id).get("outbox").map(|outbox| outbox.as_object().unwrap().len()),
+        Some(1)
+    );
+    let queued = env.ao_json(&["send", &id, "--queue", "afterwards", "--json"]);
+    assert_eq!(queued["send"]["delivery"], "queued");
+    env.ao(&["reap"]).success();
+    assert_eq!(ledger(&env, "asker"), b"", "a key reached the dialog");
+
+    env.ao(&["approve", &id]).success();
+    wait_activity(&env, &id, "idle");
+    at_composer(&env, &id);
+    env.ao(&["reap"]).success();
+    assert_eq!(ledger(&env, "asker"), [b"y".to_vec(), pasted("afterwards")].concat());
+}
+
+#[test]
+fn a_dialog_that_only_the_screen_shows_is_not_typed_into_either() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    agent(&env, "asker", "hook session-start\nhook stop\ndialog Run it? y\nread\n");
+    let id = spawn(&env, &repo, &["--agent", "asker", "x"]);
+    wait_status(&env, &id, "idle");
+    env.wait_for("the dialog", || {
+        env.ao(&["output", &id]).stdout.contains("? Run it?").then_some(())
+    });
+    let outcome = env.ao(&["send", &id, "hello"]).code(5);
+    assert!(outcome.stderr.contains("dialog"), "{outcome}");
+    assert_eq!(ledger(&env, "asker"), b"");
+    assert_eq!(env.record(&id).get("outbox"), None);
+}
+
+#[test]
+fn a_session_that_has_ended_takes_no_text() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let id = spawn(&env, &repo, &["--agent", "shell", "true"]);
+    wait_status(&env, &id, "done");
+    let revision = env.record(&id)["revision"].clone();
+    let error = env.ao(&["send", &id, "x", "--json"]).code(4).json_error();
+    assert_answer("ErrorAnswer", &error);
+    assert_eq!(error["error"]["kind"], "conflict");
+    assert_eq!(env.record(&id)["revision"], revision);
+}
+
+#[test]
+fn a_long_text_of_many_lines_arrives_whole() {
+    let env = TestEnvironment::new();
+    let id = chatting(&env);
+    at_composer(&env, &id);
+    let lines = (0..1100).map(|n| format!("{n:04} {} $(x) `y` é\n", "lorem ipsum ".repeat(4)));
+    let text: String = lines.collect::<String>() + "the last line";
+    assert!(text.len() > 64 << 10, "{}", text.len());
+    let outcome = env.ao_stdin(&["send", &id, "-"], text.as_str()).success();
+    assert_eq!(outcome.stdout, format!("{id} submitted\n"));
+    assert!(ledger(&env, "chat") == pasted(&text), "something was lost");
+}
+
+#[test]
+fn an_enter_that_is_swallowed_is_pressed_again() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let script = "hook session-start\nhook stop\nswallow-enter 2\n";
+    agent(&env, "deaf", &format!("{script}{CHAT}"));
+    let id = spawn(&env, &repo, &["--agent", "deaf", "x"]);
+    wait_status(&env, &id, "idle");
+    at_composer(&env, &id);
+    env.ao(&["send", &id, "hello"]).success();
+    assert_eq!(ledger(&env, "deaf"), [pasted("hello"), b"\r\r".to_vec()].concat());
+}
+
+#[test]
+fn copy_mode_is_left_first() {
+    let env = TestEnvironment::new();
+    let id = chatting(&env);
+    at_composer(&env, &id);
+    env.tmux(&["copy-mode", "-t", &format!("={id}:")]).success();
+    env.ao(&["send", &id, "hello"]).success();
+    assert_eq!(ledger(&env, "chat"), pasted("hello"));
+}
+
+#[test]
+fn a_send_can_wait_for_the_answer() {
+    let env = TestEnvironment::new();
+    let id = chatting(&env);
+    at_composer(&env, &id);
+    let args = ["send", &id, "--wait", "--timeout", "30s"];
+    let outcome = env.ao(&[&args[..], &["which way?"]].concat()).success();
+    assert!(outcome.stdout.contains("answer to which way?"), "{outcome}");
+    let answer = env.ao_json(&[&args[..], &["and then?", "--json"]].concat());
+    assert_answer("SendAnswer", &answer);
+    let screen = answer["send"]["answer"].as_str().unwrap();
+    assert!(screen.contains("answer to and then?"), "{answer:#}");
+}
+
+#[test]
+fn one_text_goes_to_all_that_live() {
+    let env = TestEnvironment::new();
+    let first = chatting(&env);
+    let repo = env.path("repos/app");
+    agent(&env, "other", &format!("hook session-start\nhook stop\n{CHAT}"));
+    let second = spawn(&env, &repo, &["--agent", "other", "x"]);
+    let gone = spawn(&env, &repo, &["--agent", "shell", "true"]);
+    wait_status(&env, &second, "idle");
+    wait_status(&env, &gone, "done");
+    at_composer(&env, &first);
+    at_composer(&env, &second);
+    let answer = env.ao_json(&["send", "--all", "hello all", "--json"]);
+    assert_answer("SendsAnswer", &answer);
+    let sends: Vec<_> = answer["sends"].as_array().unwrap().iter().map(|s| &s["id"]).collect();
+    assert_eq!(sends, [&first, &second]);
+    assert_eq!(ledger(&env, "chat"), pasted("hello all"));
+    assert_eq!(ledger(&env, "other"), pasted("hello all"));
+
+    let mixed = env.ao(&["send", &second, &gone, "x", "--json"]).code(4).json();
+    assert_answer("SendsAnswer", &mixed);
+    assert_eq!(mixed["failed"][0]["id"], *gone);
+}
+
+#[test]
+fn a_text_from_inside_a_session_says_whose_it_is() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let gate = gate(&env, "turn");
+    agent(
+        &env,
+        "busy",
+        &format!("hook session-start\nhook user-prompt-submit\n{gate}\nhook stop\n"),
+    );
+    let busy = spawn(&env, &repo, &["--agent", "busy", "x"]);
+    wait_status(&env, &busy, "working");
+    agent(
+        &env,
+        "teller",
+        &format!("hook session-start\nrun ao send {busy} well?\nhook stop\nread\n"),
+    );
+    let teller = spawn(&env, &repo, &["--agent", "teller", "x"]);
+    let record = env.wait_record(&busy, "a text waits", |record| record.get("outbox").is_some());
+    let entry = record["outbox"].as_object().unwrap().values().next().unwrap();
+    assert_eq!((&entry["message"], &entry["from"]), (&"well?".into(), &teller.clone().into()));
+    assert_eq!(status(&env, &busy), "working");
+    open(&env, "turn");
+}
