@@ -7,16 +7,23 @@
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod agents;
 mod bad_input;
+mod contract;
 mod costs;
 mod crash;
+mod demo;
 mod disk;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod env;
 mod faulted;
 mod generated;
+mod git_worst;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod outcome;
+<<<<<<< HEAD
 mod races;
+=======
+mod readme;
+>>>>>>> main
 mod runtime;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod schema;
@@ -25,6 +32,7 @@ mod send;
 mod spawn;
 mod tidy;
 mod timer;
+mod tmux_worst;
 mod tree;
 mod wait;
 mod whole_loop;
