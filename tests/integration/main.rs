@@ -19,11 +19,8 @@ mod generated;
 mod git_worst;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod outcome;
-<<<<<<< HEAD
 mod races;
-=======
 mod readme;
->>>>>>> main
 mod runtime;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod schema;
