@@ -323,10 +323,13 @@ impl From<RuntimeError> for CommandError {
             RuntimeError::NotThisLaunch { .. } | RuntimeError::NoSuchTarget { .. } => {
                 (Exit::Conflict, Some("`ao status` shows what there is".into()))
             }
+            RuntimeError::Unresponsive { .. } => (
+                Exit::Internal,
+                Some("try again when it answers; `ao reap` finishes what was begun".into()),
+            ),
             RuntimeError::InvalidKey(_) => (Exit::Invalid, None),
             RuntimeError::Fs(fs) => fs_exit(fs),
             RuntimeError::StartFailed { .. }
-            | RuntimeError::Unresponsive { .. }
             | RuntimeError::ServerAbsent { .. }
             | RuntimeError::Tmux { .. }
             | RuntimeError::Unreadable { .. }

@@ -203,17 +203,23 @@ fn usage_error(error: &clap::Error, as_json: bool) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if as_json {
-        let text = error.render().to_string();
-        // What is wrong, and with which arguments; tips and usage follow an empty line.
-        let what: Vec<&str> =
-            text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
-        let message = what.join(" ");
-        let message = message.trim_start_matches("error: ");
-        error::render(&CommandError::new(Exit::Invalid, anyhow::anyhow!("{message}")), true);
+        error::render(&usage_as_error(&error.render().to_string()), true);
     } else {
         let _ = write!(anstream::stderr(), "{}", error.render().ansi());
     }
     Exit::Invalid.into()
+}
+
+/// What clap says in paragraphs, as one message and one hint: the first paragraph names what is
+/// wrong, a tip may follow, the rest is the usage.
+fn usage_as_error(text: &str) -> CommandError {
+    let words = |paragraph: &str| paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut paragraphs = text.split("\n\n").map(words);
+    let message = paragraphs.next().unwrap_or_default();
+    let message = message.trim_start_matches("error: ").to_owned();
+    let tip = paragraphs.find_map(|text| text.strip_prefix("tip: ").map(str::to_owned));
+    CommandError::new(Exit::Invalid, anyhow::anyhow!(message))
+        .hint(tip.unwrap_or_else(|| "`--help` after the command says what it takes".to_owned()))
 }
 
 fn dispatch(cli: Cli) -> ExitCode {

@@ -443,6 +443,7 @@ fn hook_proof<'a>(
     move |deadline| has_hooks && clock::poll_until(deadline, submitted).is_some()
 }
 
+/// Returns whether an agent said with this that it took a prompt.
 fn is_prompt_taken(event: &Event) -> bool {
     let Some(observation) = &event.observation else { return false };
     observation["activity"] == ActivityState::Active.as_str() && observation["boundary"] == true

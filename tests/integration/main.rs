@@ -7,11 +7,15 @@
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod agents;
 mod bad_input;
+mod contract;
 mod costs;
+mod crash;
 mod demo;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod env;
+mod faulted;
 mod generated;
+mod git_worst;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod outcome;
 mod readme;
@@ -23,9 +27,7 @@ mod send;
 mod spawn;
 mod tidy;
 mod timer;
-<<<<<<< HEAD
+mod tmux_worst;
 mod tree;
-=======
 mod wait;
->>>>>>> w-loop
 mod whole_loop;
