@@ -111,7 +111,8 @@ fn tests() -> BTreeSet<String> {
     let declaration = Regex::new(r"#\[test\]\s*(?:#\[[^\]]*\]\s*)*fn (\w+)").unwrap();
     // Inside `proptest!`, names stand behind the same attribute.
     let mut names = BTreeSet::new();
-    let mut directories = ["src", "tests"].map(|it| Path::new(env!("CARGO_MANIFEST_DIR")).join(it)).to_vec();
+    let mut directories =
+        ["src", "tests"].map(|it| Path::new(env!("CARGO_MANIFEST_DIR")).join(it)).to_vec();
     while let Some(directory) = directories.pop() {
         for entry in fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
@@ -134,7 +135,8 @@ fn every_invariant_names_a_test_that_exists() {
     let known = tests();
     let name = Regex::new(r"`(?:\w+::)*(\w+)`").unwrap();
     let mut rows = 0;
-    for row in invariants.lines().filter(|line| line.starts_with("| ") && !line.contains("| test")) {
+    for row in invariants.lines().filter(|line| line.starts_with("| ") && !line.contains("| test"))
+    {
         let cell = row.trim_end_matches('|').rsplit('|').next().unwrap();
         let named: Vec<_> = name.captures_iter(cell).map(|it| it[1].to_owned()).collect();
         assert!(!named.is_empty(), "no test is named: {row}");

@@ -134,7 +134,6 @@ fn three_sessions_from_spawn_to_nothing_left() {
                 "killed"
             }
         );
->>>>>>> w-docs
         env.ao(&["log", id, "--verify"]).success();
     }
     assert_eq!(env.git(&repo, &["worktree", "list"]).lines().count(), 1);

@@ -138,7 +138,10 @@ fn a_proved_send_starts_two_tmux_clients_and_a_start_one() {
     std::fs::write(&shim, script).unwrap();
     std::fs::set_permissions(&shim, std::fs::Permissions::from_mode(0o755)).unwrap();
     let status = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "runtime::sending::several_lines_arrive_as_one_paste_and_cannot_break_out_of_it"])
+        .args([
+            "--exact",
+            "runtime::sending::several_lines_arrive_as_one_paste_and_cannot_break_out_of_it",
+        ])
         .env("PATH", format!("{}:{path}", dir.path().display()))
         .stdout(Stdio::null())
         .status();

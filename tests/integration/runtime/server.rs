@@ -83,7 +83,10 @@ fn a_socket_that_is_a_link_or_in_a_shared_directory_is_refused() {
 #[test]
 fn a_surrounding_tmux_is_not_spoken_to() {
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "runtime::starting::a_closed_session_ends_its_agent_and_the_end_is_recorded"])
+        .args([
+            "--exact",
+            "runtime::starting::a_closed_session_ends_its_agent_and_the_end_is_recorded",
+        ])
         .env("TMUX", "garbage,1,0")
         .env("TMUX_TMPDIR", "/nonexistent")
         .output()
