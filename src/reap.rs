@@ -4,6 +4,7 @@
 //! outboxes, cleans up what policy allows. Idempotent; one session's failure stops no other.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -123,6 +124,7 @@ pub fn reap(world: &World) -> Result<Option<Report>, StoreError> {
     let watch = Stopwatch::start();
     let started = clock::now();
     let mut pass = Pass { world, started, records: BTreeMap::new(), report: Report::default() };
+    world.home.sweep(started);
     pass.load_all()?;
     pass.recover();
     pass.probe();
@@ -191,10 +193,27 @@ impl Pass<'_> {
         self.records.remove(id);
         match self.world.home.load(id) {
             Ok(loaded) if !loaded.archived => {
+                if !loaded.notes.is_empty() {
+                    self.put_right(id);
+                }
                 self.records.insert(id.clone(), loaded.record);
             }
             Ok(_) | Err(StoreError::NotFound { .. }) => {}
             Err(error) => self.report.fail(id, "load", &error),
+        }
+    }
+
+    /// Has the store redo or rebuild what a dead writer left: a session at rest has no next
+    /// writer. Whoever holds its lock does so as well.
+    fn put_right(&mut self, id: &SessionId) {
+        match self.world.home.lock_session(id, Duration::ZERO) {
+            Ok(locked) => self.report.recovered.extend(locked.notes().iter().map(|note| Item {
+                id: id.to_string(),
+                what: "put its files right".to_owned(),
+                why: Some(note.clone()),
+            })),
+            Err(StoreError::NotFound { .. } | StoreError::Locked(_)) => {}
+            Err(error) => self.report.fail(id, "put right", &error),
         }
     }
 

@@ -27,7 +27,7 @@ const REAP_AT_MOST: usize = 3;
 const SEND_AT_MOST: usize = 4;
 
 /// The most children of a spawn in a repository without a remote.
-const SPAWN_AT_MOST: usize = 25;
+const SPAWN_AT_MOST: usize = 21;
 
 /// Returns the record of a session at work.
 fn record(id: &str, handle: Option<&RuntimeHandle>, launch: &LaunchId) -> Record {
@@ -77,6 +77,7 @@ fn start_session(root: &Path, home: &Home, id: &str) {
         env: variables.map(|(name, value)| (name.into(), value)).to_vec(),
         stdin: StdinSource::Null,
         size: (80, 24),
+        config_directory: "/nonexistent".into(),
     };
     let tmux = Tmux::new(home.root(), &root.join("user/config/ao")).unwrap();
     let started = tmux.start(&spec).unwrap();

@@ -9,12 +9,16 @@ mod agents;
 mod bad_input;
 mod contract;
 mod costs;
+mod crash;
+mod demo;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod env;
+mod faulted;
 mod generated;
 mod git_worst;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod outcome;
+mod readme;
 mod runtime;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod schema;
