@@ -341,10 +341,15 @@ fn run_command(
 
 fn init_tracing() {
     use tracing_subscriber::EnvFilter;
-    let Ok(filter) = EnvFilter::try_from_env("AO_LOG") else { return };
+    // Without AO_LOG, what a person should know is narrated like everything else.
+    let asked = EnvFilter::try_from_env("AO_LOG");
+    let plain = asked.is_err();
     let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(asked.unwrap_or_else(|_| EnvFilter::new("warn")))
         .with_writer(io::stderr)
         .without_time()
+        .with_ansi(false)
+        .with_target(!plain)
+        .with_level(!plain)
         .try_init();
 }
