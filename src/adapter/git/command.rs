@@ -110,6 +110,8 @@ pub(super) fn is_race(stderr: &str) -> bool {
     let held = stderr.contains(".lock': File exists");
     held || (stderr.contains("failed to read ") && stderr.contains("commondir"))
         || stderr.contains("could not lock config")
+        // A prune takes away an entry that has no `locked` yet from under `worktree add`.
+        || (stderr.contains("worktrees/") && stderr.contains("No such file or directory"))
         || (stderr.contains("cannot lock ref") && stderr.contains("is at "))
 }
 
@@ -164,6 +166,7 @@ mod tests {
             "fatal: failed to read .git/worktrees/7/commondir: Success",
             "error: could not lock config file .git/config: File exists",
             "fatal: Unable to create '/r/.git/index.lock': File exists.",
+            "fatal: could not open 'worktrees/s5/locked' for writing: No such file or directory",
             "error: cannot lock ref 'refs/remotes/origin/main': is at 1 but expected 2",
         ] {
             assert!(is_race(race), "{race}");
