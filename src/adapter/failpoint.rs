@@ -2,13 +2,28 @@
 //!
 //! Compiled into debug builds only. `AO_FAILPOINT` holds `name=action`, several separated by
 //! commas; an action is `kill` (SIGKILL), `stop` (SIGSTOP), `exit`, `sleep:MS` or `error:ERRNO`
-//! with an errno's number. A name followed by `#N` acts at its N-th passing only.
+//! with an errno's number. Deadlines that take too long for a test can be shortened. A name followed by `#N` acts at its N-th passing only.
 #![cfg_attr(
     debug_assertions,
     expect(clippy::disallowed_methods, reason = "tests steer it by an environment variable")
 )]
 
 use std::io;
+use std::time::Duration;
+
+/// Returns `default`, or so many milliseconds as a test gave in the variable `name`.
+#[cfg(debug_assertions)]
+pub fn deadline(name: &str, default: Duration) -> Duration {
+    let milliseconds = std::env::var(name).ok().and_then(|text| text.parse().ok());
+    milliseconds.map_or(default, Duration::from_millis)
+}
+
+/// Returns `default` in release builds.
+#[cfg(not(debug_assertions))]
+#[inline(always)]
+pub fn deadline(_name: &str, default: Duration) -> Duration {
+    default
+}
 
 /// Passes the point `name`: returns `Ok` unless a test asked for something else.
 #[cfg(debug_assertions)]

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
-use crate::adapter::git::Assessment;
+use crate::adapter::git::{Assessment, Keep};
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
@@ -85,8 +85,7 @@ fn clean(
         let error = match cleanup::cleanup(world, id, args.force) {
             Ok(cleaned) if cleaned.kept.is_empty() => {
                 report(context, out, id, &cleaned)?;
-                cleaned_up.push(json!({ "id": id, "branch": cleaned.branch,
-                    "restore_command": cleaned.restore_command }));
+                cleaned_up.push(gone(id, &cleaned));
                 continue;
             }
             Ok(cleaned) if !named => {
@@ -117,6 +116,18 @@ fn clean(
     Ok(worst)
 }
 
+/// A key that does not apply is absent.
+fn gone(id: &SessionId, cleaned: &Cleaned) -> Value {
+    let mut value = json!({ "id": id });
+    for (key, text) in [("branch", &cleaned.branch), ("restore_command", &cleaned.restore_command)]
+    {
+        if let Some(text) = text {
+            value[key] = json!(text);
+        }
+    }
+    value
+}
+
 fn report(
     context: &Context,
     out: &mut dyn Write,
@@ -142,14 +153,19 @@ fn plan(
     let mut steps = Vec::new();
     for id in ids {
         let record = world.home.load(id)?.record;
+        if !record.lifecycle.is_terminal() {
+            steps.push((format!("leave {id}"), "it has not ended".to_owned()));
+            continue;
+        }
         steps.push(match cleanup::assess(world, id, &record)? {
             Assessment::Gone => (format!("archive {id}"), "its workspace is gone".to_owned()),
             Assessment::Removable { .. } => {
                 (format!("remove {id}"), "its workspace is clean".to_owned())
             }
             Assessment::Keep(reasons) => {
+                let forced = force && reasons.iter().all(Keep::is_forcible);
                 let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
-                let verb = if force { "save and remove" } else { "keep" };
+                let verb = if forced { "save and remove" } else { "keep" };
                 (format!("{verb} {id}"), reasons.join("; "))
             }
         });

@@ -107,7 +107,12 @@ impl From<io::Error> for CommandError {
 
 impl From<InvalidId> for CommandError {
     fn from(error: InvalidId) -> Self {
-        Self::new(Exit::Invalid, error.into())
+        let hint = match error.what {
+            "branch name" => "such as fix/login: letters, digits and . _ / - + #",
+            "project id" => "`ao project ls` lists every project",
+            _ => "`ao ls --all` lists every session; an id is made of a-z, 0-9 and hyphens",
+        };
+        Self::new(Exit::Invalid, error.into()).hint(hint)
     }
 }
 
@@ -137,8 +142,9 @@ impl From<ResolveError> for CommandError {
     fn from(error: ResolveError) -> Self {
         match error {
             ResolveError::Store(error) => error.into(),
-            error @ (ResolveError::Invalid(_) | ResolveError::Ambiguous { .. }) => {
-                Self::new(Exit::Invalid, error.into())
+            ResolveError::Invalid(error) => error.into(),
+            error @ ResolveError::Ambiguous { .. } => {
+                Self::new(Exit::Invalid, error.into()).hint("type more of it")
             }
             error @ (ResolveError::NotFound(_) | ResolveError::NotInside { .. }) => {
                 Self::new(Exit::NotFound, error.into()).hint("`ao ls --all` lists every session")
@@ -185,8 +191,11 @@ impl From<CmdError> for CommandError {
 impl From<StoreError> for CommandError {
     fn from(error: StoreError) -> Self {
         let (exit, hint): (Exit, Option<&str>) = match &error {
-            StoreError::NotFound { .. } | StoreError::NoProject { .. } => {
+            StoreError::NotFound { .. } => {
                 (Exit::NotFound, Some("`ao ls --all` lists every session"))
+            }
+            StoreError::NoProject { .. } => {
+                (Exit::NotFound, Some("`ao project ls` lists every project"))
             }
             StoreError::Archived { .. } => (
                 Exit::Conflict,

@@ -9,6 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output::{self, Table};
+use crate::model::id::ProjectId;
 use crate::model::record::Kind;
 use crate::model::status::Status;
 use crate::reap;
@@ -38,6 +39,7 @@ pub struct LsArgs {
 /// Runs `ao ls`.
 pub fn run(context: &Context, out: &mut dyn Write, args: &LsArgs) -> Result<Exit, CommandError> {
     let world = context.reader()?;
+    let project = args.project.as_deref().map(str::parse::<ProjectId>).transpose()?;
     let mut failed = false;
     let mut rows = Vec::new();
     for summary in world.home.summaries(args.all)? {
@@ -49,15 +51,18 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &LsArgs) -> Result<Exit
             }
         }
     }
+    if let Some(project) = &project
+        && !rows.iter().any(|row| row.project.as_ref() == Some(project))
+    {
+        world.home.project(project)?;
+    }
     rows.retain(|row| {
         let status = row.status;
         // A status that was asked for by name is shown even where it has ended.
         (args.all || !args.status.is_empty() || !row.lifecycle.is_terminal())
             && (args.status.is_empty() || args.status.contains(&status))
             && args.kind.is_none_or(|kind| kind == row.kind)
-            && args.project.as_ref().is_none_or(|project| {
-                row.project.as_ref().is_some_and(|own| own.as_str() == project)
-            })
+            && (project.is_none() || row.project == project)
     });
     rows.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
     warn_stale_clock(context, &world);
@@ -65,8 +70,13 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &LsArgs) -> Result<Exit
     if context.global.json {
         let mut sessions = Vec::new();
         for row in &rows {
-            let loaded = world.home.load(&row.id)?;
-            sessions.push(output::session_of(&loaded.document, &loaded.record));
+            match world.home.load(&row.id) {
+                Ok(loaded) => sessions.push(output::session_of(&loaded.document, &loaded.record)),
+                Err(error) => {
+                    failed = true;
+                    context.tell(&format!("warning: {}: {}", row.id, crate::act::chain(&error)));
+                }
+            }
         }
         let mut answer = json!({ "schema": output::SCHEMA, "sessions": sessions });
         if let Some(at) = reap::last_pass(&world) {

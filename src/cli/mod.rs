@@ -189,7 +189,11 @@ fn usage_error(error: &clap::Error, as_json: bool) -> ExitCode {
     }
     if as_json {
         let text = error.render().to_string();
-        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        // What is wrong, and with which arguments; tips and usage follow an empty line.
+        let what: Vec<&str> =
+            text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+        let message = what.join(" ");
+        let message = message.trim_start_matches("error: ");
         error::render(&CommandError::new(Exit::Invalid, anyhow::anyhow!("{message}")), true);
     } else {
         let _ = write!(anstream::stderr(), "{}", error.render().ansi());
@@ -283,7 +287,7 @@ fn run_command(
         Command::Doctor(args) => doctor::run(context, out, &args),
         Command::Config(args) => config::run(context, out, &args),
         Command::Trust(args) => trust::run(context, out, &args),
-        Command::Demo(args) => demo::run(context, out, &args),
+        Command::Demo(args) => return demo::run(context, out, &args),
         Command::Schema(args) => generate::schema(out, &args),
         Command::Completions(args) => generate::completions(out, &args),
         Command::Man(args) => generate::man(out, &args),

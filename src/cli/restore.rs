@@ -13,6 +13,7 @@ use crate::cli::output;
 use crate::invocation::World;
 use crate::model::id::SessionId;
 use crate::model::lifecycle::SessionReason;
+use crate::reap;
 use crate::session::{deliver, restore};
 
 /// Between two restores of `--all`: agents that log in all at once trip rate limits.
@@ -44,6 +45,10 @@ pub fn run(
 ) -> Result<Exit, CommandError> {
     let world = context.world()?;
     let ids = if args.all {
+        // After a reboot nobody has looked yet: what was lost still counts as working.
+        if !args.dry_run {
+            reap::reap(&world)?;
+        }
         lost(&world)?
     } else {
         args.ids.iter().map(|name| context.session(&world, name)).collect::<Result<Vec<_>, _>>()?

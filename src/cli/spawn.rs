@@ -266,7 +266,7 @@ fn single(
     for note in &spawned.notes {
         context.tell(note);
     }
-    deliver_prompt(context, world, &spawned.id)?;
+    deliver_prompt(context, world, &spawned.id);
     if first && !context.global.json {
         context.tell("hint: `ao timer install` lets a timer run `ao reap` every minute");
     }
@@ -321,20 +321,27 @@ fn replace(context: &Context, world: &World, id: &SessionId) -> Result<(), Comma
 }
 
 /// Delivers a prompt that has to be pasted; what is held goes out with the next reap.
-fn deliver_prompt(context: &Context, world: &World, id: &SessionId) -> Result<(), CommandError> {
-    let record = world.home.load(id)?.record;
-    let Some(key) = record.outbox.keys().find(|key| key.ends_with(deliver::TASK)) else {
-        return Ok(());
+///
+/// The session runs either way, so a failure is told and hides neither its id nor the others.
+fn deliver_prompt(context: &Context, world: &World, id: &SessionId) {
+    let Ok(loaded) = world.home.load(id) else { return };
+    let Some(key) = loaded.record.outbox.keys().find(|key| key.ends_with(deliver::TASK)) else {
+        return;
     };
-    match deliver::deliver_entry(world, id, key)? {
-        Delivery::Delivered => Ok(()),
-        other @ (Delivery::Unconfirmed(_)
-        | Delivery::Held(_)
-        | Delivery::Failed(_)
-        | Delivery::Dropped(_)) => {
+    match deliver::deliver_entry(world, id, key) {
+        Ok(Delivery::Delivered) => {}
+        Ok(
+            other @ (Delivery::Unconfirmed(_)
+            | Delivery::Held(_)
+            | Delivery::Failed(_)
+            | Delivery::Dropped(_)),
+        ) => {
             let why = other.why().unwrap_or_default();
             context.tell(&format!("the prompt of {id} is {}: {why}", other.as_str()));
-            Ok(())
+        }
+        Err(error) => {
+            let error = CommandError::from(error).one_line();
+            context.tell(&format!("the prompt of {id} is not delivered yet: {error}"));
         }
     }
 }
@@ -354,7 +361,7 @@ fn several(
         match spawn_one(world, request) {
             Ok(session) => {
                 session.notes.iter().for_each(|note| context.tell(note));
-                deliver_prompt(context, world, &session.id)?;
+                deliver_prompt(context, world, &session.id);
                 let loaded = world.home.load(&session.id)?;
                 sessions.push(output::session_of(&loaded.document, &loaded.record));
                 if !context.global.json {

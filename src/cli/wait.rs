@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::adapter::clock::{self, Deadline};
-use crate::adapter::fs;
+use crate::adapter::failpoint;
+use crate::adapter::fs::{self, FsError};
 use crate::adapter::watch::Watch;
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
@@ -166,6 +167,7 @@ fn wait(
     // Watched before the first look, so that no change falls between the two.
     let mut watch = Watch::new(ids.iter().map(|id| world.home.session_dir(id)));
     loop {
+        failpoint::pass("wait.look").map_err(FsError::at("watch", world.home.root()))?;
         for id in ids {
             if !outcomes.contains_key(id)
                 && let Some(outcome) = look(world, id, until, since)?

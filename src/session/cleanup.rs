@@ -8,8 +8,7 @@ use crate::invocation::{self, World};
 use crate::model::id::SessionId;
 use crate::model::record::{IntentOp, Record, WorkspaceHandle};
 use crate::model::status::Status;
-use crate::session::{SessionError, intent, workspace};
-use crate::store::StoreError;
+use crate::session::{SessionError, deliver, intent, workspace};
 
 /// How long git may take to say whether a workspace is clean.
 const ASSESS_DEADLINE: std::time::Duration = std::time::Duration::from_secs(60);
@@ -39,6 +38,7 @@ pub fn assess(world: &World, id: &SessionId, record: &Record) -> Result<Assessme
 
 /// Cleans one terminal session; with `force`, saves what would be lost and then removes it.
 pub fn cleanup(world: &World, id: &SessionId, force: bool) -> Result<Cleaned, SessionError> {
+    intent::recover_first(world, id)?;
     let record = claim(world, id, force)?;
     pass("cleanup.recorded")?;
     run(world, id, &record, force)
@@ -90,25 +90,28 @@ fn run(
         remove_workspace(world, id, record, handle, force, &mut cleaned)?;
     }
     pass("cleanup.removed")?;
-    let wholly_gone = cleaned.kept.is_empty();
-    invocation::amend(world, id, "cleanup", |record| {
+    // Once it is archived nobody delivers what its outbox still holds; the second round tells of
+    // the texts that the first found to be undeliverable.
+    deliver::deliver(world, id)?;
+    deliver::deliver(world, id)?;
+    release(world, id, cleaned.kept.is_empty())?;
+    Ok(cleaned)
+}
+
+/// Lets go of the intent and archives what is wholly gone, under one lock: a restore in between
+/// would find its session archived under it.
+fn release(world: &World, id: &SessionId, wholly_gone: bool) -> Result<(), SessionError> {
+    let mut locked = world.home.lock_session(id, world.lock_timeout)?;
+    let record = invocation::amend_locked(&mut locked, "cleanup", |record| {
         record.intent = None;
         Ok::<(), SessionError>(())
     })?;
     pass("cleanup.released")?;
-    if wholly_gone {
-        archive(world, id)?;
+    let is_delivered = record.outbox.values().all(|entry| entry.dead);
+    if wholly_gone && is_delivered {
+        locked.archive()?;
     }
-    Ok(cleaned)
-}
-
-fn archive(world: &World, id: &SessionId) -> Result<(), SessionError> {
-    match world.home.lock_session(id, world.lock_timeout) {
-        Ok(locked) => Ok(locked.archive()?),
-        // Somebody else archived it in between.
-        Err(StoreError::NotFound { .. }) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
+    Ok(())
 }
 
 fn remove_workspace(

@@ -16,7 +16,6 @@ use crate::config::Layered;
 use crate::decide::{self, Sendable};
 use crate::invocation::{self, World};
 use crate::model::effect::{Claim, Effect, EntryKind, OutboxEntry, Priority, SendWhen};
-use crate::model::event::Event;
 use crate::model::facts::{Bare, Observation};
 use crate::model::id::SessionId;
 use crate::model::lifecycle::ActivityState;
@@ -370,26 +369,33 @@ fn type_text(
 
 /// Returns what waits for the agent's own hook to say that it took a prompt.
 ///
-/// The event log is asked, not the record: a turn may be over before anybody looks.
+/// The log is asked, not the record: a turn may be over before anybody looks.
 fn hook_proof<'a>(
     world: &'a World,
     id: &'a SessionId,
     record: &Record,
 ) -> impl FnMut(Deadline) -> bool + 'a {
-    let before = record.revision;
+    let since = clock::now();
     let has_hooks = record.signals == Signals::Hooks;
-    let submitted = move || {
-        if world.home.load(id).ok()?.record.revision == before {
-            return None;
-        }
-        let events = world.home.events(id).ok()?;
-        let later = events.iter().rev().take_while(|event| event.seq > before);
-        later.into_iter().any(is_prompt_taken).then_some(())
+    let mut looked_at = record.revision;
+    let mut submitted = move || {
+        let revision = world.home.load(id).ok()?.record.revision;
+        let after = std::mem::replace(&mut looked_at, revision);
+        let events = if revision > after { world.home.events(id).ok()? } else { Vec::new() };
+        let mut fresh = events.iter().filter(|event| event.seq > after);
+        fresh.any(|event| takes_prompt(event.observation.as_ref(), since)).then_some(())
     };
-    move |deadline| has_hooks && clock::poll_until(deadline, submitted).is_some()
+    move |deadline| has_hooks && clock::poll_until(deadline, &mut submitted).is_some()
 }
 
-fn is_prompt_taken(event: &Event) -> bool {
-    let Some(observation) = &event.observation else { return false };
-    observation["activity"] == ActivityState::Active.as_str() && observation["boundary"] == true
+/// Returns whether an event's observation is an agent's word, since then, that it took a prompt.
+///
+/// The end of a tool call says that it is at work as well, but on what it had before.
+fn takes_prompt(observation: Option<&serde_json::Value>, since: Timestamp) -> bool {
+    let value = |key| observation?.get(key);
+    let text = |key| value(key)?.as_str();
+    let at = text("observed_at").and_then(|at| at.parse::<Timestamp>().ok());
+    text("activity") == Some(ActivityState::Active.as_str())
+        && value("boundary").and_then(serde_json::Value::as_bool) == Some(true)
+        && at.is_some_and(|at| at >= since)
 }

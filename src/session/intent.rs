@@ -4,12 +4,13 @@
 //! and cleanup are always rolled forward. A living owner's intent is respected. Every step may
 //! have been done already: "already there" and "already gone" are successes.
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::adapter::clock::{self, Deadline};
-use crate::adapter::fs;
+use crate::adapter::fs::{self, Durability};
 use crate::adapter::process::{self, Presence};
-use crate::adapter::runtime::tmux::Tmux;
+use crate::adapter::runtime::{OUTPUT_FILE, launcher, tmux::Tmux};
 use crate::invocation::{self, World};
 use crate::model::id::{LaunchId, SessionId};
 use crate::model::record::{Intent, IntentOp, Record, RuntimeKind, WorkspaceHandle};
@@ -20,6 +21,9 @@ pub const GRACE: Duration = Duration::from_secs(5);
 
 /// How long children of a dead `ao` (git, above all) are waited for.
 const CHILDREN_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Lines of a last screen that are kept.
+const SCREEN_LINES: u32 = 500;
 
 /// What became of an intent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +64,11 @@ pub fn require_free(id: &SessionId, record: &Record) -> Result<(), SessionError>
 /// Finishes or undoes what a dead owner began.
 pub fn recover(world: &World, id: &SessionId, record: &Record) -> Result<Recovery, SessionError> {
     let Some(intent) = &record.intent else { return Ok(Recovery::Nothing) };
-    if process::presence(&intent.owner()).map_err(SessionError::Proc)? == Presence::Alive {
+    // What is this process's own is a recovery that failed and is due again: a waiter reaps many
+    // times in its life.
+    let is_own = intent.owner() == process::current().map_err(SessionError::Proc)?;
+    if !is_own && process::presence(&intent.owner()).map_err(SessionError::Proc)? == Presence::Alive
+    {
         return Ok(Recovery::Nothing);
     }
     // Two recoveries at once would undo each other's steps: the second finds a living owner.
@@ -86,6 +94,13 @@ pub fn recover(world: &World, id: &SessionId, record: &Record) -> Result<Recover
             Ok(Recovery::Finished("cleanup"))
         }
     }
+}
+
+/// Finishes what a dead owner began, before something else is begun: an intent that is replaced
+/// is never finished by anybody.
+pub fn recover_first(world: &World, id: &SessionId) -> Result<(), SessionError> {
+    let record = world.home.load(id)?.record;
+    recover(world, id, &record).map(drop)
 }
 
 /// Puts this process in the dead owner's place, unless somebody else did so first.
@@ -128,13 +143,43 @@ pub fn end_launch(
     record: &Record,
     launch: &LaunchId,
 ) -> Result<(), SessionError> {
-    process::end_marked(launch, GRACE).map_err(SessionError::Proc)?;
-    let in_process_runtime =
-        record.handles.runtime.as_ref().is_some_and(|runtime| runtime.kind == RuntimeKind::Process);
-    if !in_process_runtime {
-        Tmux::new(world.home.root(), &world.config_directory)?.destroy(id, launch)?;
+    let directory = world.home.session_dir(id);
+    // A launcher that comes late has nothing to run; one that has read it already starts its
+    // agent after the first look, and holds its lock until that agent has ended.
+    launcher::withdraw_spec(&directory, launch)?;
+    clock::poll_until(Deadline::after(GRACE), || {
+        match process::end_marked(launch, GRACE).map_err(SessionError::Proc) {
+            Ok(_) => launcher::is_held(&directory).is_ok_and(|held| !held).then_some(Ok(())),
+            Err(error) => Some(Err(error)),
+        }
+    })
+    .transpose()?;
+    if runtime_of(record) != Some(RuntimeKind::Process) {
+        let tmux = Tmux::new(world.home.root(), &world.config_directory)?;
+        keep_screen(&tmux, id, launch, &directory)?;
+        tmux.destroy(id, launch)?;
     }
     Ok(())
+}
+
+/// Puts a pane's last screen aside, so that `ao output` shows how the agent ended.
+fn keep_screen(
+    tmux: &Tmux,
+    id: &SessionId,
+    launch: &LaunchId,
+    directory: &Path,
+) -> Result<(), SessionError> {
+    let mut screens = tmux.capture(&[(id.clone(), launch.clone())], SCREEN_LINES, false)?;
+    if let Some(screen) = screens.remove(id).filter(|screen| !screen.is_empty()) {
+        fs::replace(&directory.join(OUTPUT_FILE), screen.as_bytes(), Durability::Process)?;
+    }
+    Ok(())
+}
+
+/// Returns where a session lives or, before it does, where its spawn meant it to.
+fn runtime_of(record: &Record) -> Option<RuntimeKind> {
+    let planned = || record.intent.as_ref()?.details.get("runtime")?.as_str()?.parse().ok();
+    record.handles.runtime.as_ref().map(|runtime| runtime.kind).or_else(planned)
 }
 
 /// Undoes a spawn: runtime, workspace, branch; then records that it failed.

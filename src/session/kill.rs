@@ -28,6 +28,7 @@ pub fn kill(
     cause: KillCause,
     detail: Option<String>,
 ) -> Result<Killed, SessionError> {
+    intent::recover_first(world, id)?;
     let was_terminal = record(world, id, cause, detail)?;
     failpoint_pass("kill.recorded")?;
     finish(world, id)?;

@@ -15,6 +15,7 @@ use crate::store::Change;
 
 /// Starts a terminal session again.
 pub fn restore(world: &World, id: &SessionId) -> Result<Spawned, SessionError> {
+    intent::recover_first(world, id)?;
     let before = unarchived(world, id)?;
     intent::require_free(id, &before)?;
     if !before.lifecycle.is_terminal() {
@@ -40,7 +41,9 @@ pub fn restore(world: &World, id: &SessionId) -> Result<Spawned, SessionError> {
             Ok(Spawned { id: id.clone(), revision, notes })
         }
         Err(error) => {
-            intent::undo_restore(world, id, &error.to_string())?;
+            if let Err(undo) = intent::undo_restore(world, id, &error.to_string()) {
+                tracing::warn!("the restore of {id} is not undone yet: {undo}");
+            }
             Err(error)
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::act::Delivery;
 use crate::adapter::clock;
+use crate::decide::{self, Sendable};
 use crate::invocation::{self, World};
 use crate::model::effect::{EntryKind, OutboxEntry, SendWhen};
 use crate::model::id::SessionId;
@@ -47,13 +48,11 @@ pub fn send(
         return Ok(Sent { key, revision, delivery: None });
     }
     let delivery = deliver_in_order(world, id, &key)?;
-    let still_there = world.home.load(id)?.record.outbox.contains_key(&key);
-    let blocked = matches!(delivery, Delivery::Held(_)) && is_blocked(world, id)?;
-    if still_there && (blocked || matches!(delivery, Delivery::Failed(_))) {
+    // Held for the end of a turn, or in another deliverer's hands: it stays in the outbox.
+    let queued = matches!(delivery, Delivery::Held(_)) && is_queued(world, id, &key)?;
+    if !queued && matches!(delivery, Delivery::Held(_) | Delivery::Failed(_)) {
         take_back(world, id, &key)?;
     }
-    // Held for the end of a turn: it stays in the outbox and goes out then.
-    let queued = matches!(delivery, Delivery::Held(_)) && !blocked;
     Ok(Sent { key, revision, delivery: (!queued).then_some(delivery) })
 }
 
@@ -98,15 +97,25 @@ fn record(
     Ok((key, record.revision))
 }
 
-fn is_blocked(world: &World, id: &SessionId) -> Result<bool, SessionError> {
+/// Returns whether a text that was held goes out by itself, with nobody having to do anything.
+fn is_queued(world: &World, id: &SessionId, key: &str) -> Result<bool, SessionError> {
     let record = world.home.load(id)?.record;
-    let activity = record.lifecycle.activity;
-    Ok(activity.is_some_and(|a| a.state == crate::model::lifecycle::ActivityState::Blocked))
+    let Some(entry) = record.outbox.get(key) else { return Ok(true) };
+    let layered = world.config_of(&record)?;
+    let free = match decide::sendable(&record, entry, &layered.config.policy) {
+        Sendable::Now | Sendable::Wait(_) => true,
+        Sendable::Hold(_) | Sendable::Never(_) => false,
+    };
+    // An error is what the screen held it for: a dialog, or a draft of the person's.
+    Ok(free && (entry.claim.is_some() || entry.last_error.is_none()))
 }
 
 fn take_back(world: &World, id: &SessionId, key: &str) -> Result<(), SessionError> {
     invocation::amend(world, id, "send", |record| {
-        record.outbox.remove(key);
+        // What somebody else is typing by now cannot be taken back.
+        if record.outbox.get(key).is_some_and(|entry| entry.claim.is_none()) {
+            record.outbox.remove(key);
+        }
         Ok::<(), SessionError>(())
     })?;
     Ok(())

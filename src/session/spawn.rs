@@ -316,7 +316,12 @@ fn check_branch(repository: &Repository, branch: &BranchName) -> Result<BranchSt
 pub fn execute(world: &World, plan: &Plan) -> Result<Spawned, SessionError> {
     let launch = ids::launch();
     let (project, _) = context::project(world, &plan.repository)?;
-    let id = seed(world, plan, &project, &launch)?;
+    let id = {
+        // One at a time: of two spawns that count at once, neither would see the other.
+        let _counting = world.home.lock_file("spawn.lock", world.lock_timeout)?;
+        check_free(world, &plan.repository, &plan.request, &plan.config.config)?;
+        seed(world, plan, &project, &launch)?
+    };
     pass("spawn.seeded")?;
     let mut notes = plan.notes.clone();
     match make(world, plan, &id, &launch, &mut notes) {
@@ -326,7 +331,10 @@ pub fn execute(world: &World, plan: &Plan) -> Result<Spawned, SessionError> {
             Ok(Spawned { id, revision, notes })
         }
         Err(error) => {
-            intent::undo_spawn(world, &id, &error.to_string())?;
+            // What cannot be undone here is left to the next reap: the person needs the cause.
+            if let Err(undo) = intent::undo_spawn(world, &id, &error.to_string()) {
+                tracing::warn!("{id} is not undone yet: {undo}");
+            }
             Err(error)
         }
     }
@@ -445,7 +453,7 @@ fn make(
             forget_workspace(world, id)?;
             return Err(error);
         }
-        workspace::finish(&plan.repository, &handle, id)?;
+        notes.extend(workspace::finish(&plan.repository, &handle, id)?);
         notes.extend(workspace::furnish(&plan.repository, &handle, config)?);
         workspace::post_create(&handle, config)?;
     }

@@ -73,8 +73,10 @@ pub fn prepare(
     for (path, bytes) in &invocation.files {
         fs::replace(path, bytes, Durability::Process)?;
     }
-    if let Some(paste) = &invocation.paste {
-        fs::replace(&paste_file(world, id), paste, Durability::PowerCut)?;
+    match &invocation.paste {
+        Some(paste) => fs::replace(&paste_file(world, id), paste, Durability::PowerCut)?,
+        // That of an earlier launch must not be pasted into this one.
+        None => fs::remove_file(&paste_file(world, id))?,
     }
     let stdin = match invocation.stdin {
         // Without a terminal, an agent that stays still needs a way to be spoken to.

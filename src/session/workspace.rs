@@ -68,17 +68,20 @@ pub fn begin(
 }
 
 /// Checks the files out and verifies what was made; after an error, [`undo`] is due.
+///
+/// Returns what the repository's own hook complained of.
 pub fn finish(
     repository: &Repository,
     handle: &WorkspaceHandle,
     id: &SessionId,
-) -> Result<(), SessionError> {
+) -> Result<Option<String>, SessionError> {
     pass("workspace.begun")?;
     let new = new_worktree(handle, id);
-    git::checkout(repository, &new)?;
+    let complaint = git::checkout(repository, &new)?;
     pass("workspace.checked_out")?;
     let _lock = lock_repository(repository)?;
-    Ok(git::finish_add(repository, &new)?)
+    git::finish_add(repository, &new)?;
+    Ok(complaint)
 }
 
 /// Removes whatever an unfinished spawn left; what holds work stays and is told.
@@ -88,7 +91,9 @@ pub fn undo(
     id: &SessionId,
 ) -> Result<Vec<String>, SessionError> {
     let _lock = lock_repository(repository)?;
-    Ok(git::undo_add(repository, &new_worktree(handle, id))?)
+    // What git reports is everything it did; only what it had to leave is of interest.
+    let done = git::undo_add(repository, &new_worktree(handle, id))?;
+    Ok(done.iter().filter_map(|line| Some(line.strip_prefix("kept ")?.to_owned())).collect())
 }
 
 /// Copies and links what the repository and the configuration name.
@@ -130,7 +135,7 @@ pub fn post_create(handle: &WorkspaceHandle, config: &Config) -> Result<(), Sess
             .cwd(&handle.path)
             .deadline(POST_CREATE_TIMEOUT)
             .output()
-            .map_err(|error| failed(error.to_string()))?;
+            .map_err(|error| failed(crate::act::chain(&error)))?;
         if !output.success() {
             let why = format!("{}: {}", output.status, output.last_error());
             return Err(failed(crate::model::sanitize::line(&why)));

@@ -133,6 +133,7 @@ impl Home {
         timeout: Duration,
         change: impl FnOnce(&mut Project),
     ) -> Result<Project, StoreError> {
+        self.require_project(id)?;
         let _lock = self.lock_file(&format!("projects/{id}.lock"), timeout)?;
         let Some(Stored { mut object, project }) = self.stored_project(id)? else {
             return Err(StoreError::NoProject { id: id.clone() });
@@ -156,13 +157,19 @@ impl Home {
 
     /// Forgets a project; its lock file stays, as all do.
     pub fn remove_project(&self, id: &ProjectId, timeout: Duration) -> Result<(), StoreError> {
+        self.require_project(id)?;
         let _lock = self.lock_file(&format!("projects/{id}.lock"), timeout)?;
-        let path = self.project_path(id);
-        if fs::metadata(&path)?.is_none() {
-            return Err(StoreError::NoProject { id: id.clone() });
-        }
-        fs::remove_file(&path)?;
+        self.require_project(id)?;
+        fs::remove_file(&self.project_path(id))?;
         Ok(fs::sync_directory(&self.root().join("projects"))?)
+    }
+
+    /// Fails where there is no such project: its lock file would be made, and stay.
+    fn require_project(&self, id: &ProjectId) -> Result<(), StoreError> {
+        match fs::metadata(&self.project_path(id))? {
+            Some(_) => Ok(()),
+            None => Err(StoreError::NoProject { id: id.clone() }),
+        }
     }
 
     fn project_path(&self, id: &ProjectId) -> PathBuf {

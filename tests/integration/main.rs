@@ -6,11 +6,18 @@
 
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod agents;
+mod bad_input;
+mod cleanup;
+mod costs;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod env;
 mod generated;
+mod hooks;
+mod kill_restore;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod outcome;
+mod reactions;
+mod reap;
 mod runtime;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod schema;
@@ -19,5 +26,7 @@ mod send;
 mod spawn;
 mod tidy;
 mod timer;
+mod timer_run;
+mod tree;
 mod wait;
 mod whole_loop;

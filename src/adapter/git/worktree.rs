@@ -14,7 +14,7 @@ use super::trash::park;
 use super::verdict::{Subject, reasons_to_keep};
 use super::{GitError, Repository};
 use crate::adapter::clock::Deadline;
-use crate::adapter::fs;
+use crate::adapter::{failpoint, fs};
 use crate::model::id::{BranchName, SessionId};
 
 /// A worktree to be.
@@ -109,8 +109,9 @@ fn refuse_visible_place(repo: &Repository, path: &Path) -> Result<(), GitError> 
 /// Fills the worktree with its files, as `git worktree add` would have: filters, sparse
 /// checkout and the `post-checkout` hook included. No lock is needed. 10 min at the most.
 ///
-/// A hook that fails is the hook's business: the files are there.
-pub fn checkout(repo: &Repository, new: &NewWorktree) -> Result<(), GitError> {
+/// A hook that fails or hangs is the hook's business, for the files are there: what it said is
+/// returned.
+pub fn checkout(repo: &Repository, new: &NewWorktree) -> Result<Option<String>, GitError> {
     let admin = own_admin(repo, new)?;
     if !admin.is_being_made_for(new.session.as_str()) {
         // Finished, and in use: what follows would overwrite an agent's work.
@@ -122,15 +123,17 @@ pub fn checkout(repo: &Repository, new: &NewWorktree) -> Result<(), GitError> {
     read(&reset, "git reset")?;
     let head = read(&git(&new.path).args(["rev-parse", "HEAD"]), "git rev-parse")?.text();
     let null = "0".repeat(head.len());
-    let hook = git_with_hooks(&new.path).deadline(LONG).env("GIT_OPTIONAL_LOCKS", "1");
+    let deadline = failpoint::deadline("AO_HOOK_DEADLINE_MS", LONG);
+    let hook = git_with_hooks(&new.path).deadline(deadline).env("GIT_OPTIONAL_LOCKS", "1");
     let hook = hook.args(["hook", "run", "--ignore-missing", "post-checkout", "--"]);
     let hook = hook.args([null.as_str(), head.as_str(), "1"]);
-    match run(&hook) {
-        Ok(output) if output.success() => {}
-        Ok(output) => tracing::warn!("post-checkout: {}", last_word(&output.stderr)),
-        Err(error) => tracing::warn!("post-checkout: {error}"),
-    }
-    sync(new, &admin)
+    let complaint = match run(&hook) {
+        Ok(output) if output.success() => None,
+        Ok(output) => Some(last_word(&output.stderr).to_owned()),
+        Err(error) => Some(error.to_string()),
+    };
+    sync(new, &admin)?;
+    Ok(complaint.map(|why| format!("the repository's post-checkout hook failed: {why}")))
 }
 
 /// Makes what git wrote without syncing survive a power cut.

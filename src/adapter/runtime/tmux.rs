@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use crate::adapter::clock;
 use crate::adapter::cmd::{Cmd, CmdError, Output};
-use crate::adapter::ids;
 use crate::adapter::runtime::RuntimeError;
 use crate::adapter::runtime::tmux_parse::{
     self as parse, Failure, OLDEST, PANE_FORMAT, Pane, quoted,
 };
 use crate::adapter::runtime::tmux_server::socket_path;
+use crate::adapter::{failpoint, ids};
 use crate::model::facts::Liveness;
 use crate::model::id::{LaunchId, SessionId};
 use crate::model::record::RuntimeHandle;
@@ -48,7 +48,7 @@ impl Tmux {
             home: home.to_owned(),
             user_conf: xdg_config_ao.join("tmux.conf"),
             socket,
-            deadline: Duration::from_secs(5),
+            deadline: failpoint::deadline("AO_TMUX_DEADLINE_MS", Duration::from_secs(5)),
         };
         tmux.check_socket()?;
         Ok(tmux)
