@@ -465,7 +465,7 @@ _ao() {
             return 0
             ;;
         ao__subcmd__demo)
-            opts="-h --home --json --color --lock-timeout --help"
+            opts="-h --keep --home --json --color --lock-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1249,7 +1249,7 @@ _ao() {
             return 0
             ;;
         ao__subcmd__reap)
-            opts="-q -h --strict --quiet --home --json --color --lock-timeout --help"
+            opts="-q -h --strict --quiet --dry-run --home --json --color --lock-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -61,7 +61,7 @@ complete -c ao -n "__fish_ao_needs_command" -f -a "timer" -d 'Let a systemd time
 complete -c ao -n "__fish_ao_needs_command" -f -a "doctor" -d 'Check tools, home, locks, timer and every record'
 complete -c ao -n "__fish_ao_needs_command" -f -a "config" -d 'Show and change the configuration'
 complete -c ao -n "__fish_ao_needs_command" -f -a "trust" -d 'Approve the commands that this repository\'s own configuration runs'
-complete -c ao -n "__fish_ao_needs_command" -f -a "demo" -d 'Show the whole loop'
+complete -c ao -n "__fish_ao_needs_command" -f -a "demo" -d 'Show the whole loop in a throw-away home and repository'
 complete -c ao -n "__fish_ao_needs_command" -f -a "schema" -d 'Print the JSON Schemas of the record and of every answer'
 complete -c ao -n "__fish_ao_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c ao -n "__fish_ao_needs_command" -f -a "man" -d 'Print a man page'
@@ -311,6 +311,7 @@ never\t'Never'"
 complete -c ao -n "__fish_ao_using_subcommand reap" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
 complete -c ao -n "__fish_ao_using_subcommand reap" -l strict -d 'Exit 1 if anything failed for any session'
 complete -c ao -n "__fish_ao_using_subcommand reap" -s q -l quiet -d 'Say nothing unless something failed'
+complete -c ao -n "__fish_ao_using_subcommand reap" -l dry-run -d 'Say what would be done now, and do nothing'
 complete -c ao -n "__fish_ao_using_subcommand reap" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand reap" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand observe" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
@@ -471,6 +472,7 @@ complete -c ao -n "__fish_ao_using_subcommand demo" -l color -d 'When to use col
 always\t'Always'
 never\t'Never'"
 complete -c ao -n "__fish_ao_using_subcommand demo" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand demo" -l keep -d 'Keep the temporary directory, and say where it is'
 complete -c ao -n "__fish_ao_using_subcommand demo" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand schema" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F

@@ -21,10 +21,7 @@ use crate::model::record::{Mode, Record};
 use crate::model::sanitize;
 use crate::model::status::Status;
 
-/// How long an agent may take until it shows that it takes its first prompt.
-const READY_DEADLINE: Duration = Duration::from_secs(30);
-
-/// Lines of the screen that are searched for that sign.
+/// Lines of the screen that are searched for the sign that an agent takes its first prompt.
 const READY_LINES: u32 = 80;
 
 /// How long a configured command may take.
@@ -107,8 +104,8 @@ pub struct Typing<'a> {
     pub mode: Mode,
     /// The text.
     pub text: &'a str,
-    /// It is the agent's task, which it takes only once it has started.
-    pub is_task: bool,
+    /// For the agent's task, which it takes only once it has started: how long that may take.
+    pub ready_within: Option<Duration>,
 }
 
 /// Types a text into the agent, and waits for the proof that it was submitted.
@@ -119,8 +116,8 @@ pub fn type_text(
     typing: &Typing<'_>,
     proof: &mut dyn FnMut(Deadline) -> bool,
 ) -> Delivery {
-    if typing.is_task {
-        match wait_ready(tmux, typing) {
+    if let Some(limit) = typing.ready_within {
+        match wait_ready(tmux, typing, limit) {
             Ok(true) => {}
             Ok(false) => return Delivery::Held("the agent is not ready for its prompt".into()),
             Err(error) => return Delivery::Failed(chain(&error)),
@@ -156,7 +153,7 @@ fn outcome(sent: Result<SendOutcome, RuntimeError>) -> Delivery {
 }
 
 /// Waits for the screen on which the agent takes its first prompt; its card may name none.
-fn wait_ready(tmux: &Tmux, typing: &Typing<'_>) -> Result<bool, RuntimeError> {
+fn wait_ready(tmux: &Tmux, typing: &Typing<'_>, limit: Duration) -> Result<bool, RuntimeError> {
     let Some(ready) = &typing.card.prompt.ready else { return Ok(true) };
     let target = [(typing.session.clone(), typing.launch.clone())];
     let look = || match tmux.capture(&target, READY_LINES, false) {
@@ -166,7 +163,7 @@ fn wait_ready(tmux: &Tmux, typing: &Typing<'_>) -> Result<bool, RuntimeError> {
         }
         Err(error) => Some(Err(error)),
     };
-    Ok(clock::poll_until(Deadline::after(READY_DEADLINE), look).transpose()?.is_some())
+    Ok(clock::poll_until(Deadline::after(limit), look).transpose()?.is_some())
 }
 
 /// Runs the command of a `run` reaction in the workspace.

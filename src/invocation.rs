@@ -136,6 +136,19 @@ pub fn apply(
     apply_locked(world, &mut locked, observation, cause)
 }
 
+/// [`apply`], with something a person should find in the event.
+pub fn apply_noting(
+    world: &World,
+    id: &SessionId,
+    observation: &Observation,
+    cause: &str,
+    note: Option<&str>,
+) -> Result<Applied, InvocationError> {
+    let mut locked = world.home.lock_session(id, world.lock_timeout)?;
+    let layered = world.config_of(locked.record())?;
+    apply_with(&mut locked, observation, &layered.config.policy, cause, note, clock::now())
+}
+
 /// [`apply`] for a caller that holds the lock.
 pub fn apply_locked(
     world: &World,
@@ -144,7 +157,7 @@ pub fn apply_locked(
     cause: &str,
 ) -> Result<Applied, InvocationError> {
     let layered = world.config_of(locked.record())?;
-    apply_with(locked, observation, &layered.config.policy, cause, clock::now())
+    apply_with(locked, observation, &layered.config.policy, cause, None, clock::now())
 }
 
 /// Decides and commits under `policy` at `now`.
@@ -153,6 +166,7 @@ pub fn apply_with(
     observation: &Observation,
     policy: &Policy,
     cause: &str,
+    note: Option<&str>,
     now: Timestamp,
 ) -> Result<Applied, InvocationError> {
     let before = locked.record().clone();
@@ -164,7 +178,11 @@ pub fn apply_with(
         rule: Some(outcome.rule.to_string()),
         observation: serde_json::to_value(observation).ok(),
         evidence: Some(outcome.evidence.clone()).filter(|evidence| !evidence.is_empty()),
-        reason: Some(outcome.reason.clone()).filter(|reason| !reason.is_empty()),
+        reason: Some(match note {
+            Some(note) => format!("{}; {note}", outcome.reason),
+            None => outcome.reason.clone(),
+        })
+        .filter(|reason| !reason.is_empty()),
         heartbeat: is_heartbeat(&before, &after),
         at: now,
     })?;

@@ -4,6 +4,7 @@
 //! outboxes, cleans up what policy allows. Idempotent; one session's failure stops no other.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -11,7 +12,8 @@ use serde_json::{Value, json};
 use crate::act::{self, Delivery};
 use crate::adapter::clock::{self, Stopwatch};
 use crate::adapter::fs::{self, Durability};
-use crate::adapter::git;
+use crate::adapter::git::{self, Assessment};
+use crate::adapter::runtime::tmux::Tmux;
 use crate::decide;
 use crate::invocation::{self, World};
 use crate::model::facts::{Bare, KillCause, Observation, RuntimeFact};
@@ -21,9 +23,13 @@ use crate::model::record::Record;
 use crate::model::status::Status;
 use crate::model::time::Timestamp;
 use crate::observe::Probe;
+use crate::session::deliver::{self, Patience};
 use crate::session::intent::{self, Recovery};
-use crate::session::{SessionError, cleanup, deliver, kill, workspace};
+use crate::session::{SessionError, cleanup, kill, workspace};
 use crate::store::StoreError;
+
+/// Lines of the screen of an agent that never started.
+const SCREEN_LINES: u32 = 50;
 
 /// A change of status that a pass caused.
 #[derive(Clone, Debug, Serialize)]
@@ -73,6 +79,9 @@ pub struct Report {
     /// So many looked dead at once that none was believed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub storm: bool,
+    /// Another pass was under way, so this one did nothing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub skipped: bool,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
 }
@@ -97,21 +106,63 @@ impl Report {
     }
 }
 
+/// One pass under way: the records as it knows them, and what it did so far.
+///
+/// Each record is read once at the beginning, and again only after this pass changed it. What
+/// others change meanwhile is seen where it counts, under the session's lock, and by the next
+/// pass.
+struct Pass<'a> {
+    world: &'a World,
+    started: Timestamp,
+    records: BTreeMap<SessionId, Record>,
+    report: Report,
+}
+
 /// Makes one pass; `None` where another one is under way.
 pub fn reap(world: &World) -> Result<Option<Report>, StoreError> {
     let Some(_lock) = world.home.try_lock_file("reap.lock")? else { return Ok(None) };
     let watch = Stopwatch::start();
     let started = clock::now();
-    let mut report = Report::default();
-    recover(world, &mut report)?;
-    let records = live_records(world, &mut report)?;
-    probe(world, &records, started, &mut report);
-    tick(world, &mut report)?;
-    deliver_all(world, &mut report)?;
-    clean(world, started, &mut report)?;
+    let mut pass = Pass { world, started, records: BTreeMap::new(), report: Report::default() };
+    world.home.sweep(started);
+    pass.load_all()?;
+    pass.recover();
+    pass.probe();
+    pass.tick();
+    pass.deliver();
+    pass.clean();
+    let mut report = pass.report;
     report.took_ms = u64::try_from(watch.elapsed().as_millis()).unwrap_or(u64::MAX);
     remember(world, started, &report)?;
     Ok(Some(report))
+}
+
+/// Returns what a pass would do now, without doing it: what it would do in the wake of that is
+/// not in it.
+pub fn preview(world: &World) -> Result<Vec<(String, String)>, StoreError> {
+    let started = clock::now();
+    let mut pass = Pass { world, started, records: BTreeMap::new(), report: Report::default() };
+    pass.load_all()?;
+    let mut steps = Vec::new();
+    for (id, record) in &pass.records {
+        if let Some(intent) = record.intent.as_ref().filter(|intent| intent::is_abandoned(intent)) {
+            let why = format!("process {} died at its {}", intent.pid, intent.step);
+            steps.push((format!("finish or undo the {} of {id}", intent.op), why));
+        }
+    }
+    for (id, observation) in pass.look() {
+        steps.extend(pass.would_change(&id, &observation));
+    }
+    for (id, record) in &pass.records {
+        if !record.lifecycle.is_terminal() {
+            steps.extend(pass.would_change(id, &Observation::Tick(Bare::default())));
+        }
+        let waiting = record.outbox.iter().filter(|(_, entry)| !entry.dead);
+        steps.extend(waiting.map(|(key, entry)| {
+            (format!("deliver {key} of {id}"), format!("{} since {}", entry.kind, entry.created_at))
+        }));
+    }
+    Ok(steps)
 }
 
 /// Returns when the last pass began, from `reap.json`.
@@ -129,97 +180,190 @@ fn remember(world: &World, at: Timestamp, report: &Report) -> Result<(), StoreEr
     Ok(fs::replace(&path, &bytes, Durability::Process)?)
 }
 
-fn live_records(
-    world: &World,
-    report: &mut Report,
-) -> Result<BTreeMap<SessionId, Record>, StoreError> {
-    let mut records = BTreeMap::new();
-    for id in world.home.session_ids()? {
-        match world.home.load(&id) {
-            Ok(loaded) if !loaded.record.lifecycle.is_terminal() => {
-                records.insert(id, loaded.record);
+impl Pass<'_> {
+    fn load_all(&mut self) -> Result<(), StoreError> {
+        for id in self.world.home.session_ids()? {
+            self.load(&id);
+        }
+        Ok(())
+    }
+
+    /// Reads a record, the first time or after a change.
+    fn load(&mut self, id: &SessionId) {
+        self.records.remove(id);
+        match self.world.home.load(id) {
+            Ok(loaded) if !loaded.archived => {
+                if !loaded.notes.is_empty() {
+                    self.put_right(id);
+                }
+                self.records.insert(id.clone(), loaded.record);
             }
             Ok(_) | Err(StoreError::NotFound { .. }) => {}
-            Err(error) => report.fail(&id, "load", &error),
+            Err(error) => self.report.fail(id, "load", &error),
         }
     }
-    Ok(records)
-}
 
-fn recover(world: &World, report: &mut Report) -> Result<(), StoreError> {
-    for id in world.home.session_ids()? {
-        // What cannot be loaded is reported once, by the pass over the live ones.
-        let Ok(loaded) = world.home.load(&id) else { continue };
-        match intent::recover(world, &id, &loaded.record) {
-            Ok(Recovery::Nothing) => {}
-            Ok(Recovery::Finished(what)) => report.recovered.push(Item {
+    /// Has the store redo or rebuild what a dead writer left: a session at rest has no next
+    /// writer. Whoever holds its lock does so as well.
+    fn put_right(&mut self, id: &SessionId) {
+        match self.world.home.lock_session(id, Duration::ZERO) {
+            Ok(locked) => self.report.recovered.extend(locked.notes().iter().map(|note| Item {
                 id: id.to_string(),
-                what: format!("finished {what}"),
-                why: None,
-            }),
-            Ok(Recovery::Undone(what)) => report.recovered.push(Item {
-                id: id.to_string(),
-                what: format!("undid {what}"),
-                why: None,
-            }),
-            Err(error) => report.fail(&id, "recover", &error),
+                what: "put its files right".to_owned(),
+                why: Some(note.clone()),
+            })),
+            Err(StoreError::NotFound { .. } | StoreError::Locked(_)) => {}
+            Err(error) => self.report.fail(id, "put right", &error),
         }
     }
-    Ok(())
+
+    /// Returns the ids of the records that satisfy `wanted`, for a loop that changes them.
+    fn ids(&self, wanted: impl Fn(&Record) -> bool) -> Vec<SessionId> {
+        let wanted = self.records.iter().filter(|(_, record)| wanted(record));
+        wanted.map(|(id, _)| id.clone()).collect()
+    }
+
+    fn recover(&mut self) {
+        for id in self.ids(|record| record.intent.is_some()) {
+            let what = match intent::recover(self.world, &id, &self.records[&id]) {
+                Ok(Recovery::Nothing) => continue,
+                Ok(Recovery::Finished(what)) => Ok(format!("finished {what}")),
+                Ok(Recovery::Undone(what)) => Ok(format!("undid {what}")),
+                Err(error) => Err(error),
+            };
+            match what {
+                Ok(what) => {
+                    self.report.recovered.push(Item { id: id.to_string(), what, why: None });
+                }
+                Err(error) => self.report.fail(&id, "recover", &error),
+            }
+            self.load(&id);
+        }
+    }
+
+    /// Looks at every runtime and applies what it means.
+    fn probe(&mut self) {
+        let facts = self.look();
+        self.report.probed = facts.len();
+        for (id, fact) in facts {
+            self.apply(&id, fact);
+        }
+    }
+
+    /// Looks at every runtime with one tmux call.
+    fn look(&mut self) -> Vec<(SessionId, Observation)> {
+        let (world, home) = (self.world, &self.world.home);
+        // A spawn under way has a living owner, who says itself how it ends.
+        let settled: BTreeMap<&SessionId, &Record> = self
+            .records
+            .iter()
+            .filter(|(_, record)| !record.lifecycle.is_terminal() && record.intent.is_none())
+            .collect();
+        let records = settled.values().copied();
+        let probe = Probe::of(home.root(), &world.config_directory, records, self.started);
+        let mut facts: BTreeMap<SessionId, RuntimeFact> = settled
+            .iter()
+            .filter_map(|(id, record)| {
+                Some(((*id).clone(), probe.fact(&home.session_dir(id), record)?))
+            })
+            .collect();
+        self.report.storm = decide::calm_storm(&mut facts);
+        facts.into_iter().map(|(id, fact)| (id, Observation::Runtime(fact))).collect()
+    }
+
+    /// Returns the step that a fact would make, if any.
+    fn would_change(&self, id: &SessionId, observation: &Observation) -> Option<(String, String)> {
+        let record = self.records.get(id)?;
+        let layered = self.world.config_of(record).ok()?;
+        let now = clock::now();
+        let outcome = decide::reduce(record, observation, &layered.config.policy, now).ok()?;
+        if outcome.patch.is_empty() && outcome.effects.is_empty() {
+            return None;
+        }
+        let (from, to) = (outcome.status_before, outcome.status_after);
+        let op = if from == to {
+            format!("record a fact about {id}")
+        } else {
+            format!("move {id} from {from} to {to}")
+        };
+        Some((op, format!("{}: {}", outcome.rule, outcome.reason)))
+    }
+
+    fn tick(&mut self) {
+        for id in self.ids(|record| !record.lifecycle.is_terminal()) {
+            self.apply(&id, Observation::Tick(Bare::default()));
+        }
+    }
+
+    /// Applies a fact, without taking the lock where it would change nothing.
+    fn apply(&mut self, id: &SessionId, observation: Observation) {
+        let Some(record) = self.records.get(id) else { return };
+        let result = (|| {
+            let layered = self.world.config_of(record).map_err(SessionError::from)?;
+            let policy = &layered.config.policy;
+            let preview = decide::reduce(record, &observation, policy, clock::now())?;
+            if preview.patch.is_empty() && preview.effects.is_empty() {
+                return Ok(None);
+            }
+            // An agent that never spoke may have shown why on its screen.
+            let silent = preview.rule == "tick.start_deadline";
+            let screen = silent.then(|| last_screen(self.world, id, record)).flatten();
+            let applied =
+                invocation::apply_noting(self.world, id, &observation, "reap", screen.as_deref())?;
+            Ok::<_, SessionError>(Some(applied))
+        })();
+        match result {
+            Ok(None) => return,
+            Ok(Some(applied)) => note(id, &applied.outcome, &mut self.report),
+            // It was archived while this pass looked at it.
+            Err(SessionError::Store(StoreError::NotFound { .. } | StoreError::Archived { .. })) => {
+            }
+            Err(error) => self.report.fail(id, "apply", &error),
+        }
+        self.load(id);
+    }
+
+    /// Delivers what is due of every session, terminal ones included: a person is still to be
+    /// told.
+    fn deliver(&mut self) {
+        for id in self.ids(|record| !record.outbox.is_empty()) {
+            match deliver::deliver(self.world, &id, Patience::Pass) {
+                Ok(deliveries) => {
+                    for (key, result) in deliveries {
+                        record_delivery(&id, key, result, &mut self.report);
+                    }
+                }
+                Err(error) => self.report.fail(&id, "deliver", &error),
+            }
+            self.load(&id);
+        }
+    }
+
+    /// Cleans up what the configuration allows, and empties the trash.
+    fn clean(&mut self) {
+        for (id, record) in &self.records {
+            if let Err(error) = clean_one(self.world, id, record, self.started, &mut self.report) {
+                self.report.fail(id, "cleanup", &error);
+            }
+        }
+        self.world.home.sweep(self.started);
+        let Ok(layered) = self.world.config(None) else { return };
+        let root = workspace::root(self.world, &layered.config);
+        if let Err(error) = git::empty_trash(&root, layered.config.trash.keep, self.started) {
+            self.report.failed.push(Item {
+                id: String::new(),
+                what: "empty trash".to_owned(),
+                why: Some(act::chain(&error)),
+            });
+        }
+    }
 }
 
-/// Looks at every runtime with one tmux call and applies what it means.
-fn probe(
-    world: &World,
-    records: &BTreeMap<SessionId, Record>,
-    now: Timestamp,
-    report: &mut Report,
-) {
-    // A spawn under way has a living owner, who says itself how it ends.
-    let settled: BTreeMap<&SessionId, &Record> =
-        records.iter().filter(|(_, record)| record.intent.is_none()).collect();
-    let probe =
-        Probe::of(world.home.root(), &world.config_directory, settled.values().copied(), now);
-    let mut facts: BTreeMap<SessionId, RuntimeFact> = settled
-        .iter()
-        .filter_map(|(id, record)| {
-            Some(((*id).clone(), probe.fact(&world.home.session_dir(id), record)?))
-        })
-        .collect();
-    report.probed = facts.len();
-    report.storm = decide::calm_storm(&mut facts);
-    for (id, fact) in facts {
-        if let Some(record) = records.get(&id) {
-            apply(world, &id, record, Observation::Runtime(fact), report);
-        }
-    }
-}
-
-/// Applies a fact, without taking the lock where it would change nothing.
-fn apply(
-    world: &World,
-    id: &SessionId,
-    record: &Record,
-    observation: Observation,
-    report: &mut Report,
-) {
-    let result = (|| {
-        let layered = world.config_of(record).map_err(SessionError::from)?;
-        let policy = &layered.config.policy;
-        let preview = decide::reduce(record, &observation, policy, clock::now())?;
-        if preview.patch.is_empty() && preview.effects.is_empty() {
-            return Ok(None);
-        }
-        let applied = invocation::apply(world, id, &observation, "reap")?;
-        Ok::<_, SessionError>(Some(applied))
-    })();
-    match result {
-        Ok(None) => {}
-        Ok(Some(applied)) => note(id, &applied.outcome, report),
-        // It was archived while this pass looked at it.
-        Err(SessionError::Store(StoreError::NotFound { .. })) => {}
-        Err(error) => report.fail(id, "apply", &error),
-    }
+fn last_screen(world: &World, id: &SessionId, record: &Record) -> Option<String> {
+    let launch = record.handles.launch.clone()?;
+    let tmux = Tmux::new(world.home.root(), &world.config_directory).ok()?;
+    let mut screens = tmux.capture(&[(id.clone(), launch)], SCREEN_LINES, false).ok()?;
+    Some(format!("its last screen:\n{}", screens.remove(id)?.trim_end()))
 }
 
 fn note(id: &SessionId, outcome: &decide::Outcome, report: &mut Report) {
@@ -236,32 +380,6 @@ fn note(id: &SessionId, outcome: &decide::Outcome, report: &mut Report) {
             report.escalated.push(Item { id: id.to_string(), what: reaction.clone(), why: None });
         }
     }
-}
-
-fn tick(world: &World, report: &mut Report) -> Result<(), StoreError> {
-    for (id, record) in live_records(world, &mut Report::default())? {
-        apply(world, &id, &record, Observation::Tick(Bare::default()), report);
-    }
-    Ok(())
-}
-
-/// Delivers what is due of every session, terminal ones included: a person is still to be told.
-fn deliver_all(world: &World, report: &mut Report) -> Result<(), StoreError> {
-    for id in world.home.session_ids()? {
-        let Ok(loaded) = world.home.load(&id) else { continue };
-        if loaded.record.outbox.is_empty() {
-            continue;
-        }
-        match deliver::deliver(world, &id) {
-            Ok(deliveries) => {
-                for (key, result) in deliveries {
-                    record_delivery(&id, key, result, report);
-                }
-            }
-            Err(error) => report.fail(&id, "deliver", &error),
-        }
-    }
-    Ok(())
 }
 
 fn record_delivery(
@@ -284,26 +402,6 @@ fn record_delivery(
     }
 }
 
-/// Cleans up what the configuration allows, and empties the trash.
-fn clean(world: &World, now: Timestamp, report: &mut Report) -> Result<(), StoreError> {
-    for id in world.home.session_ids()? {
-        let Ok(loaded) = world.home.load(&id) else { continue };
-        if let Err(error) = clean_one(world, &id, &loaded.record, now, report) {
-            report.fail(&id, "cleanup", &error);
-        }
-    }
-    let Ok(layered) = world.config(None) else { return Ok(()) };
-    let root = workspace::root(world, &layered.config);
-    if let Err(error) = git::empty_trash(&root, layered.config.trash.keep, now) {
-        report.failed.push(Item {
-            id: String::new(),
-            what: "empty trash".to_owned(),
-            why: Some(act::chain(&error)),
-        });
-    }
-    Ok(())
-}
-
 fn clean_one(
     world: &World,
     id: &SessionId,
@@ -315,7 +413,8 @@ fn clean_one(
     let policy = &layered.config.cleanup;
     // A workspace that was kept once is looked at again, for it may be clean by now; what is
     // still to be delivered stays where the next pass finds it.
-    if !policy.auto || record.intent.is_some() || !record.outbox.is_empty() {
+    let waits = record.outbox.values().any(|entry| !entry.dead);
+    if !policy.auto || record.intent.is_some() || waits {
         return Ok(());
     }
     let since = record.lifecycle.session.since.unwrap_or(now);
@@ -327,6 +426,11 @@ fn clean_one(
             return Ok(());
         }
         kill::kill(world, id, KillCause::Cleanup, Some("merged".to_owned()))?;
+    }
+    // Looked at before anything is recorded: what has to stay would otherwise be two writes in
+    // every pass.
+    if matches!(cleanup::assess(world, id, record)?, Assessment::Keep(_)) {
+        return Ok(());
     }
     let cleaned = cleanup::cleanup(world, id, false)?;
     let why = (!cleaned.kept.is_empty()).then(|| format!("kept: {}", cleaned.kept.join("; ")));

@@ -1,8 +1,11 @@
 //! Named points at which a test can make this process die, fail or stall.
 //!
 //! Compiled into debug builds only. `AO_FAILPOINT` holds `name=action`, several separated by
-//! commas; an action is `kill` (SIGKILL), `stop` (SIGSTOP), `exit`, `sleep:MS` or `error:ERRNO`
-//! with an errno's number. Deadlines that take too long for a test can be shortened. A name followed by `#N` acts at its N-th passing only.
+//! commas; an action is `kill` (SIGKILL), `stop` (SIGSTOP), `exit`, `sleep:MS`, `error:ERRNO` with
+//! an errno's number, or `log:FILE`, which appends the point's name to a file. A name followed by
+//! `#N` acts at its N-th passing only, by `#N+` from there on; the name `*` is every point.
+//!
+//! Deadlines that take too long for a test can be shortened.
 #![cfg_attr(
     debug_assertions,
     expect(clippy::disallowed_methods, reason = "tests steer it by an environment variable")
@@ -43,19 +46,20 @@ pub fn pass(name: &str) -> io::Result<()> {
         *count
     };
     for (point, action) in spec.split(',').filter_map(|item| item.split_once('=')) {
-        let wanted = match point.split_once('#') {
-            Some((point, nth)) => point == name && nth.parse() == Ok(passed),
-            None => point == name,
+        let (point, nth) = point.split_once('#').unwrap_or((point, "1+"));
+        let reached = match nth.strip_suffix('+') {
+            Some(first) => first.parse().is_ok_and(|first: u64| passed >= first),
+            None => nth.parse() == Ok(passed),
         };
-        if wanted {
-            act(action)?;
+        if reached && (point == name || point == "*") {
+            act(name, action)?;
         }
     }
     Ok(())
 }
 
 #[cfg(debug_assertions)]
-fn act(action: &str) -> io::Result<()> {
+fn act(name: &str, action: &str) -> io::Result<()> {
     use rustix::process::{Signal, getpid, kill_process};
     let (verb, argument) = action.split_once(':').unwrap_or((action, ""));
     match verb {
@@ -73,6 +77,11 @@ fn act(action: &str) -> io::Result<()> {
         "error" => {
             let errno = argument.parse().expect("AO_FAILPOINT: error:ERRNO");
             return Err(io::Error::from_raw_os_error(errno));
+        }
+        "log" => {
+            use std::io::Write;
+            let mut file = std::fs::OpenOptions::new().append(true).create(true).open(argument)?;
+            file.write_all(format!("{name}\n").as_bytes())?;
         }
         _ => panic!("AO_FAILPOINT: unknown action `{action}`"),
     }

@@ -15,6 +15,17 @@ use crate::model::time::Timestamp;
 /// Prefix of our temporary files; a reap removes those that a killed process left.
 pub const TEMPORARY_PREFIX: &str = ".ao-tmp-";
 
+/// Returns how the names of this process's temporary files begin: with its number, so that
+/// whoever finds one knows whether its owner lives.
+pub fn temporary_prefix() -> String {
+    format!("{TEMPORARY_PREFIX}{}-", std::process::id())
+}
+
+/// Returns the process that made a temporary file, told by the file's name.
+pub fn temporary_owner(name: &std::ffi::OsStr) -> Option<u32> {
+    name.to_str()?.strip_prefix(TEMPORARY_PREFIX)?.split_once('-')?.0.parse().ok()
+}
+
 /// A file operation that failed, with the path it was about.
 #[derive(Debug, thiserror::Error)]
 #[error("could not {operation} {}", path.display())]
@@ -118,8 +129,10 @@ pub fn replace(path: &Path, bytes: &[u8], durability: Durability) -> Result<(), 
     let directory = parent(path)?;
     failpoint::pass("fs.create").map_err(error)?;
     // Removed again by its destructor wherever an error leaves this function.
-    let mut temporary =
-        tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(directory).map_err(error)?;
+    let mut temporary = tempfile::Builder::new()
+        .prefix(&temporary_prefix())
+        .tempfile_in(directory)
+        .map_err(error)?;
     failpoint::pass("fs.write").map_err(error)?;
     // The umask may have taken bits away.
     temporary.as_file().set_permissions(fs::Permissions::from_mode(0o600)).map_err(error)?;
@@ -218,7 +231,7 @@ pub fn replace_link(link: &Path, target: &Path) -> Result<(), FsError> {
     if fs::read_link(link).is_ok_and(|current| current == target) {
         return Ok(());
     }
-    let name = format!("{TEMPORARY_PREFIX}{}", crate::adapter::ids::hex(8));
+    let name = format!("{}{}", temporary_prefix(), crate::adapter::ids::hex(8));
     let temporary = link.with_file_name(name);
     std::os::unix::fs::symlink(target, &temporary).map_err(FsError::at("link", link))?;
     rename(&temporary, link)

@@ -94,7 +94,8 @@ pub fn close_inherited_descriptors() {
 
 /// Sends SIGINT to the agent of a launch, as the terminal would.
 pub fn interrupt_marked(launch: &LaunchId) -> io::Result<()> {
-    for process in marked(launch)? {
+    let me = std::process::id();
+    for process in marked(launch)?.into_iter().filter(|process| process.pid != me) {
         send_signal(&process, Signal::INT)?;
     }
     Ok(())

@@ -41,7 +41,10 @@ pub fn run(context: &Context, args: &AttachArgs) -> Result<Exit, CommandError> {
     }
     let tmux = Tmux::new(world.home.root(), &world.config_directory)?;
     let status = Status::of(&record.lifecycle);
-    if !tmux.has(&id)? {
+    // A session of that name may be somebody else's; a capture is verified against the launch.
+    let target: Vec<_> =
+        record.handles.launch.iter().map(|launch| (id.clone(), launch.clone())).collect();
+    if !tmux.capture(&target, 1, false)?.contains_key(&id) {
         return Err(SessionError::WrongState { id, status, why: "its pane is gone" }.into());
     }
     Err(tmux.attach_command(&id, args.read_only).exec().into())

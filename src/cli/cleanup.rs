@@ -116,16 +116,12 @@ fn clean(
     Ok(worst)
 }
 
-/// A key that does not apply is absent.
 fn gone(id: &SessionId, cleaned: &Cleaned) -> Value {
-    let mut value = json!({ "id": id });
-    for (key, text) in [("branch", &cleaned.branch), ("restore_command", &cleaned.restore_command)]
-    {
-        if let Some(text) = text {
-            value[key] = json!(text);
-        }
-    }
-    value
+    Value::Object(output::object([
+        ("id", json!(id)),
+        ("branch", json!(cleaned.branch)),
+        ("restore_command", json!(cleaned.restore_command)),
+    ]))
 }
 
 fn report(

@@ -323,10 +323,13 @@ impl From<RuntimeError> for CommandError {
             RuntimeError::NotThisLaunch { .. } | RuntimeError::NoSuchTarget { .. } => {
                 (Exit::Conflict, Some("`ao status` shows what there is".into()))
             }
+            RuntimeError::Unresponsive { .. } => (
+                Exit::Internal,
+                Some("try again when it answers; `ao reap` finishes what was begun".into()),
+            ),
             RuntimeError::InvalidKey(_) => (Exit::Invalid, None),
             RuntimeError::Fs(fs) => fs_exit(fs),
             RuntimeError::StartFailed { .. }
-            | RuntimeError::Unresponsive { .. }
             | RuntimeError::ServerAbsent { .. }
             | RuntimeError::Tmux { .. }
             | RuntimeError::Unreadable { .. }
@@ -411,6 +414,12 @@ impl From<SessionError> for CommandError {
                 (Exit::Internal, "the workspace was removed again; mend the command".into())
             }
             SessionError::InTheWay { .. } => (Exit::Conflict, "move it away".into()),
+            SessionError::Unkillable { .. } => {
+                (Exit::Internal, "the next reap tries again; `ps` tells what they wait for".into())
+            }
+            SessionError::Inhabited { .. } => {
+                (Exit::Conflict, "the next reap tries again once it has ended".into())
+            }
             SessionError::PromptNul => (Exit::Invalid, "take the NUL byte out".into()),
             SessionError::Kept { .. } => (
                 Exit::Refused,
@@ -454,6 +463,8 @@ impl CommandError {
             | SessionError::RepositoryTaken { .. }
             | SessionError::NotTrusted { .. }
             | SessionError::PostCreate { .. }
+            | SessionError::Unkillable { .. }
+            | SessionError::Inhabited { .. }
             | SessionError::InTheWay { .. }
             | SessionError::PromptNul
             | SessionError::Kept { .. } => Self::new(Exit::Internal, error.into()),

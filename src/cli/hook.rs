@@ -65,9 +65,8 @@ fn record(
 ) -> Result<(), CommandError> {
     let mut payload = Vec::new();
     std::io::stdin().lock().take(PAYLOAD_MAX).read_to_end(&mut payload)?;
-    let cards = agent::load_cards(&world.config_directory.join("agents"))?;
-    let card = cards.find(&args.agent)?;
-    let Some(mut fact) = agent::map_hook(card, &args.event, &payload) else { return Ok(()) };
+    let card = agent::load_card(&world.config_directory.join("agents"), &args.agent)?;
+    let Some(mut fact) = agent::map_hook(&card, &args.event, &payload) else { return Ok(()) };
     fact.launch = Some(launch);
     fact.observed_at = Some(started);
     invocation::apply(world, session, &Observation::Activity(fact), "hook")?;

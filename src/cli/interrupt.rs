@@ -20,6 +20,9 @@ pub struct InterruptArgs {
     /// The session
     #[arg(value_name = "ID")]
     id: String,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// Runs `ao interrupt`.
@@ -46,6 +49,11 @@ pub fn run(
             why: "there is nothing to interrupt",
         }
         .into());
+    }
+    if args.dry_run {
+        let step = (format!("interrupt {id}"), format!("it lives in {}", handle.kind));
+        output::plan(out, context.global.json, &[step])?;
+        return Ok(Exit::Done);
     }
     match handle.kind {
         RuntimeKind::Tmux => {

@@ -15,6 +15,7 @@ use crate::invocation::World;
 use crate::model::event::Event;
 use crate::model::id::SessionId;
 use crate::model::sanitize;
+use crate::store::StoreError;
 
 /// Show a session's event log
 #[derive(Debug, clap::Args)]
@@ -108,11 +109,20 @@ pub fn events(
     let world = context.reader()?;
     let only = args.session.as_ref().map(|name| context.session(&world, name)).transpose()?;
     let mut seen: BTreeMap<SessionId, u64> = BTreeMap::new();
+    // At first archived sessions speak as well; later only one that was live at the last look
+    // can have something more to say.
+    let mut before = world.home.archived_ids()?;
     loop {
         // Watched before the look, so that nothing falls between the two.
         let ids = match &only {
             Some(id) => vec![id.clone()],
-            None => all_ids(&world, args.follow && !seen.is_empty())?,
+            None => {
+                let live = world.home.session_ids()?;
+                let gone = before.into_iter().filter(|id| !live.contains(id));
+                let ids = live.iter().cloned().chain(gone).collect();
+                before = live;
+                ids
+            }
         };
         let sessions = world.home.root().join("sessions");
         let directories = ids.iter().map(|id| world.home.session_dir(id)).chain([sessions]);
@@ -123,15 +133,6 @@ pub fn events(
             Some(watch) => watch.wait(Duration::from_secs(10)),
         }
     }
-}
-
-/// Archived sessions have nothing more to say once they were printed.
-fn all_ids(world: &World, live_only: bool) -> Result<Vec<SessionId>, CommandError> {
-    let mut ids = world.home.session_ids()?;
-    if !live_only {
-        ids.extend(world.home.archived_ids()?);
-    }
-    Ok(ids)
 }
 
 fn print_fresh(
@@ -146,6 +147,7 @@ fn print_fresh(
         let after = seen.get(id).copied().unwrap_or(0);
         let events = match world.home.events(id) {
             Ok(events) => events,
+            Err(StoreError::NotFound { .. }) => continue,
             Err(error) => {
                 context.tell(&format!("warning: {id}: {}", crate::act::chain(&error)));
                 continue;

@@ -163,11 +163,11 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     // in a tmux server for days.
     crate::adapter::process::close_inherited_descriptors();
     // A hook's exit code steers the agent that called it, so even wrong usage is a quiet 0.
-    if arguments.get(1).is_some_and(|word| word == "hook") {
+    if first_word(&arguments).is_some_and(|word| word == "hook") {
         hook::run_quietly(&arguments);
         return ExitCode::SUCCESS;
     }
-    if let Some(word) = arguments.get(1) {
+    if let Some(word) = first_word(&arguments) {
         crate::store::lock::name_holder(&format!("ao {}", word.to_string_lossy()));
     }
     let as_json = arguments.iter().any(|argument| argument == "--json");
@@ -181,6 +181,21 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// Returns the subcommand's name as it was typed, global flags before it passed over.
+fn first_word(arguments: &[OsString]) -> Option<&OsString> {
+    let mut rest = arguments.iter().skip(1);
+    while let Some(argument) = rest.next() {
+        match argument.as_encoded_bytes() {
+            b"--home" | b"--color" | b"--lock-timeout" => {
+                rest.next();
+            }
+            flag if flag.starts_with(b"-") => {}
+            _ => return Some(argument),
+        }
+    }
+    None
+}
+
 /// Help and version are answers; everything else clap says is wrong usage.
 fn usage_error(error: &clap::Error, as_json: bool) -> ExitCode {
     if !error.use_stderr() {
@@ -188,17 +203,23 @@ fn usage_error(error: &clap::Error, as_json: bool) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if as_json {
-        let text = error.render().to_string();
-        // What is wrong, and with which arguments; tips and usage follow an empty line.
-        let what: Vec<&str> =
-            text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
-        let message = what.join(" ");
-        let message = message.trim_start_matches("error: ");
-        error::render(&CommandError::new(Exit::Invalid, anyhow::anyhow!("{message}")), true);
+        error::render(&usage_as_error(&error.render().to_string()), true);
     } else {
         let _ = write!(anstream::stderr(), "{}", error.render().ansi());
     }
     Exit::Invalid.into()
+}
+
+/// What clap says in paragraphs, as one message and one hint: the first paragraph names what is
+/// wrong, a tip may follow, the rest is the usage.
+fn usage_as_error(text: &str) -> CommandError {
+    let words = |paragraph: &str| paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut paragraphs = text.split("\n\n").map(words);
+    let message = paragraphs.next().unwrap_or_default();
+    let message = message.trim_start_matches("error: ").to_owned();
+    let tip = paragraphs.find_map(|text| text.strip_prefix("tip: ").map(str::to_owned));
+    CommandError::new(Exit::Invalid, anyhow::anyhow!(message))
+        .hint(tip.unwrap_or_else(|| "`--help` after the command says what it takes".to_owned()))
 }
 
 fn dispatch(cli: Cli) -> ExitCode {
@@ -209,7 +230,12 @@ fn dispatch(cli: Cli) -> ExitCode {
         ColorWhen::Never => anstream::ColorChoice::Never.write_global(),
     }
     let context = Context::new(cli.global, Environment::read());
-    let mut out = io::BufWriter::new(anstream::stdout().lock());
+    // What is asked for raw stays so in a pipe too.
+    let choice = match &cli.command {
+        Command::Output(args) if args.is_raw() => anstream::ColorChoice::AlwaysAnsi,
+        _ => anstream::AutoStream::choice(&io::stdout()),
+    };
+    let mut out = io::BufWriter::new(anstream::AutoStream::new(io::stdout().lock(), choice));
     let result = run_command(&context, &mut out, cli.command)
         .and_then(|exit| out.flush().map(|()| exit).map_err(CommandError::from));
     match result {
@@ -277,7 +303,7 @@ fn run_command(
         Command::Reap(args) => reap::run(context, out, &args),
         Command::Observe(args) => observe::run(context, out, &args),
         Command::Decide(args) => decide::run(context, out, &args),
-        // Only reached where a global flag stands before the word `hook`.
+        // Taken care of before clap saw it.
         Command::Hook(args) => {
             hook::run(context, &args);
             Ok(Exit::Done)

@@ -4,10 +4,12 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
+use crate::adapter::clock;
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output;
+use crate::decide;
 use crate::invocation;
 use crate::model::facts::Observation;
 
@@ -40,6 +42,9 @@ pub struct ObserveArgs {
     /// The session
     #[arg(value_name = "ID")]
     id: String,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// Runs `ao observe`.
@@ -64,6 +69,18 @@ pub fn run(
         )));
     }
     let observation = Observation::from_value(value).map_err(|error| invalid(error.into()))?;
+    if args.dry_run {
+        let record = world.home.load(&id)?.record;
+        let layered = world.config_of(&record)?;
+        let policy = &layered.config.policy;
+        let outcome = decide::reduce(&record, &observation, policy, clock::now())?;
+        let (from, to) = (outcome.status_before, outcome.status_after);
+        let why = format!("{}: {}", outcome.rule, outcome.reason);
+        let op = format!("move {id} from {from} to {to}");
+        let steps = if outcome.patch.is_empty() { Vec::new() } else { vec![(op, why)] };
+        output::plan(out, context.global.json, &steps)?;
+        return Ok(Exit::Done);
+    }
     let applied = invocation::apply(&world, &id, &observation, "observe")?;
     if context.global.json {
         let value = json!({

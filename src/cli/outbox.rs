@@ -40,6 +40,9 @@ enum OutboxCommand {
         /// The entry's key; all of the session where it is left out
         #[arg(value_name = "KEY")]
         key: Option<String>,
+        /// Say what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Drop an entry for good
     Drop {
@@ -49,6 +52,9 @@ enum OutboxCommand {
         /// The entry's key
         #[arg(value_name = "KEY")]
         key: String,
+        /// Say what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 
@@ -60,8 +66,14 @@ pub fn run(
 ) -> Result<Exit, CommandError> {
     match &args.command {
         OutboxCommand::Ls { dead } => ls(context, out, *dead),
-        OutboxCommand::Retry { id, key } => retry(context, out, id, key.as_deref()),
-        OutboxCommand::Drop { id, key } => drop_entry(context, out, id, key),
+        OutboxCommand::Retry { id, key, dry_run: true } => {
+            plan(context, out, "retry", id, key.as_deref())
+        }
+        OutboxCommand::Drop { id, key, dry_run: true } => {
+            plan(context, out, "drop", id, Some(key.as_str()))
+        }
+        OutboxCommand::Retry { id, key, dry_run: false } => retry(context, out, id, key.as_deref()),
+        OutboxCommand::Drop { id, key, dry_run: false } => drop_entry(context, out, id, key),
     }
 }
 
@@ -106,6 +118,31 @@ fn ls(context: &Context, out: &mut dyn Write, dead: bool) -> Result<Exit, Comman
     Ok(Exit::Done)
 }
 
+fn plan(
+    context: &Context,
+    out: &mut dyn Write,
+    verb: &str,
+    name: &str,
+    key: Option<&str>,
+) -> Result<Exit, CommandError> {
+    let world = context.reader()?;
+    let id = context.session(&world, name)?;
+    let outbox = world.home.load(&id)?.record.outbox;
+    let wanted = outbox.iter().filter(|(own, _)| key.is_none_or(|key| key == own.as_str()));
+    let steps: Vec<(String, String)> = wanted
+        .map(|(own, entry)| {
+            (format!("{verb} {own} of {id}"), format!("{} since {}", entry.kind, entry.created_at))
+        })
+        .collect();
+    match key {
+        Some(key) if steps.is_empty() => Err(no_entry(&id, key)),
+        Some(_) | None => {
+            output::plan(out, context.global.json, &steps)?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
 fn no_entry(id: &SessionId, key: &str) -> CommandError {
     let key = sanitize::line(key);
     CommandError::new(Exit::NotFound, anyhow::anyhow!("{id} has no outbox entry `{key}`"))
@@ -124,7 +161,7 @@ fn retry(
     let mut worst = Exit::Done;
     let mut rows: Vec<Value> = Vec::new();
     for key in keys {
-        let delivery = deliver::deliver_entry(&world, &id, &key)?;
+        let delivery = deliver::deliver_entry(&world, &id, &key, deliver::Patience::Foreground)?;
         if delivery != act::Delivery::Delivered {
             worst = Exit::Internal;
         }

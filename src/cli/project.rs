@@ -21,6 +21,9 @@ use crate::store::Project;
 pub struct ProjectArgs {
     #[command(subcommand)]
     command: ProjectCommand,
+    /// Say what would be done, and do nothing
+    #[arg(long, global = true)]
+    dry_run: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -62,11 +65,17 @@ pub fn run(
     out: &mut dyn Write,
     args: &ProjectArgs,
 ) -> Result<Exit, CommandError> {
+    if args.dry_run {
+        return plan(context, out, &args.command);
+    }
     match &args.command {
         ProjectCommand::Add { directory } => {
             let world = context.world()?;
-            let directory = directory.clone().unwrap_or_default();
-            let repository = names::repository(&world.directory.join(directory))?;
+            let directory = match directory {
+                Some(directory) => world.directory.join(directory),
+                None => world.directory.clone(),
+            };
+            let repository = names::repository(&directory)?;
             let (project, created) = names::project(&world, &repository)?;
             let word = if created { "registered" } else { "is registered already" };
             answer(context, out, &project, word)?;
@@ -92,6 +101,42 @@ pub fn run(
             answer(context, out, &project, "forgotten")?;
         }
     }
+    Ok(Exit::Done)
+}
+
+fn plan(
+    context: &Context,
+    out: &mut dyn Write,
+    command: &ProjectCommand,
+) -> Result<Exit, CommandError> {
+    let world = context.reader()?;
+    let at = |directory: &PathBuf| names::repository(&world.directory.join(directory));
+    let step = match command {
+        ProjectCommand::Add { directory } => {
+            let repository = at(&directory.clone().unwrap_or_default())?;
+            let known = world.home.find_project_by_common_dir(&repository.common_dir)?;
+            let why = known.map_or_else(
+                || "it is no project yet".to_owned(),
+                |project| format!("it is project {} already", project.id),
+            );
+            (format!("register {}", repository.main.display()), why)
+        }
+        ProjectCommand::Set { project, repo } => {
+            let project = world.home.project(&project.parse()?)?;
+            let op = format!("move {} to {}", project.id, at(repo)?.main.display());
+            (op, format!("it is at {}", project.repo.display()))
+        }
+        ProjectCommand::Rm { project } => {
+            let project = world.home.project(&project.parse()?)?;
+            refuse_in_use(&world, &project.id)?;
+            (format!("forget {}", project.id), "no session of it is left".to_owned())
+        }
+        ProjectCommand::Ls | ProjectCommand::Show { .. } => {
+            output::plan(out, context.global.json, &[])?;
+            return Ok(Exit::Done);
+        }
+    };
+    output::plan(out, context.global.json, &[step])?;
     Ok(Exit::Done)
 }
 

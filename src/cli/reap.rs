@@ -2,8 +2,6 @@
 
 use std::io::Write;
 
-use serde_json::json;
-
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
@@ -22,14 +20,21 @@ pub struct ReapArgs {
     /// Say nothing unless something failed
     #[arg(long, short)]
     quiet: bool,
+    /// Say what would be done now, and do nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// Runs `ao reap`.
 pub fn run(context: &Context, out: &mut dyn Write, args: &ReapArgs) -> Result<Exit, CommandError> {
+    if args.dry_run {
+        output::plan(out, context.global.json, &reap::preview(&context.reader()?)?)?;
+        return Ok(Exit::Done);
+    }
     let world = context.world()?;
     let Some(report) = reap::reap(&world)? else {
         if context.global.json {
-            output::json_answer(out, "reap", json!({ "skipped": "another pass is under way" }))?;
+            output::json_answer(out, "reap", Report { skipped: true, ..Report::default() })?;
         } else if !args.quiet {
             context.tell("another pass is under way");
         }

@@ -19,6 +19,9 @@ pub struct RenameArgs {
     /// The title; an empty one removes it
     #[arg(value_name = "TITLE")]
     title: String,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// Runs `ao rename`.
@@ -30,6 +33,11 @@ pub fn run(
     let world = context.world()?;
     let id = context.session(&world, &args.id)?;
     let title = sanitize::line(&args.title).trim().to_owned();
+    if args.dry_run {
+        let step = (format!("call {id} {title:?}"), "its id and branch stay".to_owned());
+        output::plan(out, context.global.json, &[step])?;
+        return Ok(Exit::Done);
+    }
     invocation::amend(&world, &id, "rename", |record| {
         record.title = Some(title.clone()).filter(|title| !title.is_empty());
         Ok::<(), SessionError>(())

@@ -101,7 +101,7 @@ fn restore_one(context: &Context, world: &World, id: &SessionId) -> Result<Value
     restored.notes.iter().for_each(|note| context.tell(note));
     let record = world.home.load(id)?.record;
     if let Some(key) = record.outbox.keys().find(|key| key.ends_with(deliver::TASK)) {
-        let delivery = deliver::deliver_entry(world, id, key)?;
+        let delivery = deliver::deliver_entry(world, id, key, deliver::Patience::Foreground)?;
         if let Some(why) = delivery.why() {
             context.tell(&format!("the prompt of {id} is {}: {why}", delivery.as_str()));
         }

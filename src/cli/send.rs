@@ -6,14 +6,18 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::act::Delivery;
+use crate::adapter::clock;
 use crate::adapter::runtime::tmux::Tmux;
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output;
 use crate::cli::wait;
+use crate::decide::{self, Sendable};
 use crate::invocation::World;
+use crate::model::effect::{EntryKind, OutboxEntry, SendWhen};
 use crate::model::id::SessionId;
+use crate::model::status::Status;
 use crate::session::send::{self, Sent, When};
 
 /// Lines of the screen that `--wait` prints as the answer.
@@ -43,6 +47,9 @@ pub struct SendArgs {
     /// How long --wait waits
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, requires = "wait")]
     timeout: Option<Duration>,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// Runs `ao send`.
@@ -62,10 +69,32 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &SendArgs) -> Result<Ex
         (false, true) => When::Queue,
         (false, false) => When::AsConfigured,
     };
+    if args.dry_run {
+        let steps = ids.iter().map(|id| step(&world, id, when)).collect::<Result<Vec<_>, _>>()?;
+        output::plan(out, context.global.json, &steps)?;
+        return Ok(Exit::Done);
+    }
     if let [id] = ids.as_slice() {
         return one(context, out, args, &world, id, &text, when);
     }
     broadcast(context, out, &world, &ids, &text, when)
+}
+
+/// Returns what a send would do with the session as it is.
+fn step(world: &World, id: &SessionId, when: When) -> Result<(String, String), CommandError> {
+    let record = world.home.load(id)?.record;
+    let layered = world.config_of(&record)?;
+    let entry = OutboxEntry {
+        when: (when == When::Now).then_some(SendWhen::Now),
+        ..OutboxEntry::new(EntryKind::Send, clock::now())
+    };
+    let status = Status::of(&record.lifecycle);
+    Ok(match decide::sendable(&record, &entry, &layered.config.policy) {
+        Sendable::Now if when != When::Queue => (format!("type it into {id}"), status.to_string()),
+        Sendable::Now => (format!("record it for {id}"), "the next reap delivers it".to_owned()),
+        Sendable::Wait(why) => (format!("queue it for {id}"), why),
+        Sendable::Hold(why) | Sendable::Never(why) => (format!("refuse it for {id}"), why),
+    })
 }
 
 fn targets(

@@ -328,7 +328,7 @@ fn deliver_prompt(context: &Context, world: &World, id: &SessionId) {
     let Some(key) = loaded.record.outbox.keys().find(|key| key.ends_with(deliver::TASK)) else {
         return;
     };
-    match deliver::deliver_entry(world, id, key) {
+    match deliver::deliver_entry(world, id, key, deliver::Patience::Foreground) {
         Ok(Delivery::Delivered) => {}
         Ok(
             other @ (Delivery::Unconfirmed(_)

@@ -68,12 +68,16 @@ pub struct WaitArgs {
 struct Outcome {
     status: Status,
     exit: Exit,
+    /// It is a status that was waited for.
+    asked: bool,
 }
 
 impl Outcome {
     fn word(&self) -> &'static str {
         match self.exit {
-            Exit::Done => "reached",
+            Exit::Done if self.asked => "reached",
+            // It has ended well, which is as far as it goes.
+            Exit::Done => "done",
             Exit::WaitNeedsInput
             | Exit::WaitErrored
             | Exit::WaitEnded
@@ -189,7 +193,7 @@ fn wait(
     for id in ids {
         if !outcomes.contains_key(id) {
             let status = Status::of(&world.home.load(id)?.record.lifecycle);
-            outcomes.insert(id.clone(), Outcome { status, exit: Exit::Timeout });
+            outcomes.insert(id.clone(), Outcome { status, exit: Exit::Timeout, asked: false });
         }
     }
     Ok(outcomes)
@@ -217,10 +221,10 @@ fn look(
 ) -> Result<Option<Outcome>, CommandError> {
     let record = world.home.load(id)?.record;
     let status = Status::of(&record.lifecycle);
-    let terminal = record.lifecycle.is_terminal();
-    if !terminal {
-        let asked = if until.is_empty() { DEFAULT_UNTIL } else { until };
-        if !asked.contains(&status) {
+    let wanted = if until.is_empty() { DEFAULT_UNTIL } else { until };
+    let asked = wanted.contains(&status);
+    if !record.lifecycle.is_terminal() {
+        if !asked {
             return Ok(None);
         }
         if since.is_some_and(|since| !is_news(world, id, status, since)) {
@@ -229,7 +233,7 @@ fn look(
     }
     let limited = record.lifecycle.session.reason == SessionReason::UsageLimited;
     let exit = if until.contains(&status) { Exit::Done } else { exit_of(status, limited) };
-    Ok(Some(Outcome { status, exit }))
+    Ok(Some(Outcome { status, exit, asked }))
 }
 
 /// Returns whether `status` came after revision `since`.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::adapter::clock::{self, Deadline};
 use crate::adapter::cmd::{self, Cmd, CmdError, Output};
 use crate::adapter::fs::{self, Durability, FsError};
 use crate::adapter::process;
@@ -174,6 +175,8 @@ impl Stage {
         for identity in &processes {
             process::send_signal(identity, Signal::KILL).map_err(io("kill a process"))?;
         }
+        let gone = || process::marked(launch).ok().filter(Vec::is_empty);
+        clock::poll_until(Deadline::after(PATIENCE), gone);
         Ok(processes.len())
     }
 

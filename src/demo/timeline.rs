@@ -90,6 +90,11 @@ impl Timeline {
         self.status.get(id).copied()
     }
 
+    /// Returns the revision that the last event of a session made, 0 where there is none.
+    pub fn seq(&self, id: &str) -> u64 {
+        self.seen.iter().rev().find(|seen| seen.id == id).map_or(0, |seen| seen.event.seq)
+    }
+
     /// Returns the statuses that a session went through, in their order.
     pub fn path(&self, id: &str) -> Vec<Status> {
         let own = self.seen.iter().filter(|seen| seen.id == id);
@@ -121,14 +126,6 @@ impl Timeline {
                 Err(RecvTimeoutError::Disconnected) => return Ok(false),
             }
         }
-    }
-
-    /// Prints what has arrived already.
-    pub fn drain(&mut self, out: &mut dyn Write) -> std::io::Result<()> {
-        while let Ok(line) = self.lines.try_recv() {
-            self.take(out, &line)?;
-        }
-        Ok(())
     }
 
     fn take(&mut self, out: &mut dyn Write, line: &str) -> std::io::Result<()> {

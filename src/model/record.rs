@@ -407,7 +407,7 @@ impl Document {
 
     /// Returns the typed view. Unknown keys are not in it.
     pub fn view(&self) -> Result<Record, DocumentError> {
-        serde_json::from_value(Value::Object(self.0.clone())).map_err(DocumentError::Invalid)
+        Record::deserialize(&self.0).map_err(DocumentError::Invalid)
     }
 
     /// Returns the document after the merge patch.

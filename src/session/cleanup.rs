@@ -92,8 +92,8 @@ fn run(
     pass("cleanup.removed")?;
     // Once it is archived nobody delivers what its outbox still holds; the second round tells of
     // the texts that the first found to be undeliverable.
-    deliver::deliver(world, id)?;
-    deliver::deliver(world, id)?;
+    deliver::deliver(world, id, deliver::Patience::Foreground)?;
+    deliver::deliver(world, id, deliver::Patience::Foreground)?;
     release(world, id, cleaned.kept.is_empty())?;
     Ok(cleaned)
 }

@@ -16,6 +16,7 @@ use crate::config::Layered;
 use crate::decide::{self, Sendable};
 use crate::invocation::{self, World};
 use crate::model::effect::{Claim, Effect, EntryKind, OutboxEntry, Priority, SendWhen};
+use crate::model::event::Event;
 use crate::model::facts::{Bare, Observation};
 use crate::model::id::SessionId;
 use crate::model::lifecycle::ActivityState;
@@ -23,30 +24,53 @@ use crate::model::record::{Record, RuntimeKind, Signals};
 use crate::model::status::Status;
 use crate::model::time::Timestamp;
 use crate::session::SessionError;
-use crate::store::{Change, StoreError, lock};
+use crate::store::{Change, LockError, StoreError, lock};
 
 /// How the key of a task that has to be pasted ends.
 pub const TASK: &str = ".prompt";
 
-/// How long a text to the same session is waited for that somebody else is typing.
-const SEND_LOCK_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a delivery may wait for an agent that starts, or for a text that somebody else types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// As long as a person would.
+    Foreground,
+    /// Not at all: a pass looks once, and the next one looks again.
+    Pass,
+}
+
+impl Patience {
+    fn limit(self) -> Duration {
+        match self {
+            Self::Foreground => Duration::from_secs(30),
+            Self::Pass => Duration::ZERO,
+        }
+    }
+}
+
+/// The shortest and the longest time until a text that was held is tried again.
+const HELD: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(5 * 60));
 
 /// An entry's key and what became of it.
 pub type Attempt = (String, Result<Delivery, SessionError>);
 
 /// Delivers what one session's outbox holds and is due; one failure stops nothing else.
-pub fn deliver(world: &World, id: &SessionId) -> Result<Vec<Attempt>, SessionError> {
-    deliver_those(world, id, |_| true)
+pub fn deliver(
+    world: &World,
+    id: &SessionId,
+    patience: Patience,
+) -> Result<Vec<Attempt>, SessionError> {
+    deliver_those(world, id, patience, |_| true)
 }
 
 /// [`deliver`] of the texts to the agent alone.
 pub fn deliver_texts(world: &World, id: &SessionId) -> Result<Vec<Attempt>, SessionError> {
-    deliver_those(world, id, |entry| entry.kind == EntryKind::Send)
+    deliver_those(world, id, Patience::Foreground, |entry| entry.kind == EntryKind::Send)
 }
 
 fn deliver_those(
     world: &World,
     id: &SessionId,
+    patience: Patience,
     wanted: impl Fn(&OutboxEntry) -> bool,
 ) -> Result<Vec<Attempt>, SessionError> {
     let outbox = world.home.load(id)?.record.outbox;
@@ -57,7 +81,7 @@ fn deliver_those(
         .collect();
     due.sort_by_key(|key| order(key));
     let attempt = |key: String| {
-        let result = deliver_entry(world, id, &key);
+        let result = deliver_entry(world, id, &key, patience);
         (key, result)
     };
     Ok(due.into_iter().map(attempt).collect())
@@ -70,22 +94,30 @@ fn order(key: &str) -> (u64, String) {
 }
 
 /// Delivers one entry, if it may go out now.
-pub fn deliver_entry(world: &World, id: &SessionId, key: &str) -> Result<Delivery, SessionError> {
+pub fn deliver_entry(
+    world: &World,
+    id: &SessionId,
+    key: &str,
+    patience: Patience,
+) -> Result<Delivery, SessionError> {
     let record = world.home.load(id)?.record;
     let layered = world.config_of(&record)?;
     let entry = match claim(world, id, key, &layered)? {
         Claimed::Yes(entry) => entry,
         Claimed::No(delivery) => return Ok(delivery),
+        Claimed::Gone => return fate(world, id, key),
     };
     crate::adapter::failpoint::pass("deliver.claimed").map_err(SessionError::Proc)?;
     let delivery = match entry.kind {
-        EntryKind::Notify => notify_person(world, id, key, &entry, &layered)?,
-        EntryKind::Send => type_text(world, id, key, &entry)?,
-        EntryKind::Run => act::run_command(id, &record, &entry),
-        EntryKind::Merge => {
-            Delivery::Failed("merging needs a source-control adapter, and none is set up".into())
-        }
+        EntryKind::Notify => notify_person(world, id, key, &entry, &layered),
+        EntryKind::Send => type_text(world, id, key, &entry, patience),
+        EntryKind::Run => Ok(act::run_command(id, &record, &entry)),
+        EntryKind::Merge => Ok(Delivery::Failed(
+            "merging needs a source-control adapter, and none is set up".into(),
+        )),
     };
+    // Errors come from before anything went out, and a claim must never be left behind.
+    let delivery = delivery.unwrap_or_else(|error| Delivery::Failed(act::chain(&error)));
     crate::adapter::failpoint::pass("deliver.done").map_err(SessionError::Proc)?;
     settle(world, id, key, &entry, &delivery)?;
     Ok(delivery)
@@ -94,6 +126,22 @@ pub fn deliver_entry(world: &World, id: &SessionId, key: &str) -> Result<Deliver
 enum Claimed {
     Yes(Box<OutboxEntry>),
     No(Delivery),
+    Gone,
+}
+
+/// Returns what came of an entry that somebody else delivered meanwhile, by the event log.
+fn fate(world: &World, id: &SessionId, key: &str) -> Result<Delivery, SessionError> {
+    let events = world.home.events(id)?;
+    let mut reasons = events.iter().rev().filter_map(|event| event.reason.as_deref());
+    let unconfirmed = format!("{key} is unconfirmed: ");
+    Ok(match reasons.find(|reason| reason.contains(key)) {
+        Some(reason) if reason == format!("delivered {key}") => Delivery::Delivered,
+        Some(reason) => match reason.strip_prefix(&unconfirmed) {
+            Some(why) => Delivery::Unconfirmed(why.to_owned()),
+            None => Delivery::Dropped(reason.to_owned()),
+        },
+        None => Delivery::Dropped(format!("{key} is not in the outbox")),
+    })
 }
 
 /// Takes an entry for this process, under the lock, if it still holds and is due.
@@ -107,7 +155,7 @@ fn claim(
     let before = locked.record().clone();
     let now = clock::now();
     let Some(entry) = before.outbox.get(key) else {
-        return Ok(Claimed::No(Delivery::Dropped("it is not in the outbox any more".into())));
+        return Ok(Claimed::Gone);
     };
     if let Some(claim) = &entry.claim {
         return settle_old_claim(&mut locked, key, entry, claim, now);
@@ -155,7 +203,7 @@ fn earlier_text(record: &Record, key: &str, entry: &OutboxEntry) -> Option<Strin
     }
     let waits = |other: &OutboxEntry| {
         let is_message = other.kind == EntryKind::Send && other.reaction.is_none();
-        is_message && !other.dead && other.next_at.is_none()
+        is_message && !other.dead && other.attempts == 0
     };
     let mut earlier = record.outbox.iter().filter(|(_, other)| waits(other)).map(|(own, _)| own);
     earlier.find(|own| order(own) < order(key)).cloned()
@@ -170,7 +218,9 @@ fn settle_old_claim(
     claim: &Claim,
     now: Timestamp,
 ) -> Result<Claimed, SessionError> {
-    if process::presence(&claim.owner()).map_err(SessionError::Proc)? == Presence::Alive {
+    let owner = claim.owner();
+    let is_own = owner == process::current().map_err(SessionError::Proc)?;
+    if !is_own && process::presence(&owner).map_err(SessionError::Proc)? == Presence::Alive {
         return Ok(Claimed::No(Delivery::Held(format!("process {} delivers it", claim.pid))));
     }
     let before = locked.record().clone();
@@ -266,6 +316,9 @@ fn settle(
             if let Some(entry) = after.outbox.get_mut(key) {
                 entry.claim = None;
                 entry.last_error = Some(why.clone());
+                // The longer it has been held, the rarer it is tried: each try is two writes.
+                let pause = (now.since(entry.created_at) / 2).clamp(HELD.0, HELD.1);
+                entry.next_at = Some(now.plus(pause));
             }
             (after, format!("{key} is held: {why}"))
         }
@@ -331,11 +384,13 @@ fn type_text(
     id: &SessionId,
     key: &str,
     entry: &OutboxEntry,
+    patience: Patience,
 ) -> Result<Delivery, SessionError> {
     let path = world.home.session_dir(id).join("send.lock");
-    let _typing = match lock::acquire(&path, SEND_LOCK_TIMEOUT) {
+    let _typing = match lock::acquire(&path, patience.limit()) {
         Ok(typing) => typing,
-        Err(error) => return Ok(Delivery::Failed(error.to_string())),
+        Err(error @ LockError::Timeout { .. }) => return Ok(Delivery::Held(error.to_string())),
+        Err(error) => return Ok(Delivery::Failed(act::chain(&error))),
     };
     // What was true when the entry was claimed may have changed while another text was typed.
     let record = world.home.load(id)?.record;
@@ -361,7 +416,7 @@ fn type_text(
         card: cards.find(&record.agent)?,
         mode: record.mode,
         text: &entry.message,
-        is_task: key.ends_with(TASK),
+        ready_within: key.ends_with(TASK).then(|| patience.limit()),
     };
     let tmux = Tmux::new(world.home.root(), &world.config_directory)?;
     Ok(act::type_text(&tmux, &typing, &mut hook_proof(world, id, &record)))
@@ -369,33 +424,27 @@ fn type_text(
 
 /// Returns what waits for the agent's own hook to say that it took a prompt.
 ///
-/// The log is asked, not the record: a turn may be over before anybody looks.
+/// The event log is asked, not the record: a turn may be over before anybody looks.
 fn hook_proof<'a>(
     world: &'a World,
     id: &'a SessionId,
     record: &Record,
 ) -> impl FnMut(Deadline) -> bool + 'a {
-    let since = clock::now();
+    let before = record.revision;
     let has_hooks = record.signals == Signals::Hooks;
-    let mut looked_at = record.revision;
-    let mut submitted = move || {
-        let revision = world.home.load(id).ok()?.record.revision;
-        let after = std::mem::replace(&mut looked_at, revision);
-        let events = if revision > after { world.home.events(id).ok()? } else { Vec::new() };
-        let mut fresh = events.iter().filter(|event| event.seq > after);
-        fresh.any(|event| takes_prompt(event.observation.as_ref(), since)).then_some(())
+    let submitted = move || {
+        if world.home.load(id).ok()?.record.revision == before {
+            return None;
+        }
+        let events = world.home.events(id).ok()?;
+        let later = events.iter().rev().take_while(|event| event.seq > before);
+        later.into_iter().any(is_prompt_taken).then_some(())
     };
-    move |deadline| has_hooks && clock::poll_until(deadline, &mut submitted).is_some()
+    move |deadline| has_hooks && clock::poll_until(deadline, submitted).is_some()
 }
 
-/// Returns whether an event's observation is an agent's word, since then, that it took a prompt.
-///
-/// The end of a tool call says that it is at work as well, but on what it had before.
-fn takes_prompt(observation: Option<&serde_json::Value>, since: Timestamp) -> bool {
-    let value = |key| observation?.get(key);
-    let text = |key| value(key)?.as_str();
-    let at = text("observed_at").and_then(|at| at.parse::<Timestamp>().ok());
-    text("activity") == Some(ActivityState::Active.as_str())
-        && value("boundary").and_then(serde_json::Value::as_bool) == Some(true)
-        && at.is_some_and(|at| at >= since)
+/// Returns whether an agent said with this that it took a prompt.
+fn is_prompt_taken(event: &Event) -> bool {
+    let Some(observation) = &event.observation else { return false };
+    observation["activity"] == ActivityState::Active.as_str() && observation["boundary"] == true
 }

@@ -122,6 +122,24 @@ pub enum SessionError {
         /// How.
         why: String,
     },
+    /// Processes of the session do not end, not even by SIGKILL.
+    #[error("processes of `{id}` do not end: {pids:?}")]
+    Unkillable {
+        /// The session.
+        id: SessionId,
+        /// Their numbers.
+        pids: Vec<u32>,
+    },
+    /// A process still works in an unfinished workspace that is to be removed.
+    #[error("process {pid} ({name}) is still at work in the unfinished workspace of `{id}`")]
+    Inhabited {
+        /// The session.
+        id: SessionId,
+        /// Its number.
+        pid: u32,
+        /// What it runs.
+        name: String,
+    },
     /// Something is where the workspace should be.
     #[error("{} is in the way of the workspace", path.display())]
     InTheWay {

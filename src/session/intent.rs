@@ -61,6 +61,11 @@ pub fn require_free(id: &SessionId, record: &Record) -> Result<(), SessionError>
     }
 }
 
+/// Returns whether it is certain that the owner of an intent is dead.
+pub fn is_abandoned(intent: &Intent) -> bool {
+    process::presence(&intent.owner()).is_ok_and(|presence| presence == Presence::Gone)
+}
+
 /// Finishes or undoes what a dead owner began.
 pub fn recover(world: &World, id: &SessionId, record: &Record) -> Result<Recovery, SessionError> {
     let Some(intent) = &record.intent else { return Ok(Recovery::Nothing) };
@@ -147,16 +152,23 @@ pub fn end_launch(
     // A launcher that comes late has nothing to run; one that has read it already starts its
     // agent after the first look, and holds its lock until that agent has ended.
     launcher::withdraw_spec(&directory, launch)?;
-    clock::poll_until(Deadline::after(GRACE), || {
-        match process::end_marked(launch, GRACE).map_err(SessionError::Proc) {
-            Ok(_) => launcher::is_held(&directory).is_ok_and(|held| !held).then_some(Ok(())),
-            Err(error) => Some(Err(error)),
+    let mut left = Vec::new();
+    clock::poll_until(Deadline::after(GRACE), || match process::end_marked(launch, GRACE) {
+        Ok(report) => {
+            left = report.left;
+            launcher::is_held(&directory).is_ok_and(|held| !held).then_some(Ok(()))
         }
+        Err(error) => Some(Err(SessionError::Proc(error))),
     })
     .transpose()?;
+    if !left.is_empty() {
+        let pids = left.iter().map(|process| process.pid).collect();
+        return Err(SessionError::Unkillable { id: id.clone(), pids });
+    }
     if runtime_of(record) != Some(RuntimeKind::Process) {
         let tmux = Tmux::new(world.home.root(), &world.config_directory)?;
-        keep_screen(&tmux, id, launch, &directory)?;
+        // A courtesy: whether it succeeds or not, the pane goes.
+        let _ = keep_screen(&tmux, id, launch, &directory);
         tmux.destroy(id, launch)?;
     }
     Ok(())
@@ -208,9 +220,14 @@ pub fn undo_spawn(world: &World, id: &SessionId, why: &str) -> Result<(), Sessio
 fn undo_workspace(handle: &WorkspaceHandle, id: &SessionId) -> Result<Vec<String>, SessionError> {
     // A git child of the dead owner gets SIGTERM when its parent dies and cleans up after
     // itself; it must be through before its leftovers are looked at.
+    let mut inside = Vec::new();
     clock::poll_until(Deadline::after(CHILDREN_DEADLINE), || {
-        process::inside(&handle.path).ok().filter(Vec::is_empty)
+        inside = process::inside(&handle.path).ok()?;
+        inside.is_empty().then_some(())
     });
+    if let Some((pid, name)) = inside.pop() {
+        return Err(SessionError::Inhabited { id: id.clone(), pid, name });
+    }
     match workspace::repository_of(handle) {
         Ok(repository) => workspace::undo(&repository, handle, id),
         Err(_) if !handle.repo.exists() => Ok(Vec::new()),

@@ -62,7 +62,7 @@ fn deliver_in_order(world: &World, id: &SessionId, key: &str) -> Result<Delivery
     match attempts.into_iter().find(|(own, _)| own == key) {
         Some((_, delivery)) => delivery,
         // A reap was quicker; whether it arrived is in the record.
-        None => deliver::deliver_entry(world, id, key),
+        None => deliver::deliver_entry(world, id, key, deliver::Patience::Foreground),
     }
 }
 

@@ -322,14 +322,17 @@ pub fn execute(world: &World, plan: &Plan) -> Result<Spawned, SessionError> {
         check_free(world, &plan.repository, &plan.request, &plan.config.config)?;
         seed(world, plan, &project, &launch)?
     };
+    // The agent may be through with its first turn before the spawn is complete.
+    let fence = world.home.load(&id)?.record.revision;
     pass("spawn.seeded")?;
     let mut notes = plan.notes.clone();
-    match make(world, plan, &id, &launch, &mut notes) {
-        Ok(running) => {
-            let revision = complete(world, &id, running)?;
+    let made = make(world, plan, &id, &launch, &mut notes);
+    match made.and_then(|running| complete(world, &id, running)) {
+        Ok(revision) => {
             pass("spawn.completed")?;
-            Ok(Spawned { id, revision, notes })
+            Ok(Spawned { id, revision: fence, notes })
         }
+        // Whoever is told that it failed must not find it at work later.
         Err(error) => {
             // What cannot be undone here is left to the next reap: the person needs the cause.
             if let Err(undo) = intent::undo_spawn(world, &id, &error.to_string()) {
@@ -534,7 +537,10 @@ pub fn complete(world: &World, id: &SessionId, running: Running) -> Result<u64, 
     change.reason = Some(outcome.reason);
     change.observation = serde_json::to_value(&observation).ok();
     let revision = locked.commit(change)?.revision;
-    fs::remove_file(&start::paste_file(world, id))?;
+    // It is complete: a file that cannot be removed fails nothing.
+    if let Err(error) = fs::remove_file(&start::paste_file(world, id)) {
+        tracing::warn!("{error}");
+    }
     Ok(revision)
 }
 

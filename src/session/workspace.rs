@@ -91,6 +91,9 @@ pub fn undo(
     id: &SessionId,
 ) -> Result<Vec<String>, SessionError> {
     let _lock = lock_repository(repository)?;
+    // A `worktree add` killed at one instant leaves an entry that breaks every later git command
+    // in the repository, this undoing included.
+    git::repair_bricked(repository, &|name| name == id.as_str())?;
     // What git reports is everything it did; only what it had to leave is of interest.
     let done = git::undo_add(repository, &new_worktree(handle, id))?;
     Ok(done.iter().filter_map(|line| Some(line.strip_prefix("kept ")?.to_owned())).collect())

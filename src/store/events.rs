@@ -61,10 +61,12 @@ fn read_end(path: &Path, limit: u64) -> Result<Option<End>, StoreError> {
     failpoint::pass("store.read").map_err(error)?;
     let Some(mut file) = super::home::open_ours(path)? else { return Ok(None) };
     let length = file.metadata().map_err(error)?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(limit))).map_err(error)?;
+    let start = length.saturating_sub(limit);
+    file.seek(SeekFrom::Start(start)).map_err(error)?;
     let mut bytes = Vec::new();
-    (&mut file).take(limit).read_to_end(&mut bytes).map_err(error)?;
-    Ok(Some(End { bytes, length }))
+    // A reader has no lock: what a writer appends or cuts off meanwhile must not be half counted.
+    (&mut file).take(length - start).read_to_end(&mut bytes).map_err(error)?;
+    Ok(Some(End { length: start + bytes.len() as u64, bytes }))
 }
 
 /// Returns the tail, `None` where `end` does not reach back to the start of the last whole line.

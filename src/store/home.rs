@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::adapter::fs::{self, FsError};
+use crate::adapter::process;
 use crate::model::id::SessionId;
 use crate::model::time::Timestamp;
 use crate::store::lock::{self, Lock};
@@ -110,6 +111,16 @@ impl Home {
         ids_in(&self.root.join("archive"))
     }
 
+    /// Removes the temporary files of dead processes from everywhere in the home.
+    pub fn sweep(&self, now: Timestamp) {
+        for below in ["", "sessions", "archive", "projects", "bin"] {
+            sweep(&self.root.join(below), now);
+        }
+        for id in self.session_ids().unwrap_or_default() {
+            sweep(&self.session_dir(&id), now);
+        }
+    }
+
     /// Takes the lock `name` in the home (`reap.lock`, `leases.lock`), waiting `timeout` at most.
     pub fn lock_file(&self, name: &str, timeout: Duration) -> Result<Lock, StoreError> {
         Ok(lock::acquire(&self.root.join(name), timeout)?)
@@ -189,9 +200,9 @@ pub(crate) fn link_or_fs(error: FsError) -> StoreError {
     }
 }
 
-/// Removes temporary files older than an hour from `directory`, as a killed writer leaves them.
+/// Removes temporary files from `directory` whose maker has died, or that are older than an hour.
 ///
-/// To be called under the lock that guards the directory. What cannot be removed stays.
+/// What cannot be removed stays.
 pub(crate) fn sweep(directory: &Path, now: Timestamp) {
     let Ok(names) = fs::names(directory) else { return };
     let ours = |name: &&std::ffi::OsString| {
@@ -201,11 +212,17 @@ pub(crate) fn sweep(directory: &Path, now: Timestamp) {
         let path = directory.join(name);
         let Ok(Some(metadata)) = fs::metadata(&path) else { continue };
         let modified = Timestamp::from_millis(metadata.mtime().saturating_mul(1000));
-        if now.since(modified) < STALE_AFTER {
+        let abandoned = fs::temporary_owner(name).is_some_and(is_gone);
+        if !abandoned && now.since(modified) < STALE_AFTER {
             continue;
         }
         let _ = if metadata.is_dir() { fs::remove_tree(&path) } else { fs::remove_file(&path) };
     }
+}
+
+/// Returns whether a process is certain to have ended.
+fn is_gone(pid: u32) -> bool {
+    process::read_stat(pid).is_ok_and(|stat| stat.is_none_or(process::Stat::is_zombie))
 }
 
 #[cfg(test)]

@@ -153,7 +153,7 @@ pub fn is_held_shared_probe(path: &Path) -> Result<bool, LockError> {
 pub(crate) fn works_in(directory: &Path) -> Result<bool, FsError> {
     let error = |source| FsError::at("probe locks in", directory)(source);
     let probe = tempfile::Builder::new()
-        .prefix(crate::adapter::fs::TEMPORARY_PREFIX)
+        .prefix(&crate::adapter::fs::temporary_prefix())
         .tempfile_in(directory)
         .map_err(error)?;
     let other = probe.reopen().map_err(error)?;

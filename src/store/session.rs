@@ -181,7 +181,7 @@ impl Home {
         let sessions = self.root().join("sessions");
         home::sweep(&sessions, now);
         // Made aside and renamed, so that nobody sees a session without its record.
-        let aside = sessions.join(format!("{}{}", fs::TEMPORARY_PREFIX, ids::hex(8)));
+        let aside = sessions.join(format!("{}{}", fs::temporary_prefix(), ids::hex(8)));
         fs::create_private_directories(&aside)?;
         let made = self.make_session(&aside, &id, record, cause, now);
         if made.is_err() {
@@ -237,6 +237,7 @@ impl Home {
             record: first,
             log,
             newer: false,
+            behind: false,
             notes: Vec::new(),
         })
     }
@@ -363,6 +364,7 @@ impl Home {
             record: state.record,
             log: state.log,
             newer,
+            behind: false,
             notes: state.notes,
         })
     }
@@ -380,6 +382,8 @@ pub struct LockedSession {
     log: u64,
     /// A newer version's record: readable only.
     newer: bool,
+    /// The record on disk could not be replaced since.
+    behind: bool,
     notes: Vec<String>,
 }
 
@@ -443,6 +447,10 @@ impl LockedSession {
 
     /// Moves the session to the archive, and lets go of it.
     pub fn archive(self) -> Result<(), StoreError> {
+        // An archived session has no next writer who would redo it.
+        if self.behind {
+            write_record(&self.directory, &self.document, self.home.durability())?;
+        }
         self.move_to(&self.home.archive_dir(&self.id))
     }
 
@@ -480,6 +488,7 @@ impl LockedSession {
     /// Writes what the log holds already, so a failure is told and made good by the next writer.
     fn store_record(&mut self) {
         let written = write_record(&self.directory, &self.document, Durability::Process);
+        self.behind = written.is_err();
         if let Err(error) = written {
             self.notes.push(format!(
                 "{} could not be written: {}; its log has the change",

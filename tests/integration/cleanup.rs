@@ -35,7 +35,9 @@ fn work_that_is_nowhere_else_is_kept_and_the_reason_told() {
     let answer = env.ao_json(&["cleanup", "--yes", "--json"]);
     assert_answer("CleanupAnswer", &answer);
     let kept = &answer["cleanup"][0];
-    assert_eq!((&kept["id"], kept["kept"].as_array().unwrap().len()), (&dirty.clone().into(), 1));
+    assert_eq!(kept["id"], *dirty);
+    let reasons = kept["kept"].as_array().unwrap().iter().map(|reason| reason.as_str().unwrap());
+    assert_eq!(reasons.collect::<Vec<_>>().join("; "), "1 uncommitted file; 1 untracked file");
     assert_eq!(
         (&answer["cleanup"][1]["id"], &answer["cleanup"][1]["branch"]),
         (&clean.clone().into(), &"deleted".into())
@@ -102,7 +104,8 @@ fn only_what_has_ended_is_cleaned_up() {
     let outcome = env.ao(&["cleanup", &id]).code(4);
     assert!(outcome.stderr.contains(&id), "{outcome}");
     env.ao(&["cleanup", "--yes"]).success();
-    wait_status(&env, &id, "working");
+    env.ao(&["reap"]).success();
+    assert_eq!(status(&env, &id), "working");
     env.ao(&["kill", &id]).success();
     env.ao(&["cleanup", &id]).success();
     let again = env.ao(&["cleanup", &id]).success();

@@ -27,7 +27,7 @@ const REAP_AT_MOST: usize = 3;
 const SEND_AT_MOST: usize = 4;
 
 /// The most children of a spawn in a repository without a remote.
-const SPAWN_AT_MOST: usize = 25;
+const SPAWN_AT_MOST: usize = 21;
 
 /// Returns the record of a session at work.
 fn record(id: &str, handle: Option<&RuntimeHandle>, launch: &LaunchId) -> Record {

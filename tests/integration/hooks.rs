@@ -2,14 +2,14 @@
 
 use std::fs;
 
-use crate::agents::{agent, spawn, tree, wait_status};
+use crate::agents::{agent, spawn, tree, wait_activity};
 use crate::env::TestEnvironment;
 
 fn session(env: &TestEnvironment) -> (String, String) {
     let repo = env.repo("app");
     agent(env, "idler", "hook session-start\nhook user-prompt-submit\nhook stop\nread\n");
     let id = spawn(env, &repo, &["--agent", "idler", "x"]);
-    wait_status(env, &id, "idle");
+    wait_activity(env, &id, "idle");
     let launch = env.record(&id)["handles"]["launch"].as_str().unwrap().to_owned();
     (id, launch)
 }
@@ -74,7 +74,7 @@ fn an_old_launch_is_not_believed() {
     let (id, launch) = session(&env);
     env.ao(&["kill", &id]).success();
     env.ao(&["restore", &id]).success();
-    wait_status(&env, &id, "idle");
+    wait_activity(&env, &id, "idle");
     let before = env.record(&id);
     let old = [("AO_SESSION", &*id), ("AO_LAUNCH", &*launch)];
     env.ao_env(&["hook", "demo", "permission-request"], &old).success();

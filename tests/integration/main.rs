@@ -8,15 +8,21 @@
 mod agents;
 mod bad_input;
 mod cleanup;
+mod contract;
 mod costs;
+mod crash;
+mod demo;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod env;
+mod faulted;
 mod generated;
+mod git_worst;
 mod hooks;
 mod kill_restore;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod outcome;
 mod reactions;
+mod readme;
 mod reap;
 mod runtime;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
@@ -27,6 +33,7 @@ mod spawn;
 mod tidy;
 mod timer;
 mod timer_run;
+mod tmux_worst;
 mod tree;
 mod wait;
 mod whole_loop;

@@ -42,16 +42,16 @@ struct Source {
     /// Relative to the package.
     path: String,
     text: String,
+    /// A module above it, or it itself, is only there in test builds.
+    only_tests: bool,
 }
 
 impl Source {
     /// Returns the numbered lines that are not comments, up to the unit tests; none of a file
     /// that holds nothing else.
     fn code(&self) -> impl Iterator<Item = (usize, &str)> {
-        let only_tests = ["/tests/", "/tests.rs", "/testing.rs"];
-        let only_tests = only_tests.iter().any(|mark| self.path.contains(mark));
         self.lines()
-            .take_while(move |(_, line)| !only_tests && !line.starts_with("#[cfg(test)]"))
+            .take_while(|(_, line)| !self.only_tests && !line.starts_with("#[cfg(test)]"))
             .filter(|(_, line)| !line.trim_start().starts_with("//"))
     }
 
@@ -95,13 +95,34 @@ fn files() -> Vec<PathBuf> {
 
 fn sources(wanted: impl Fn(&str) -> bool) -> Vec<Source> {
     let relative = |path: &Path| path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
-    let read = |path: PathBuf| {
-        let source = relative(&path);
-        wanted(&source)
-            .then(|| fs::read_to_string(&path).ok().map(|text| Source { path: source, text }))
-            .flatten()
+    let read = |file: PathBuf| {
+        let path = relative(&file);
+        let text = wanted(&path).then(|| fs::read_to_string(&file).ok()).flatten()?;
+        Some(Source { path, text, only_tests: false })
     };
-    files().into_iter().filter_map(read).collect()
+    let mut sources: Vec<_> = files().into_iter().filter_map(read).collect();
+    let places: Vec<String> = sources.iter().flat_map(test_modules).collect();
+    for source in &mut sources {
+        let stem = source.path.trim_end_matches(".rs");
+        source.only_tests = places.iter().any(|place| {
+            stem.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        });
+    }
+    sources
+}
+
+/// Returns the modules that `source` declares for test builds alone, each as its path without
+/// the extension.
+fn test_modules(source: &Source) -> Vec<String> {
+    let file = source.path.trim_end_matches(".rs");
+    let is_root = ["/mod", "/lib", "/main"].iter().any(|name| file.ends_with(name));
+    let place = if is_root { file.rsplit_once('/').unwrap().0 } else { file };
+    let lines: Vec<&str> = source.text.lines().collect();
+    let declared = lines.windows(2).filter(|pair| pair[0] == "#[cfg(test)]");
+    declared
+        .filter_map(|pair| pair[1].rsplit_once("mod ")?.1.strip_suffix(';'))
+        .map(|name| format!("{place}/{name}"))
+        .collect()
 }
 
 fn rust(under: &str) -> Vec<Source> {
@@ -206,7 +227,7 @@ fn the_parser_of_dependencies_sees_every_form() {
                 use crate::adapter::{\n    clock,\n    cmd::Cmd,\n};\n\
                 fn f() { crate::decide::reduce() }\n\
                 #[cfg(test)]\nuse crate::cli::x;\n";
-    let source = Source { path: "src/x.rs".into(), text: text.into() };
+    let source = Source { path: "src/x.rs".into(), text: text.into(), only_tests: false };
     let mut seen: Vec<_> = uses(&source).into_iter().map(|(_, used)| used).collect();
     seen.sort();
     seen.dedup();
@@ -215,6 +236,20 @@ fn the_parser_of_dependencies_sees_every_form() {
     assert_eq!(seen, wanted);
     assert!(may_use("store", "adapter::fs") && !may_use("store", "adapter::cmd"));
     assert!(may_use("reap", "session::kill") && !may_use("reap", "cli::ls"));
+}
+
+#[test]
+fn modules_of_test_builds_are_found_by_their_declaration() {
+    let module = |path: &str, text: &str| {
+        test_modules(&Source { path: path.into(), text: text.into(), only_tests: false })
+    };
+    let declaration = "#[cfg(test)]\nmod testing;\n";
+    assert_eq!(module("src/a/mod.rs", declaration), ["src/a/testing"]);
+    assert_eq!(module("src/a.rs", declaration), ["src/a/testing"]);
+    assert_eq!(module("src/a.rs", "#[cfg(test)]\nmod tests {\n}\nmod b;\n"), [""; 0]);
+    let found = rust("src/adapter/git/");
+    let of = |path: &str| found.iter().find(|it| it.path.ends_with(path)).unwrap().only_tests;
+    assert!(of("/testing/making.rs") && of("/testing/mod.rs") && !of("/removal.rs"));
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn the_line_makes_a_pass_and_delivers() {
     let env = TestEnvironment::new();
     notify_by_file(&env);
     // Cron knows HOME and nothing of the XDG variables.
-    fs::create_dir_all(env.path("user/.config")).unwrap();
+    std::os::unix::fs::symlink(env.path("user/config"), env.path("user/.config")).unwrap();
     let repo = env.repo("app");
     let gate = gate(&env, "turn");
     let turn = format!("hook session-start\nhook user-prompt-submit\n{gate}\nhook stop\n");

@@ -41,7 +41,11 @@ fn collect(root: &Path, directory: &Path, entries: &mut BTreeMap<PathBuf, String
         let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
         let mode = metadata.permissions().mode();
         let kind = metadata.file_type();
-        let content = if kind.is_symlink() {
+        // A lock file stays and says who held it last.
+        let is_lock = path.to_string_lossy().ends_with("lock");
+        let content = if is_lock {
+            "a lock".to_owned()
+        } else if kind.is_symlink() {
             fs::read_link(&path).unwrap_or_default().display().to_string()
         } else if kind.is_file() {
             String::from_utf8_lossy(&fs::read(&path).unwrap_or_default()).into_owned()

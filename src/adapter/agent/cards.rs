@@ -76,12 +76,10 @@ pub fn load_cards(user_dir: &Path) -> Result<Cards, CardError> {
         else {
             continue;
         };
-        let parsed = match fs::read(&path).map(String::from_utf8) {
-            Ok(Ok(text)) => parse(name, &text),
-            Ok(Err(_)) => Err((1, "it is not UTF-8".to_owned())),
-            Err(error) => Err((1, error.source.to_string())),
-        };
-        match parsed {
+        match fs::read(&path)
+            .map_err(|error| (1, error.source.to_string()))
+            .and_then(|bytes| parse_bytes(name, bytes))
+        {
             Ok(card) => {
                 cards.good.insert(name.to_owned(), card);
             }
@@ -92,6 +90,24 @@ pub fn load_cards(user_dir: &Path) -> Result<Cards, CardError> {
         }
     }
     Ok(cards)
+}
+
+/// Reads one card as [`load_cards`] and [`Cards::find`] do, without looking at any other: for
+/// hooks, which are called often.
+pub fn load_card(user_dir: &Path, name: &str) -> Result<Card, CardError> {
+    let path = user_dir.join(format!("{name}.toml"));
+    // A name that is none must not lead out of the directory.
+    let own = if is_name(name) { fs::read_optional(&path) } else { Ok(None) };
+    let card = match own {
+        Ok(Some(bytes)) => parse_bytes(name, bytes),
+        Err(error) => Err((1, error.source.to_string())),
+        Ok(None) => match BUILT_IN.iter().find(|(built_in, _)| *built_in == name) {
+            Some((_, text)) => parse(name, text),
+            // It is not there; the error names those that are.
+            None => return load_cards(user_dir)?.find(name).cloned(),
+        },
+    };
+    card.map_err(|(line, why)| CardError::Bad { path, line, why })
 }
 
 /// Returns where the agent's program is, by `path_env`; ao itself for `{ao}`.
@@ -112,6 +128,11 @@ pub fn find_binary(card: &Card, path_env: &OsStr) -> Option<PathBuf> {
 
 fn is_executable(path: &Path) -> bool {
     path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
+
+fn parse_bytes(name: &str, bytes: Vec<u8>) -> Result<Card, (usize, String)> {
+    let text = String::from_utf8(bytes).map_err(|_| (1, "it is not UTF-8".to_owned()))?;
+    parse(name, &text)
 }
 
 /// Parses a card; the error is a line and what is wrong there.
@@ -325,6 +346,22 @@ mod tests {
         mine.toml:1: unknown field `agents`, expected one of `agent`, `prompt`, `permissions`, `model`, `hooks`, `terminal`, `preflight`, `keys`
         mine.toml:1: missing field `name`
         "##);
+    }
+
+    #[test]
+    fn one_card_is_read_as_among_all() {
+        let directory = tempfile::tempdir().unwrap();
+        let shell = BUILT_IN[0].1.replace("description = \"", "description = \"My ");
+        for (name, text) in [("shell", shell.as_str()), ("bad", "[agent]\n"), ("latin", "\u{e9}")] {
+            let path = directory.path().join(format!("{name}.toml"));
+            let bytes = if name == "latin" { b"\xe9" } else { text.as_bytes() };
+            fs::create_new(&path, bytes, 0o600, Durability::Process).unwrap();
+        }
+        let all = load_cards(directory.path()).unwrap();
+        for name in ["shell", "demo", "bad", "latin", "none", "../agents/shell", ""] {
+            let alone = load_card(directory.path(), name);
+            assert_eq!(format!("{alone:?}"), format!("{:?}", all.find(name).cloned()), "{name}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod hook;
 mod render;
 
 pub use card::{Card, CardError, Delivery, EventRule, HookKind, SystemDelivery};
-pub use cards::{Cards, find_binary, load_cards};
+pub use cards::{Cards, find_binary, load_card, load_cards};
 pub use environment::{Identity, environment};
 pub use hook::{MAX_PAYLOAD, map_hook};
 pub use render::{Invocation, LaunchRequest, MAX_ARGUMENT, Stdin, render};

@@ -187,14 +187,18 @@ impl Repository {
 
     /// Returns `origin/<default branch>` as far as the last fetch tells.
     fn remote_default(&self) -> Option<String> {
-        let head = self.answer(&["symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD"]);
-        let usual = || {
-            ["origin/main", "origin/master"].into_iter().find_map(|name| {
-                let known = self.commit(&format!("refs/remotes/{name}")).ok().flatten();
-                known.map(|_| name.to_owned())
-            })
+        const NAMES: [&str; 3] = ["HEAD", "main", "master"];
+        let refs = NAMES.map(|name| format!("refs/remotes/origin/{name}"));
+        let format = "--format=%(refname:lstrip=2) %(symref:lstrip=2)";
+        let list = self.git().args(["for-each-ref", format]).args(&refs);
+        let text = read(&list, "git for-each-ref").ok()?.text();
+        // What they are called, in this order: HEAD, if it leads anywhere, then main, then master.
+        let found = |name: &str| {
+            let lines = text.lines().filter_map(|line| line.split_once(' '));
+            let mut named = lines.filter(|(this, _)| this.strip_prefix("origin/") == Some(name));
+            named.next().map(|(this, target)| if target.is_empty() { this } else { target })
         };
-        head.or_else(usual)
+        NAMES.into_iter().find_map(found).map(str::to_owned)
     }
 
     /// Asks the remote for its default branch, and notes the answer as a clone would have.

@@ -53,7 +53,7 @@ struct TemporaryIndex(PathBuf);
 impl TemporaryIndex {
     /// Copies the index, with what it knows of each file: unchanged ones are not read again.
     fn of(git_dir: &Path) -> Result<Self, GitError> {
-        let path = git_dir.join(format!("{}{}", fs::TEMPORARY_PREFIX, ids::hex(8)));
+        let path = git_dir.join(format!("{}{}", fs::temporary_prefix(), ids::hex(8)));
         let copy = Self(path);
         if let Some(bytes) = fs::read_optional(&git_dir.join("index"))? {
             fs::create_new(&copy.0, &bytes, 0o600, fs::Durability::Process)?;

@@ -127,6 +127,7 @@ source-file -q {include}
 set -g prefix None
 set -g prefix2 None
 set -g remain-on-exit on
+set -gq remain-on-exit-format ''
 set -g destroy-unattached off
 set -g detach-on-destroy on
 set -s exit-empty on

@@ -27,29 +27,8 @@ fn subjects() -> Vec<(&'static str, Value)> {
     ]
 }
 
-#[test]
-fn every_observer_against_every_state() {
-    let activity = |state: &str| {
-        json!({"kind":"activity","confidence":"valid","source":"hook","boundary":true,
-            "activity":state})
-    };
-    let scm = |state: &str| json!({"kind":"scm","fetched":true,"pr":{"state":state}});
-    let probe = |runtime: &str, process: &str| json!({"kind":"runtime","runtime":runtime,"process":process});
-    let observers = [
-        ("healthy", probe("alive", "alive")),
-        ("doubt", probe("failed", "failed")),
-        ("death", probe("dead", "dead")),
-        ("exit code", json!({"kind":"runtime","runtime":"dead","process":"dead","exit_code":1})),
-        ("active", activity("active")),
-        ("exited", activity("exited")),
-        ("limit", json!({"kind":"limit"})),
-        ("open", scm("open")),
-        ("merged", scm("merged")),
-        ("closed", scm("closed")),
-        ("sent", json!({"kind":"sent"})),
-        ("tick", json!({"kind":"tick"})),
-        ("kill", json!({"kind":"kill","cause":"manual"})),
-    ];
+/// Shows what each fact makes of the session axis in each state.
+fn table(observers: &[(&str, Value)]) -> String {
     let mut table = String::new();
     for (observer, fact) in observers {
         table.push_str(&format!("{observer}:\n"));
@@ -65,7 +44,31 @@ fn every_observer_against_every_state() {
             table.push_str(&format!("  {name}: {} {session}{unchanged}\n", outcome.rule));
         }
     }
-    insta::assert_snapshot!(table, @"
+    table
+}
+
+fn activity(state: &str) -> Value {
+    json!({"kind":"activity","confidence":"valid","source":"hook","boundary":true,
+        "activity":state})
+}
+
+fn scm(state: &str) -> Value {
+    json!({"kind":"scm","fetched":true,"pr":{"state":state}})
+}
+
+fn probe(runtime: &str, process: &str) -> Value {
+    json!({"kind":"runtime","runtime":runtime,"process":process})
+}
+
+#[test]
+fn every_probe_against_every_state() {
+    let observers = [
+        ("healthy", probe("alive", "alive")),
+        ("doubt", probe("failed", "failed")),
+        ("death", probe("dead", "dead")),
+        ("exit code", json!({"kind":"runtime","runtime":"dead","process":"dead","exit_code":1})),
+    ];
+    insta::assert_snapshot!(table(&observers), @"
     healthy:
       not_started: probe.5 same, unchanged
       working: probe.5 same, unchanged
@@ -106,6 +109,17 @@ fn every_observer_against_every_state() {
       escalated: probe.2 terminated/agent_process_exited
       done: noop.terminal same, unchanged
       terminated: noop.terminal same, unchanged
+    ");
+}
+
+#[test]
+fn every_word_of_the_agent_against_every_state() {
+    let observers = [
+        ("active", activity("active")),
+        ("exited", activity("exited")),
+        ("limit", json!({"kind":"limit"})),
+    ];
+    insta::assert_snapshot!(table(&observers), @"
     active:
       not_started: activity.active working/task_in_progress
       working: activity.active same
@@ -136,6 +150,13 @@ fn every_observer_against_every_state() {
       escalated: limit same, unchanged
       done: noop.terminal same, unchanged
       terminated: noop.terminal same, unchanged
+    ");
+}
+
+#[test]
+fn every_pull_request_against_every_state() {
+    let observers = [("open", scm("open")), ("merged", scm("merged")), ("closed", scm("closed"))];
+    insta::assert_snapshot!(table(&observers), @"
     open:
       not_started: pr.10 same
       working: pr.10 same
@@ -166,6 +187,17 @@ fn every_observer_against_every_state() {
       escalated: pr.closed idle/awaiting_user_input
       done: pr.closed same
       terminated: pr.closed same
+    ");
+}
+
+#[test]
+fn every_explicit_fact_against_every_state() {
+    let observers = [
+        ("sent", json!({"kind":"sent"})),
+        ("tick", json!({"kind":"tick"})),
+        ("kill", json!({"kind":"kill","cause":"manual"})),
+    ];
+    insta::assert_snapshot!(table(&observers), @"
     sent:
       not_started: sent same, unchanged
       working: sent same, unchanged

@@ -1,0 +1,402 @@
+//! git at its worst, as a user of `ao` meets it: the repository stays usable, nobody's work is
+//! lost, and what cannot be told is left alone and named.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::env::{Outcome, TestEnvironment, program_in_path};
+use crate::tree::Tree;
+
+struct Story {
+    env: TestEnvironment,
+    repo: PathBuf,
+}
+
+impl Story {
+    fn new() -> Self {
+        let env = TestEnvironment::new();
+        let repo = env.repo("app");
+        Self { env, repo }
+    }
+
+    fn ao(&self, args: &[&str]) -> Outcome {
+        self.env.ao_in(&self.repo, args)
+    }
+
+    /// Starts a shell script in the process runtime.
+    fn try_spawn(&self, script: &str) -> Outcome {
+        self.ao(&["spawn", "-a", "shell", "--runtime", "process", script])
+    }
+
+    fn spawn(&self, script: &str) -> String {
+        self.try_spawn(script).success().stdout.trim().to_owned()
+    }
+
+    /// Starts a shell script and waits until it has ended well.
+    fn ended(&self, script: &str) -> String {
+        let id = self.spawn(script);
+        self.ao(&["wait", &id, "--until", "done", "--timeout", "20s"]).success();
+        id
+    }
+
+    fn workspace(&self, id: &str) -> PathBuf {
+        self.env.home().join("worktrees/app").join(id)
+    }
+
+    fn git(&self, args: &[&str]) -> String {
+        self.env.git(&self.repo, args)
+    }
+
+    /// Writes the repository's `post-checkout` hook.
+    fn hook(&self, text: &str) {
+        let path = self.repo.join(".git/hooks/post-checkout");
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, format!("#!/bin/sh\n{text}")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Asserts that `ao cleanup` keeps the workspace for `reason`, and changes nothing in it.
+    #[track_caller]
+    fn kept(&self, id: &str, flags: &[&str], reason: &str) {
+        let workspace = self.workspace(id);
+        let before = Tree::of(&workspace);
+        let args = [&["cleanup", id][..], flags].concat();
+        let outcome = self.ao(&args).code(5);
+        assert!(outcome.stderr.contains(reason), "{args:?} does not say {reason:?}\n{outcome}");
+        assert!(outcome.stderr.contains("hint: "), "{outcome}");
+        assert_eq!(outcome.stdout, "");
+        assert_eq!(before.changes(&workspace), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn worktree_add_killed_at_fifty_points_leaves_a_usable_repository() {
+    let story = Story::new();
+    let git = program_in_path("git").unwrap();
+    let (git, delay) = (git.display(), story.env.path("delay"));
+    let shim = format!(
+        "case \" $* \" in *' worktree add '*)\n\
+         '{git}' \"$@\" & child=$!\n\
+         sleep \"$(cat '{}')\"\n\
+         kill -9 $child 2>/dev/null\n\
+         wait $child; exit $?\n\
+         esac\n\
+         exec '{git}' \"$@\"\n",
+        delay.display()
+    );
+    story.env.shims(&[("git", &shim)]);
+    let mut spawned = Vec::new();
+    for point in 0..50 {
+        fs::write(&delay, format!("0.{:04}", point * 4)).unwrap();
+        let outcome = story.try_spawn("true");
+        if outcome.status == 0 {
+            spawned.push(outcome.stdout.trim().to_owned());
+        } else {
+            assert_eq!((outcome.status, &*outcome.stdout), (1, ""), "{outcome}");
+            assert!(outcome.stderr.contains("git worktree add"), "{outcome}");
+        }
+        let wanted = spawned.len() + 1;
+        let worktrees = story.git(&["worktree", "list", "--porcelain"]);
+        assert_eq!(
+            worktrees.matches("worktree ").count(),
+            wanted,
+            "{point}: {worktrees}\n{outcome}"
+        );
+        let branches = story.git(&["branch", "-a"]);
+        assert_eq!(branches.lines().count(), wanted, "{point}: {branches}\n{outcome}");
+    }
+    fs::write(&delay, "9").unwrap();
+    story.env.shims(&[("git", &format!("exec '{git}' \"$@\"\n"))]);
+    story.ao(&["reap"]).success();
+    let last = story.ended("git log --oneline -1");
+    assert!(story.workspace(&last).join("README.md").exists());
+    assert_eq!(story.git(&["status", "--porcelain"]), "");
+    assert_eq!(story.git(&["fsck", "--connectivity-only"]), "");
+    assert!(story.git(&["for-each-ref", "refs/ao"]).is_empty());
+    let admins = fs::read_dir(story.repo.join(".git/worktrees")).unwrap().count();
+    assert_eq!(admins, spawned.len() + 1);
+    story.ao(&["doctor", "--state"]).success();
+}
+
+#[test]
+fn a_hook_of_the_repository_that_fails_is_told_and_stops_nothing() {
+    let story = Story::new();
+    story.hook("echo 'no such lane' >&2\nexit 3\n");
+    let outcome = story.try_spawn("exec sleep 600").success();
+    assert!(outcome.stderr.contains("post-checkout hook failed: no such lane"), "{outcome}");
+    assert!(story.workspace("app-1").join("README.md").exists());
+}
+
+#[test]
+fn a_hook_of_the_repository_that_hangs_is_ended_with_its_children() {
+    let story = Story::new();
+    let marker = story.env.path("user/hung");
+    story.hook(&format!("touch '{}'\nsleep 987654 &\nwait\n", marker.display()));
+    story.env.set("AO_HOOK_DEADLINE_MS", "300");
+    let outcome = story.try_spawn("true").success();
+    assert!(outcome.stderr.contains("post-checkout hook failed"), "{outcome}");
+    assert!(outcome.stderr.contains("did not end within 300ms"), "{outcome}");
+    assert!(marker.exists());
+    story.ao(&["wait", "app-1", "--timeout", "20s"]).success();
+    story.env.wait_for("the hook's children to be gone", || {
+        let line =
+            |pid: &u32| fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let left = story.env.processes().iter().any(|pid| line(pid).contains("987654"));
+        (!left).then_some(())
+    });
+    assert_eq!(story.git(&["worktree", "list"]).lines().count(), 2);
+}
+
+#[test]
+fn a_workspace_without_its_git_file_is_kept_and_the_repository_around_it_is_untouched() {
+    let story = Story::new();
+    // A repository around everything: what git would fall through to.
+    let outer = story.env.home();
+    story.env.git(&outer, &["init", "-q", "-b", "outer"]);
+    fs::write(outer.join("precious"), "one\n").unwrap();
+    story.env.git(&outer, &["add", "precious"]);
+    story.env.git(&outer, &["commit", "-q", "-m", "outer"]);
+    fs::write(outer.join("precious"), "uncommitted\n").unwrap();
+
+    let id = story.ended("echo work >work");
+    let workspace = story.workspace(&id);
+    fs::remove_file(workspace.join(".git")).unwrap();
+    let git_directory = Tree::of(&outer.join(".git"));
+    story.kept(&id, &[], "kept");
+    story.kept(&id, &["--force"], "kept");
+    let status = story.ao(&["status", &id, "--git"]).success();
+    assert!(status.stdout.contains('?'), "{status}");
+    assert_eq!(git_directory.changes(&outer.join(".git")), Vec::<String>::new());
+    assert_eq!(fs::read_to_string(outer.join("precious")).unwrap(), "uncommitted\n");
+    assert_eq!(fs::read_to_string(workspace.join("work")).unwrap(), "work\n");
+}
+
+#[test]
+fn what_could_be_lost_is_named_and_kept() {
+    let story = Story::new();
+    fs::write(story.repo.join(".gitignore"), ".env\nbuild/\n").unwrap();
+    story.git(&["add", ".gitignore"]);
+    story.git(&["commit", "-q", "-m", "ignore"]);
+    let identity = "git config user.name A && git config user.email a@b.c";
+    for (script, reason) in [
+        ("echo x >new", "1 untracked file"),
+        ("echo x >>README.md", "1 uncommitted"),
+        ("echo s >.env", ".env"),
+        ("git checkout -q --detach && git commit -q --allow-empty -m lone", "commit"),
+    ] {
+        let id = story.ended(&format!("{identity} && {script}"));
+        story.kept(&id, &[], reason);
+        let outcome = story.ao(&["cleanup", &id, "--force"]).success();
+        assert!(outcome.stderr.contains("to bring it back: git "), "{outcome}");
+        let preserved = story.git(&["for-each-ref", "--format=%(refname)", "refs/ao/preserved"]);
+        assert!(preserved.contains(&format!("refs/ao/preserved/{id}")), "{preserved}");
+        assert!(!story.workspace(&id).exists());
+    }
+    let built = story.ended("mkdir build && echo x >build/o");
+    let gone = story.ao(&["cleanup", &built]).success();
+    assert!(gone.stdout.contains("cleaned up, branch deleted"), "{gone}");
+
+    let conflict = format!(
+        "{identity} && echo a >f && git add f && git commit -q -m a && git checkout -q -b side HEAD~1 \
+         && echo b >f && git add f && git commit -q -m b; git rebase {{0}} >/dev/null 2>&1; exit 0"
+    );
+    let conflict = conflict.replace("{0}", "@{-1}");
+    let id = story.ended(&conflict);
+    story.kept(&id, &[], "rebase");
+    assert_eq!(story.git(&["status", "--porcelain"]), "");
+}
+
+#[test]
+fn a_workspace_that_somebody_uses_or_locked_stays_even_with_force() {
+    let story = Story::new();
+    let id = story.ended("true");
+    let workspace = story.workspace(&id);
+    let place = workspace.to_str().unwrap();
+    story.git(&["worktree", "lock", "--reason", "on a stick", place]);
+    story.kept(&id, &[], "on a stick");
+    story.kept(&id, &["--force"], "on a stick");
+    story.git(&["worktree", "unlock", place]);
+
+    let sleep = story.env.command("sleep").arg("600").cwd(&workspace);
+    let null = std::process::Stdio::null;
+    let mut sleeper = sleep.spawn(null(), null(), null()).unwrap();
+    story.env.wait_for("the sleeper to stand there", || {
+        let cwd = fs::read_link(format!("/proc/{}/cwd", sleeper.id())).ok()?;
+        (cwd == workspace).then_some(())
+    });
+    story.kept(&id, &[], &sleeper.id().to_string());
+    story.kept(&id, &["--force"], &sleeper.id().to_string());
+    sleeper.kill().unwrap();
+    sleeper.wait().unwrap();
+
+    let index_lock = story.git(&["-C", place, "rev-parse", "--git-path", "index.lock"]);
+    let index_lock = workspace.join(index_lock);
+    fs::write(&index_lock, "").unwrap();
+    story.kept(&id, &[], "index.lock");
+    story.kept(&id, &["--force"], "index.lock");
+    assert!(index_lock.exists());
+    fs::remove_file(index_lock).unwrap();
+    story.ao(&["cleanup", &id]).success();
+    assert!(!workspace.exists());
+}
+
+#[test]
+fn an_index_lock_in_the_users_own_worktree_is_left_alone_and_stops_no_spawn() {
+    let story = Story::new();
+    let lock = story.repo.join(".git/index.lock");
+    fs::write(&lock, "").unwrap();
+    let id = story.ended("true");
+    story.ao(&["cleanup", &id]).success();
+    assert!(lock.exists());
+}
+
+#[test]
+fn a_workspace_deleted_by_hand_is_said_to_be_gone_and_everything_goes_on() {
+    let story = Story::new();
+    let live = story.spawn("exec sleep 600");
+    let over = story.ended("true");
+    for id in [&live, &over] {
+        fs::remove_dir_all(story.workspace(id)).unwrap();
+    }
+    let status = story.ao(&["status", &live, "--git"]).success();
+    assert!(status.stdout.contains("does not exist"), "{status}");
+    let path = story.ao(&["path", &live]).code(3);
+    assert!(path.stderr.contains("is gone"), "{path}");
+    story.ao(&["exec", &live, "--", "true"]).code(3);
+    story.ao(&["kill", &live]).success();
+    story.ao(&["restore", &over]).success();
+    assert!(story.workspace(&over).join("README.md").exists());
+    story.ao(&["wait", &over, "--timeout", "20s"]).success();
+    for id in [&live, &over] {
+        let cleaned = story.ao(&["cleanup", id]).success();
+        assert!(cleaned.stdout.contains("cleaned up"), "{cleaned}");
+    }
+    assert_eq!(story.git(&["worktree", "list"]).lines().count(), 1);
+    assert_eq!(story.git(&["branch"]), "* main");
+}
+
+#[test]
+fn a_repository_that_was_moved_or_deleted_still_lets_its_sessions_be_ended() {
+    for deleted in [false, true] {
+        let story = Story::new();
+        let ids = [story.spawn("exec sleep 600"), story.ended("echo work >work")];
+        if deleted {
+            fs::remove_dir_all(&story.repo).unwrap();
+        } else {
+            fs::rename(&story.repo, story.env.path("repos/moved")).unwrap();
+        }
+        let ao = |args: &[&str]| story.env.ao(args);
+        let status = ao(&["status", &ids[1], "--git"]).success();
+        assert!(status.stdout.contains('?'), "{status}");
+        ao(&["reap"]).success();
+        ao(&["kill", &ids[0]]).success();
+        let cleaned = ao(&["cleanup", "--yes"]).success();
+        let work = fs::read_to_string(story.workspace(&ids[1]).join("work"));
+        assert_eq!(work.unwrap(), "work\n", "{cleaned}");
+        ao(&["cleanup", &ids[1]]).code(5);
+        assert!(ao(&["show", &ids[1]]).success().stdout.starts_with("status: done"));
+        let restore = ao(&["restore", &ids[0]]);
+        assert_ne!(restore.status, 0, "{restore}");
+        assert!(restore.stderr.contains("/repos/app"), "{restore}");
+        ao(&["doctor", "--state"]).success();
+    }
+}
+
+#[test]
+fn a_repository_that_was_moved_is_found_again_by_project_set() {
+    let story = Story::new();
+    let id = story.ended("true");
+    let moved = story.env.path("repos/moved");
+    fs::rename(&story.repo, &moved).unwrap();
+    story.env.ao(&["project", "set", "app", "--repo", moved.to_str().unwrap()]).success();
+    let next = story.env.ao_in(&moved, &["spawn", "-a", "shell", "--runtime", "process", "true"]);
+    assert_eq!(next.success().stdout, "app-2\n");
+    assert!(story.workspace(&id).exists());
+}
+
+#[test]
+fn files_that_git_does_not_carry_are_copied_and_linked_as_asked() {
+    let story = Story::new();
+    let write = |name: &str, text: &str| {
+        fs::create_dir_all(story.repo.join(name).parent().unwrap()).unwrap();
+        fs::write(story.repo.join(name), text).unwrap();
+    };
+    write(".gitignore", ".env*\ncache/\nmodels/\n");
+    write(".worktreeinclude", "# secrets\n.env*\n!.env.old\n");
+    story.git(&["add", ".gitignore", ".worktreeinclude"]);
+    story.git(&["commit", "-q", "-m", "include"]);
+    for (name, text) in [
+        (".env", "secret\n"),
+        (".env.old", "old\n"),
+        ("cache/big", "cached\n"),
+        ("models/m", "model\n"),
+    ] {
+        write(name, text);
+    }
+    write(".ao/config.toml", "[workspace]\ncopy = [\"cache\"]\nsymlinks = [\"models\"]\n");
+    story.git(&["add", ".ao"]);
+    story.git(&["commit", "-q", "-m", "config"]);
+    let id = story.ended("cat .env cache/big models/m >seen");
+    let workspace = story.workspace(&id);
+    assert_eq!(fs::read_to_string(workspace.join("seen")).unwrap(), "secret\ncached\nmodel\n");
+    assert!(!workspace.join(".env.old").exists());
+    assert!(fs::symlink_metadata(workspace.join("models")).unwrap().is_symlink());
+    assert!(!fs::symlink_metadata(workspace.join("cache")).unwrap().is_symlink());
+    story.ao(&["cleanup", "--force", &id]).success();
+    assert_eq!(fs::read_to_string(story.repo.join("models/m")).unwrap(), "model\n");
+
+    write(".ao/config.toml", "[workspace]\nsymlinks = [\"../outside\"]\n");
+    let refused = story.try_spawn("true").code(2);
+    assert!(refused.stderr.contains("config.toml:2: `workspace.symlinks`"), "{refused}");
+    assert_eq!(story.git(&["worktree", "list"]).lines().count(), 1);
+}
+
+#[test]
+fn paths_with_anything_in_them_work_and_run_nothing() {
+    let names = [
+        "with space",
+        "it's \"quoted\"",
+        "#(touch pwned)",
+        "größe-日本",
+        "ends;",
+        "$(touch pwned)`touch pwned`",
+        "-rf",
+    ];
+    for name in names {
+        loop_in(name, name);
+    }
+    loop_in(&"d".repeat(90), "deep");
+}
+
+/// Spawns in tmux, in a home and a repository of these names, and clears everything away.
+fn loop_in(home: &str, repository: &str) {
+    let env = TestEnvironment::new();
+    let homes = env.path("homes");
+    let home = homes.join(home);
+    fs::create_dir(&homes).unwrap();
+    env.set("AO_HOME", &home);
+    let repo = env.repo(repository);
+    let before = Tree::of(&repo);
+    let ao = |args: &[&str]| env.ao_in(&repo, args);
+    let script = ["spawn", "-a", "shell", "--mode", "interactive", "pwd >../here; exec cat"];
+    let id = ao(&script).success().stdout.trim().to_owned();
+    let workspace = PathBuf::from(ao(&["path", "1"]).success().stdout.trim_end_matches('\n'));
+    assert!(workspace.starts_with(&home), "{}", workspace.display());
+    let here = workspace.parent().unwrap().join("here");
+    let here =
+        env.wait_for("the agent", || fs::read_to_string(&here).ok().filter(|it| !it.is_empty()));
+    assert_eq!(Path::new(here.trim_end_matches('\n')), workspace);
+    ao(&["reap"]).success();
+    assert!(ao(&["status", "--git"]).success().stdout.contains("working"));
+    ao(&["output", &id]).success();
+    ao(&["kill", &id]).success();
+    ao(&["cleanup", &id]).success();
+    assert_eq!(env.git(&repo, &["worktree", "list"]).lines().count(), 1);
+    let changes = before.changes(&repo);
+    let unexpected: Vec<_> = changes.iter().filter(|it| !it.contains(".git")).collect();
+    assert!(unexpected.is_empty(), "{unexpected:?}");
+    for place in [env.path("user"), home, workspace.parent().unwrap().to_owned(), env.path("")] {
+        assert!(!place.join("pwned").exists());
+    }
+}
