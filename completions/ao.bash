@@ -723,7 +723,7 @@ _ao() {
             return 0
             ;;
         ao__subcmd__interrupt)
-            opts="-h --home --json --color --lock-timeout --help"
+            opts="-h --dry-run --home --json --color --lock-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -899,7 +899,7 @@ _ao() {
             return 0
             ;;
         ao__subcmd__observe)
-            opts="-h --home --json --color --lock-timeout --help runtime scm activity"
+            opts="-h --dry-run --home --json --color --lock-timeout --help runtime scm activity"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -951,7 +951,7 @@ _ao() {
             return 0
             ;;
         ao__subcmd__outbox__subcmd__drop)
-            opts="-h --home --json --color --lock-timeout --help"
+            opts="-h --dry-run --home --json --color --lock-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1003,7 +1003,7 @@ _ao() {
             return 0
             ;;
         ao__subcmd__outbox__subcmd__retry)
-            opts="-h --home --json --color --lock-timeout --help"
+            opts="-h --dry-run --home --json --color --lock-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1089,7 +1089,7 @@ _ao() {
             return 0
             ;;
         ao__subcmd__project)
-            opts="-h --home --json --color --lock-timeout --help add ls show set rm"
+            opts="-h --dry-run --home --json --color --lock-timeout --help add ls show set rm"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1115,7 +1115,7 @@ _ao() {
             return 0
             ;;
         ao__subcmd__project__subcmd__add)
-            opts="-h --home --json --color --lock-timeout --help"
+            opts="-h --dry-run --home --json --color --lock-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1141,7 +1141,7 @@ _ao() {
             return 0
             ;;
         ao__subcmd__project__subcmd__ls)
-            opts="-h --home --json --color --lock-timeout --help"
+            opts="-h --dry-run --home --json --color --lock-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1167,7 +1167,7 @@ _ao() {
             return 0
             ;;
         ao__subcmd__project__subcmd__rm)
-            opts="-h --home --json --color --lock-timeout --help"
+            opts="-h --dry-run --home --json --color --lock-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1193,7 +1193,7 @@ _ao() {
             return 0
             ;;
         ao__subcmd__project__subcmd__set)
-            opts="-h --repo --home --json --color --lock-timeout --help"
+            opts="-h --repo --dry-run --home --json --color --lock-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1223,7 +1223,7 @@ _ao() {
             return 0
             ;;
         ao__subcmd__project__subcmd__show)
-            opts="-h --home --json --color --lock-timeout --help"
+            opts="-h --dry-run --home --json --color --lock-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1275,7 +1275,7 @@ _ao() {
             return 0
             ;;
         ao__subcmd__rename)
-            opts="-h --home --json --color --lock-timeout --help"
+            opts="-h --dry-run --home --json --color --lock-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1353,7 +1353,7 @@ _ao() {
             return 0
             ;;
         ao__subcmd__send)
-            opts="-h --all --now --queue --wait --timeout --home --json --color --lock-timeout --help"
+            opts="-h --all --now --queue --wait --timeout --dry-run --home --json --color --lock-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -82,6 +82,7 @@ complete -c ao -n "__fish_ao_using_subcommand project; and not __fish_seen_subco
 always\t'Always'
 never\t'Never'"
 complete -c ao -n "__fish_ao_using_subcommand project; and not __fish_seen_subcommand_from add ls show set rm" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand project; and not __fish_seen_subcommand_from add ls show set rm" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c ao -n "__fish_ao_using_subcommand project; and not __fish_seen_subcommand_from add ls show set rm" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand project; and not __fish_seen_subcommand_from add ls show set rm" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand project; and not __fish_seen_subcommand_from add ls show set rm" -f -a "add" -d 'Register a repository'
@@ -94,6 +95,7 @@ complete -c ao -n "__fish_ao_using_subcommand project; and __fish_seen_subcomman
 always\t'Always'
 never\t'Never'"
 complete -c ao -n "__fish_ao_using_subcommand project; and __fish_seen_subcommand_from add" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand project; and __fish_seen_subcommand_from add" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c ao -n "__fish_ao_using_subcommand project; and __fish_seen_subcommand_from add" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand project; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand project; and __fish_seen_subcommand_from ls" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
@@ -101,6 +103,7 @@ complete -c ao -n "__fish_ao_using_subcommand project; and __fish_seen_subcomman
 always\t'Always'
 never\t'Never'"
 complete -c ao -n "__fish_ao_using_subcommand project; and __fish_seen_subcommand_from ls" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand project; and __fish_seen_subcommand_from ls" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c ao -n "__fish_ao_using_subcommand project; and __fish_seen_subcommand_from ls" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand project; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand project; and __fish_seen_subcommand_from show" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
@@ -108,6 +111,7 @@ complete -c ao -n "__fish_ao_using_subcommand project; and __fish_seen_subcomman
 always\t'Always'
 never\t'Never'"
 complete -c ao -n "__fish_ao_using_subcommand project; and __fish_seen_subcommand_from show" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand project; and __fish_seen_subcommand_from show" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c ao -n "__fish_ao_using_subcommand project; and __fish_seen_subcommand_from show" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand project; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand project; and __fish_seen_subcommand_from set" -l repo -d 'A directory in the repository at its new place' -r -F
@@ -116,6 +120,7 @@ complete -c ao -n "__fish_ao_using_subcommand project; and __fish_seen_subcomman
 always\t'Always'
 never\t'Never'"
 complete -c ao -n "__fish_ao_using_subcommand project; and __fish_seen_subcommand_from set" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand project; and __fish_seen_subcommand_from set" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c ao -n "__fish_ao_using_subcommand project; and __fish_seen_subcommand_from set" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand project; and __fish_seen_subcommand_from set" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand project; and __fish_seen_subcommand_from rm" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
@@ -123,6 +128,7 @@ complete -c ao -n "__fish_ao_using_subcommand project; and __fish_seen_subcomman
 always\t'Always'
 never\t'Never'"
 complete -c ao -n "__fish_ao_using_subcommand project; and __fish_seen_subcommand_from rm" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand project; and __fish_seen_subcommand_from rm" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c ao -n "__fish_ao_using_subcommand project; and __fish_seen_subcommand_from rm" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand project; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand spawn" -l prompt-file -d 'Read the task from a file, byte for byte' -r -F
@@ -216,6 +222,7 @@ complete -c ao -n "__fish_ao_using_subcommand send" -l all -d 'To every session 
 complete -c ao -n "__fish_ao_using_subcommand send" -l now -d 'To a busy agent at once instead of at the end of its turn'
 complete -c ao -n "__fish_ao_using_subcommand send" -l queue -d 'Record it only; the next reap delivers it'
 complete -c ao -n "__fish_ao_using_subcommand send" -l wait -d 'Wait for the end of that turn and print the last screen'
+complete -c ao -n "__fish_ao_using_subcommand send" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c ao -n "__fish_ao_using_subcommand send" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand send" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand interrupt" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
@@ -223,6 +230,7 @@ complete -c ao -n "__fish_ao_using_subcommand interrupt" -l color -d 'When to us
 always\t'Always'
 never\t'Never'"
 complete -c ao -n "__fish_ao_using_subcommand interrupt" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand interrupt" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c ao -n "__fish_ao_using_subcommand interrupt" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand interrupt" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand attach" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
@@ -302,6 +310,7 @@ complete -c ao -n "__fish_ao_using_subcommand rename" -l color -d 'When to use c
 always\t'Always'
 never\t'Never'"
 complete -c ao -n "__fish_ao_using_subcommand rename" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand rename" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c ao -n "__fish_ao_using_subcommand rename" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand rename" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand reap" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
@@ -319,6 +328,7 @@ complete -c ao -n "__fish_ao_using_subcommand observe" -l color -d 'When to use 
 always\t'Always'
 never\t'Never'"
 complete -c ao -n "__fish_ao_using_subcommand observe" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand observe" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c ao -n "__fish_ao_using_subcommand observe" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand observe" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand decide" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
@@ -358,6 +368,7 @@ complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand
 always\t'Always'
 never\t'Never'"
 complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from retry" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from retry" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from retry" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from retry" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from drop" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
@@ -365,6 +376,7 @@ complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand
 always\t'Always'
 never\t'Never'"
 complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from drop" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from drop" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from drop" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from drop" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand timer; and not __fish_seen_subcommand_from install status rm" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F

@@ -231,9 +231,11 @@ fn dispatch(cli: Cli) -> ExitCode {
     }
     let context = Context::new(cli.global, Environment::read());
     // What is asked for raw stays so in a pipe too.
-    let choice = match &cli.command {
-        Command::Output(args) if args.is_raw() => anstream::ColorChoice::AlwaysAnsi,
-        _ => anstream::AutoStream::choice(&io::stdout()),
+    let is_raw = matches!(&cli.command, Command::Output(args) if args.is_raw());
+    let choice = if is_raw {
+        anstream::ColorChoice::AlwaysAnsi
+    } else {
+        anstream::AutoStream::choice(&io::stdout())
     };
     let mut out = io::BufWriter::new(anstream::AutoStream::new(io::stdout().lock(), choice));
     let result = run_command(&context, &mut out, cli.command)

@@ -37,8 +37,8 @@ pub fn restore(world: &World, id: &SessionId) -> Result<Spawned, SessionError> {
         if !running.resumed && before.handles.agent_session.is_some() {
             notes.push("the agent cannot resume its conversation: started afresh".to_owned());
         }
-        let revision = spawn::complete(world, id, running)?;
-        Ok(Spawned { id: id.clone(), revision, notes })
+        spawn::complete(world, id, running)?;
+        Ok(Spawned { id: id.clone(), revision: fence, notes })
     });
     match made {
         Ok(spawned) => Ok(spawned),

@@ -153,20 +153,7 @@ pub struct ReapAnswer {
     /// The version of this shape.
     pub schema: u64,
     /// The pass.
-    pub reap: PassOrSkipped,
-}
-
-/// What came of asking for a pass.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum PassOrSkipped {
-    /// It was made.
-    Pass(Pass),
-    /// It was not.
-    Skipped {
-        /// Why.
-        skipped: String,
-    },
+    pub reap: Pass,
 }
 
 /// One pass over everything.
@@ -192,6 +179,9 @@ pub struct Pass {
     /// So many looked dead at once that none was believed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub storm: bool,
+    /// Another pass was under way, so none was made.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub skipped: bool,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
 }
