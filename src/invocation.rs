@@ -72,6 +72,13 @@ impl World {
         }
     }
 
+    /// Reads the configuration from another directory than the caller's own.
+    pub fn configured_in(mut self, directory: &Path) -> Self {
+        directory.clone_into(&mut self.config_directory);
+        self.layers = RefCell::default();
+        self
+    }
+
     /// Returns a variable of the caller's environment as text.
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(&OsString::from(name))?.to_str().filter(|text| !text.is_empty())

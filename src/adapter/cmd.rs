@@ -193,8 +193,8 @@ impl Cmd {
         self
     }
 
-    /// Puts it into a process group of its own, which is ended whole where it overstays: its
-    /// children (hooks, filters) survive the end of the program alone.
+    /// Puts it into a process group of its own, which is ended whole where it overstays or is
+    /// killed: its children (hooks, filters) survive the end of the program alone.
     pub fn own_group(mut self) -> Self {
         self.own_group = true;
         self
@@ -299,6 +299,9 @@ impl Cmd {
     fn wait(&self, child: &mut Child) -> Result<ExitStatus, CmdError> {
         let io_error = |source| CmdError::Io { program: self.program_name(), source };
         if let Some(status) = wait_until(child, Deadline::after(self.deadline)).map_err(io_error)? {
+            if self.own_group && status.signal().is_some() {
+                end_rest_of_group(Pid::from_child(child));
+            }
             return Ok(status);
         }
         if self.ending == Ending::TermThenKill {
@@ -381,6 +384,25 @@ fn wait_until(child: &mut Child, deadline: Deadline) -> io::Result<Option<ExitSt
     }
 }
 
+/// Ends what a killed child left running in its group, and waits until that is gone: a git that
+/// was killed may have started another one that is about to write a ref.
+///
+/// The number of a group stays taken as long as a process is in it.
+fn end_rest_of_group(group: Pid) {
+    use rustix::process::{kill_process_group, test_kill_process_group};
+    const GRACE: Duration = Duration::from_secs(5);
+    for signal in [Signal::TERM, Signal::KILL] {
+        if test_kill_process_group(group).is_err() {
+            return;
+        }
+        let _ = kill_process_group(group, signal);
+        let gone = || test_kill_process_group(group).is_err().then_some(());
+        if clock::poll_until(Deadline::after(GRACE), gone).is_some() {
+            return;
+        }
+    }
+}
+
 fn end_with_this_process(command: &mut Command) {
     let parent = rustix::process::getpid();
     let arrange = move || {
@@ -412,6 +434,16 @@ pub fn exit_code(status: ExitStatus) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_killed_child_started_ends_with_it() {
+        let script = "sleep 600 & echo $!; kill -9 $$";
+        let output = Cmd::new("sh").args(["-c", script]).own_group().output().unwrap();
+        assert_eq!(output.status.signal(), Some(9));
+        let child: u32 = output.text().parse().unwrap();
+        let stat = crate::adapter::process::read_stat(child).unwrap();
+        assert!(stat.is_none_or(|stat| stat.is_zombie()));
+    }
 
     #[test]
     fn output_and_exit_code_come_back_whole() {

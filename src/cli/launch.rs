@@ -1,6 +1,6 @@
 //! `ao launch` (hidden): the parent of every agent process.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::adapter::runtime::launcher;
 use crate::cli::Code;
@@ -22,9 +22,9 @@ pub struct LaunchArgs {
 /// Runs `ao launch`.
 pub fn run(context: &Context, args: &LaunchArgs) -> Result<Code, CommandError> {
     let launch: LaunchId = args.launch.parse()?;
-    let code = launcher::launch(&args.directory, &launch, &mut |code| {
+    let code = launcher::launch(&args.directory, &launch, &mut |code, config_directory| {
         // Best effort: the files tell the same to the next reap.
-        let _ = record_end(context, args, &launch, code);
+        let _ = record_end(context, args, &launch, code, config_directory);
     });
     Ok(Code::Program(u8::try_from(code).unwrap_or(1)))
 }
@@ -35,6 +35,7 @@ fn record_end(
     args: &LaunchArgs,
     launch: &LaunchId,
     code: i32,
+    config_directory: &Path,
 ) -> Result<(), CommandError> {
     let sessions = args.directory.parent().and_then(|sessions| sessions.parent());
     let name = args.directory.file_name().and_then(|name| name.to_str());
@@ -43,7 +44,8 @@ fn record_end(
         global: crate::cli::Global { home: Some(home.to_owned()), ..context.global.clone() },
         env: context.env.clone(),
     };
-    let world = context.world()?;
+    // A tmux server keeps the environment of whoever started it first, not of this spawn.
+    let world = context.world()?.configured_in(config_directory);
     let fact = RuntimeFact {
         observed_at: None,
         runtime: Liveness::Dead,

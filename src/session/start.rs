@@ -113,6 +113,7 @@ pub fn prepare(
         env,
         stdin,
         size: config.pane_size,
+        config_directory: world.config_directory.clone(),
     };
     Ok(Prepared {
         spec,

@@ -141,7 +141,7 @@ pub fn post_create(handle: &WorkspaceHandle, config: &Config) -> Result<(), Sess
             .map_err(|error| failed(crate::act::chain(&error)))?;
         if !output.success() {
             let why = format!("{}: {}", output.status, output.last_error());
-            return Err(failed(crate::model::sanitize::line(&why)));
+            return Err(failed(crate::model::sanitize::line(why.trim_end_matches(": "))));
         }
     }
     Ok(())

@@ -113,6 +113,7 @@ fn a_wait_that_is_interrupted_ends_by_that_signal() {
         let status = child.wait().unwrap();
         assert_eq!(status.signal(), Some(signal.as_raw()), "{status}");
     }
+    story.ao(&["reap"]).success();
     assert_eq!(story.env.record(&id)["lifecycle"]["session"]["state"], "working");
 }
 

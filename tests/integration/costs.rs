@@ -77,6 +77,7 @@ fn start_session(root: &Path, home: &Home, id: &str) {
         env: variables.map(|(name, value)| (name.into(), value)).to_vec(),
         stdin: StdinSource::Null,
         size: (80, 24),
+        config_directory: "/nonexistent".into(),
     };
     let tmux = Tmux::new(home.root(), &root.join("user/config/ao")).unwrap();
     let started = tmux.start(&spec).unwrap();

@@ -18,7 +18,7 @@ fn stages(env: &TestEnvironment) -> Vec<PathBuf> {
 
 /// Only the socket of a home whose path is short is inside it; the test's home has to stay so.
 fn assert_nothing_left(env: &TestEnvironment) {
-    assert_eq!(stages(env), [PathBuf::new(); 0]);
+    assert_eq!(stages(env), Vec::<PathBuf>::new());
     assert_eq!(std::fs::read_dir(env.home()).unwrap().count(), 0, "the caller's home was used");
     let gone = || env.processes().is_empty().then_some(());
     let gone = poll_until(Deadline::after(Duration::from_secs(20)), gone);

@@ -80,7 +80,9 @@ fn worktree_add_killed_at_fifty_points_leaves_a_usable_repository() {
          '{git}' \"$@\" & child=$!\n\
          sleep \"$(cat '{}')\"\n\
          kill -9 $child 2>/dev/null\n\
-         wait $child; exit $?\n\
+         wait $child; code=$?\n\
+         [ $code -lt 128 ] || kill -9 $$\n\
+         exit $code\n\
          esac\n\
          exec '{git}' \"$@\"\n",
         delay.display()
@@ -163,8 +165,8 @@ fn a_workspace_without_its_git_file_is_kept_and_the_repository_around_it_is_unto
     let workspace = story.workspace(&id);
     fs::remove_file(workspace.join(".git")).unwrap();
     let git_directory = Tree::of(&outer.join(".git"));
-    story.kept(&id, &[], "kept");
-    story.kept(&id, &["--force"], "kept");
+    story.kept(&id, &[], "it has no .git file");
+    story.kept(&id, &["--force"], "it has no .git file");
     let status = story.ao(&["status", &id, "--git"]).success();
     assert!(status.stdout.contains('?'), "{status}");
     assert_eq!(git_directory.changes(&outer.join(".git")), Vec::<String>::new());

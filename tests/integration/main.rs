@@ -12,6 +12,7 @@ mod contract;
 mod costs;
 mod crash;
 mod demo;
+mod disk;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod env;
 mod faulted;
@@ -21,6 +22,7 @@ mod hooks;
 mod kill_restore;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod outcome;
+mod races;
 mod reactions;
 mod readme;
 mod reap;

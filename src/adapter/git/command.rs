@@ -89,7 +89,12 @@ pub(super) fn read_path(command: &Cmd, what: &str) -> Result<PathBuf, GitError> 
 
 /// Returns the error of a git that exited with a failure.
 pub(super) fn failed(what: &str, output: &Output) -> GitError {
-    GitError::Failed { command: what.to_owned(), stderr: last_word(&output.stderr).to_owned() }
+    let stderr = if output.stderr.trim().is_empty() {
+        output.status.to_string()
+    } else {
+        last_word(&output.stderr).to_owned()
+    };
+    GitError::Failed { command: what.to_owned(), stderr }
 }
 
 /// Returns the line that says what went wrong: git narrates first.

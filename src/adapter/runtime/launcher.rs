@@ -50,6 +50,7 @@ struct SpecFile {
     argv: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
     stdin: StdinSource,
+    config_directory: OsString,
 }
 
 /// Writes the private file from which the launcher of `spec` reads what to run.
@@ -60,6 +61,7 @@ pub fn write_spec(spec: &LaunchSpec) -> Result<(), RuntimeError> {
         argv: spec.argv.clone(),
         env: spec.env.clone(),
         stdin: spec.stdin.clone(),
+        config_directory: spec.config_directory.clone().into(),
     };
     let path = spec.session_dir.join(SPEC_FILE);
     let bytes = serde_json::to_vec(&file)
@@ -107,13 +109,16 @@ pub(crate) fn take_lock(session_dir: &Path) -> Result<Option<File>, FsError> {
     Ok(taken.transpose()?.map(|()| file))
 }
 
+/// What is done with an agent's exit code and the configuration directory of whoever started it.
+pub type BeforeExit<'a> = dyn FnMut(i32, &Path) + 'a;
+
 /// Runs the agent of `launch` to its end and returns its exit code, 128 + n for signal n.
 ///
-/// `before_exit` is called once, after the end was recorded, with that code. An agent that could
+/// `before_exit` is called once, after the end was recorded. An agent that could
 /// not be run has a recorded end too, but `before_exit` is not called: whoever waits for the start
 /// reports it. Where the launch itself is refused the reason goes to standard error, nothing is
 /// recorded, and the code is [`EXIT_REFUSED`].
-pub fn launch(session_dir: &Path, launch: &LaunchId, before_exit: &mut dyn FnMut(i32)) -> i32 {
+pub fn launch(session_dir: &Path, launch: &LaunchId, before_exit: &mut BeforeExit<'_>) -> i32 {
     match Launch::prepare(session_dir, launch) {
         Ok(prepared) => prepared.run(before_exit),
         Err(why) => {
@@ -152,7 +157,7 @@ impl<'a> Launch<'a> {
         Ok(Self { session_dir, spec, signals, _lock: lock })
     }
 
-    fn run(self, before_exit: &mut dyn FnMut(i32)) -> i32 {
+    fn run(self, before_exit: &mut BeforeExit<'_>) -> i32 {
         let Self { session_dir, spec, signals, _lock } = self;
         let mut exit = ExitRecord {
             launch: spec.launch.clone(),
@@ -182,7 +187,7 @@ impl<'a> Launch<'a> {
             say(&explain(error));
         }
         if ran {
-            before_exit(code);
+            before_exit(code, Path::new(&spec.config_directory));
         }
         code
     }
@@ -365,6 +370,7 @@ mod tests {
             env: vec![("A".into(), OsString::from_vec(vec![0xfe]))],
             stdin: StdinSource::Null,
             size: (80, 24),
+            config_directory: "/nonexistent".into(),
         }
     }
 

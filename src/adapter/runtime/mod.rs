@@ -69,6 +69,8 @@ pub struct LaunchSpec {
     pub stdin: StdinSource,
     /// Columns and rows of its terminal.
     pub size: (u16, u16),
+    /// `$XDG_CONFIG_HOME/ao` of whoever starts it: the end is recorded under the same policy.
+    pub config_directory: PathBuf,
 }
 
 /// An agent that was seen to run.

@@ -57,6 +57,7 @@ impl World {
             ],
             stdin: StdinSource::Terminal,
             size: (80, 24),
+            config_directory: "/nonexistent".into(),
             launch,
         }
     }
