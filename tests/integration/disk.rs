@@ -1,4 +1,5 @@
 //! Homes that are full, read-only, somebody else's, newer or damaged; and clocks that go back.
+#![expect(clippy::print_stderr, reason = "a test says what it could not show here")]
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -280,7 +281,7 @@ fn a_record_that_may_not_be_read_is_named_and_hides_no_other() {
     let before = fs::metadata(&path).unwrap().ino();
     for name in ["session.json", "events.jsonl"] {
         let file = path.with_file_name(name);
-        fs::set_permissions(&file, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o000)).unwrap();
     }
     let listed = env.ao(&["ls", "-q"]);
     assert!(listed.stdout.contains("two\n"), "{listed}");
