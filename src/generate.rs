@@ -20,9 +20,16 @@ use crate::model::record::Record;
 pub fn man_pages(command: &Command) -> Vec<(String, Vec<u8>)> {
     let mut pages = Vec::new();
     for page in shown(&built(command)) {
-        let man = Man::new(page.command);
+        let sections = sections(&page.command);
+        // What has headings of its own becomes sections, which the renderer cannot make.
+        let hidden = clap::builder::Resettable::Reset;
+        let man = Man::new(match sections.is_empty() {
+            true => page.command,
+            false => page.command.after_help(hidden.clone()).after_long_help(hidden),
+        });
         let mut text = Vec::new();
         man.render(&mut text).expect("writing to memory does not fail");
+        text.extend(sections.iter().flat_map(|(heading, lines)| roff(heading, lines).into_bytes()));
         pages.push((man.get_filename(), text));
     }
     pages
@@ -131,13 +138,40 @@ fn listed(argument: &Arg, depth: usize) -> bool {
     !argument.is_hide_set() && !everywhere && (depth == 0 || !argument.is_global_set())
 }
 
+/// Returns the headings of what a command's long help ends with, each with its indented lines.
+fn sections(command: &Command) -> Vec<(String, Vec<String>)> {
+    let text = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+    let mut sections: Vec<(String, Vec<String>)> = Vec::new();
+    for line in text.lines() {
+        match (line.strip_suffix(':').filter(|_| !line.starts_with(' ')), sections.last_mut()) {
+            (Some(heading), _) => sections.push((heading.to_owned(), Vec::new())),
+            (None, Some((_, lines))) => {
+                lines.extend(line.strip_prefix("  ").map(str::to_owned));
+            }
+            (None, None) => {}
+        }
+    }
+    sections
+}
+
+/// Returns a section of a man page whose lines stay as they are.
+fn roff(heading: &str, lines: &[String]) -> String {
+    let escaped = |line: &String| format!("\\&{}\n", line.replace('\\', "\\e").replace('-', "\\-"));
+    let lines: String = lines.iter().map(escaped).collect();
+    format!(".SH \"{}\"\n.nf\n{lines}.fi\n", heading.to_uppercase())
+}
+
 fn paragraphs(command: &Command) -> String {
     let about = command.get_long_about().or_else(|| command.get_about());
+    let sections = sections(command);
     let after = command.get_after_long_help().or_else(|| command.get_after_help());
     let mut text = String::new();
-    for part in [about, after].into_iter().flatten() {
+    for part in [about, after.filter(|_| sections.is_empty())].into_iter().flatten() {
         text.push_str(part.to_string().trim());
         text.push_str("\n\n");
+    }
+    for (heading, lines) in sections {
+        text.push_str(&format!("{heading}:\n\n```text\n{}\n```\n\n", lines.join("\n")));
     }
     text
 }
@@ -263,6 +297,28 @@ mod tests {
         assert_eq!(names, ["tool.1", "tool-make.1", "tool-clock.1", "tool-clock-stop.1"]);
         assert!(pages.iter().all(|(_, text)| text.starts_with(b".ie")), "not roff");
         assert_eq!(pages, man_pages(&small()));
+    }
+
+    #[test]
+    fn headings_of_the_long_help_become_sections() {
+        let text = "Examples:\n  $ tool --x 'a'\n  .dot \\n\n\nExit codes:\n  0  done";
+        let command = small().after_help("See more.").after_long_help(text);
+        let (_, page) = man_pages(&command).remove(0);
+        let page = String::from_utf8(page).unwrap();
+        let (_, end) = page
+            .split_once(".SH EXAMPLES")
+            .unwrap_or_else(|| page.split_once(".SH \"EXAMPLES\"").expect("a section of examples"));
+        insta::assert_snapshot!(end.trim_start(), @r#"
+        .nf
+        \&$ tool \-\-x 'a'
+        \&.dot \en
+        .fi
+        .SH "EXIT CODES"
+        .nf
+        \&0  done
+        .fi
+        "#);
+        assert!(cli_reference(&command).contains("Exit codes:\n\n```text\n0  done\n```\n"));
     }
 
     #[test]

@@ -51,6 +51,11 @@ impl FsError {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
         )
     }
+
+    /// Returns whether a symbolic link was where none is followed.
+    pub fn is_link(&self) -> bool {
+        self.source.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
+    }
 }
 
 /// How much a write has to survive.

@@ -247,6 +247,9 @@ fn lock_exit(error: &LockError) -> (Exit, Option<&'static str>) {
         ),
         LockError::Gone { .. } | LockError::Replaced { .. } => (Exit::Conflict, Some("try again")),
         LockError::Fs(fs) if fs.is_denied() => (Exit::Denied, None),
+        LockError::Fs(fs) if fs.is_link() => {
+            (Exit::Refused, Some("remove the link: a lock file is never one"))
+        }
         LockError::Fs(_) => (Exit::Internal, None),
     }
 }

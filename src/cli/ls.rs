@@ -40,13 +40,11 @@ pub struct LsArgs {
 pub fn run(context: &Context, out: &mut dyn Write, args: &LsArgs) -> Result<Exit, CommandError> {
     let world = context.reader()?;
     let project = args.project.as_deref().map(str::parse::<ProjectId>).transpose()?;
-    let mut failed = false;
     let mut rows = Vec::new();
     for summary in world.home.summaries(args.all)? {
         match summary {
             Ok(summary) => rows.push(summary),
             Err((id, error)) => {
-                failed = true;
                 context.tell(&format!("warning: {id}: {}", crate::act::chain(&error)));
             }
         }
@@ -73,7 +71,6 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &LsArgs) -> Result<Exit
             match world.home.load(&row.id) {
                 Ok(loaded) => sessions.push(output::session_of(&loaded.document, &loaded.record)),
                 Err(error) => {
-                    failed = true;
                     context.tell(&format!("warning: {}: {}", row.id, crate::act::chain(&error)));
                 }
             }
@@ -93,7 +90,8 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &LsArgs) -> Result<Exit
             context.tell("no sessions");
         }
     }
-    Ok(if failed { Exit::Internal } else { Exit::Done })
+    // What could not be read was named; whoever names it in turn is refused.
+    Ok(Exit::Done)
 }
 
 fn table(out: &mut dyn Write, rows: &[crate::store::Summary]) -> Result<(), CommandError> {

@@ -59,7 +59,8 @@ use crate::cli::exit::Exit;
     version,
     disable_help_subcommand = true,
     max_term_width = 100,
-    after_help = "See `ao help exit-codes` for what each exit code means."
+    after_help = "See `ao help` for examples, `ao help exit-codes` for what each exit code means.",
+    after_long_help = long_help()
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -150,6 +151,25 @@ enum Command {
     #[command(hide = true, name = "demo-agent")]
     DemoAgent(crate::demo::agent::DemoAgentArgs),
 }
+
+/// What `ao help` ends with: headings that end in a colon, and indented lines below them.
+fn long_help() -> String {
+    let indented =
+        |text: &str| -> String { text.lines().map(|line| format!("  {line}\n")).collect() };
+    let codes = indented(&exit::table());
+    format!("Examples:\n{}\nExit codes:\n{}", indented(EXAMPLES), codes.trim_end())
+}
+
+const EXAMPLES: &str = "\
+$ ao demo                                # see everything at work, in a place that is thrown away
+$ ao spawn --agent shell 'make test'     # start a session in this repository; prints its id
+$ ao status                              # what each session does now, and why
+$ ao attach app-1                        # look at it; Ctrl-Q comes back
+$ ao send app-1 'and now the tests'      # typed in, and proved to have arrived
+$ ao wait app-1 --timeout 10m            # until it is idle, needs a person, or has ended
+$ ao explain app-1                       # why its status is what it is
+$ ao cleanup                             # remove what holds nothing of value
+$ ao timer install                       # let a timer run `ao reap` every minute";
 
 /// Returns the one definition of the command line, for man pages, completions and reference.
 pub fn command() -> clap::Command {
@@ -321,10 +341,15 @@ fn run_command(
 
 fn init_tracing() {
     use tracing_subscriber::EnvFilter;
-    let Ok(filter) = EnvFilter::try_from_env("AO_LOG") else { return };
+    // Without AO_LOG, what a person should know is narrated like everything else.
+    let asked = EnvFilter::try_from_env("AO_LOG");
+    let plain = asked.is_err();
     let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(asked.unwrap_or_else(|_| EnvFilter::new("warn")))
         .with_writer(io::stderr)
         .without_time()
+        .with_ansi(false)
+        .with_target(!plain)
+        .with_level(!plain)
         .try_init();
 }

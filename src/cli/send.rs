@@ -23,11 +23,18 @@ use crate::session::send::{self, Sent, When};
 /// Lines of the screen that `--wait` prints as the answer.
 const ANSWER_LINES: u32 = 50;
 
+const EXAMPLES: &str = "\
+Examples:
+  $ ao send app-1 'use port 8080'
+  $ ao send app-1 - < review.md                  # a long text, from standard input
+  $ ao send app-1 'run the tests' --wait         # until the end of that very turn";
+
 /// Send a message to an agent and prove that it arrived
 ///
 /// Exits 0 only where the agent submitted it, or where it is queued to the end of a busy agent's
 /// turn. A session with an open dialog is never typed into (exit 5). `-` reads standard input.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub struct SendArgs {
     /// The session (or sessions), then the message; `-` reads it from standard input
     #[arg(required = true, num_args = 1.., value_name = "ID… MESSAGE")]

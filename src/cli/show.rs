@@ -81,7 +81,8 @@ pub fn explain(
     let layered = world.config_of(&loaded.record)?;
     let status = Status::of(&loaded.record.lifecycle);
     let events = world.home.events(&id)?;
-    let last = events.iter().rev().find(|event| event.rule.is_some());
+    let decisions = || events.iter().rev().filter(|event| event.rule.is_some());
+    let last = decisions().find(|event| moves_the_status(event)).or_else(|| decisions().next());
     let next = decide::explain(&loaded.record, &layered.config.policy, clock::now());
     if context.global.json {
         let value = json!({
@@ -110,6 +111,13 @@ pub fn explain(
         writeln!(out, "- {}", crate::model::sanitize::line(&line))?;
     }
     Ok(Exit::Done)
+}
+
+/// Returns whether an event changed what the status is derived from: one that came later and
+/// changed something else explains nothing.
+fn moves_the_status(event: &Event) -> bool {
+    let axes = event.patch.get("lifecycle");
+    ["session", "pr", "detecting"].iter().any(|axis| axes.is_some_and(|it| it.get(axis).is_some()))
 }
 
 fn rule(event: &Event) -> &str {

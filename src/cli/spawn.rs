@@ -36,11 +36,20 @@ enum WorkspaceArg {
     None,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  $ ao spawn --agent shell 'make test' --wait    # exits as `ao wait` does
+  $ ao spawn - < task.md                         # byte for byte, whatever is in it
+  $ ao spawn --count 3 'try it your own way'     # three sessions, three branches
+  $ ao spawn --branch fix/login --base v1.2 'repair the login'
+  $ ao spawn --batch tasks.jsonl --dry-run       # what would be done, and why";
+
 /// Start a session: a worktree, a branch, and an agent at work in it
 ///
 /// The prompt is the argument; `-` reads it from standard input, byte for byte. With nothing
 /// configured the agent is the only one that is installed. Prints the session's id.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub struct SpawnArgs {
     /// The task for the agent; `-` reads standard input
     #[arg(value_name = "PROMPT", conflicts_with = "prompt_file")]

@@ -38,6 +38,12 @@ const DEFAULT_UNTIL: &[Status] = &[
     Status::Merged,
 ];
 
+const EXAMPLES: &str = "\
+Examples:
+  $ ao wait app-1                                # until it needs you or has ended
+  $ ao wait app-1 app-2 --any                    # until one of them does
+  $ ao wait app-1 --until done --timeout 30m || echo \"exit code $?\"";
+
 /// Wait until sessions are in one of the statuses
 ///
 /// A session that already is, or that has ended, answers at once. `--since REVISION`, printed by
@@ -45,6 +51,7 @@ const DEFAULT_UNTIL: &[Status] = &[
 /// one ran lately, so it works with no timer at all. Exits 0 for a status that was waited for, 20
 /// to 23 for one that means trouble, 124 when time is up.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub struct WaitArgs {
     /// The sessions
     #[arg(required = true, value_name = "ID")]

@@ -354,6 +354,8 @@ impl Home {
             for fix in &state.fixes {
                 fix.apply(&directory, &state.document, &mut state.log, self.is_synced())?;
             }
+            // Said here, because what was put right is not there for the next one to see.
+            state.notes.iter().for_each(|note| tracing::warn!("{note}"));
         }
         Ok(LockedSession {
             home: self.clone(),
@@ -487,6 +489,12 @@ impl LockedSession {
 
     /// Writes what the log holds already, so a failure is told and made good by the next writer.
     fn store_record(&mut self) {
+        let told = self.notes.len();
+        self.replace_record();
+        self.notes[told..].iter().for_each(|note| tracing::warn!("{note}"));
+    }
+
+    fn replace_record(&mut self) {
         let written = write_record(&self.directory, &self.document, Durability::Process);
         self.behind = written.is_err();
         if let Err(error) = written {

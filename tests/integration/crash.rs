@@ -15,6 +15,9 @@ use crate::faulted::{AGENT, Case, Settled, Stage, files_below};
 
 const SPAWN: &[&str] = &["spawn", "--agent", "shell", "--runtime", "process", "--id", "ID", AGENT];
 
+const SPAWN_IN_TMUX: &[&str] =
+    &["spawn", "--agent", "shell", "--runtime", "tmux", "--id", "ID", AGENT];
+
 /// The session's agent leaves work behind that is committed nowhere, and stays.
 const DIRTY: &str = r#"echo precious >work.txt; echo ran >>"$AO_HOME/ran"; exec sleep 600"#;
 
@@ -131,8 +134,11 @@ fn sample<'a>(all: &'a [String], operation: &Operation, hurt: Hurt) -> Vec<&'a S
     let every = std::env::var_os("AO_TEST_EVERY_PASSING").is_some();
     let is_commit =
         |point: &str| point.starts_with("store.append#") || point.starts_with("store.record#");
+    let every = every || operation.args == ["send", "ID", "hello"];
     let is_first = |point: &str| operation.args == SPAWN && point.ends_with("#1");
     let wanted = |point: &&String| match hurt {
+        // The files are the same as without tmux.
+        Hurt::Kill if operation.args == SPAWN_IN_TMUX => is_step(point),
         Hurt::Kill => every || is_step(point) || is_commit(point) || is_first(point),
         // A step is no file; and reading needs no space.
         Hurt::Full | Hurt::Broken if is_step(point) || point.starts_with("store.read") => false,
@@ -273,7 +279,41 @@ fn told_under_one_id(case: &Case<'_>, settled: &Settled, fault: &Fault) {
     assert_eq!((ids.len(), notices.len().min(3) > 0), (1, true), "{}: {notices:?}", fault.spec);
 }
 
+/// An agent that notes each line it is sent.
+fn listening(case: &Case<'_>) {
+    let script = r#"while read -r line; do echo "$line" >>"$AO_HOME/heard"; done"#;
+    let words = ["spawn", "--agent", "shell", "--mode", "interactive", "--runtime", "process"];
+    case.ao(&[&words[..], &["--id", "ID", script]].concat()).success();
+    case.ao(&["reap"]).success();
+}
+
+/// Never twice; and where it may not have arrived, a person is told or the caller was.
+fn typed_once_or_told(case: &Case<'_>, settled: &Settled, fault: &Fault) {
+    let Settled::Live(record) = settled else { panic!("{}: it lives", fault.spec) };
+    assert!(record.outbox.is_empty(), "{}: {:?}", fault.spec, record.outbox);
+    let heard = || fs::read_to_string(case.home.join("heard")).unwrap_or_default();
+    let recorded = case.events().contains("hello");
+    let told = case.stage.notices(&case.id).len();
+    if recorded && told == 0 {
+        case.stage.env.wait_for("it arrives", || (heard() == "hello\n").then_some(()));
+    }
+    assert!(["", "hello\n"].contains(&&*heard()), "{}: {}", fault.spec, heard());
+}
+
 const OPERATIONS: &[(&str, Operation)] = &[
+    (
+        "spawn in tmux",
+        Operation { prepare: nothing, args: SPAWN_IN_TMUX, code: 0, check: spawned_or_gone },
+    ),
+    (
+        "send",
+        Operation {
+            prepare: listening,
+            args: &["send", "ID", "hello"],
+            code: 0,
+            check: typed_once_or_told,
+        },
+    ),
     ("spawn", Operation { prepare: nothing, args: SPAWN, code: 0, check: spawned_or_gone }),
     (
         "kill",
@@ -310,6 +350,16 @@ fn operation(name: &str) -> &'static Operation {
 #[test]
 fn spawn_killed_at_each_step_works_or_leaves_nothing() {
     at_every_point(operation("spawn"), Hurt::Kill);
+}
+
+#[test]
+fn spawn_in_tmux_killed_at_each_step_works_or_leaves_nothing() {
+    at_every_point(operation("spawn in tmux"), Hurt::Kill);
+}
+
+#[test]
+fn send_killed_at_each_step_types_nothing_twice_and_tells_the_person() {
+    at_every_point(operation("send"), Hurt::Kill);
 }
 
 #[test]

@@ -196,6 +196,12 @@ impl Case<'_> {
         all.into_iter().filter(ours).collect()
     }
 
+    /// Returns the session's event log.
+    pub(crate) fn events(&self) -> String {
+        let log = self.home.join("sessions").join(&self.id).join("events.jsonl");
+        fs::read_to_string(log).unwrap_or_default()
+    }
+
     /// Returns every record and every event log of the home.
     pub(crate) fn records(&self) -> BTreeMap<PathBuf, String> {
         let is_record =

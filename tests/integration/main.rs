@@ -11,6 +11,7 @@ mod contract;
 mod costs;
 mod crash;
 mod demo;
+mod disk;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod env;
 mod faulted;
@@ -18,6 +19,7 @@ mod generated;
 mod git_worst;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod outcome;
+mod races;
 mod readme;
 mod runtime;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
