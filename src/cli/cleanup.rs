@@ -85,8 +85,7 @@ fn clean(
         let error = match cleanup::cleanup(world, id, args.force) {
             Ok(cleaned) if cleaned.kept.is_empty() => {
                 report(context, out, id, &cleaned)?;
-                cleaned_up.push(json!({ "id": id, "branch": cleaned.branch,
-                    "restore_command": cleaned.restore_command }));
+                cleaned_up.push(gone(id, &cleaned));
                 continue;
             }
             Ok(cleaned) if !named => {
@@ -115,6 +114,14 @@ fn clean(
         output::json(out, &answer)?;
     }
     Ok(worst)
+}
+
+fn gone(id: &SessionId, cleaned: &Cleaned) -> Value {
+    Value::Object(output::object([
+        ("id", json!(id)),
+        ("branch", json!(cleaned.branch)),
+        ("restore_command", json!(cleaned.restore_command)),
+    ]))
 }
 
 fn report(

@@ -250,7 +250,14 @@ fn dispatch(cli: Cli) -> ExitCode {
         ColorWhen::Never => anstream::ColorChoice::Never.write_global(),
     }
     let context = Context::new(cli.global, Environment::read());
-    let mut out = io::BufWriter::new(anstream::stdout().lock());
+    // What is asked for raw stays so in a pipe too.
+    let is_raw = matches!(&cli.command, Command::Output(args) if args.is_raw());
+    let choice = if is_raw {
+        anstream::ColorChoice::AlwaysAnsi
+    } else {
+        anstream::AutoStream::choice(&io::stdout())
+    };
+    let mut out = io::BufWriter::new(anstream::AutoStream::new(io::stdout().lock(), choice));
     let result = run_command(&context, &mut out, cli.command)
         .and_then(|exit| out.flush().map(|()| exit).map_err(CommandError::from));
     match result {

@@ -43,6 +43,13 @@ pub struct OutputArgs {
     raw: bool,
 }
 
+impl OutputArgs {
+    /// Returns whether escape sequences are to reach standard output.
+    pub fn is_raw(&self) -> bool {
+        self.raw
+    }
+}
+
 /// Runs `ao output`.
 pub fn run(
     context: &Context,

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::adapter::clock;
 use crate::cli::context::Context;
@@ -85,13 +85,13 @@ pub fn explain(
     let last = decisions().find(|event| moves_the_status(event)).or_else(|| decisions().next());
     let next = decide::explain(&loaded.record, &layered.config.policy, clock::now());
     if context.global.json {
-        let value = json!({
-            "id": id,
-            "status": status,
-            "session": loaded.record.lifecycle.session,
-            "decision": last.map(decision),
-            "next": next,
-        });
+        let value = output::object([
+            ("id", json!(id)),
+            ("status", json!(status)),
+            ("session", json!(loaded.record.lifecycle.session)),
+            ("decision", json!(last.map(decision))),
+            ("next", json!(next)),
+        ]);
         output::json_answer(out, "explain", value)?;
         return Ok(Exit::Done);
     }
@@ -124,13 +124,13 @@ fn rule(event: &Event) -> &str {
     event.rule.as_deref().unwrap_or("-")
 }
 
-fn decision(event: &Event) -> Value {
-    json!({
-        "rule": event.rule,
-        "at": event.at,
-        "cause": event.cause,
-        "evidence": event.evidence,
-        "reason": event.reason,
-        "revision": event.seq,
-    })
+fn decision(event: &Event) -> Map<String, Value> {
+    output::object([
+        ("rule", json!(event.rule)),
+        ("at", json!(event.at)),
+        ("cause", json!(event.cause)),
+        ("evidence", json!(event.evidence)),
+        ("reason", json!(event.reason)),
+        ("revision", json!(event.seq)),
+    ])
 }

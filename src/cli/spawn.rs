@@ -162,6 +162,7 @@ fn requests(context: &Context, args: &SpawnArgs) -> Result<Vec<SpawnRequest>, Co
         },
         id: args.id.as_deref().map(str::parse::<SessionId>).transpose()?,
         parent: context.env.text("AO_SESSION").and_then(|id| id.parse().ok()),
+        dry_run: args.dry_run,
         ..SpawnRequest::default()
     };
     if let Some(file) = &args.batch {

@@ -129,7 +129,9 @@ pub fn still_holds(record: &Record, entry: &OutboxEntry) -> Result<(), String> {
     }
     let tracker = record.reactions.get(key);
     let known = tracker.and_then(|tracker| tracker.signature.as_ref());
-    if entry.kind == EntryKind::Send && known != entry.signature.as_ref() {
+    // The end of a session clears its trackers; what triggered the text is still so.
+    let is_other = known != entry.signature.as_ref() && !record.lifecycle.is_terminal();
+    if entry.kind == EntryKind::Send && is_other {
         return Err(format!("{key} is about something else by now"));
     }
     Ok(())

@@ -89,7 +89,11 @@ impl Terminal {
         loop {
             match self.byte()? {
                 None => return Ok(false),
-                Some(byte) if byte == key || (key == b'\r' && byte == b'\n') => return Ok(true),
+                Some(byte) if byte == key || (key == b'\r' && byte == b'\n') => {
+                    // A dialog that was answered is gone from the screen.
+                    self.print("\x1b[A\r\x1b[K")?;
+                    return Ok(true);
+                }
                 Some(byte) => self.note(format!("[misfire 0x{byte:02x}]\n").as_bytes())?,
             }
         }

@@ -31,13 +31,14 @@ pub fn restore(world: &World, id: &SessionId) -> Result<Spawned, SessionError> {
     }
     let launch = ids::launch();
     reopen(world, id, &launch)?;
+    let fence = world.home.load(id)?.record.revision;
     pass("restore.recorded")?;
     let made = make(world, id, &launch).and_then(|(running, mut notes)| {
         if !running.resumed && before.handles.agent_session.is_some() {
             notes.push("the agent cannot resume its conversation: started afresh".to_owned());
         }
-        let revision = spawn::complete(world, id, running)?;
-        Ok(Spawned { id: id.clone(), revision, notes })
+        spawn::complete(world, id, running)?;
+        Ok(Spawned { id: id.clone(), revision: fence, notes })
     });
     match made {
         Ok(spawned) => Ok(spawned),

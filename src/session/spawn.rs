@@ -71,6 +71,8 @@ pub struct SpawnRequest {
     pub id: Option<SessionId>,
     /// The session that spawns it.
     pub parent: Option<SessionId>,
+    /// It is only planned: nothing may change, so that the remote is not asked.
+    pub dry_run: bool,
 }
 
 /// Everything that is decided before anything is made.
@@ -289,7 +291,8 @@ fn choose_base(
     notes: &mut Vec<String>,
 ) -> Result<Base, SessionError> {
     let wanted = request.base.as_ref().or(config.base.as_ref());
-    if wanted.is_none() && request.workspace == WorkspaceKind::Worktree {
+    let may_fetch = request.workspace == WorkspaceKind::Worktree && !request.dry_run;
+    if wanted.is_none() && may_fetch {
         let fetched = {
             let _lock = workspace::lock_repository(repository)?;
             repository.fetch_default(FETCH_DEADLINE)
@@ -322,13 +325,15 @@ pub fn execute(world: &World, plan: &Plan) -> Result<Spawned, SessionError> {
         check_free(world, &plan.repository, &plan.request, &plan.config.config)?;
         seed(world, plan, &project, &launch)?
     };
+    // The agent may be through with its first turn before the spawn is complete.
+    let fence = world.home.load(&id)?.record.revision;
     pass("spawn.seeded")?;
     let mut notes = plan.notes.clone();
     let made = make(world, plan, &id, &launch, &mut notes);
     match made.and_then(|running| complete(world, &id, running)) {
-        Ok(revision) => {
+        Ok(_) => {
             pass("spawn.completed")?;
-            Ok(Spawned { id, revision, notes })
+            Ok(Spawned { id, revision: fence, notes })
         }
         // Whoever is told that it failed must not find it at work later.
         Err(error) => {

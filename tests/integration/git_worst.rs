@@ -90,7 +90,7 @@ fn worktree_add_killed_at_fifty_points_leaves_a_usable_repository() {
     story.env.shims(&[("git", &shim)]);
     let mut spawned = Vec::new();
     for point in 0..50 {
-        fs::write(&delay, format!("0.{:04}", point * 4)).unwrap();
+        fs::write(&delay, format!("0.{:05}", point * 15)).unwrap();
         let outcome = story.try_spawn("true");
         if outcome.status == 0 {
             spawned.push(outcome.stdout.trim().to_owned());

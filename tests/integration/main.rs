@@ -7,6 +7,7 @@
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod agents;
 mod bad_input;
+mod cleanup;
 mod contract;
 mod costs;
 mod crash;
@@ -17,10 +18,14 @@ mod env;
 mod faulted;
 mod generated;
 mod git_worst;
+mod hooks;
+mod kill_restore;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod outcome;
 mod races;
+mod reactions;
 mod readme;
+mod reap;
 mod runtime;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod schema;
@@ -29,6 +34,7 @@ mod send;
 mod spawn;
 mod tidy;
 mod timer;
+mod timer_run;
 mod tmux_worst;
 mod tree;
 mod wait;

@@ -77,7 +77,8 @@ fn a_busy_agent_gets_a_text_at_once_where_that_is_asked_for() {
     let env = TestEnvironment::new();
     let repo = env.repo("app");
     // At work, and reading what a person types meanwhile.
-    let script = "hook session-start\nhook user-prompt-submit\nread\nsay noted {message}\nread\n";
+    let script = "hook session-start\nhook user-prompt-submit\nread\nsay noted {message}\n\
+                  say a\nsay b\nsay c\nsay d\nsay e\nsay f\nsay g\nsay h\nread\n";
     agent(&env, "busy", script);
     let id = spawn(&env, &repo, &["--agent", "busy", "x"]);
     wait_status(&env, &id, "working");
@@ -101,16 +102,14 @@ fn nothing_is_typed_into_a_dialog() {
         let outcome = env.ao(&["send", &id, flag, "y"]).code(5);
         assert!(outcome.stderr.contains("dialog"), "{outcome}");
     }
-    assert_eq!(
-        env.record(&id).get("outbox").map(|outbox| outbox.as_object().unwrap().len()),
-        Some(1)
-    );
+    let outbox = env.record(&id)["outbox"].clone();
+    assert_eq!(outbox.as_object().unwrap().len(), 1, "the notice to the person alone: {outbox:#}");
     let queued = env.ao_json(&["send", &id, "--queue", "afterwards", "--json"]);
     assert_eq!(queued["send"]["delivery"], "queued");
     env.ao(&["reap"]).success();
     assert_eq!(ledger(&env, "asker"), b"", "a key reached the dialog");
 
-    env.ao(&["approve", &id]).success();
+    env.tmux(&["send-keys", "-t", &format!("={id}:"), "y"]).success();
     wait_activity(&env, &id, "idle");
     at_composer(&env, &id);
     env.ao(&["reap"]).success();

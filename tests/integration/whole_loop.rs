@@ -124,16 +124,6 @@ fn three_sessions_from_spawn_to_nothing_left() {
     assert_eq!(cleaned["cleanup"].as_array().unwrap().len(), 3, "{cleaned:#}");
     assert_eq!(env.ao_json(&["ls", "--json"])["sessions"], serde_json::json!([]));
     for id in [&talker, &finisher, &crasher] {
-        assert_eq!(
-            status(&env, id),
-            if *id == finisher {
-                "done"
-            } else if *id == crasher {
-                "exited"
-            } else {
-                "killed"
-            }
-        );
         env.ao(&["log", id, "--verify"]).success();
     }
     assert_eq!(env.git(&repo, &["worktree", "list"]).lines().count(), 1);

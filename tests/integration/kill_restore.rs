@@ -1,0 +1,210 @@
+//! `ao kill`, `ao restore`, and the commands that look: `rename`, `explain`, `show`, `path`,
+//! `exec`, `output`, `events`.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::agents::{agent, agents_alive, ledger, pasted, spawn, status, wait_status};
+use crate::env::TestEnvironment;
+use crate::schema::{assert_answer, assert_record};
+
+const IDLE: &str = "hook session-start\nsay task {prompt}\nhook stop\n";
+const CHAT: &str = "loop {\nread\nhook user-prompt-submit\nsay answer to {message}\nhook stop\n}\n";
+
+fn idler(env: &TestEnvironment) -> String {
+    let repo = env.repo("app");
+    agent(env, "idler", &format!("{IDLE}{CHAT}"));
+    let id = spawn(env, &repo, &["--agent", "idler", "the task"]);
+    wait_status(env, &id, "idle");
+    id
+}
+
+#[test]
+fn a_kill_ends_the_tree_and_keeps_the_workspace() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    // A child in a session of its own, and an agent that is deaf to what is polite.
+    agent(&env, "parent", &format!("ignore hup term int\nspawn-child\n{IDLE}{CHAT}"));
+    let id = spawn(&env, &repo, &["--agent", "parent", "x"]);
+    wait_status(&env, &id, "idle");
+    let workspace = env.record(&id)["handles"]["workspace"]["path"].as_str().unwrap().to_owned();
+    fs::write(format!("{workspace}/draft"), "mine").unwrap();
+    assert!(agents_alive(&env).len() >= 2, "the agent and its child");
+
+    let answer = env.ao_json(&["kill", &id, "--json"]);
+    assert_answer("SessionsAnswer", &answer);
+    assert_eq!(answer["sessions"][0]["status"], "killed");
+    assert_eq!(agents_alive(&env), Vec::<u32>::new());
+    assert_eq!(fs::read_to_string(format!("{workspace}/draft")).unwrap(), "mine");
+    assert_eq!(env.tmux(&["list-panes", "-a"]).stdout, "");
+
+    let again = env.ao(&["kill", &id]).success();
+    assert_eq!(again.stdout, format!("{id} had ended already, workspace kept: {workspace}\n"));
+    assert_eq!(status(&env, &id), "killed");
+    env.ao(&["log", &id, "--verify"]).success();
+}
+
+#[test]
+fn a_restore_takes_the_same_workspace_and_task_up_again() {
+    let env = TestEnvironment::new();
+    let id = idler(&env);
+    let error = env.ao(&["restore", &id, "--json"]).code(4).json_error();
+    assert_answer("ErrorAnswer", &error);
+    let before = env.record(&id);
+    let workspace = before["handles"]["workspace"].clone();
+    fs::write(workspace["path"].as_str().unwrap().to_owned() + "/draft", "mine").unwrap();
+    env.ao(&["kill", &id]).success();
+
+    let answer = env.ao_json(&["restore", &id, "--json"]);
+    assert_answer("SessionsAnswer", &answer);
+    wait_status(&env, &id, "idle");
+    let after = env.record(&id);
+    assert_eq!(after["handles"]["workspace"], workspace);
+    assert_ne!(after["handles"]["launch"], before["handles"]["launch"]);
+    env.wait_for("the task again", || {
+        env.ao(&["output", &id]).stdout.contains("task the task").then_some(())
+    });
+    assert!(fs::exists(workspace["path"].as_str().unwrap().to_owned() + "/draft").unwrap());
+    env.ao(&["send", &id, "go on"]).success();
+    assert_eq!(ledger(&env, "idler"), pasted("go on"));
+    env.ao(&["log", &id, "--verify"]).success();
+}
+
+#[test]
+fn a_session_that_was_cleaned_up_comes_back_from_the_trash() {
+    let env = TestEnvironment::new();
+    let id = idler(&env);
+    env.ao(&["kill", &id]).success();
+    env.ao(&["cleanup", &id]).success();
+    let handle = env.record(&id)["handles"]["workspace"].clone();
+    let path = handle["path"].as_str().unwrap();
+    assert!(!fs::exists(path).unwrap());
+    env.ao(&["restore", &id]).success();
+    wait_status(&env, &id, "idle");
+    let there = std::path::Path::new(path);
+    assert_eq!(env.git(there, &["branch", "--show-current"]), format!("ao/{id}"));
+    assert_eq!(env.git(there, &["status", "--porcelain"]), "");
+    assert!(env.home().join("sessions").join(&id).is_dir());
+    assert!(!env.home().join("archive").join(&id).exists());
+}
+
+#[test]
+fn all_that_was_lost_with_the_server_comes_back() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    agent(&env, "idler", &format!("{IDLE}{CHAT}"));
+    let ids: Vec<_> = (0..3).map(|_| spawn(&env, &repo, &["--agent", "idler", "x"])).collect();
+    ids.iter().for_each(|id| wait_status(&env, id, "idle"));
+    env.ao(&["kill", &ids[2]]).success();
+    let server = env.tmux(&["display-message", "-p", "#{pid}"]).stdout;
+    let server = Pid::from_raw(server.trim().parse().unwrap()).unwrap();
+    // All at once, as a reboot would: launchers first, so that none can say how it ended.
+    for id in &ids[..2] {
+        let pid = env.record(id)["handles"]["runtime"]["pid"].as_i64().unwrap();
+        kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), Signal::KILL).unwrap();
+    }
+    kill_process(server, Signal::KILL).unwrap();
+    env.wait_for("nothing is left", || agents_alive(&env).is_empty().then_some(()));
+    env.ao(&["reap"]).success();
+    let lost = ids.iter().map(|id| status(&env, id)).collect::<Vec<_>>();
+    assert_eq!(lost, ["exited", "exited", "killed"]);
+    assert_eq!(env.record(&ids[0])["lifecycle"]["session"]["reason"], "runtime_lost");
+
+    let plan = env.ao_json(&["restore", "--all", "--dry-run", "--json"]);
+    assert_answer("PlanAnswer", &plan);
+    assert_eq!(plan["plan"].as_array().unwrap().len(), 2);
+    env.ao(&["restore", "--all"]).success();
+    ids[..2].iter().for_each(|id| wait_status(&env, id, "idle"));
+    assert_eq!(status(&env, &ids[2]), "killed");
+    assert_eq!(env.ao(&["restore", "--all"]).success().stdout, "");
+}
+
+#[test]
+fn what_a_session_is_can_be_looked_at() {
+    let env = TestEnvironment::new();
+    let id = idler(&env);
+    let renamed = env.ao_json(&["rename", &id, "a \u{1b}[31mtitle", "--json"]);
+    assert_answer("SessionAnswer", &renamed);
+    let title = renamed["session"]["title"].as_str().unwrap();
+    assert!(!title.contains('\u{1b}') && title.contains("title"), "{title:?}");
+
+    let shown = env.ao_json(&["show", &id, "--json"]);
+    assert_answer("SessionAnswer", &shown);
+    assert_record(&env.record(&id));
+    assert!(env.record(&id).get("status").is_none());
+    assert!(env.ao(&["show", &id]).success().stdout.starts_with("status: idle\n"));
+
+    let explained = env.ao_json(&["explain", &id, "--json"]);
+    assert_answer("ExplainAnswer", &explained);
+    assert_eq!(explained["explain"]["decision"]["rule"], "activity.idle");
+    let text = env.ao(&["explain", &id]).success().stdout;
+    assert!(text.starts_with(&format!("{id} is idle (idle/inactive, since ")), "{text}");
+    assert!(text.contains("decided by activity.idle"), "{text}");
+
+    let path = env.ao(&["path", &id]).success().stdout;
+    assert_eq!(path.trim_end(), shown["session"]["handles"]["workspace"]["path"]);
+    assert_answer("PathAnswer", &env.ao_json(&["path", &id, "--json"]));
+
+    assert_eq!(env.ao(&["exec", &id, "--", "pwd"]).success().stdout, path);
+    env.ao(&["exec", &id, "--", "sh", "-c", "exit 41"]).code(41);
+    env.ao(&["exec", &id, "--", "sh", "-c", "kill -9 $$"]).code(137);
+
+    let log = env.ao_json(&["log", &id, "--json"]);
+    assert_answer("LogAnswer", &log);
+    assert_eq!(log["events"].as_array().unwrap().len(), env.events(&id).len());
+    assert_answer("VerifyAnswer", &env.ao_json(&["log", &id, "--verify", "--json"]));
+    assert_answer("DoctorAnswer", &env.ao_json(&["doctor", "--state", "--json"]));
+    for args in
+        [&["kill", "nobody"][..], &["restore", "nobody"], &["path", "nobody"], &["log", "nobody"]]
+    {
+        env.ao(args).code(3);
+    }
+}
+
+#[test]
+fn a_screen_is_shown_without_its_escape_sequences() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let script = r"printf '\033[31mred\033[0m \033]0;title\007plain\n'; sleep 600";
+    for runtime in ["tmux", "process"] {
+        let id = spawn(&env, &repo, &["--agent", "shell", "--runtime", runtime, script]);
+        env.wait_for("the line", || {
+            env.ao(&["output", &id]).stdout.contains("plain").then_some(())
+        });
+        let clean = env.ao(&["output", &id]).success();
+        assert!(clean.stdout.contains("red plain"), "{clean}");
+        assert!(!clean.bytes.contains(&0x1b), "{clean}");
+        let raw = env.ao(&["output", &id, "--raw"]).success();
+        assert!(raw.stdout.contains("\u{1b}[31mred"), "{raw}");
+        assert_answer("OutputAnswer", &env.ao_json(&["output", &id, "--json"]));
+        env.ao(&["kill", &id]).success();
+    }
+}
+
+#[test]
+fn events_are_followed_as_they_come() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let id = spawn(&env, &repo, &["--agent", "shell", "--runtime", "process", "true"]);
+    wait_status(&env, &id, "done");
+    let mut child = env.spawn_ao(&["events", "--follow", "--json"]);
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut seen = Vec::new();
+    for _ in 0..env.events(&id).len() {
+        let line: serde_json::Value =
+            serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        seen.push(line["seq"].as_u64().unwrap());
+    }
+    assert_eq!(seen, (1..=seen.len() as u64).collect::<Vec<_>>());
+    env.ao(&["rename", &id, "renamed"]).success();
+    let line: serde_json::Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+    assert_eq!((&line["cause"], &line["id"]), (&"rename".into(), &id.clone().into()));
+    // One that begins later is followed too.
+    let next = spawn(&env, &repo, &["--agent", "shell", "--runtime", "process", "true"]);
+    let line: serde_json::Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+    assert_eq!((&line["seq"], &line["id"]), (&1.into(), &next.into()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
