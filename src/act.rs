@@ -18,11 +18,14 @@ use crate::config::Config;
 use crate::model::effect::OutboxEntry;
 use crate::model::id::{LaunchId, SessionId};
 use crate::model::record::{Mode, Record};
-use crate::model::sanitize;
+use crate::model::sanitize::{self, chain};
 use crate::model::status::Status;
 
 /// Lines of the screen that are searched for the sign that an agent takes its first prompt.
 const READY_LINES: u32 = 80;
+
+/// Lines at the end of a screen that are searched for an open dialog.
+const DIALOG_LINES: usize = 20;
 
 /// How long a configured command may take.
 const RUN_DEADLINE: Duration = Duration::from_secs(60);
@@ -124,7 +127,8 @@ pub fn type_text(
         }
     }
     let dialog = |screen: &str| {
-        let open = typing.card.terminal.dialog.iter().any(|pattern| pattern.is_match(screen));
+        let bottom = bottom(screen);
+        let open = typing.card.terminal.dialog.iter().any(|pattern| pattern.is_match(&bottom));
         open.then(|| "a dialog is open".to_owned())
     };
     let options = SendOptions {
@@ -135,6 +139,13 @@ pub fn type_text(
     };
     let text = sanitize::paste(typing.text);
     outcome(tmux.send(typing.session, typing.launch, &text, options))
+}
+
+/// Returns the end of a screen, where an open dialog is; further up is what was answered.
+fn bottom(screen: &str) -> String {
+    let mut lines: Vec<&str> = screen.trim_end().lines().rev().take(DIALOG_LINES).collect();
+    lines.reverse();
+    lines.join("\n")
 }
 
 /// Writes a text to the standard input of an agent without a terminal.
@@ -191,14 +202,15 @@ pub fn run_command(id: &SessionId, record: &Record, entry: &OutboxEntry) -> Deli
     }
 }
 
-/// Returns an error with its causes on one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dialog_that_was_answered_has_scrolled_up() {
+        let old = format!("? proceed [y]\n{}", "a line\n".repeat(30));
+        assert!(!bottom(&old).contains("proceed"));
+        let open = format!("{}? proceed [y]\n\n\n\n", "a line\n".repeat(30));
+        assert!(bottom(&open).ends_with("? proceed [y]"));
     }
-    sanitize::line(&text)
 }

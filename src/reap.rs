@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::act::{self, Delivery};
+use crate::act::Delivery;
 use crate::adapter::clock::{self, Stopwatch};
 use crate::adapter::fs::{self, Durability};
 use crate::adapter::git::{self, Assessment};
@@ -20,6 +20,7 @@ use crate::model::facts::{Bare, KillCause, Observation, RuntimeFact};
 use crate::model::id::SessionId;
 use crate::model::lifecycle::PrState;
 use crate::model::record::Record;
+use crate::model::sanitize;
 use crate::model::status::Status;
 use crate::model::time::Timestamp;
 use crate::observe::Probe;
@@ -101,7 +102,7 @@ impl Report {
         self.failed.push(Item {
             id: id.to_string(),
             what: what.to_owned(),
-            why: Some(act::chain(error)),
+            why: Some(sanitize::chain(error)),
         });
     }
 }
@@ -353,7 +354,7 @@ impl Pass<'_> {
             self.report.failed.push(Item {
                 id: String::new(),
                 what: "empty trash".to_owned(),
-                why: Some(act::chain(&error)),
+                why: Some(sanitize::chain(&error)),
             });
         }
     }

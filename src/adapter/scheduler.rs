@@ -70,6 +70,9 @@ pub struct Timer {
     pub home: PathBuf,
     /// The PATH a pass sees: where tmux, git and the agents are found.
     pub path: String,
+    /// `$XDG_CONFIG_HOME`, where it is set: a pass without it would know neither the user's
+    /// notifiers nor their cards.
+    pub config_home: Option<PathBuf>,
     /// The pause between two passes.
     pub interval: Duration,
     /// Where the user's systemd units are: `$XDG_CONFIG_HOME/systemd/user`.
@@ -157,7 +160,13 @@ pub fn install(
             Ok(change)
         }
         Scheduler::Cron => {
-            let line = cron_line(&timer.ao, &timer.home, &timer.path, timer.interval)?;
+            let line = cron_line(
+                &timer.ao,
+                &timer.home,
+                &timer.path,
+                timer.config_home.as_deref(),
+                timer.interval,
+            )?;
             let change = edit_crontab(programs, &timer.home, Some(&line))?;
             remove_units(programs, &timer.units, &timer.home)?;
             Ok(change)
@@ -219,13 +228,25 @@ pub fn unit_name(home: &Path) -> String {
 }
 
 /// Returns the service that makes one pass.
-pub fn service_unit(ao: &Path, home: &Path, path: &str) -> Result<String, SchedulerError> {
+pub fn service_unit(
+    ao: &Path,
+    home: &Path,
+    path: &str,
+    config_home: Option<&Path>,
+) -> Result<String, SchedulerError> {
     let (ao, home) = (speakable("the program", ao)?, speakable("the home", home)?);
     // systemd takes no such program, however it is quoted.
     if ao.contains(['"', '\'', '\\']) {
         return Err(SchedulerError::Unspeakable { what: "the program", value: ao.to_owned() });
     }
     let path = without_control("PATH", path)?;
+    let config = match config_home {
+        Some(directory) => {
+            let directory = speakable("the configuration's directory", directory)?;
+            format!(" {}", systemd_quoted(&format!("XDG_CONFIG_HOME={directory}")))
+        }
+        None => String::new(),
+    };
     let limit = PASS_LIMIT.as_secs();
     // KillMode: with the default, the end of a pass would kill every process it left running, a
     // tmux server with all its agents among them.
@@ -237,7 +258,7 @@ pub fn service_unit(ao: &Path, home: &Path, path: &str) -> Result<String, Schedu
          [Service]\n\
          Type=oneshot\n\
          ExecStart={ao} reap --quiet\n\
-         Environment={home} {path} LC_ALL=C.UTF-8\n\
+         Environment={home} {path}{config} LC_ALL=C.UTF-8\n\
          KillMode=process\n\
          TimeoutStartSec={limit}\n\
          UMask=0077\n",
@@ -274,13 +295,21 @@ pub fn cron_line(
     ao: &Path,
     home: &Path,
     path: &str,
+    config_home: Option<&Path>,
     interval: Duration,
 ) -> Result<String, SchedulerError> {
     let tag = cron_tag(home);
     let (ao, home) = (speakable("the program", ao)?, speakable("the home", home)?);
     let path = without_control("PATH", path)?;
+    let config = match config_home {
+        Some(directory) => {
+            let directory = speakable("the configuration's directory", directory)?;
+            format!(" XDG_CONFIG_HOME={}", shell_quoted(directory))
+        }
+        None => String::new(),
+    };
     let command = format!(
-        "AO_HOME={} PATH={} LC_ALL=C.UTF-8 {} reap --quiet",
+        "AO_HOME={} PATH={}{config} LC_ALL=C.UTF-8 {} reap --quiet",
         shell_quoted(home),
         shell_quoted(path),
         shell_quoted(ao)
@@ -374,7 +403,10 @@ fn without_control<'a>(what: &'static str, text: &'a str) -> Result<&'a str, Sch
 fn install_units(programs: &Programs, timer: &Timer) -> Result<Change, SchedulerError> {
     let name = unit_name(&timer.home);
     let files = [
-        (format!("{name}.service"), service_unit(&timer.ao, &timer.home, &timer.path)?),
+        (
+            format!("{name}.service"),
+            service_unit(&timer.ao, &timer.home, &timer.path, timer.config_home.as_deref())?,
+        ),
         (format!("{name}.timer"), timer_unit(&timer.home, timer.interval)?),
     ];
     fs::create_private_directories(&timer.units)?;
@@ -515,7 +547,8 @@ mod tests {
 
     #[test]
     fn a_unit_says_everything_that_matters() {
-        let unit = service_unit(Path::new("/opt/a b/ao"), Path::new("/h/100%/ao"), "/bin:/x\"y\\z");
+        let unit =
+            service_unit(Path::new("/opt/a b/ao"), Path::new("/h/100%/ao"), "/bin:/x\"y\\z", None);
         insta::assert_snapshot!(unit.unwrap(), @r#"
         [Unit]
         Description=One pass of ao over /h/100%%/ao
@@ -590,16 +623,16 @@ mod tests {
         let minute = Duration::from_secs(MINUTE);
         let good = Path::new("/h");
         for bad in ["relative/ao", "", "/a\nb", "/a\u{1b}b"] {
-            let line = cron_line(Path::new(bad), good, "/bin", minute);
+            let line = cron_line(Path::new(bad), good, "/bin", None, minute);
             assert!(matches!(line, Err(SchedulerError::Unspeakable { .. })), "{bad:?}");
-            let unit = service_unit(good, Path::new(bad), "/bin");
+            let unit = service_unit(good, Path::new(bad), "/bin", None);
             assert!(matches!(unit, Err(SchedulerError::Unspeakable { .. })), "{bad:?}");
         }
         for bad in ["/a'b", "/a\"b", "/a\\b"] {
-            let unit = service_unit(Path::new(bad), good, "/bin");
+            let unit = service_unit(Path::new(bad), good, "/bin", None);
             assert!(matches!(unit, Err(SchedulerError::Unspeakable { .. })), "{bad:?}");
         }
-        let long = cron_line(good, good, &"/bin:".repeat(200), minute);
+        let long = cron_line(good, good, &"/bin:".repeat(200), None, minute);
         assert!(matches!(long, Err(SchedulerError::TooLong { length: 1001.. })), "{long:?}");
     }
 

@@ -97,31 +97,33 @@ fn value(check: &Check) -> Value {
 fn tools(world: &World, checks: &mut Vec<Check>) {
     checks.push(match Tmux::version() {
         Ok((major, minor)) => Check::good("tmux", format!("{major}.{minor}")),
-        Err(error) => Check::bad("tmux", crate::act::chain(&error))
+        Err(error) => Check::bad("tmux", crate::model::sanitize::chain(&error))
             .hint("install tmux 3.2 or newer; one-shot agents run without it"),
     });
     checks.push(match git::version() {
         Ok((major, minor)) => Check::good("git", format!("{major}.{minor}")),
-        Err(error) => Check::bad("git", crate::act::chain(&error)).hint("install git"),
+        Err(error) => Check::bad("git", crate::model::sanitize::chain(&error)).hint("install git"),
     });
     match Tmux::new(world.home.root(), &world.config_directory).and_then(|tmux| tmux.probe()) {
         Ok(panes) if panes.absent => checks.push(Check::good("tmux server", "not running")),
         Ok(panes) => {
             checks.push(Check::good("tmux server", format!("{} panes", panes.panes.len())));
         }
-        Err(error) => checks.push(Check::bad("tmux server", crate::act::chain(&error))),
+        Err(error) => checks.push(Check::bad("tmux server", crate::model::sanitize::chain(&error))),
     }
     agents(world, checks);
     checks.push(match world.config(None) {
         Ok(_) => Check::good("configuration", "valid"),
-        Err(error) => Check::bad("configuration", crate::act::chain(&error)),
+        Err(error) => Check::bad("configuration", crate::model::sanitize::chain(&error)),
     });
 }
 
 fn agents(world: &World, checks: &mut Vec<Check>) {
     let cards = match agent::load_cards(&world.config_directory.join("agents")) {
         Ok(cards) => cards,
-        Err(error) => return checks.push(Check::bad("agents", crate::act::chain(&error))),
+        Err(error) => {
+            return checks.push(Check::bad("agents", crate::model::sanitize::chain(&error)));
+        }
     };
     for (name, why) in cards.bad() {
         checks.push(Check::bad(format!("agent card {name}"), why));
@@ -150,7 +152,7 @@ fn clock(world: &World, checks: &mut Vec<Check>) {
             let names: Vec<&str> = timers.iter().map(|timer| timer.scheduler.as_str()).collect();
             checks.push(Check::good("timer", format!("{}; {last}", names.join(", "))));
         }
-        Err(error) => checks.push(Check::bad("timer", crate::act::chain(&error))),
+        Err(error) => checks.push(Check::bad("timer", crate::model::sanitize::chain(&error))),
     }
 }
 
@@ -190,7 +192,7 @@ fn session(world: &World, id: &SessionId, repair: bool, checks: &mut Vec<Check>)
                 checks.push(Check::bad(what.clone(), finding));
             }
         }
-        Err(error) => checks.push(Check::bad(what.clone(), crate::act::chain(&error))),
+        Err(error) => checks.push(Check::bad(what.clone(), crate::model::sanitize::chain(&error))),
     }
     if let Some(intent) = &record.intent
         && !matches!(process::presence(&intent.owner()), Ok(Presence::Alive))
@@ -211,7 +213,7 @@ fn damaged(
     checks: &mut Vec<Check>,
 ) {
     let what = format!("session {id}");
-    let why = crate::act::chain(error);
+    let why = crate::model::sanitize::chain(error);
     let result = if repair {
         repair::apply(&world.home, id, world.lock_timeout)
     } else {
@@ -227,6 +229,8 @@ fn damaged(
             }
         }
         Ok(None) => Check::bad(what, why),
-        Err(error) => Check::bad(what, format!("{why}; no repair: {}", crate::act::chain(&error))),
+        Err(error) => {
+            Check::bad(what, format!("{why}; no repair: {}", crate::model::sanitize::chain(&error)))
+        }
     });
 }

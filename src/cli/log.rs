@@ -149,7 +149,7 @@ fn print_fresh(
             Ok(events) => events,
             Err(StoreError::NotFound { .. }) => continue,
             Err(error) => {
-                context.tell(&format!("warning: {id}: {}", crate::act::chain(&error)));
+                context.tell(&format!("warning: {id}: {}", crate::model::sanitize::chain(&error)));
                 continue;
             }
         };

@@ -45,7 +45,7 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &LsArgs) -> Result<Exit
         match summary {
             Ok(summary) => rows.push(summary),
             Err((id, error)) => {
-                context.tell(&format!("warning: {id}: {}", crate::act::chain(&error)));
+                context.tell(&format!("warning: {id}: {}", crate::model::sanitize::chain(&error)));
             }
         }
     }
@@ -71,7 +71,11 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &LsArgs) -> Result<Exit
             match world.home.load(&row.id) {
                 Ok(loaded) => sessions.push(output::session_of(&loaded.document, &loaded.record)),
                 Err(error) => {
-                    context.tell(&format!("warning: {}: {}", row.id, crate::act::chain(&error)));
+                    context.tell(&format!(
+                        "warning: {}: {}",
+                        row.id,
+                        crate::model::sanitize::chain(&error)
+                    ));
                 }
             }
         }

@@ -92,9 +92,8 @@ fn chosen(
             match world.home.load(&id) {
                 Ok(loaded) if !loaded.record.lifecycle.is_terminal() => sessions.push((id, loaded)),
                 Ok(_) => {}
-                Err(error) => {
-                    context.tell(&format!("warning: {id}: {}", crate::act::chain(&error)))
-                }
+                Err(error) => context
+                    .tell(&format!("warning: {id}: {}", crate::model::sanitize::chain(&error))),
             }
         }
     } else {
@@ -118,7 +117,7 @@ fn look(
     let records = sessions.iter().map(|(_, loaded)| &loaded.record).filter(|record| live(record));
     let probe = Probe::of(world.home.root(), &world.config_directory, records, clock::now());
     if let Some(failure) = probe.failure() {
-        context.tell(&format!("warning: {}", crate::act::chain(failure)));
+        context.tell(&format!("warning: {}", crate::model::sanitize::chain(failure)));
     }
     let mut facts = sessions
         .iter()

@@ -82,6 +82,7 @@ fn timer(world: &World, interval: Option<Duration>) -> Result<Timer, CommandErro
         home: world.home.root().to_owned(),
         // A timer's own PATH is too short for agents in ~/.local/bin and the like.
         path: world.variable("PATH").unwrap_or("/usr/local/bin:/usr/bin:/bin").to_owned(),
+        config_home: world.variable("XDG_CONFIG_HOME").map(std::path::PathBuf::from),
         interval,
         units: units(world),
     })

@@ -9,6 +9,7 @@ use crate::model::facts::Observation;
 use crate::model::patch;
 use crate::model::policy::Policy;
 use crate::model::record::{Document, OrderedJson, Record};
+use crate::model::sanitize::chain;
 use crate::model::time::Timestamp;
 
 /// Decides the JSON object `line`; `policy` and `now` stand in for what it lacks.
@@ -159,16 +160,4 @@ fn answer(raw: Document, record: &Record, outcome: &Outcome) -> String {
         effects: &outcome.effects,
     };
     serde_json::to_string(&answer).expect("a JSON value always serialises into memory")
-}
-
-/// Returns the error and its causes on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

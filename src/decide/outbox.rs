@@ -240,6 +240,11 @@ pub fn undeliverable(record: &Record, id: &str, why: &str) -> (Record, Vec<Effec
     if entry.attempts == 0 {
         give_back(&mut after, &entry);
     }
+    // The person is told now: another look at the same incident is no news to them.
+    if let (true, Some(key)) = (after.lifecycle.is_terminal(), &entry.reaction) {
+        let tracker = after.reactions.entry(key.clone()).or_default();
+        tracker.signature.clone_from(&entry.signature);
+    }
     let effects = instead(&entry, why);
     (after, effects)
 }

@@ -22,6 +22,18 @@ pub fn line(raw: &str) -> String {
     capped_line(&clean(raw).replace('\n', "⏎").replace('\t', " "))
 }
 
+/// Returns an error with its causes, on one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    line(&text)
+}
+
 /// Returns `raw` for a paste into a terminal program, whole: nothing in it can end a bracketed
 /// paste or press a key other than what it shows.
 pub fn paste(raw: &str) -> String {

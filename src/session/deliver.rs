@@ -4,6 +4,7 @@
 //! a claim whose owner died tells that the outcome is unknown. What came of it is recorded in the
 //! same write that takes it out.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::act::{self, Delivery, Typing};
@@ -21,6 +22,7 @@ use crate::model::facts::{Bare, Observation};
 use crate::model::id::SessionId;
 use crate::model::lifecycle::ActivityState;
 use crate::model::record::{Record, RuntimeKind, Signals};
+use crate::model::sanitize;
 use crate::model::status::Status;
 use crate::model::time::Timestamp;
 use crate::session::SessionError;
@@ -46,6 +48,9 @@ impl Patience {
         }
     }
 }
+
+/// How often what deliveries recorded is looked for.
+const ROUNDS: usize = 3;
 
 /// The shortest and the longest time until a text that was held is tried again.
 const HELD: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(5 * 60));
@@ -73,18 +78,25 @@ fn deliver_those(
     patience: Patience,
     wanted: impl Fn(&OutboxEntry) -> bool,
 ) -> Result<Vec<Attempt>, SessionError> {
-    let outbox = world.home.load(id)?.record.outbox;
-    let mut due: Vec<String> = outbox
-        .iter()
-        .filter(|(_, entry)| !entry.dead && wanted(entry))
-        .map(|(key, _)| key.clone())
-        .collect();
-    due.sort_by_key(|key| order(key));
-    let attempt = |key: String| {
-        let result = deliver_entry(world, id, &key, patience);
-        (key, result)
-    };
-    Ok(due.into_iter().map(attempt).collect())
+    let mut attempts = Vec::new();
+    let mut tried = BTreeSet::new();
+    // What a delivery records in its turn (a person is told of a text that cannot go out) goes
+    // out at once; a delivery of that can record nothing more than its own notice.
+    for _ in 0..ROUNDS {
+        let outbox = world.home.load(id)?.record.outbox;
+        let due = outbox.iter().filter(|(_, entry)| !entry.dead && wanted(entry));
+        let mut due: Vec<String> =
+            due.map(|(key, _)| key.clone()).filter(|key| tried.insert(key.clone())).collect();
+        due.sort_by_key(|key| order(key));
+        if due.is_empty() {
+            break;
+        }
+        for key in due {
+            let result = deliver_entry(world, id, &key, patience);
+            attempts.push((key, result));
+        }
+    }
+    Ok(attempts)
 }
 
 /// Oldest first: the id begins with the revision that recorded it.
@@ -117,7 +129,7 @@ pub fn deliver_entry(
         )),
     };
     // Errors come from before anything went out, and a claim must never be left behind.
-    let delivery = delivery.unwrap_or_else(|error| Delivery::Failed(act::chain(&error)));
+    let delivery = delivery.unwrap_or_else(|error| Delivery::Failed(sanitize::chain(&error)));
     crate::adapter::failpoint::pass("deliver.done").map_err(SessionError::Proc)?;
     settle(world, id, key, &entry, &delivery)?;
     Ok(delivery)
@@ -390,7 +402,7 @@ fn type_text(
     let _typing = match lock::acquire(&path, patience.limit()) {
         Ok(typing) => typing,
         Err(error @ LockError::Timeout { .. }) => return Ok(Delivery::Held(error.to_string())),
-        Err(error) => return Ok(Delivery::Failed(act::chain(&error))),
+        Err(error) => return Ok(Delivery::Failed(sanitize::chain(&error))),
     };
     // What was true when the entry was claimed may have changed while another text was typed.
     let record = world.home.load(id)?.record;

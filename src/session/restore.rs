@@ -16,7 +16,7 @@ use crate::store::Change;
 /// Starts a terminal session again.
 pub fn restore(world: &World, id: &SessionId) -> Result<Spawned, SessionError> {
     intent::recover_first(world, id)?;
-    let before = unarchived(world, id)?;
+    let before = world.home.load(id)?.record;
     intent::require_free(id, &before)?;
     if !before.lifecycle.is_terminal() {
         return Err(SessionError::WrongState {
@@ -25,6 +25,8 @@ pub fn restore(world: &World, id: &SessionId) -> Result<Spawned, SessionError> {
             why: "only a session that has ended can be restored",
         });
     }
+    require_possible(world, id, &before)?;
+    unarchive(world, id)?;
     // Leftovers of the old launch must be gone before another one begins.
     if let Some(launch) = &before.handles.launch {
         intent::end_launch(world, id, &before, launch)?;
@@ -51,13 +53,30 @@ pub fn restore(world: &World, id: &SessionId) -> Result<Spawned, SessionError> {
     }
 }
 
-/// Returns the record, brought back from the archive where it is there.
-fn unarchived(world: &World, id: &SessionId) -> Result<Record, SessionError> {
-    let loaded = world.home.load(id)?;
-    if loaded.archived {
+/// Checks everything that can be checked, before anything is changed: a session that cannot come
+/// back stays as it ended.
+fn require_possible(world: &World, id: &SessionId, record: &Record) -> Result<(), SessionError> {
+    let cards = agent::load_cards(&world.config_directory.join("agents"))?;
+    let card = cards.find(&record.agent)?;
+    let path = world.variables.get(std::ffi::OsStr::new("PATH")).cloned().unwrap_or_default();
+    if agent::find_binary(card, &path).is_none() {
+        return Err(SessionError::AgentMissing {
+            agent: record.agent.clone(),
+            binary: card.agent.binary.clone(),
+        });
+    }
+    if let Some(handle) = record.handles.workspace.as_ref().filter(|handle| handle.owned) {
+        git::require_restorable(&workspace::repository_of(handle)?, handle, id)?;
+    }
+    Ok(())
+}
+
+/// Brings a session back from the archive, where it is there.
+fn unarchive(world: &World, id: &SessionId) -> Result<(), SessionError> {
+    if world.home.load(id)?.archived {
         world.home.unarchive(id, world.lock_timeout)?;
     }
-    Ok(loaded.record)
+    Ok(())
 }
 
 /// Applies the `restore` observation and records the intent, in one write.

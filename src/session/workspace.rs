@@ -138,7 +138,7 @@ pub fn post_create(handle: &WorkspaceHandle, config: &Config) -> Result<(), Sess
             .cwd(&handle.path)
             .deadline(POST_CREATE_TIMEOUT)
             .output()
-            .map_err(|error| failed(crate::act::chain(&error)))?;
+            .map_err(|error| failed(crate::model::sanitize::chain(&error)))?;
         if !output.success() {
             let why = format!("{}: {}", output.status, output.last_error());
             return Err(failed(crate::model::sanitize::line(why.trim_end_matches(": "))));

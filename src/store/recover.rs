@@ -15,6 +15,7 @@ use crate::model::event::{Event, Line, RECOVERED};
 use crate::model::id::SessionId;
 use crate::model::patch;
 use crate::model::record::{Document, Record, SCHEMA};
+use crate::model::sanitize::chain;
 use crate::model::status::Status;
 use crate::model::time::Timestamp;
 use crate::store::events::{self, Fault, Fold, LOG};
@@ -62,7 +63,7 @@ impl State {
     /// Returns what a reader is told.
     pub(crate) fn into_loaded(self, archived: bool) -> Loaded {
         let mut notes = self.notes;
-        notes.extend(self.obstacle.map(|obstacle| in_full(&obstacle)));
+        notes.extend(self.obstacle.map(|obstacle| chain(&obstacle)));
         Loaded { document: self.document, record: self.record, archived, notes }
     }
 }
@@ -168,7 +169,7 @@ fn view(document: &Document, id: &SessionId) -> Result<Record, NoView> {
     let record = match document.view() {
         Ok(record) => record,
         Err(_) if document.schema() > SCHEMA => return Err(NoView::Newer(document.schema())),
-        Err(error) => return Err(NoView::Bad(in_full(&error))),
+        Err(error) => return Err(NoView::Bad(chain(&error))),
     };
     match &record.id {
         Some(_) if record.revision == 0 => Err(NoView::Bad("it has no revision".to_owned())),
@@ -311,15 +312,4 @@ pub(crate) fn write_record(
         return Err(StoreError::Symlink { path });
     }
     Ok(fs::replace(&path, &document.to_bytes(), durability)?)
-}
-
-/// Returns the error with its causes, for a sentence.
-pub(crate) fn in_full(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -16,13 +16,14 @@ use crate::adapter::{clock, failpoint, ids};
 use crate::model::event::{Event, Line};
 use crate::model::id::SessionId;
 use crate::model::record::{Document, Record, SCHEMA};
+use crate::model::sanitize::chain;
 use crate::model::status::Status;
 use crate::model::time::Timestamp;
 use crate::store::StoreError;
 use crate::store::events::{self, Fold, LOG, OLD_LOG};
 use crate::store::home::{self, Home};
 use crate::store::lock::{self, Lock, LockError};
-use crate::store::recover::{RECORD, Stored, assess, in_full, read_record, write_record};
+use crate::store::recover::{RECORD, Stored, assess, read_record, write_record};
 
 /// A record as a reader sees it.
 #[derive(Clone, Debug)]
@@ -480,7 +481,7 @@ impl LockedSession {
     /// Returns the view of what would be stored; a record that could not be read back is refused.
     fn view_of(&self, document: &Document) -> Result<Record, StoreError> {
         let refuse = |why: String| StoreError::Unstorable { id: self.id.clone(), why };
-        let record = document.view().map_err(|error| refuse(in_full(&error)))?;
+        let record = document.view().map_err(|error| refuse(chain(&error)))?;
         if record.id.as_ref() != Some(&self.id) {
             return Err(refuse("it would have another id".to_owned()));
         }
@@ -501,7 +502,7 @@ impl LockedSession {
             self.notes.push(format!(
                 "{} could not be written: {}; its log has the change",
                 self.directory.join(RECORD).display(),
-                in_full(&error)
+                chain(&error)
             ));
         } else if self.log > events::ROTATE_AT {
             match events::rotate(&self.directory, &self.document) {
@@ -509,7 +510,7 @@ impl LockedSession {
                 Err(error) => self.notes.push(format!(
                     "{} could not be rotated: {}",
                     self.directory.join(LOG).display(),
-                    in_full(&error)
+                    chain(&error)
                 )),
             }
         }

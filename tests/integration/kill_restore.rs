@@ -208,3 +208,18 @@ fn events_are_followed_as_they_come() {
     child.kill().unwrap();
     child.wait().unwrap();
 }
+
+#[test]
+fn a_session_that_cannot_come_back_stays_as_it_ended() {
+    let env = TestEnvironment::new();
+    let id = idler(&env);
+    env.ao(&["kill", &id]).success();
+    env.ao(&["cleanup", &id]).success();
+    fs::remove_dir_all(env.home().join("worktrees/.trash")).unwrap();
+
+    let refused = env.ao(&["restore", &id]).code(3);
+    assert!(refused.stderr.contains(&format!("branch `ao/{id}` is gone")), "{refused}");
+    assert_eq!(status(&env, &id), "killed");
+    assert!(env.home().join("archive").join(&id).is_dir());
+    assert!(!env.home().join("sessions").join(&id).exists());
+}

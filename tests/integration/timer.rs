@@ -31,6 +31,7 @@ fn timer(env: &TestEnvironment, interval: Duration) -> Timer {
         home: env.home(),
         path: "/usr/bin:/bin".into(),
         interval,
+        config_home: None,
         units: env.path("user/config/systemd/user"),
     }
 }
@@ -64,7 +65,7 @@ fn a_crontab_gains_one_line_and_loses_it_again() {
     assert_eq!(install(&timer), Change::Made);
     assert_eq!(install(&timer), Change::Already);
     let table = fs::read_to_string(env.path("crontab")).unwrap();
-    let line = cron_line(&timer.ao, &timer.home, &timer.path, MINUTE).unwrap();
+    let line = cron_line(&timer.ao, &timer.home, &timer.path, None, MINUTE).unwrap();
     assert_eq!(table, format!("{theirs}{line}\n"));
 
     let slower = Timer { interval: MINUTE * 10, ..timer.clone() };
@@ -164,7 +165,10 @@ fn systemd_itself_finds_nothing_wrong_with_the_units() {
         let (home, ao) = (env.path(home), fake_ao(&env, &env.path(directory)));
         let name = unit_name(&home);
         let files = [
-            (format!("{name}.service"), service_unit(&ao, &home, "/bin:/x y").unwrap()),
+            (
+                format!("{name}.service"),
+                service_unit(&ao, &home, "/bin:/x y", Some(&home)).unwrap(),
+            ),
             (format!("{name}.timer"), timer_unit(&home, MINUTE).unwrap()),
         ];
         let paths = files.map(|(file, text)| {
@@ -185,7 +189,7 @@ fn cron_runs_the_line_as_it_was_meant() {
         let directory = env.path(directory);
         let ao = fake_ao(&env, &directory);
         let path = format!("{}:/usr/bin:/bin", directory.display());
-        let line = cron_line(&ao, &directory, &path, MINUTE).unwrap();
+        let line = cron_line(&ao, &directory, &path, Some(&directory), MINUTE).unwrap();
         let outcome = run_like_cron(&env, &line);
         let wanted = format!("reap --quiet\n{}\n{path}\n", directory.display());
         assert_eq!(outcome.success().stdout, wanted);

@@ -15,8 +15,7 @@ const CHAT: &str = "loop {\nread\nhook user-prompt-submit\nsay answer\nhook stop
 fn the_line_makes_a_pass_and_delivers() {
     let env = TestEnvironment::new();
     notify_by_file(&env);
-    // Cron knows HOME and nothing of the XDG variables.
-    std::os::unix::fs::symlink(env.path("user/config"), env.path("user/.config")).unwrap();
+    // Cron knows HOME and nothing of the XDG variables: the line has to carry what a pass needs.
     let repo = env.repo("app");
     let gate = gate(&env, "turn");
     let turn = format!("hook session-start\nhook user-prompt-submit\n{gate}\nhook stop\n");

@@ -25,7 +25,9 @@ pub use discover::{Repository, discover};
 pub use entry::WorktreeEntry;
 pub use include::{IncludeReport, copy_included};
 pub use preserve::{Preserved, preserve};
-pub use removal::{BranchFate, Removed, delete_branch, remove, restore_worktree};
+pub use removal::{
+    BranchFate, Removed, delete_branch, remove, require_restorable, restore_worktree,
+};
 pub use status::{WorktreeStatus, status};
 pub use trash::empty_trash;
 pub use verdict::{Assessment, Keep, assess};

@@ -176,6 +176,21 @@ pub fn restore_worktree(
     finish_add(repo, &new)
 }
 
+/// Checks, changing nothing, whether [`restore_worktree`] has something to restore from.
+pub fn require_restorable(
+    repo: &Repository,
+    handle: &WorkspaceHandle,
+    session: &SessionId,
+) -> Result<(), GitError> {
+    if fs::metadata(&handle.path)?.is_some() {
+        return verify(repo, handle);
+    }
+    match tree_in_trash(repo, handle, session)? {
+        Some(_) => Ok(()),
+        None => again(repo, handle, session).map(drop),
+    }
+}
+
 /// Returns what to add for a worktree that is gone.
 fn again(
     repo: &Repository,

@@ -30,6 +30,7 @@ use crate::adapter::runtime::{
     StartRecord, StdinSource,
 };
 use crate::model::id::LaunchId;
+use crate::model::sanitize;
 
 /// The launcher refused to run anything: the session is occupied, or its directory or its
 /// private file is not what it should be.
@@ -338,13 +339,7 @@ fn write_json(path: &Path, value: &impl Serialize, durability: Durability) -> Re
 
 /// Returns the error and its causes in one line.
 fn explain(error: impl std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
+    sanitize::chain(&error)
 }
 
 /// Says something to whoever looks at the pane or the log.
