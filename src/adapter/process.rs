@@ -130,6 +130,28 @@ pub fn marked(launch: &LaunchId) -> io::Result<Vec<ProcessIdentity>> {
     Ok(found)
 }
 
+/// Returns number and launch of each living process whose agent belongs to `home`.
+///
+/// A process whose environment may not be read belongs to somebody else and is left out.
+pub fn of_home(home: &Path) -> io::Result<Vec<(u32, String)>> {
+    use std::os::unix::ffi::OsStrExt;
+    let ours = [b"AO_HOME=".as_slice(), home.as_os_str().as_bytes()].concat();
+    let mut found = Vec::new();
+    for pid in all()? {
+        let Ok(environment) = std::fs::read(format!("/proc/{pid}/environ")) else { continue };
+        let mut launch = None;
+        let mut is_ours = false;
+        for variable in environment.split(|byte| *byte == 0) {
+            is_ours |= variable == ours;
+            launch = launch.or_else(|| variable.strip_prefix(b"AO_LAUNCH=".as_slice()));
+        }
+        if let (true, Some(launch)) = (is_ours, launch) {
+            found.push((pid, String::from_utf8_lossy(launch).into_owned()));
+        }
+    }
+    Ok(found)
+}
+
 /// Ends every process that carries the marker of `launch`: SIGTERM, and after `grace` SIGKILL,
 /// until none is left.
 pub fn end_marked(launch: &LaunchId, grace: Duration) -> io::Result<EndReport> {

@@ -18,11 +18,13 @@ use crate::model::check;
 use crate::model::id::SessionId;
 use crate::model::sanitize;
 use crate::reap;
+use crate::session::orphans;
 use crate::store::{StoreError, repair};
 
 /// Check tools, home, locks, timer and every record
 ///
-/// Exits 1 if anything is wrong. `--repair` puts right what can be put right without losing
+/// Every record's invariants, every log, and panes, processes and worktrees of this home that
+/// belong to no session. Exits 1 if anything is wrong. `--repair` puts right what can be put right without losing
 /// anything, and says what it did; without it, what it would do is printed.
 #[derive(Debug, clap::Args)]
 pub struct DoctorArgs {
@@ -163,6 +165,13 @@ fn state(world: &World, repair: bool, checks: &mut Vec<Check>) -> Result<(), Com
     let before = checks.iter().filter(|check| !check.ok).count();
     for id in live.iter().chain(&archived) {
         session(world, id, repair, checks);
+    }
+    match orphans::orphans(world) {
+        Ok(orphans) => checks.extend(orphans.into_iter().map(|orphan| {
+            let detail = format!("{} belongs to no session", orphan.detail);
+            Check::bad(orphan.what, detail).hint(orphan.hint)
+        })),
+        Err(error) => checks.push(Check::bad("orphans", sanitize::chain(&error))),
     }
     if checks.iter().filter(|check| !check.ok).count() == before {
         checks.push(Check::good("state", format!("{number} sessions, all consistent")));

@@ -10,6 +10,7 @@ pub mod deliver;
 pub mod error;
 pub mod intent;
 pub mod kill;
+pub mod orphans;
 pub mod restore;
 pub mod send;
 pub mod spawn;

@@ -13,6 +13,7 @@ mod costs;
 mod crash;
 mod demo;
 mod disk;
+mod doctor;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod env;
 mod faulted;

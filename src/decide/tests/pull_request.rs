@@ -141,3 +141,25 @@ fn identity_stays_until_another_comes_and_as_of_moves_with_the_axis() {
     let other = other.after.lifecycle.pr;
     assert_eq!((other.number, other.url, other.head_sha), (Some(18), None, None));
 }
+
+#[test]
+fn a_failed_fetch_changes_nothing_whatever_it_claims() {
+    let known = [
+        ("none", "not_created"),
+        ("draft", "in_progress"),
+        ("open", "in_progress"),
+        ("merged", "merged"),
+        ("closed", "closed_unmerged"),
+    ];
+    for (before, reason) in known {
+        let pr = json!({"state": before, "reason": reason, "number": 7});
+        let known = record(json!({"lifecycle": {"pr": pr}}));
+        for claimed in ["none", "draft", "open", "merged", "closed"] {
+            let mut fact = open(json!({"ci": "failing", "pr": {"state": claimed}}));
+            fact["fetched"] = json!(false);
+            let outcome = see(&known, fact, at(10));
+            assert!(outcome.patch.is_empty(), "{before} {claimed}");
+            assert_eq!((outcome.rule, outcome.effects.len()), ("noop.not_fetched", 0));
+        }
+    }
+}
