@@ -377,6 +377,11 @@ fn notify_person(
         at: entry.created_at,
     };
     let told = act::tell(&layered.config, entry, &notice);
+    let nobody = told.reached.is_empty() && told.failed.is_empty() && entry.delivered.is_empty();
+    if nobody {
+        // The event log and `ao status` still tell it; only "delivered" would be a lie.
+        return Ok(Delivery::Dropped(format!("no notifier takes what is {}", notice.priority)));
+    }
     if told.failed.is_empty() {
         return Ok(Delivery::Delivered);
     }
