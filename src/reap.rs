@@ -268,6 +268,13 @@ impl Pass<'_> {
                 Some(((*id).clone(), probe.fact(&home.session_dir(id), record)?))
             })
             .collect();
+        if let Some(error) = probe.failure() {
+            self.report.failed.push(Item {
+                id: String::new(),
+                what: "look at tmux".to_owned(),
+                why: Some(sanitize::chain(error)),
+            });
+        }
         self.report.storm = decide::calm_storm(&mut facts);
         facts.into_iter().map(|(id, fact)| (id, Observation::Runtime(fact))).collect()
     }
