@@ -221,6 +221,27 @@ pub fn tmux_server_on(socket: &Path) -> io::Result<Option<ProcessIdentity>> {
     Ok(None)
 }
 
+/// Returns whether some process listens on a Unix socket that was bound at `path`, whether or not
+/// the file is still there.
+pub fn is_listened_on(path: &Path) -> io::Result<bool> {
+    let table = std::fs::read("/proc/net/unix")?;
+    Ok(table.split(|byte| *byte == b'\n').any(|line| is_listening_at(line, path)))
+}
+
+/// Reads `Num RefCount Protocol Flags Type St Inode Path`; the path may hold spaces.
+fn is_listening_at(line: &[u8], path: &Path) -> bool {
+    use std::os::unix::ffi::OsStrExt;
+    /// `__SO_ACCEPTCON`: it listens.
+    const LISTENS: &[u8] = b"00010000";
+    let Some(rest) = line.strip_suffix(path.as_os_str().as_bytes()) else { return false };
+    // A longer path may end in this one.
+    if rest.last() != Some(&b' ') {
+        return false;
+    }
+    let mut fields = rest.split(|byte| *byte == b' ').filter(|field| !field.is_empty());
+    fields.nth(3) == Some(LISTENS) && fields.count() == 3
+}
+
 /// Returns the numbers of all processes.
 pub fn all() -> io::Result<Vec<u32>> {
     let mut pids = Vec::new();
@@ -363,6 +384,27 @@ mod tests {
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(found, Some(child.id()));
+    }
+
+    #[test]
+    fn a_listener_is_known_by_its_path_also_when_the_file_is_gone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a socket");
+        assert!(!is_listened_on(&path).unwrap());
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        assert!(is_listened_on(&path).unwrap());
+        std::fs::remove_file(&path).unwrap();
+        assert!(is_listened_on(&path).unwrap());
+        drop(listener);
+        assert!(!is_listened_on(&path).unwrap());
+
+        let line = b"0000: 00000002 00000000 00010000 0001 01 4242 /x/a b";
+        assert!(is_listening_at(line, Path::new("/x/a b")));
+        for other in ["b", "/a b", "/x/a", ""] {
+            assert!(!is_listening_at(line, Path::new(other)), "{other}");
+        }
+        let connected = b"0000: 00000003 00000000 00000000 0001 03 4242 /x/a b";
+        assert!(!is_listening_at(connected, Path::new("/x/a b")));
     }
 
     #[test]

@@ -68,7 +68,14 @@ impl Tmux {
     /// whether the socket is there again.
     pub(super) fn revive_server(&self) -> Result<bool, RuntimeError> {
         const PATIENCE: Duration = Duration::from_secs(1);
-        if fs::metadata(&self.socket)?.is_some() {
+        let is_there = || Ok::<_, RuntimeError>(fs::metadata(&self.socket)?.is_some());
+        // A server that is only just starting has no file either, and one that is told to make its
+        // socket again meanwhile lets another server in. So it must be bound first, and the file
+        // be missing after that was seen.
+        let is_bound = || {
+            process::is_listened_on(&self.socket).map_err(RuntimeError::io("look for listeners"))
+        };
+        if is_there()? || !is_bound()? || is_there()? {
             return Ok(false);
         }
         let Some(server) = process::tmux_server_on(&self.socket)

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use ao::adapter::clock::{self, Deadline};
 use ao::adapter::ids;
 use ao::adapter::process;
@@ -132,8 +134,17 @@ impl Drop for World {
 }
 
 fn signal_pid(pid: i32, signal: &str) {
-    let status = Command::new("kill").args([&format!("-{signal}"), &pid.to_string()]).status();
-    assert!(status.unwrap().success());
+    let signal = match signal {
+        "STOP" => Signal::STOP,
+        "CONT" => Signal::CONT,
+        "HUP" => Signal::HUP,
+        "INT" => Signal::INT,
+        "TERM" => Signal::TERM,
+        "KILL" => Signal::KILL,
+        "USR1" => Signal::USR1,
+        other => panic!("unknown signal {other}"),
+    };
+    kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
 }
 
 fn wait(mut condition: impl FnMut() -> bool) -> bool {
