@@ -12,7 +12,7 @@ use crate::adapter::{agent, clock};
 use crate::cli::context::Context;
 use crate::cli::env::Environment;
 use crate::cli::error::CommandError;
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Global};
 use crate::invocation::{self, World};
 use crate::model::facts::Observation;
 use crate::model::id::{LaunchId, SessionId};
@@ -36,11 +36,24 @@ pub struct HookArgs {
 
 /// Runs `ao hook` from the raw arguments, whatever they are.
 pub fn run_quietly(arguments: &[OsString]) {
-    let Ok(cli) = Cli::try_parse_from(arguments) else { return };
-    let context = Context::new(cli.global, Environment::read());
-    if let Command::Hook(args) = cli.command {
-        run(&context, &args);
-    }
+    // An agent waits for its hooks: the plain form, which is the one in their files, is read
+    // without the whole command line being built first.
+    let (global, args) = match plain(arguments) {
+        Some(args) => (Global::default(), args),
+        None => match Cli::try_parse_from(arguments) {
+            Ok(Cli { global, command: Command::Hook(args) }) => (global, args),
+            Ok(_) | Err(_) => return,
+        },
+    };
+    run(&Context::new(global, Environment::read()), &args);
+}
+
+/// Reads `ao hook AGENT EVENT` without any flag.
+fn plain(arguments: &[OsString]) -> Option<HookArgs> {
+    let [_, command, agent, event] = arguments else { return None };
+    let word = |word: &OsString| Some(word.to_str()?.to_owned()).filter(|w| !w.starts_with('-'));
+    (command == "hook").then_some(())?;
+    Some(HookArgs { agent: word(agent)?, event: word(event)? })
 }
 
 /// Runs `ao hook`.

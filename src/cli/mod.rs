@@ -99,6 +99,18 @@ pub struct Global {
     pub lock_timeout: Duration,
 }
 
+impl Default for Global {
+    /// Returns what holds where no global flag is given.
+    fn default() -> Self {
+        Self {
+            home: None,
+            json: false,
+            color: ColorWhen::Auto,
+            lock_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
 /// When to use colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum ColorWhen {
@@ -359,4 +371,15 @@ fn init_tracing() {
         .with_target(!plain)
         .with_level(!plain)
         .try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_those_of_the_command_line() {
+        let parsed = Cli::try_parse_from(["ao", "ls"]).unwrap().global;
+        assert_eq!(format!("{parsed:?}"), format!("{:?}", Global::default()));
+    }
 }
