@@ -146,8 +146,8 @@ fn short(sha: &str) -> &str {
     sha.get(..12).unwrap_or(sha)
 }
 
-/// Checks a request: tools, repository, agent, branch, base, limits, trust. Makes nothing but
-/// the project's entry, and not even that where `register` is false.
+/// Checks a request: tools, repository, agent, limits, trust, base, branch. Makes nothing; the base
+/// alone is fetched, unless it is a dry run.
 pub fn plan(world: &World, request: SpawnRequest) -> Result<Plan, SessionError> {
     if request.prompt.as_ref().is_some_and(|prompt| prompt.contains(&0)) {
         return Err(SessionError::PromptNul);
