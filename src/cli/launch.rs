@@ -29,7 +29,8 @@ pub fn run(context: &Context, args: &LaunchArgs) -> Result<Code, CommandError> {
     Ok(Code::Program(u8::try_from(code).unwrap_or(1)))
 }
 
-/// Applies the end of the agent as a fact, so that `done` waits for no reap.
+/// Applies the end of the agent as a fact, so that `done` waits for no reap. A home that was
+/// deleted meanwhile stays away.
 fn record_end(
     context: &Context,
     args: &LaunchArgs,
@@ -45,7 +46,7 @@ fn record_end(
         env: context.env.clone(),
     };
     // A tmux server keeps the environment of whoever started it first, not of this spawn.
-    let world = context.world()?.configured_in(config_directory);
+    let world = context.existing_world()?.configured_in(config_directory);
     let fact = RuntimeFact {
         observed_at: None,
         runtime: Liveness::Dead,

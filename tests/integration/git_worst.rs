@@ -5,6 +5,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use ao::adapter::runtime::tmux::Tmux;
+
 use crate::env::{Outcome, TestEnvironment, program_in_path};
 use crate::tree::Tree;
 
@@ -398,6 +400,12 @@ fn loop_in(home: &str, repository: &str) {
     let changes = before.changes(&repo);
     let unexpected: Vec<_> = changes.iter().filter(|it| !it.contains(".git")).collect();
     assert!(unexpected.is_empty(), "{unexpected:?}");
+    // A home too deep for a socket has a directory of its own for it.
+    let tmux = Tmux::new(&home, &home).unwrap();
+    let sockets = tmux.socket().parent().unwrap().to_owned();
+    if !sockets.starts_with(&home) {
+        fs::remove_dir_all(sockets).unwrap();
+    }
     for place in [env.path("user"), home, workspace.parent().unwrap().to_owned(), env.path("")] {
         assert!(!place.join("pwned").exists());
     }
