@@ -18,6 +18,7 @@ use crate::invocation::World;
 use crate::model::event::Event;
 use crate::model::id::SessionId;
 use crate::model::lifecycle::{SessionReason, SessionState};
+use crate::model::record::Record;
 use crate::model::status::Status;
 use crate::reap;
 
@@ -234,7 +235,7 @@ fn look(
         if !asked {
             return Ok(None);
         }
-        if since.is_some_and(|since| !is_news(world, id, status, since)) {
+        if since.is_some_and(|since| !is_news(world, id, &record, since)) {
             return Ok(None);
         }
     }
@@ -243,13 +244,16 @@ fn look(
     Ok(Some(Outcome { status, exit, asked }))
 }
 
-/// Returns whether `status` came after revision `since`.
+/// Returns whether the status of `record` came after revision `since`.
 ///
 /// An agent that was given something to do is idle before its turn as well as after it: only the
 /// end of a turn that began after the fence counts.
-fn is_news(world: &World, id: &SessionId, status: Status, since: u64) -> bool {
+fn is_news(world: &World, id: &SessionId, record: &Record, since: u64) -> bool {
     let Ok(events) = world.home.events(id) else { return true };
-    let fresh = || events.iter().rev().take_while(|event| event.seq > since);
+    // What was written after the record was read says nothing about the status in it.
+    let until_then = || events.iter().rev().filter(|event| event.seq <= record.revision);
+    let fresh = || until_then().take_while(|event| event.seq > since);
+    let status = Status::of(&record.lifecycle);
     let session = |event: &Event| event.patch.get("lifecycle")?.get("session").cloned();
     let moved = fresh().any(|event| {
         session(event).is_some()
