@@ -66,14 +66,4 @@ impl Environment {
     pub fn user_home(&self) -> Option<PathBuf> {
         self.path("HOME")
     }
-
-    /// Returns the `AO_*` variables as text.
-    pub fn settings(&self) -> BTreeMap<String, String> {
-        self.variables
-            .iter()
-            .filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?)))
-            .filter(|(name, _)| name.starts_with("AO_"))
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect()
-    }
 }

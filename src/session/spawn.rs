@@ -17,10 +17,7 @@ use crate::invocation::{self, World};
 use crate::model::effect::{EntryKind, OutboxEntry, SendWhen};
 use crate::model::facts::{Observation, SpawnCompleted, SpawnFailed};
 use crate::model::id::{BranchName, LaunchId, ProjectId, SessionId};
-use crate::model::lifecycle::SessionState;
-use crate::model::record::{
-    Intent, IntentOp, Kind, Mode, Record, RuntimeKind, Signals, WorkspaceHandle,
-};
+use crate::model::record::{Intent, IntentOp, Kind, Mode, Record, RuntimeKind, WorkspaceHandle};
 use crate::model::time::Timestamp;
 use crate::session::deliver::TASK;
 use crate::session::start::{self, Running, Task};
@@ -569,11 +566,6 @@ pub fn failed(world: &World, id: &SessionId, detail: &str) -> Result<(), Session
         Ok::<(), SessionError>(())
     })?;
     Ok(())
-}
-
-/// Returns whether a session still waits for its first signal.
-pub fn is_starting(record: &Record) -> bool {
-    record.lifecycle.session.state == SessionState::NotStarted && record.signals == Signals::Hooks
 }
 
 fn pass(point: &'static str) -> Result<(), SessionError> {
