@@ -107,11 +107,17 @@ pub(crate) fn status(env: &TestEnvironment, id: &str) -> String {
     answer["session"]["status"].as_str().unwrap().to_owned()
 }
 
-/// Waits until `ao show` tells that status.
+/// Waits until `ao show` tells that status and the record on disk is the one it tells of: a commit
+/// is in the log, where `ao` finds it, a moment before it is in the record.
 #[track_caller]
 pub(crate) fn wait_status(env: &TestEnvironment, id: &str, wanted: &str) {
     let what = format!("{id} is {wanted}");
-    env.wait_for(&what, || (status(env, id) == wanted).then_some(()));
+    env.wait_for(&what, || {
+        let session = &env.ao_json(&["show", id, "--json"])["session"];
+        let stored = env.try_record(id)?;
+        let is_stored = stored["revision"] == session["revision"];
+        (session["status"] == wanted && is_stored).then_some(())
+    });
 }
 
 /// Waits until the activity axis is there.
