@@ -68,6 +68,7 @@ pub fn prepare(
         system: task.system,
         session_dir: &directory,
         agent_session: task.resume,
+        new_session: None,
         workspace: &workspace,
     })?;
     for (path, bytes) in &invocation.files {

@@ -4,12 +4,18 @@
 
 mod card;
 mod cards;
+mod check;
+#[cfg(test)]
+mod conformance;
 mod environment;
 mod hook;
 mod render;
+mod template;
 
-pub use card::{Card, CardError, Delivery, EventRule, HookKind, SystemDelivery};
+pub use card::{
+    Card, CardError, Delivery, EventRule, FileForm, HookFile, HookKind, SENTINEL, SystemDelivery,
+};
 pub use cards::{Cards, find_binary, load_card, load_cards};
 pub use environment::{Identity, environment};
-pub use hook::{MAX_PAYLOAD, map_hook};
+pub use hook::{MAX_PAYLOAD, map_hook, shell_command};
 pub use render::{Invocation, LaunchRequest, MAX_ARGUMENT, Stdin, render};
