@@ -9,8 +9,18 @@ use crate::adapter::agent::card::{Card, CardError};
 use crate::adapter::agent::check;
 use crate::adapter::fs;
 
-const BUILT_IN: &[(&str, &str)] =
-    &[("shell", include_str!("cards/shell.toml")), ("demo", include_str!("cards/demo.toml"))];
+const BUILT_IN: &[(&str, &str)] = &[
+    ("shell", include_str!("cards/shell.toml")),
+    ("demo", include_str!("cards/demo.toml")),
+    ("aider", include_str!("cards/aider.toml")),
+    ("amp", include_str!("cards/amp.toml")),
+    ("copilot", include_str!("cards/copilot.toml")),
+    ("cursor", include_str!("cards/cursor.toml")),
+    ("gemini", include_str!("cards/gemini.toml")),
+    ("goose", include_str!("cards/goose.toml")),
+    ("opencode", include_str!("cards/opencode.toml")),
+    ("qwen", include_str!("cards/qwen.toml")),
+];
 
 /// All cards that were found.
 #[derive(Debug)]
