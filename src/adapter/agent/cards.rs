@@ -9,8 +9,12 @@ use crate::adapter::agent::card::{Card, CardError};
 use crate::adapter::agent::check;
 use crate::adapter::fs;
 
-const BUILT_IN: &[(&str, &str)] =
-    &[("shell", include_str!("cards/shell.toml")), ("demo", include_str!("cards/demo.toml"))];
+const BUILT_IN: &[(&str, &str)] = &[
+    ("shell", include_str!("cards/shell.toml")),
+    ("demo", include_str!("cards/demo.toml")),
+    ("claude-code", include_str!("cards/claude-code.toml")),
+    ("codex", include_str!("cards/codex.toml")),
+];
 
 /// All cards that were found.
 #[derive(Debug)]
@@ -182,10 +186,11 @@ mod tests {
         assert_eq!(told("demo"), (Mode::Interactive, Signals::Hooks, Delivery::Argument));
         assert_eq!(
             cards.find("nobody").unwrap_err().to_string(),
-            "unknown agent `nobody`; known are shell"
+            "unknown agent `nobody`; known are claude-code, codex, shell"
         );
         let listed = |set: bool| cards.visible(move |_| set).map(Card::name).collect::<Vec<_>>();
-        assert_eq!((listed(false), listed(true)), (vec!["shell"], vec!["demo", "shell"]));
+        assert_eq!(listed(false), ["claude-code", "codex", "shell"]);
+        assert_eq!(listed(true), ["claude-code", "codex", "demo", "shell"]);
     }
 
     #[test]
@@ -204,7 +209,7 @@ mod tests {
         assert_eq!(bad, ["demo"]);
         let names: Vec<_> = cards.all().map(Card::name).collect();
         assert!(cards.is_built_in("demo") && !cards.is_built_in("mine"));
-        assert_eq!(names, ["mine", "shell"]);
+        assert_eq!(names, ["claude-code", "codex", "mine", "shell"]);
     }
 
     #[test]
