@@ -101,6 +101,139 @@ fn launch_and_resume_of_every_card() {
         }
     }
     insta::assert_snapshot!(table, @r#"
+    == claude-code
+    claude
+    --settings
+    /home/sessions/web-1/claude-settings.json
+    --permission-mode
+    auto
+    --model
+    MODEL
+    --append-system-prompt-file
+    /home/sessions/web-1/system.md
+    --
+    THE TASK
+    file /home/sessions/web-1/system.md: ROLE
+    -- resume
+    claude
+    --settings
+    /home/sessions/web-1/claude-settings.json
+    --permission-mode
+    auto
+    --model
+    MODEL
+    --append-system-prompt-file
+    /home/sessions/web-1/system.md
+    --resume
+    ID
+    file /home/sessions/web-1/system.md: ROLE
+    -- one shot
+    claude
+    --print
+    --settings
+    /home/sessions/web-1/claude-settings.json
+    --permission-mode
+    auto
+    --model
+    MODEL
+    --append-system-prompt-file
+    /home/sessions/web-1/system.md
+    file /home/sessions/web-1/system.md: ROLE
+    file /home/sessions/web-1/prompt.md: THE TASK
+    == codex
+    codex
+    --no-daemon
+    --dangerously-bypass-hook-trust
+    -c
+    check_for_update_on_startup=false
+    -c
+    projects={"/work tree"={trust_level="trusted"}}
+    -c
+    hooks.Interrupt=[{hooks=[{type="command",command="'/home/bin/ao' hook codex interrupt",timeout=30}]}]
+    -c
+    hooks.PermissionRequest=[{hooks=[{type="command",command="'/home/bin/ao' hook codex permission-request",timeout=30}]}]
+    -c
+    hooks.PostToolUse=[{hooks=[{type="command",command="'/home/bin/ao' hook codex post-tool-use",timeout=30}]}]
+    -c
+    hooks.PreToolUse=[{hooks=[{type="command",command="'/home/bin/ao' hook codex pre-tool-use",timeout=30}]}]
+    -c
+    hooks.SessionEnd=[{hooks=[{type="command",command="'/home/bin/ao' hook codex session-end",timeout=30}]}]
+    -c
+    hooks.SessionStart=[{hooks=[{type="command",command="'/home/bin/ao' hook codex session-start",timeout=30}]}]
+    -c
+    hooks.Stop=[{hooks=[{type="command",command="'/home/bin/ao' hook codex stop",timeout=30}]}]
+    -c
+    hooks.UserPromptSubmit=[{hooks=[{type="command",command="'/home/bin/ao' hook codex user-prompt-submit",timeout=30}]}]
+    --approve-for-me
+    --model
+    MODEL
+    -c
+    developer_instructions="ROLE"
+    --
+    THE TASK
+    -- resume
+    codex
+    resume
+    --no-daemon
+    --dangerously-bypass-hook-trust
+    -c
+    check_for_update_on_startup=false
+    -c
+    projects={"/work tree"={trust_level="trusted"}}
+    -c
+    hooks.Interrupt=[{hooks=[{type="command",command="'/home/bin/ao' hook codex interrupt",timeout=30}]}]
+    -c
+    hooks.PermissionRequest=[{hooks=[{type="command",command="'/home/bin/ao' hook codex permission-request",timeout=30}]}]
+    -c
+    hooks.PostToolUse=[{hooks=[{type="command",command="'/home/bin/ao' hook codex post-tool-use",timeout=30}]}]
+    -c
+    hooks.PreToolUse=[{hooks=[{type="command",command="'/home/bin/ao' hook codex pre-tool-use",timeout=30}]}]
+    -c
+    hooks.SessionEnd=[{hooks=[{type="command",command="'/home/bin/ao' hook codex session-end",timeout=30}]}]
+    -c
+    hooks.SessionStart=[{hooks=[{type="command",command="'/home/bin/ao' hook codex session-start",timeout=30}]}]
+    -c
+    hooks.Stop=[{hooks=[{type="command",command="'/home/bin/ao' hook codex stop",timeout=30}]}]
+    -c
+    hooks.UserPromptSubmit=[{hooks=[{type="command",command="'/home/bin/ao' hook codex user-prompt-submit",timeout=30}]}]
+    --approve-for-me
+    --model
+    MODEL
+    -c
+    developer_instructions="ROLE"
+    ID
+    -- one shot
+    codex
+    exec
+    --skip-git-repo-check
+    --dangerously-bypass-hook-trust
+    -c
+    check_for_update_on_startup=false
+    -c
+    projects={"/work tree"={trust_level="trusted"}}
+    -c
+    hooks.Interrupt=[{hooks=[{type="command",command="'/home/bin/ao' hook codex interrupt",timeout=30}]}]
+    -c
+    hooks.PermissionRequest=[{hooks=[{type="command",command="'/home/bin/ao' hook codex permission-request",timeout=30}]}]
+    -c
+    hooks.PostToolUse=[{hooks=[{type="command",command="'/home/bin/ao' hook codex post-tool-use",timeout=30}]}]
+    -c
+    hooks.PreToolUse=[{hooks=[{type="command",command="'/home/bin/ao' hook codex pre-tool-use",timeout=30}]}]
+    -c
+    hooks.SessionEnd=[{hooks=[{type="command",command="'/home/bin/ao' hook codex session-end",timeout=30}]}]
+    -c
+    hooks.SessionStart=[{hooks=[{type="command",command="'/home/bin/ao' hook codex session-start",timeout=30}]}]
+    -c
+    hooks.Stop=[{hooks=[{type="command",command="'/home/bin/ao' hook codex stop",timeout=30}]}]
+    -c
+    hooks.UserPromptSubmit=[{hooks=[{type="command",command="'/home/bin/ao' hook codex user-prompt-submit",timeout=30}]}]
+    --approve-for-me
+    --model
+    MODEL
+    -c
+    developer_instructions="ROLE"
+    -
+    file /home/sessions/web-1/prompt.md: THE TASK
     == demo
     /home/bin/ao
     demo-agent
@@ -235,5 +368,74 @@ fn every_captured_event_means_what_the_card_says() {
         let shown = fact.map_or("nothing".to_owned(), |fact| serde_json::to_string(&fact).unwrap());
         table += &format!("{name} {event}\n  {shown}\n");
     }
-    insta::assert_snapshot!(table, @"");
+    insta::assert_snapshot!(table, @r#"
+    claude-code notification.idle
+      {"confidence":"valid","activity":"idle","source":"hook","agent_session":"11111111-1111-4111-8111-111111111111"}
+    claude-code notification.permission
+      nothing
+    claude-code permission-request
+      {"confidence":"valid","activity":"blocked","source":"hook","agent_session":"11111111-1111-4111-8111-111111111111","tool":"given-7655a45e6dd654a2"}
+    claude-code permission-request.plan
+      {"confidence":"valid","activity":"blocked","source":"hook","agent_session":"2ed86ef7-5310-4e98-896a-099a653f435c","tool":"ExitPlanMode"}
+    claude-code permission-request.question
+      {"confidence":"valid","activity":"blocked","source":"hook","agent_session":"11111111-1111-4111-8111-111111111111","tool":"given-7b5de0fd1dc381c0"}
+    claude-code post-tool-batch
+      nothing
+    claude-code post-tool-use
+      {"confidence":"valid","activity":"active","source":"hook","agent_session":"11111111-1111-4111-8111-111111111111","tool":"given-7655a45e6dd654a2"}
+    claude-code post-tool-use-failure
+      {"confidence":"valid","activity":"active","source":"hook","agent_session":"11111111-1111-4111-8111-111111111111","tool":"given-c6702c11a5b4315e"}
+    claude-code pre-tool-use
+      {"confidence":"valid","activity":"active","source":"hook","agent_session":"11111111-1111-4111-8111-111111111111"}
+    claude-code pre-tool-use.question
+      {"confidence":"valid","activity":"active","source":"hook","agent_session":"11111111-1111-4111-8111-111111111111"}
+    claude-code session-end
+      {"confidence":"valid","activity":"exited","source":"hook","agent_session":"11111111-1111-4111-8111-111111111111","boundary":true}
+    claude-code session-end.killed
+      {"confidence":"valid","activity":"exited","source":"hook","agent_session":"2669eb53-51f4-43c8-a798-2cd266e0bc31","boundary":true}
+    claude-code session-start
+      {"confidence":"valid","activity":"ready","source":"hook","agent_session":"11111111-1111-4111-8111-111111111111","boundary":true}
+    claude-code session-start.resume
+      {"confidence":"valid","activity":"ready","source":"hook","agent_session":"11111111-1111-4111-8111-111111111111","boundary":true}
+    claude-code stop
+      {"confidence":"valid","activity":"idle","source":"hook","agent_session":"11111111-1111-4111-8111-111111111111","boundary":true}
+    claude-code stop-failure.limit
+      {"confidence":"valid","activity":"idle","source":"hook","agent_session":"22222222-1111-4111-8111-111111111111","boundary":true}
+    claude-code stop-failure.no-credit
+      {"confidence":"valid","activity":"waiting_input","source":"hook","agent_session":"22222222-1111-4111-8111-111111111111","boundary":true}
+    claude-code stop-failure.not-logged-in
+      {"confidence":"valid","activity":"waiting_input","source":"hook","agent_session":"22222222-1111-4111-8111-111111111111","boundary":true}
+    claude-code stop-failure.rate-limit
+      {"confidence":"valid","activity":"idle","source":"hook","agent_session":"11111111-1111-4111-8111-111111111111","boundary":true}
+    claude-code stop-failure.session-limit
+      {"confidence":"valid","activity":"idle","source":"hook","agent_session":"22222222-1111-4111-8111-111111111111","boundary":true}
+    claude-code stop-failure.weekly-limit
+      {"confidence":"valid","activity":"idle","source":"hook","agent_session":"22222222-1111-4111-8111-111111111111","boundary":true}
+    claude-code stop.after-block
+      {"confidence":"valid","activity":"idle","source":"hook","agent_session":"11111111-1111-4111-8111-111111111111","boundary":true}
+    claude-code user-prompt-submit
+      {"confidence":"valid","activity":"active","source":"hook","agent_session":"11111111-1111-4111-8111-111111111111","boundary":true}
+    codex interrupt
+      {"confidence":"valid","activity":"idle","source":"hook","agent_session":"01a1ff52-67d7-74b0-b951-eda3eea12397","boundary":true}
+    codex permission-request
+      {"confidence":"valid","activity":"blocked","source":"hook","agent_session":"01a1ff52-67d7-74b0-b951-eda3eea12397","tool":"given-7655a45e6dd654a2"}
+    codex post-tool-use
+      {"confidence":"valid","activity":"active","source":"hook","agent_session":"01a1ff52-67d7-74b0-b951-eda3eea12397","tool":"given-7655a45e6dd654a2"}
+    codex pre-tool-use
+      {"confidence":"valid","activity":"active","source":"hook","agent_session":"01a1ff52-67d7-74b0-b951-eda3eea12397"}
+    codex session-end
+      {"confidence":"valid","activity":"exited","source":"hook","agent_session":"01a1ff52-67d7-74b0-b951-eda3eea12397","boundary":true}
+    codex session-start
+      {"confidence":"valid","activity":"ready","source":"hook","agent_session":"01a1ff52-67d7-74b0-b951-eda3eea12397","boundary":true}
+    codex session-start.resume
+      {"confidence":"valid","activity":"ready","source":"hook","agent_session":"01a1ff52-67d7-74b0-b951-eda3eea12397","boundary":true}
+    codex stop
+      {"confidence":"valid","activity":"idle","source":"hook","agent_session":"01a1ff51-4ea1-7d11-a75a-fcaece1ded7c","boundary":true}
+    codex stop.after-block
+      {"confidence":"valid","activity":"idle","source":"hook","agent_session":"01a1ff52-67d7-74b0-b951-eda3eea12397","boundary":true}
+    codex user-prompt-submit
+      {"confidence":"valid","activity":"active","source":"hook","agent_session":"01a1ff51-4ea1-7d11-a75a-fcaece1ded7c","boundary":true}
+    codex user-prompt-submit.bypass
+      {"confidence":"valid","activity":"active","source":"hook","agent_session":"01a1ff59-708c-7420-93ac-f73c29109c81","boundary":true}
+    "#);
 }
