@@ -10,7 +10,7 @@ use crate::model::record::{IntentOp, Record, RuntimeKind};
 use crate::model::status::Status;
 use crate::session::spawn::{self, Spawned};
 use crate::session::start::{self, Task};
-use crate::session::{SessionError, intent, workspace};
+use crate::session::{SessionError, intent, role, workspace};
 use crate::store::Change;
 
 /// Starts a terminal session again.
@@ -117,10 +117,11 @@ fn make(
     let card = cards.find(&record.agent)?;
     let prompt = fs::read_optional(&world.home.session_dir(id).join("prompt.md"))?;
     let runtime = record.handles.runtime.as_ref().map_or(RuntimeKind::Tmux, |runtime| runtime.kind);
+    let (system, notes) = role::system_prompt(world, id, &record, card, &layered.config)?;
     let task = Task {
         card,
         prompt: prompt.as_deref(),
-        system: layered.config.rules.as_deref(),
+        system: system.as_deref(),
         resume: record.handles.agent_session.as_deref(),
         runtime,
     };
@@ -134,7 +135,7 @@ fn make(
         Ok::<(), SessionError>(())
     })?;
     pass("restore.runtime")?;
-    Ok((running, Vec::new()))
+    Ok((running, notes))
 }
 
 fn pass(point: &'static str) -> Result<(), SessionError> {

@@ -33,6 +33,7 @@ pub fn map_hook(card: &Card, event: &str, payload: &[u8]) -> Option<ActivityFact
         agent_session: first_id(&payload, &card.hooks.agent_session),
         boundary: rule.boundary,
         tool: first_id(&payload, &rule.tool),
+        report: None,
     })
 }
 
