@@ -72,7 +72,7 @@ pub fn compose(role: &Role<'_>) -> Option<String> {
     if role.built_in {
         parts.extend(of_kind(role));
     }
-    (!parts.is_empty()).then(|| parts.join("\n\n") + "\n")
+    (!parts.is_empty()).then(|| parts.join("\n\n"))
 }
 
 /// How to work under `ao`.
@@ -309,7 +309,7 @@ mod tests {
         assert!(reviewer.starts_with(": reviewer") && reviewer.contains("Change no file"));
         let orchestrator = of("orchestrator").unwrap();
         assert!(orchestrator.starts_with(": orchestrator"), "{orchestrator}");
-        assert!(orchestrator.ends_with("# ao, as an agent uses it\n"), "{orchestrator}");
+        assert!(orchestrator.ends_with("# ao, as an agent uses it"), "{orchestrator}");
     }
 
     #[test]
@@ -318,7 +318,7 @@ mod tests {
         let bare = Role { built_in: false, ..role(&record) };
         assert_eq!(compose(&bare), None);
         let rules = Role { rules: Some("Be brief."), ..bare };
-        assert_eq!(compose(&rules).unwrap(), "Be brief.\n");
+        assert_eq!(compose(&rules).unwrap(), "Be brief.");
     }
 
     #[test]

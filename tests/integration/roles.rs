@@ -67,7 +67,7 @@ fn an_agent_learns_where_it_is_and_the_repositorys_rules() {
     env.git(&repo, &["commit", "-q", "-m", "rules"]);
     env.set("SECRET_TOKEN", "hunter2");
     agent(&env, "chat", &format!("hook session-start\nhook stop\n{CHAT}"));
-    let args = ["spawn", "--agent", "chat", "--title", "Fix it", "--issue", "42", "the task"];
+    let args = ["spawn", "--agent", "chat", "--title", "Fix it", "--issue", "42", "zebra"];
     let spawned = env.ao_in(&repo, &args).success();
     assert!(spawned.stderr.contains("docs/none.md left out: it is not there"), "{spawned}");
     let id = spawned.stdout.trim_end().to_owned();
@@ -77,11 +77,11 @@ fn an_agent_learns_where_it_is_and_the_repositorys_rules() {
         "on branch `ao/app-1`",
         "- default branch: main\n",
         "- issue: 42\n- title: Fix it\n",
-        "# Rules\n\nBe brief.\n\n## docs/agents.md\n\nWrite tests first.\n",
+        "# Rules\n\nBe brief.\n\n## docs/agents.md\n\nWrite tests first.",
     ] {
         assert!(text.contains(wanted), "{wanted}\nin {text}");
     }
-    assert!(!text.contains("hunter2") && !text.contains("the task"), "{text}");
+    assert!(!text.contains("hunter2") && !text.contains("zebra"), "{text}");
     let argv = env.state();
     assert!(!argv.contains("Write tests first"), "a file's text is in no command line");
 
@@ -92,7 +92,7 @@ fn an_agent_learns_where_it_is_and_the_repositorys_rules() {
     env.ao(&["kill", &id]).success();
     let restored = env.ao(&["restore", &id]).success();
     assert!(restored.stderr.contains("docs/none.md left out"), "{restored}");
-    assert!(system(&env, &id).contains("Tests are enough.\n"));
+    assert!(system(&env, &id).contains("Tests are enough."));
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_prepended_system_prompt_stands_before_the_task_once() {
         })
     };
     let id = spawn(&env, &repo, &["--agent", "plain", "the task"]);
-    assert_eq!(got(&id), format!("{}\nthe task\n", system(&env, &id)));
+    assert_eq!(got(&id), format!("{}\n\nthe task\n", system(&env, &id)));
     let lead = env.ao_in(&repo, &["orchestrator", "--agent", "plain"]).success().stdout;
     let text = got(lead.trim_end());
     assert!(text.contains("## Exit codes") && text.ends_with("wait for what you are asked.\n"));
@@ -141,7 +141,7 @@ fn a_project_has_one_orchestrator_and_it_is_taught_ao() {
     let skill = env.ao(&["skill"]).success().stdout;
     assert!(skill.starts_with("---\nname: ao\ndescription: >-\n  "), "{skill}");
     let (_, guide) = skill.split_once("---\n\n").unwrap();
-    assert!(text.ends_with(guide), "an orchestrator knows what the skill says");
+    assert!(text.ends_with(guide.trim_end()), "an orchestrator knows what the skill says");
     assert_answer("SkillAnswer", &env.ao_json(&["skill", "--json"]));
 
     // From anywhere in the repository it is the same one.
