@@ -6,7 +6,9 @@
 use crate::decide::outcome::Decision;
 use crate::decide::session;
 use crate::model::facts::{ActivityFact, Confidence, Limit};
-use crate::model::lifecycle::{ActivityAxis, ActivityState, SessionReason, SessionState};
+use crate::model::lifecycle::{
+    ActivityAxis, ActivitySource, ActivityState, SessionReason, SessionState,
+};
 use crate::model::policy::Policy;
 use crate::model::record::Record;
 use crate::model::report::{Report, ReportState};
@@ -135,7 +137,11 @@ fn apply(after: &mut Record, fact: &ActivityFact, at: Timestamp, now: Timestamp)
 
 /// Keeps what the agent says of itself; a prompt that it takes answers what it said before.
 fn hear_report(after: &mut Record, fact: &ActivityFact, at: Timestamp) {
-    let takes_a_prompt = fact.boundary && fact.activity == ActivityState::Active;
+    let spoke_itself =
+        after.lifecycle.activity.as_ref().is_some_and(|it| it.source == ActivitySource::Native);
+    // A screen that shows work right after a report shows the turn in which it was made.
+    let same_turn = fact.source == ActivitySource::Terminal && spoke_itself;
+    let takes_a_prompt = fact.boundary && fact.activity == ActivityState::Active && !same_turn;
     match (&fact.report, &mut after.report) {
         (Some(said), earlier) => *earlier = Some(Report::of(said, at, earlier.as_ref())),
         (None, Some(earlier)) if takes_a_prompt => earlier.open = false,

@@ -319,7 +319,6 @@ pub struct Bare {
 /// internally tagged enum itself.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "one lives at a time; a box would save nothing")]
 pub enum Observation {
     /// A probe of pane and process.
     Runtime(RuntimeFact),

@@ -220,9 +220,9 @@ fn rules_files(workspace: &Path, config: &Config) -> (Vec<(String, String)>, Vec
 
 /// Reads one file of the workspace; a link must not lead out of it.
 fn rules_file(workspace: &Path, path: &Path) -> Result<String, String> {
-    let told = |error: fs::FsError| match error.source.kind() {
-        std::io::ErrorKind::NotFound => "it is not there".to_owned(),
-        _ => error.source.to_string(),
+    let told = |error: fs::FsError| {
+        let absent = error.source.kind() == std::io::ErrorKind::NotFound;
+        if absent { "it is not there".to_owned() } else { error.source.to_string() }
     };
     let root = fs::canonical(workspace).map_err(told)?;
     let file = fs::canonical(&workspace.join(path)).map_err(told)?;

@@ -43,10 +43,25 @@ word_enum! {
         None = "none",
         /// The agent calls `ao hook` by itself.
         BuiltIn = "built_in",
-        /// Arguments at launch: nothing is written into the workspace.
+        /// Arguments, environment or files of ao's own: nothing is written into the workspace.
         Launch = "launch",
+        /// Files in the workspace, merged with what is there and hidden from git.
+        Files = "files",
     }
 }
+
+word_enum! {
+    /// What a hook file is.
+    FileForm {
+        /// A JSON document that ao's entries are merged into.
+        Json = "json",
+        /// A text of ao's own, with [`SENTINEL`] in it.
+        Text = "text",
+    }
+}
+
+/// What a text file of ao's says of itself; one without it is somebody else's and stays.
+pub const SENTINEL: &str = "Written by ao";
 
 /// What an agent is and how it is driven.
 #[derive(Clone, Debug, Deserialize)]
@@ -69,6 +84,12 @@ pub struct Card {
     /// What its screen looks like.
     #[serde(default)]
     pub terminal: TerminalSection,
+    /// First-run dialogs that are answered ahead, for ao's own worktrees only.
+    #[serde(default)]
+    pub trust: Vec<TrustEntry>,
+    /// Where the agent keeps its conversations.
+    #[serde(default)]
+    pub conversation: ConversationSection,
     /// What can be asked before it is started.
     #[serde(default)]
     pub preflight: PreflightSection,
@@ -102,6 +123,9 @@ pub struct AgentSection {
     /// Argument vector that continues a conversation; absent: it starts afresh.
     #[serde(default)]
     pub resume: Option<Vec<String>>,
+    /// Variables set for the agent beside what the configuration sets, as templates.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
 }
 
 /// How prompts are given.
@@ -150,10 +174,16 @@ pub struct ModelSection {
 pub struct HookSection {
     /// How hooks are installed.
     pub kind: HookKind,
-    /// What `{hook_args}` stands for.
+    /// What `{hook_args}` stands for, in front of `event_args`.
     pub args: Vec<String>,
+    /// Added to `{hook_args}` for each event that has a `native` name.
+    pub event_args: Vec<String>,
+    /// Files written before a launch.
+    pub files: Vec<HookFile>,
     /// JSON pointers to the agent's own session id, the first that is there counts.
     pub agent_session: Vec<String>,
+    /// A JSON pointer to the directory the agent works in; an id from elsewhere is not kept.
+    pub cwd: Option<String>,
     /// What each event means, by its name in kebab case.
     pub events: BTreeMap<String, EventRule>,
 }
@@ -163,16 +193,76 @@ impl Default for HookSection {
         Self {
             kind: HookKind::None,
             args: Vec::new(),
+            event_args: Vec::new(),
+            files: Vec::new(),
             agent_session: Vec::new(),
+            cwd: None,
             events: BTreeMap::new(),
         }
     }
+}
+
+/// A file that makes the agent call `ao hook`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HookFile {
+    /// Where, a template that begins with `{session_dir}/` or `{workspace}/`.
+    pub path: String,
+    /// What it is.
+    pub form: FileForm,
+    /// For JSON below the session's directory: a file of the machine's that it extends.
+    #[serde(default)]
+    pub base: Option<PathBuf>,
+    /// For JSON: values that are set where there are none.
+    #[serde(default)]
+    pub content: toml::Table,
+    /// For JSON: the pointer to the array that takes one `entry` for each event that has a
+    /// `native` name, a template with `{native}` and `{event}`.
+    #[serde(default)]
+    pub at: Option<String>,
+    /// For JSON: what is appended there; its texts are templates with `{command}` (a shell
+    /// command), `{native}` and `{event}`.
+    #[serde(default)]
+    pub entry: toml::Table,
+    /// For a text: it, `{ao}` standing for the program; it holds the words `Written by ao`.
+    #[serde(default)]
+    pub text: String,
+}
+
+/// A value set in a file of the agent's, so that it does not ask whether the workspace is
+/// trusted.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrustEntry {
+    /// The file, as templates with `{env:NAME}`; the first whose variables are all set counts.
+    pub paths: Vec<String>,
+    /// The JSON pointer to the value, a template with `{workspace}`.
+    pub at: String,
+    /// The value.
+    pub value: toml::Value,
+    /// The file is made where there is none; else it is left alone.
+    #[serde(default)]
+    pub create: bool,
+}
+
+/// Where the agent keeps its conversations, to prove that one belongs to a workspace.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ConversationSection {
+    /// Files, as templates with `{env:NAME}`, `{agent_session}` and `*` for one path component
+    /// or a part of one; empty: a session id that a hook reported from the workspace is proof.
+    pub files: Vec<String>,
+    /// JSON pointers to the directory it was held in, in any of the file's lines or in the file
+    /// as a whole; empty: the file's existence is proof.
+    pub cwd: Vec<String>,
 }
 
 /// What one event means.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EventRule {
+    /// The event's name in the agent's own files; absent: nothing is installed for it.
+    pub native: Option<String>,
     /// The activity; absent: it says nothing of the activity.
     pub activity: Option<ActivityState>,
     /// It is a turn boundary.
@@ -183,6 +273,22 @@ pub struct EventRule {
     pub field: Option<String>,
     /// Activities by that text, instead of `activity`; `none` says nothing.
     pub cases: BTreeMap<String, CaseActivity>,
+    /// It tells that the usage limit is reached, where these match.
+    pub limit: Option<LimitRule>,
+    /// At the end of a turn: what `ao hook` prints to give the agent its next instruction, a
+    /// table whose texts are templates with `{message}`; absent: it takes none.
+    pub answer: Option<toml::Table>,
+}
+
+/// How an event tells of a usage limit.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitRule {
+    /// JSON pointers to texts; one of them must match `pattern`.
+    pub fields: Vec<String>,
+    /// What the text looks like; its group `reset`, if any, says when the limit ends.
+    #[serde(deserialize_with = "required_pattern")]
+    pub pattern: Regex,
 }
 
 /// An activity, or that there is none.
@@ -210,15 +316,31 @@ pub struct TerminalSection {
     /// It works.
     #[serde(deserialize_with = "patterns")]
     pub working: Vec<Regex>,
-    /// It waits for a person.
+    /// It has ended its turn and takes the next instruction.
+    #[serde(deserialize_with = "patterns")]
+    pub idle: Vec<Regex>,
+    /// It waits for a person's answer in words.
     #[serde(deserialize_with = "patterns")]
     pub waiting: Vec<Regex>,
-    /// A dialog is open.
+    /// A dialog is open: a keystroke could answer it.
     #[serde(deserialize_with = "patterns")]
     pub dialog: Vec<Regex>,
-    /// Its usage limit is reached.
+    /// Its usage limit is reached; the group `reset`, if any, says when that ends.
     #[serde(deserialize_with = "patterns")]
     pub limit: Vec<Regex>,
+    /// The composer, its group 1 what is typed in it; the last match on the screen counts, drawn
+    /// without what is faint.
+    #[serde(deserialize_with = "pattern")]
+    pub composer: Option<Regex>,
+    /// What an empty composer may show.
+    #[serde(deserialize_with = "patterns")]
+    pub placeholder: Vec<Regex>,
+    /// What the composer shows instead of a long text that was pasted.
+    #[serde(deserialize_with = "pattern")]
+    pub pasted: Option<Regex>,
+    /// The composer takes commands, not text (vi's normal mode).
+    #[serde(deserialize_with = "pattern")]
+    pub normal_mode: Option<Regex>,
 }
 
 /// What can be asked before a start.
@@ -231,6 +353,13 @@ pub struct PreflightSection {
     pub minimum: Option<String>,
     /// Arguments that succeed only where somebody is logged in; empty: none do.
     pub auth: Vec<String>,
+    /// What `auth` must print besides, where its exit code does not tell.
+    #[serde(deserialize_with = "pattern")]
+    pub auth_pattern: Option<Regex>,
+    /// Variables any of which is a login.
+    pub auth_env: Vec<String>,
+    /// Files any of which is a login, as templates with `{env:NAME}`.
+    pub auth_files: Vec<String>,
 }
 
 /// What a person would press, as tmux key names.
@@ -245,6 +374,10 @@ pub struct KeySection {
     pub deny: Vec<String>,
     /// To submit what is in the composer.
     pub submit: Vec<String>,
+    /// To clear one line of what is in the composer; empty: not known.
+    pub clear: Vec<String>,
+    /// To leave the composer's normal mode; empty: not known.
+    pub insert: Vec<String>,
 }
 
 impl Default for KeySection {
@@ -255,6 +388,8 @@ impl Default for KeySection {
             approve: Vec::new(),
             deny: Vec::new(),
             submit: keys("Enter"),
+            clear: Vec::new(),
+            insert: Vec::new(),
         }
     }
 }
@@ -274,13 +409,29 @@ impl Card {
         }
     }
 
-    /// Returns how the agent tells of itself.
-    pub fn signals(&self) -> Signals {
-        let patterns = [&self.terminal.working, &self.terminal.waiting];
-        match self.hooks.kind {
-            HookKind::BuiltIn | HookKind::Launch => Signals::Hooks,
-            HookKind::None if patterns.iter().any(|list| !list.is_empty()) => Signals::Terminal,
-            HookKind::None => Signals::None,
+    /// Returns whether ao chooses the id of each conversation, by `{new_session}`.
+    pub fn chooses_session(&self) -> bool {
+        let templates = [&self.agent.interactive, &self.agent.one_shot];
+        templates.into_iter().flatten().flatten().any(|word| word.contains("{new_session}"))
+    }
+
+    /// Returns whether anything can be read from its screen.
+    pub fn reads_screens(&self) -> bool {
+        let terminal = &self.terminal;
+        [&terminal.working, &terminal.idle, &terminal.waiting, &terminal.dialog, &terminal.limit]
+            .iter()
+            .any(|patterns| !patterns.is_empty())
+    }
+
+    /// Returns how the agent tells of itself, given whether its hooks can be installed.
+    pub fn signals(&self, hooks: bool) -> Signals {
+        let patterns = [&self.terminal.working, &self.terminal.idle, &self.terminal.waiting];
+        if hooks && self.hooks.kind != HookKind::None {
+            Signals::Hooks
+        } else if patterns.iter().any(|list| !list.is_empty()) {
+            Signals::Terminal
+        } else {
+            Signals::None
         }
     }
 }
@@ -337,6 +488,10 @@ pub enum CardError {
 
 fn pattern<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Regex>, D::Error> {
     Ok(Some(compile(&String::deserialize(deserializer)?)?))
+}
+
+fn required_pattern<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Regex, D::Error> {
+    compile(&String::deserialize(deserializer)?)
 }
 
 fn patterns<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Regex>, D::Error> {

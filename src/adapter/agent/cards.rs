@@ -6,10 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::adapter::agent::card::{Card, CardError};
-use crate::adapter::agent::render;
+use crate::adapter::agent::check;
 use crate::adapter::fs;
-use crate::model::policy::PERMISSIONS;
-use crate::model::record::Mode;
 
 const BUILT_IN: &[(&str, &str)] =
     &[("shell", include_str!("cards/shell.toml")), ("demo", include_str!("cards/demo.toml"))];
@@ -97,7 +95,7 @@ pub fn load_cards(user_dir: &Path) -> Result<Cards, CardError> {
 pub fn load_card(user_dir: &Path, name: &str) -> Result<Card, CardError> {
     let path = user_dir.join(format!("{name}.toml"));
     // A name that is none must not lead out of the directory.
-    let own = if is_name(name) { fs::read_optional(&path) } else { Ok(None) };
+    let own = if check::is_name(name) { fs::read_optional(&path) } else { Ok(None) };
     let card = match own {
         Ok(Some(bytes)) => parse_bytes(name, bytes),
         Err(error) => Err((1, error.source.to_string())),
@@ -140,7 +138,7 @@ fn parse(name: &str, text: &str) -> Result<Card, (usize, String)> {
     let card: Card = toml::from_str(text).map_err(|error| {
         (line_of(text, error.span().map_or(0, |span| span.start)), error.message().to_owned())
     })?;
-    match problem(name, &card) {
+    match check::problem(name, &card) {
         Some((found, why)) => {
             let holds = |line: &str| !line.starts_with('#') && line.contains(&found);
             let line = text.lines().position(holds).map_or(1, |at| at + 1);
@@ -154,103 +152,12 @@ fn line_of(text: &str, offset: usize) -> usize {
     1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
 }
 
-/// Returns the first thing wrong with the card: a text on the line to point at, and why.
-fn problem(name: &str, card: &Card) -> Option<(String, String)> {
-    if card.agent.name != name {
-        let why = format!("the name must be \"{name}\", as the file is called");
-        return Some(("name".to_owned(), why));
-    }
-    if !is_name(name) {
-        return Some(("name".to_owned(), "a name may have a-z, 0-9 and hyphens".to_owned()));
-    }
-    let binary = &card.agent.binary;
-    if binary.is_empty() || (binary.contains('/') && !binary.starts_with('/')) {
-        return Some((
-            "binary".to_owned(),
-            "the binary must be a program's name or an absolute path".to_owned(),
-        ));
-    }
-    problem_of_templates(card).or_else(|| problem_of_words(card))
-}
-
-fn is_name(name: &str) -> bool {
-    (1..=32).contains(&name.len())
-        && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-        && !name.starts_with('-')
-}
-
-fn problem_of_templates(card: &Card) -> Option<(String, String)> {
-    let agent = &card.agent;
-    for (template, mode) in [
-        (&agent.interactive, Some(Mode::Interactive)),
-        (&agent.one_shot, Some(Mode::OneShot)),
-        (&agent.resume, None),
-    ] {
-        let Some(template) = template else {
-            if mode == Some(agent.mode) {
-                let why = format!("mode `{}` needs a template of that name", agent.mode);
-                return Some(("mode".to_owned(), why));
-            }
-            continue;
-        };
-        if template.first().is_none_or(|word| word.is_empty()) {
-            return Some(("[agent]".to_owned(), "a template must begin with a program".to_owned()));
-        }
-        if let Some(problem) = unknown_placeholder(template, render::ALL) {
-            return Some(problem);
-        }
-    }
-    let parts = card.permissions.values().chain([
-        &card.prompt.args,
-        &card.prompt.system_args,
-        &card.model.args,
-        &card.hooks.args,
-    ]);
-    parts.into_iter().find_map(|part| unknown_placeholder(part, render::SINGLE))
-}
-
-fn unknown_placeholder(template: &[String], allowed: &[&str]) -> Option<(String, String)> {
-    for word in template {
-        for part in word.split('{').skip(1) {
-            let name = part.split('}').next().unwrap_or_default();
-            let whole = word.len() == name.len() + 2;
-            let fits = allowed.contains(&name)
-                && (whole || !name.ends_with("_args"))
-                && part.contains('}');
-            if !fits {
-                let why = format!(
-                    "unknown placeholder in {word:?}; allowed are {}",
-                    allowed.iter().map(|name| format!("{{{name}}}")).collect::<Vec<_>>().join(", ")
-                );
-                return Some((word.clone(), why));
-            }
-        }
-    }
-    None
-}
-
-fn problem_of_words(card: &Card) -> Option<(String, String)> {
-    let modes = PERMISSIONS;
-    if let Some(mode) = card.permissions.keys().find(|mode| !modes.contains(&mode.as_str())) {
-        let why = format!("unknown permission mode `{mode}`; allowed are {}", modes.join(", "));
-        return Some((mode.clone(), why));
-    }
-    let pointers = card.hooks.events.values().flat_map(|rule| rule.tool.iter().chain(&rule.field));
-    if let Some(pointer) =
-        pointers.chain(&card.hooks.agent_session).find(|pointer| !pointer.starts_with('/'))
-    {
-        let why = format!("{pointer:?} is no JSON pointer, which begins with `/`");
-        return Some((pointer.clone(), why));
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::adapter::agent::card::Delivery;
     use crate::adapter::fs::Durability;
-    use crate::model::record::Signals;
+    use crate::model::record::{Mode, Signals};
 
     const GOOD: &str = "[agent]\nname = 'mine'\nbinary = 'sh'\nmode = 'one_shot'\none_shot = ['{binary}', '{prompt_args}']\n";
 
@@ -269,7 +176,7 @@ mod tests {
         let cards = load_cards(Path::new("/no/such/directory")).unwrap();
         let told = |name: &str| {
             let card = cards.find(name).unwrap();
-            (card.agent.mode, card.signals(), card.delivery(card.agent.mode))
+            (card.agent.mode, card.signals(true), card.delivery(card.agent.mode))
         };
         assert_eq!(told("shell"), (Mode::OneShot, Signals::None, Delivery::ScriptFile));
         assert_eq!(told("demo"), (Mode::Interactive, Signals::Hooks, Delivery::Argument));
@@ -303,6 +210,7 @@ mod tests {
     #[test]
     fn refusals_name_file_line_and_what_is_allowed() {
         let hooks = "[hooks]\nkind = 'launch'\n[hooks.events.stop]\n";
+        let file = |text: &str| format!("[[hooks.files]]\nform = 'json'\n{text}\n[agent]");
         let cases = [
             ("name = 'mine'", "name = 'other'".to_owned()),
             ("binary = 'sh'", "binary = './sh'".to_owned()),
@@ -320,6 +228,20 @@ mod tests {
             ("[agent]", format!("{hooks}tool = ['id']\n[agent]")),
             ("[agent]", "[agents]\n[agent]".to_owned()),
             ("name = 'mine'", String::new()),
+            ("[agent]", "[agent.environment]\nX = '{home}'\n[agent]".to_owned()),
+            ("[agent]", file("path = 'x'")),
+            ("[agent]", file("path = '{workspace}/.x'")),
+            ("[agent]", file("path = '{session_dir}/../x'")),
+            ("[agent]", file("path = '{session_dir}/x'\ncontent = { a = 1 }\nat = 'hooks'")),
+            ("[agent]", file("path = '{session_dir}/x'\nat = '/a'\nentry = { c = ['{comand}'] }")),
+            ("[agent]", file("path = '{session_dir}/x'").replace("json", "text")),
+            (
+                "[agent]",
+                "[[trust]]\npaths = ['{home}/x']\nat = '/a'\nvalue = 1\n[agent]".to_owned(),
+            ),
+            ("[agent]", format!("{hooks}answer = {{ a = {{ b = '{{msg}}' }} }}\n[agent]")),
+            ("[agent]", format!("{hooks}limit = {{ fields = ['/e'] }}\n[agent]")),
+            ("[agent]", "[terminal]\ncomposer = '^> .*'\n[agent]".to_owned()),
         ];
         let mut table = String::new();
         for (from, to) in cases {
@@ -328,24 +250,35 @@ mod tests {
             table += &error.replace(&format!("{}/", directory.path().display()), "");
             table.push('\n');
         }
-        insta::assert_snapshot!(table, @r##"
+        insta::assert_snapshot!(table, @r#"
         mine.toml:2: the name must be "mine", as the file is called
         mine.toml:3: the binary must be a program's name or an absolute path
         mine.toml:4: mode `interactive` needs a template of that name
         mine.toml:4: unknown variant `batch`, expected `interactive` or `one_shot`
-        mine.toml:5: unknown placeholder in "{promt}"; allowed are {ao}, {agent_session}, {binary}, {model}, {prompt}, {prompt_file}, {session}, {session_dir}, {system}, {system_file}, {workspace}, {hook_args}, {model_args}, {permission_args}, {prompt_args}, {system_args}
-        mine.toml:5: unknown placeholder in "x{prompt_args}"; allowed are {ao}, {agent_session}, {binary}, {model}, {prompt}, {prompt_file}, {session}, {session_dir}, {system}, {system_file}, {workspace}, {hook_args}, {model_args}, {permission_args}, {prompt_args}, {system_args}
-        mine.toml:5: unknown placeholder in "{prompt"; allowed are {ao}, {agent_session}, {binary}, {model}, {prompt}, {prompt_file}, {session}, {session_dir}, {system}, {system_file}, {workspace}, {hook_args}, {model_args}, {permission_args}, {prompt_args}, {system_args}
+        mine.toml:5: unknown placeholder in "{promt}"; allowed are {ao}, {agent_session}, {binary}, {model}, {new_session}, {prompt}, {prompt_file}, {session}, {session_dir}, {system}, {system_file}, {system_json}, {workspace}, {workspace_json}, {hook_args}, {model_args}, {permission_args}, {prompt_args}, {system_args}, and `{{` for a brace
+        mine.toml:5: unknown placeholder in "x{prompt_args}"; allowed are {ao}, {agent_session}, {binary}, {model}, {new_session}, {prompt}, {prompt_file}, {session}, {session_dir}, {system}, {system_file}, {system_json}, {workspace}, {workspace_json}, {hook_args}, {model_args}, {permission_args}, {prompt_args}, {system_args}, and `{{` for a brace
+        mine.toml:5: unknown placeholder in "{prompt"; allowed are {ao}, {agent_session}, {binary}, {model}, {new_session}, {prompt}, {prompt_file}, {session}, {session_dir}, {system}, {system_file}, {system_json}, {workspace}, {workspace_json}, {hook_args}, {model_args}, {permission_args}, {prompt_args}, {system_args}, and `{{` for a brace
         mine.toml:1: a template must begin with a program
         mine.toml:2: unknown permission mode `yolo`; allowed are default, accept-edits, auto, bypass
         mine.toml:2: "(" is not a regular expression
-        mine.toml:2: unknown placeholder in "{system_args}"; allowed are {ao}, {agent_session}, {binary}, {model}, {prompt}, {prompt_file}, {session}, {session_dir}, {system}, {system_file}, {workspace}
+        mine.toml:2: unknown placeholder in "{system_args}"; allowed are {ao}, {agent_session}, {binary}, {model}, {new_session}, {prompt}, {prompt_file}, {session}, {session_dir}, {system}, {system_file}, {system_json}, {workspace}, {workspace_json}, and `{{` for a brace
         mine.toml:2: unknown variant `pigeon`, expected one of `argument`, `stdin`, `paste`, `script_file`
         mine.toml:4: unknown variant `bored`, expected one of `active`, `ready`, `idle`, `waiting_input`, `blocked`, `exited`
         mine.toml:4: "id" is no JSON pointer, which begins with `/`
-        mine.toml:1: unknown field `agents`, expected one of `agent`, `prompt`, `permissions`, `model`, `hooks`, `terminal`, `preflight`, `keys`
+        mine.toml:1: unknown field `agents`, expected one of `agent`, `prompt`, `permissions`, `model`, `hooks`, `terminal`, `trust`, `conversation`, `preflight`, `keys`
         mine.toml:1: missing field `name`
-        "##);
+        mine.toml:2: unknown placeholder in "{home}"; allowed are {ao}, {agent_session}, {binary}, {model}, {new_session}, {prompt}, {prompt_file}, {session}, {session_dir}, {system}, {system_file}, {system_json}, {workspace}, {workspace_json}, and `{{` for a brace
+        mine.toml:3: the path must begin with `{session_dir}/` or `{workspace}/`
+        mine.toml:3: a file in the workspace needs `kind = "files"`
+        mine.toml:3: the path must not hold `..`
+        mine.toml:1: "hooks" is no JSON pointer, which begins with `/`
+        mine.toml:5: unknown placeholder in "{comand}"; allowed are {command}, {command_json}, {event}, {native}, and `{{` for a brace
+        mine.toml:3: the text must hold the words `Written by ao`
+        mine.toml:2: unknown placeholder in "{home}/x"; allowed are {env:NAME}, and `{{` for a brace
+        mine.toml:4: unknown placeholder in "{msg}"; allowed are {message}, and `{{` for a brace
+        mine.toml:4: missing field `pattern`
+        mine.toml:2: the composer needs a group for what is typed in it
+        "#);
     }
 
     #[test]

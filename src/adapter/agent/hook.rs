@@ -3,11 +3,19 @@
 //! The payload is the agent's and is not trusted: whatever it holds, this neither fails nor
 //! panics, and the event's name alone still counts.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use crate::adapter::agent::card::{Card, CaseActivity, EventRule};
 use crate::model::facts::{ActivityFact, Confidence};
 use crate::model::lifecycle::{ActivitySource, ActivityState};
+
+/// Returns the shell command that reports `event`, with the program's path quoted.
+pub fn shell_command(ao: &Path, agent: &str, event: &str) -> String {
+    let program = ao.to_string_lossy().replace('\'', "'\\''");
+    format!("'{program}' hook {agent} {event}")
+}
 
 /// The longest payload that is looked into, in bytes; of a longer one only the event counts.
 pub const MAX_PAYLOAD: usize = 1 << 20;

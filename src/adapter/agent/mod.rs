@@ -4,12 +4,27 @@
 
 mod card;
 mod cards;
+mod check;
+#[cfg(test)]
+mod conformance;
+mod conversation;
 mod environment;
 mod hook;
+mod hook_text;
+mod install;
+mod place;
 mod render;
+mod screen;
+mod template;
 
-pub use card::{Card, CardError, Delivery, EventRule, HookKind, SystemDelivery};
+pub use card::{
+    Card, CardError, Delivery, EventRule, FileForm, HookFile, HookKind, SENTINEL, SystemDelivery,
+};
 pub use cards::{Cards, find_binary, load_card, load_cards};
+pub use conversation::{Proof, conversation};
 pub use environment::{Identity, environment};
-pub use hook::{MAX_PAYLOAD, map_hook};
+pub use hook::{MAX_PAYLOAD, map_hook, shell_command};
+pub use install::{InstallError, Places, has_hooks, install, is_installed, uninstall};
+pub use place::Variables;
 pub use render::{Invocation, LaunchRequest, MAX_ARGUMENT, Stdin, render};
+pub use screen::read_screen;

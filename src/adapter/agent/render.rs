@@ -8,6 +8,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use crate::adapter::agent::card::{Card, CardError, Delivery, SystemDelivery};
+use crate::adapter::agent::hook::shell_command;
+use crate::adapter::agent::template;
 use crate::model::record::Mode;
 
 /// The longest text given as one argument, in bytes; Linux refuses 128 KiB.
@@ -19,34 +21,24 @@ pub(super) const SINGLE: &[&str] = &[
     "agent_session",
     "binary",
     "model",
+    "new_session",
     "prompt",
     "prompt_file",
     "session",
     "session_dir",
     "system",
     "system_file",
+    "system_json",
     "workspace",
+    "workspace_json",
 ];
 
-/// Those, and the ones that stand for several arguments or none.
-pub(super) const ALL: &[&str] = &[
-    "ao",
-    "agent_session",
-    "binary",
-    "model",
-    "prompt",
-    "prompt_file",
-    "session",
-    "session_dir",
-    "system",
-    "system_file",
-    "workspace",
-    "hook_args",
-    "model_args",
-    "permission_args",
-    "prompt_args",
-    "system_args",
-];
+/// Placeholders that stand for several arguments or none.
+pub(super) const LISTS: &[&str] =
+    &["hook_args", "model_args", "permission_args", "prompt_args", "system_args"];
+
+/// Placeholders of one event.
+pub(super) const EVENT: &[&str] = &["command", "command_json", "event", "native"];
 
 /// What is to be started.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +59,8 @@ pub struct LaunchRequest<'a> {
     pub session_dir: &'a Path,
     /// The agent's own id of the conversation to continue.
     pub agent_session: Option<&'a str>,
+    /// An id for a conversation that begins, for cards that let ao choose it.
+    pub new_session: Option<&'a str>,
     /// The directory it works in.
     pub workspace: &'a Path,
 }
@@ -95,6 +89,8 @@ pub struct Invocation {
     pub paste: Option<Vec<u8>>,
     /// It continues a conversation.
     pub resumed: bool,
+    /// Variables the card sets.
+    pub environment: Vec<(String, OsString)>,
 }
 
 /// Returns what to run for `request`.
@@ -116,9 +112,13 @@ pub fn render(request: &LaunchRequest<'_>) -> Result<Invocation, CardError> {
     values.add_system(request)?;
     values.add_prompt(request)?;
     values.add_options(request)?;
+    values.add_hooks(card);
     let argv = expand(template, &values);
+    let set = |(name, word): (&String, &String)| (name.clone(), fill(word, &values));
+    let environment = card.agent.environment.iter().map(set).collect();
     Ok(Invocation {
         argv,
+        environment,
         stdin: values.stdin,
         files: values.files,
         paste: values.paste,
@@ -148,6 +148,8 @@ fn unsupported(card: &Card, what: String) -> CardError {
 struct Values {
     single: Vec<(&'static str, OsString)>,
     lists: Vec<(&'static str, Vec<String>)>,
+    /// `hook_args`, filled in already: they have placeholders of their own.
+    hooks: Vec<OsString>,
     stdin: Stdin,
     files: Vec<(PathBuf, Vec<u8>)>,
     paste: Option<Vec<u8>>,
@@ -171,7 +173,9 @@ impl Values {
             ("session", session),
             ("session_dir", directory.into()),
             ("workspace", request.workspace.into()),
+            ("workspace_json", json_text(&request.workspace.to_string_lossy())),
             ("model", request.model.unwrap_or_default().into()),
+            ("new_session", request.new_session.unwrap_or_default().into()),
             ("agent_session", request.agent_session.unwrap_or_default().into()),
             ("system_file", directory.join("system.md").into()),
         ];
@@ -182,6 +186,7 @@ impl Values {
         Self {
             single,
             lists: Vec::new(),
+            hooks: Vec::new(),
             stdin,
             files: Vec::new(),
             paste: None,
@@ -201,6 +206,7 @@ impl Values {
                     return Err(CardError::TooLong { what, length, limit: MAX_ARGUMENT });
                 }
                 self.single.push(("system", system.into()));
+                self.single.push(("system_json", json_text(system)));
             }
             SystemDelivery::File => {
                 let path = request.session_dir.join("system.md");
@@ -283,8 +289,28 @@ impl Values {
             }
             self.lists.push(("model_args", card.model.args.clone()));
         }
-        self.lists.push(("hook_args", card.hooks.args.clone()));
         Ok(())
+    }
+
+    fn add_hooks(&mut self, card: &Card) {
+        let ao = PathBuf::from(self.single("ao"));
+        let mut words: Vec<OsString> =
+            card.hooks.args.iter().map(|word| fill(word, self)).collect();
+        for (event, rule) in &card.hooks.events {
+            let Some(native) = &rule.native else { continue };
+            let command = shell_command(&ao, card.name(), event);
+            let filled = card.hooks.event_args.iter().map(|word| {
+                OsString::from_vec(template::fill(word, |name| match name {
+                    "command" => command.clone().into_bytes(),
+                    "command_json" => json_text(&command).into_vec(),
+                    "event" => event.clone().into_bytes(),
+                    "native" => native.clone().into_bytes(),
+                    name => self.single(name).as_bytes().to_vec(),
+                }))
+            });
+            words.extend(filled.collect::<Vec<_>>());
+        }
+        self.hooks = words;
     }
 
     fn single(&self, name: &str) -> &OsStr {
@@ -297,7 +323,8 @@ fn expand(template: &[String], values: &Values) -> Vec<OsString> {
     let mut argv = Vec::new();
     for word in template {
         let name = word.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
-        match name.filter(|name| name.ends_with("_args")) {
+        match name.filter(|name| LISTS.contains(name)) {
+            Some("hook_args") => argv.extend(values.hooks.iter().cloned()),
             Some(name) => {
                 let list = values.lists.iter().find(|(known, _)| *known == name);
                 let words = list.map_or(&[] as &[String], |(_, words)| words);
@@ -309,18 +336,13 @@ fn expand(template: &[String], values: &Values) -> Vec<OsString> {
     argv
 }
 
-/// Replaces the placeholders of one word; what they stand for is not looked at again.
 fn fill(word: &str, values: &Values) -> OsString {
-    let mut filled = Vec::new();
-    let mut rest = word;
-    while let Some((before, after)) = rest.split_once('{') {
-        filled.extend_from_slice(before.as_bytes());
-        let (name, tail) = after.split_once('}').unwrap_or((after, ""));
-        filled.extend_from_slice(values.single(name).as_bytes());
-        rest = tail;
-    }
-    filled.extend_from_slice(rest.as_bytes());
-    OsString::from_vec(filled)
+    OsString::from_vec(template::fill(word, |name| values.single(name).as_bytes().to_vec()))
+}
+
+/// Returns a text as JSON writes it, which is a TOML string too.
+fn json_text(text: &str) -> OsString {
+    serde_json::Value::from(text).to_string().into()
 }
 
 #[cfg(test)]
@@ -342,6 +364,7 @@ mod tests {
             system: None,
             session_dir: Path::new("/home/sessions/web-1"),
             agent_session: None,
+            new_session: None,
             workspace: Path::new("/work tree"),
         }
     }

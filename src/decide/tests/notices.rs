@@ -106,6 +106,24 @@ fn a_report_is_told_once_whatever_the_hooks_of_its_turn_say() {
 }
 
 #[test]
+fn a_screen_that_shows_work_after_a_report_shows_the_same_turn() {
+    let screen = |activity: &str| {
+        let mut fact = hook(activity, true);
+        fact["source"] = "terminal".into();
+        fact
+    };
+    let facts =
+        [needs_input("which?"), screen("active"), screen("idle"), screen("active"), screen("idle")];
+    insta::assert_snapshot!(story(&worker(), &talkative(), &facts), @"
+    needs-input   needs_input/awaiting_user_input -> agent-needs-input to a person, worker.needs_input to web-1
+    active        working/task_in_progress
+    idle          needs_input/awaiting_user_input
+    active        working/task_in_progress
+    idle          idle/inactive -> worker.idle to web-1
+    ");
+}
+
+#[test]
 fn what_hooks_and_probes_say_is_told_at_each_change() {
     let gone = json!({"kind": "runtime", "runtime": "dead", "process": "alive"});
     let back = json!({"kind": "runtime", "runtime": "alive", "process": "alive"});

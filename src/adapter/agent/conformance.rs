@@ -1,0 +1,239 @@
+//! One test over every card: what ao relies on, whichever agent it is.
+
+use std::path::{Path, PathBuf};
+
+use crate::adapter::agent::card::{Card, FileForm, HookFile};
+use crate::adapter::agent::install::{tests::Stage, uninstall};
+use crate::adapter::agent::render::{LaunchRequest, render};
+use crate::adapter::agent::{Cards, SystemDelivery, load_cards, map_hook};
+use crate::adapter::fs;
+use crate::model::record::Mode;
+
+fn cards() -> Cards {
+    load_cards(Path::new("/none")).unwrap()
+}
+
+fn request(card: &Card) -> LaunchRequest<'_> {
+    LaunchRequest {
+        card,
+        mode: card.agent.mode,
+        permission: None,
+        model: None,
+        prompt: Some(b"THE TASK"),
+        system: None,
+        session_dir: Path::new("/home/sessions/web-1"),
+        agent_session: None,
+        new_session: Some("11111111-2222-4333-8444-555555555555"),
+        workspace: Path::new("/work tree"),
+    }
+}
+
+/// Returns everything the agent is given, as one text.
+fn given(request: &LaunchRequest<'_>) -> String {
+    let invocation = render(request).unwrap();
+    let mut lines: Vec<String> =
+        invocation.argv.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    lines.extend(
+        invocation
+            .environment
+            .iter()
+            .map(|(name, value)| format!("env {name}={}", value.to_string_lossy())),
+    );
+    for (path, bytes) in &invocation.files {
+        lines.push(format!("file {}: {}", path.display(), String::from_utf8_lossy(bytes)));
+    }
+    lines.extend(
+        invocation.paste.iter().map(|text| format!("paste {}", String::from_utf8_lossy(text))),
+    );
+    lines.join("\n")
+}
+
+#[test]
+fn launch_and_resume_of_every_card_carry_what_was_asked_for() {
+    for card in cards().all() {
+        let name = card.name();
+        let mut request = request(card);
+        let plain = given(&request);
+        assert!(plain.contains("THE TASK"), "{name}: {plain}");
+        let models = !card.model.args.is_empty();
+        request.model = models.then_some("THE MODEL");
+        let system = card.prompt.system != SystemDelivery::None;
+        request.system = system.then_some("THE ROLE");
+        let resumes: &[Option<&str>] =
+            if card.agent.resume.is_some() { &[None, Some("THE-ID")] } else { &[None] };
+        for resume in resumes {
+            request.agent_session = *resume;
+            for (mode, args) in &card.permissions {
+                request.permission = Some(mode);
+                let all = given(&request);
+                assert!(!models || all.contains("THE MODEL"), "{name}: {all}");
+                for word in args {
+                    assert!(all.lines().any(|line| line == word), "{name}: {mode}: {all}");
+                }
+                // What is prepended to the first prompt is in the conversation already.
+                let again = resume.is_some() && card.prompt.system == SystemDelivery::Prepend;
+                assert_eq!(all.contains("THE ROLE"), system && !again, "{name}: {all}");
+                assert_eq!(all.contains("THE-ID"), resume.is_some(), "{name}: {all}");
+            }
+        }
+    }
+}
+
+#[test]
+fn launch_and_resume_of_every_card() {
+    let mut table = String::new();
+    for card in cards().all() {
+        let mut request = request(card);
+        request.model = (!card.model.args.is_empty()).then_some("MODEL");
+        request.system = Some("ROLE");
+        request.permission = card.permissions.contains_key("auto").then_some("auto");
+        table += &format!("== {}\n{}\n", card.name(), given(&request));
+        if card.agent.resume.is_some() {
+            request.agent_session = Some("ID");
+            request.prompt = None;
+            table += &format!("-- resume\n{}\n", given(&request));
+        }
+        if card.agent.mode == Mode::Interactive && card.agent.one_shot.is_some() {
+            request.agent_session = None;
+            request.prompt = Some(b"THE TASK");
+            request.mode = Mode::OneShot;
+            table += &format!("-- one shot\n{}\n", given(&request));
+        }
+    }
+    insta::assert_snapshot!(table, @r#"
+    == demo
+    /home/bin/ao
+    demo-agent
+    --permission
+    auto
+    --model
+    MODEL
+    --system-file
+    /home/sessions/web-1/system.md
+    --
+    THE TASK
+    file /home/sessions/web-1/system.md: ROLE
+    -- resume
+    /home/bin/ao
+    demo-agent
+    --resume
+    ID
+    --permission
+    auto
+    --model
+    MODEL
+    --system-file
+    /home/sessions/web-1/system.md
+    file /home/sessions/web-1/system.md: ROLE
+    -- one shot
+    /home/bin/ao
+    demo-agent
+    --permission
+    auto
+    --model
+    MODEL
+    --system-file
+    /home/sessions/web-1/system.md
+    --
+    THE TASK
+    file /home/sessions/web-1/system.md: ROLE
+    == shell
+    sh
+    /home/sessions/web-1/prompt.sh
+    file /home/sessions/web-1/prompt.sh: THE TASK
+    "#);
+}
+
+#[test]
+fn hooks_of_every_card_leave_no_trace_in_the_workspace() {
+    for card in cards().all() {
+        let in_workspace = |file: &&HookFile| file.path.starts_with("{workspace}/");
+        let paths: Vec<&str> = card
+            .hooks
+            .files
+            .iter()
+            .filter(in_workspace)
+            .filter(|file| file.form == FileForm::Json)
+            .filter_map(|file| file.path.strip_prefix("{workspace}/"))
+            .collect();
+        let users = "{\n\t// the user's own\n\t\"mine\" : [ 1,2 ],\n}\n";
+        let own: Vec<(&str, &str)> = paths.iter().map(|path| (*path, users)).collect();
+        for files in [Vec::new(), own] {
+            let stage = Stage::new(&files);
+            let before = stage.everything();
+            assert_eq!(stage.install(card).unwrap(), Vec::<String>::new(), "{}", card.name());
+            assert_eq!(stage.status(), "", "{}", card.name());
+            if let Some((path, _)) = files.first() {
+                let text = fs::read_text(&stage.workspace.join(path)).unwrap();
+                let kept = users.trim_end().trim_end_matches(['}', '\n']);
+                assert!(text.starts_with(kept), "{text}");
+            }
+            uninstall(&stage.session).unwrap();
+            assert_eq!(stage.everything(), before, "{}", card.name());
+        }
+    }
+}
+
+#[test]
+fn every_native_event_of_every_card_is_installed() {
+    for card in cards().all() {
+        let stage = Stage::new(&[]);
+        stage.install(card).unwrap();
+        let mut given = given(&request(card));
+        for (path, bytes) in stage.everything() {
+            if path.starts_with(&stage.workspace) {
+                given += &String::from_utf8_lossy(&bytes);
+            }
+        }
+        for file in &card.hooks.files {
+            if let Some(path) = file.path.strip_prefix("{session_dir}/") {
+                given += &fs::read_text(&stage.session.join(path)).unwrap();
+            }
+        }
+        for (event, rule) in &card.hooks.events {
+            let command = format!("hook {} {event}", card.name());
+            let native = rule.native.as_ref();
+            assert!(
+                native.is_none_or(|native| given.contains(native) && given.contains(&command)),
+                "{}: {event}: {given}",
+                card.name()
+            );
+        }
+    }
+}
+
+/// Returns the captured events: card, file name without `.json`, payload.
+fn captured() -> Vec<(String, String, Vec<u8>)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/agent");
+    let list = |directory: &Path| -> Vec<PathBuf> {
+        let names = fs::names(directory).unwrap();
+        names.iter().map(|name| directory.join(name)).collect()
+    };
+    let last = |path: &Path| path.file_stem().unwrap().to_string_lossy().into_owned();
+    let mut all = Vec::new();
+    for card in list(&root) {
+        for version in list(&card) {
+            for file in list(&version) {
+                let payload = fs::read(&file).unwrap();
+                all.push((last(&card), last(&file), payload));
+            }
+        }
+    }
+    all.sort();
+    all
+}
+
+/// A file is named after its event, and what is special about it after a dot.
+#[test]
+fn every_captured_event_means_what_the_card_says() {
+    let cards = cards();
+    let mut table = String::new();
+    for (name, event, payload) in captured() {
+        let card = cards.find(&name).unwrap();
+        let kind = event.split('.').next().unwrap();
+        let fact = map_hook(card, kind, &payload);
+        let shown = fact.map_or("nothing".to_owned(), |fact| serde_json::to_string(&fact).unwrap());
+        table += &format!("{name} {event}\n  {shown}\n");
+    }
+    insta::assert_snapshot!(table, @"");
+}
