@@ -14,7 +14,6 @@ use crate::cli::env::Environment;
 use crate::cli::error::CommandError;
 use crate::cli::{Cli, Command, Global};
 use crate::invocation::{self, World};
-use crate::model::facts::Observation;
 use crate::model::id::{LaunchId, SessionId};
 use crate::model::time::Timestamp;
 
@@ -79,9 +78,9 @@ fn record(
     let mut payload = Vec::new();
     std::io::stdin().lock().take(PAYLOAD_MAX).read_to_end(&mut payload)?;
     let card = agent::load_card(&world.config_directory.join("agents"), &args.agent)?;
-    let Some(mut fact) = agent::map_hook(&card, &args.event, &payload) else { return Ok(()) };
-    fact.launch = Some(launch);
-    fact.observed_at = Some(started);
-    invocation::apply(world, session, &Observation::Activity(fact), "hook")?;
+    let said = agent::map_hook(&card, &args.event, &payload, &launch, started);
+    if let Some(observation) = said {
+        invocation::apply(world, session, &observation, "hook")?;
+    }
     Ok(())
 }

@@ -475,8 +475,8 @@ mod tests {
         .map(|text| files.refusal(&format!("# comment\n{text}\n"), "") + "\n")
         .collect();
         assert!(!table.contains("s3cret"));
-        insta::assert_snapshot!(table, @r##"
-        user.toml:2: unknown key `agnet`; allowed here: agent, permission, model, base, branch, rules, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, pr_stalled_after, send_when, message_max, detecting, reactions, workspace, check, trash, cleanup, state, notifiers, env
+        insta::assert_snapshot!(table, @r#"
+        user.toml:2: unknown key `agnet`; allowed here: agent, permission, model, base, branch, rules, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, pr_stalled_after, send_when, message_max, detecting, reactions, resume, workspace, check, trash, cleanup, state, notifiers, env
         user.toml:2: `agent` must be a text that is not empty
         user.toml:2: `max_sessions` must be a whole number from 1 to 10000
         user.toml:2: `recent_window` must be a duration such as "90s" or "5m"
@@ -492,7 +492,7 @@ mod tests {
         user.toml:2: unknown key `notifiers.a b`; allowed here: [A-Za-z0-9_-]{1,48}
         user.toml:2: invalid literal string, expected `'`
         user.toml:3: duplicate key
-        "##);
+        "#);
     }
 
     #[test]
@@ -521,7 +521,7 @@ mod tests {
         .iter()
         .map(|text| files.refusal("", &format!("\n{text}\n")) + "\n")
         .collect();
-        insta::assert_snapshot!(table, @r##"
+        insta::assert_snapshot!(table, @r#"
         repository.toml:2: a repository may not set `permission = "bypass"`; set it in your own configuration
         repository.toml:2: a repository may not set `model`; set it in your own configuration
         repository.toml:2: a repository may not set `max_sessions`; set it in your own configuration
@@ -533,9 +533,9 @@ mod tests {
         repository.toml:3: a repository may not set `workspace.keep`; set it in your own configuration
         repository.toml:3: a repository may not set `cleanup.auto`; set it in your own configuration
         repository.toml:3: a repository may not set `state.sync`; set it in your own configuration
-        repository.toml:2: unknown key `home`; allowed here: agent, permission, model, base, branch, rules, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, pr_stalled_after, send_when, message_max, detecting, reactions, workspace, check, trash, cleanup, state, notifiers, env
+        repository.toml:2: unknown key `home`; allowed here: agent, permission, model, base, branch, rules, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, pr_stalled_after, send_when, message_max, detecting, reactions, resume, workspace, check, trash, cleanup, state, notifiers, env
         repository.toml:3: `workspace.copy` must be a list of relative paths without `..`
-        "##);
+        "#);
     }
 
     #[test]

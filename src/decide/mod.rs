@@ -21,6 +21,7 @@ mod probe;
 mod pull_request;
 mod quarantine;
 mod reaction;
+mod resume;
 mod session;
 
 use std::time::Duration;
@@ -103,7 +104,7 @@ fn decide(
         Observation::Runtime(fact) => probe::decide(after, fact, policy, now),
         Observation::Activity(fact) => activity::decide(after, fact, policy, at, now),
         Observation::Scm(fact) => pull_request::decide(after, fact, policy, at, now),
-        Observation::Limit(fact) => activity::limit(after, fact, now),
+        Observation::Limit(fact) => activity::limit(after, fact, at, now),
         Observation::SpawnCompleted(fact) => explicit::spawn_completed(after, fact),
         Observation::SpawnFailed(fact) => explicit::spawn_failed(after, fact, now),
         Observation::Kill(fact) => explicit::kill(after, fact, now),

@@ -11,6 +11,7 @@ pub mod notifier;
 pub mod patch;
 pub mod policy;
 pub mod record;
+pub mod reset;
 pub mod sanitize;
 pub mod status;
 pub mod time;

@@ -9,13 +9,15 @@ mod check;
 mod conformance;
 mod environment;
 mod hook;
+mod pattern;
 mod render;
 mod template;
 
 pub use card::{
     Card, CardError, Delivery, EventRule, FileForm, HookFile, HookKind, SENTINEL, SystemDelivery,
 };
-pub use cards::{Cards, find_binary, load_card, load_cards};
+pub use cards::{Cards, check_card, find_binary, load_card, load_cards};
 pub use environment::{Identity, environment};
-pub use hook::{MAX_PAYLOAD, map_hook, shell_command};
+pub use hook::{MAX_PAYLOAD, limit_in, map_hook, shell_command};
+pub use pattern::Pattern;
 pub use render::{Invocation, LaunchRequest, MAX_ARGUMENT, Stdin, render};
