@@ -11,6 +11,7 @@ pub mod error;
 pub mod intent;
 pub mod kill;
 pub mod orphans;
+pub mod preflight;
 pub mod restore;
 pub mod send;
 pub mod spawn;

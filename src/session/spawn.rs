@@ -21,7 +21,7 @@ use crate::model::record::{Intent, IntentOp, Kind, Mode, Record, RuntimeKind, Wo
 use crate::model::time::Timestamp;
 use crate::session::deliver::TASK;
 use crate::session::start::{self, Running, Task};
-use crate::session::{SessionError, context, intent, workspace};
+use crate::session::{SessionError, context, intent, preflight, workspace};
 use crate::store::{Home, Project, StoreError};
 
 /// How long the remote is given to answer before the spawn goes on with what is known.
@@ -154,6 +154,7 @@ pub fn plan(world: &World, request: SpawnRequest) -> Result<Plan, SessionError> 
     let config = world.config(Some(&repository.main))?;
     let cards = agent::load_cards(&world.config_directory.join("agents"))?;
     let card = choose_agent(world, &cards, &request, &config.config)?;
+    preflight::require_usable(world, &card, &config)?;
     let mode = request.mode.unwrap_or(card.agent.mode);
     let mut notes = Vec::new();
     let runtime = choose_runtime(&request, mode, &mut notes)?;

@@ -10,6 +10,7 @@ mod conformance;
 mod environment;
 mod hook;
 mod pattern;
+mod preflight;
 mod render;
 mod template;
 
@@ -20,4 +21,5 @@ pub use cards::{Cards, check_card, find_binary, load_card, load_cards};
 pub use environment::{Identity, environment};
 pub use hook::{MAX_PAYLOAD, limit_in, map_hook, shell_command};
 pub use pattern::Pattern;
+pub use preflight::{Login, Preflight, at_least, login, look, version_of};
 pub use render::{Invocation, LaunchRequest, MAX_ARGUMENT, Stdin, render};

@@ -3,8 +3,10 @@
 //! A key that does not apply is absent; one that was asked for and could not be determined is
 //! `null`. Later versions add keys and never change what one means.
 
+mod agents;
 mod tools;
 
+pub use agents::{Agent, AgentsAnswer, BadCard, CardAnswer, CardText, LoggedIn};
 pub use tools::{
     ConfigAnswer, DoctorAnswer, PathAnswer, ProjectAnswer, ProjectsAnswer, ReferenceAnswer,
     TimerAnswer, TrustAnswer, ValueAnswer,
@@ -71,6 +73,10 @@ pub enum Answer {
     Value(ValueAnswer),
     /// Its keys.
     Reference(ReferenceAnswer),
+    /// The agents.
+    Agents(AgentsAnswer),
+    /// An agent's card.
+    Card(CardAnswer),
     /// What was looked at.
     Doctor(DoctorAnswer),
     /// A decision.
