@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -284,13 +285,17 @@ fn check_notifiers(values: &Table, layers: &[Layer]) -> Result<(), ConfigError> 
 }
 
 fn defaults() -> Table {
-    let mut text = String::new();
-    for key in KEYS {
-        if let Some(default) = key.default {
-            text.push_str(&format!("{} = {default}\n", key.path));
+    // A hook reads the configuration twice: as nobody's and as its repository's.
+    static DEFAULTS: LazyLock<Table> = LazyLock::new(|| {
+        let mut text = String::new();
+        for key in KEYS {
+            if let Some(default) = key.default {
+                text.push_str(&format!("{} = {default}\n", key.path));
+            }
         }
-    }
-    text.parse().expect("every default is TOML, which a test holds")
+        text.parse().expect("every default is TOML, which a test holds")
+    });
+    DEFAULTS.clone()
 }
 
 /// Puts `upper` over `lower`: tables are merged, everything else is replaced whole.

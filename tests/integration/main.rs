@@ -22,6 +22,7 @@ mod generated;
 mod git_worst;
 mod hooks;
 mod kill_restore;
+mod limits;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod outcome;
 mod races;
