@@ -3,6 +3,7 @@
 //! Pure. Only the end of the screen counts: further up is what was said and answered before.
 
 use crate::adapter::agent::card::Card;
+use crate::adapter::agent::pattern::Pattern;
 use crate::model::screen::ScreenSign;
 
 /// Lines at the end of a screen that are looked at.
@@ -12,7 +13,7 @@ const LINES: usize = 20;
 pub fn read_screen(card: &Card, screen: &str) -> Option<ScreenSign> {
     let end = end_of(screen);
     let terminal = &card.terminal;
-    let shows = |patterns: &[regex::Regex]| patterns.iter().any(|pattern| pattern.is_match(&end));
+    let shows = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.is_match(&end));
     let works = shows(&terminal.working);
     let limit = terminal.limit.iter().find_map(|pattern| pattern.captures(&end));
     // A limit may show in a dialog of its own, and stays on the screen when work goes on.
@@ -49,7 +50,7 @@ mod tests {
     fn the_end_of_the_screen_says_what_the_agent_does() {
         let cards = load_cards(std::path::Path::new("/none")).unwrap();
         let mut card = cards.find("demo").unwrap().clone();
-        let patterns = |text: &str| vec![regex::Regex::new(text).unwrap()];
+        let patterns = |text: &str| vec![Pattern::of(text)];
         card.terminal.working = patterns("esc to interrupt");
         card.terminal.idle = patterns("(?m)^> $");
         card.terminal.waiting = patterns("which one");
