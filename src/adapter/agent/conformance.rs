@@ -335,16 +335,16 @@ fn every_native_event_of_every_card_is_installed() {
     }
 }
 
-/// Returns the captured events: card, file name without `.json`, payload.
-fn captured() -> Vec<(String, String, Vec<u8>)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/agent");
+/// Returns the files in `fixtures/KIND/CARD/VERSION/`: card, file name without its ending, bytes.
+fn captured(kind: &str) -> Vec<(String, String, Vec<u8>)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(kind);
     let list = |directory: &Path| -> Vec<PathBuf> {
         let names = fs::names(directory).unwrap();
         names.iter().map(|name| directory.join(name)).collect()
     };
     let last = |path: &Path| path.file_stem().unwrap().to_string_lossy().into_owned();
     let mut all = Vec::new();
-    for card in list(&root) {
+    for card in list(&root).into_iter().filter(|path| path.is_dir()) {
         for version in list(&card) {
             for file in list(&version) {
                 let payload = fs::read(&file).unwrap();
@@ -361,7 +361,7 @@ fn captured() -> Vec<(String, String, Vec<u8>)> {
 fn every_captured_event_means_what_the_card_says() {
     let cards = cards();
     let mut table = String::new();
-    for (name, event, payload) in captured() {
+    for (name, event, payload) in captured("agent") {
         let card = cards.find(&name).unwrap();
         let kind = event.split('.').next().unwrap();
         let fact = map_hook(card, kind, &payload);
@@ -437,5 +437,71 @@ fn every_captured_event_means_what_the_card_says() {
       {"confidence":"valid","activity":"active","source":"hook","agent_session":"01a1ff51-4ea1-7d11-a75a-fcaece1ded7c","boundary":true}
     codex user-prompt-submit.bypass
       {"confidence":"valid","activity":"active","source":"hook","agent_session":"01a1ff59-708c-7420-93ac-f73c29109c81","boundary":true}
+    "#);
+}
+
+#[test]
+fn every_captured_screen_shows_what_the_card_says() {
+    let cards = cards();
+    let colours = regex::Regex::new("\u{1b}\\[[0-9;]*m").unwrap();
+    let mut table = String::new();
+    for (name, what, screen) in captured("screen") {
+        let terminal = &cards.find(&name).unwrap().terminal;
+        let screen = String::from_utf8(screen).unwrap();
+        let screen = colours.replace_all(&screen, "");
+        let shows = |patterns: &[regex::Regex]| patterns.iter().any(|it| it.is_match(&screen));
+        let words = [
+            ("dialog", shows(&terminal.dialog)),
+            ("working", shows(&terminal.working)),
+            ("waiting", shows(&terminal.waiting)),
+            ("idle", shows(&terminal.idle)),
+        ];
+        let words: Vec<_> = words.iter().filter(|(_, is)| *is).map(|(word, _)| *word).collect();
+        table += &format!("{name} {what}: {}", words.join(", "));
+        if let Some(found) = terminal.limit.iter().find_map(|it| it.captures(&screen)) {
+            table += &format!("; limit until {:?}", found.name("reset").map(|it| it.as_str()));
+        }
+        let composer = terminal.composer.as_ref().and_then(|it| it.captures_iter(&screen).last());
+        if let Some(found) = composer {
+            table += &format!("; composer {:?}", &found[1]);
+        }
+        table.push('\n');
+    }
+    insta::assert_snapshot!(table, @r#"
+    claude-code denied: idle; composer ""
+    claude-code dialog: dialog
+    claude-code dialog-second: dialog
+    claude-code dialog-write: dialog
+    claude-code draft: idle; composer "a draft"
+    claude-code idle: idle; composer " "
+    claude-code interrupted: idle; composer " "
+    claude-code limit: idle; limit until Some("Nov 24, 6pm (UTC)"); composer ""
+    claude-code limit-menu: dialog; limit until Some("Nov 24, 6pm (UTC)")
+    claude-code pasted: idle; composer "[Pasted text #1 +240 lines]"
+    claude-code plan: dialog
+    claude-code question: dialog
+    claude-code ready: idle; composer ""
+    claude-code trust: dialog
+    claude-code vim-insert: idle; composer ""
+    claude-code vim-normal: idle; composer "abc"
+    claude-code working: working, idle; composer " "
+    claude-code working-draft: working, idle; composer "half "
+    claude-code working-queued: working, idle; composer "Press up to edit queued messages"
+    codex after-limit: idle; composer "Ask Codex to do anything"
+    codex denied: idle; composer "Ask Codex to do anything"
+    codex dialog: dialog; composer "1. Yes, proceed (y)"
+    codex draft: ; composer "a draft"
+    codex error: idle; composer "Ask Codex to do anything"
+    codex hooks-review: dialog; composer "1. Review hooks"
+    codex idle: idle; composer "Ask Codex to do anything"
+    codex interrupted: idle; composer "Ask Codex to do anything"
+    codex limit: idle; limit until Some("7:45 PM"); composer "Ask Codex to do anything"
+    codex limit-date: idle; limit until Some("Nov 24th, 2026 6:00 PM"); composer "Ask Codex to do anything"
+    codex pasted: ; composer "[Pasted Content 8172 chars]"
+    codex ready: ; composer "Ask Codex to do anything"
+    codex reconnecting: working; composer "Ask Codex to do anything"
+    codex streaming: ; composer "Ask Codex to do anything"
+    codex working: working; composer "Ask Codex to do anything"
+    codex working-draft: working; composer "half"
     "#);
 }
