@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::adapter::agent::card::{Card, FileForm, HookFile};
 use crate::adapter::agent::install::{tests::Stage, uninstall};
 use crate::adapter::agent::render::{LaunchRequest, render};
+use crate::adapter::agent::screen::read_screen;
 use crate::adapter::agent::{Cards, SystemDelivery, load_cards, map_hook};
 use crate::adapter::fs;
 use crate::model::record::Mode;
@@ -446,62 +447,53 @@ fn every_captured_screen_shows_what_the_card_says() {
     let colours = regex::Regex::new("\u{1b}\\[[0-9;]*m").unwrap();
     let mut table = String::new();
     for (name, what, screen) in captured("screen") {
-        let terminal = &cards.find(&name).unwrap().terminal;
+        let card = cards.find(&name).unwrap();
         let screen = String::from_utf8(screen).unwrap();
         let screen = colours.replace_all(&screen, "");
-        let shows = |patterns: &[regex::Regex]| patterns.iter().any(|it| it.is_match(&screen));
-        let words = [
-            ("dialog", shows(&terminal.dialog)),
-            ("working", shows(&terminal.working)),
-            ("waiting", shows(&terminal.waiting)),
-            ("idle", shows(&terminal.idle)),
-        ];
-        let words: Vec<_> = words.iter().filter(|(_, is)| *is).map(|(word, _)| *word).collect();
-        table += &format!("{name} {what}: {}", words.join(", "));
-        if let Some(found) = terminal.limit.iter().find_map(|it| it.captures(&screen)) {
-            table += &format!("; limit until {:?}", found.name("reset").map(|it| it.as_str()));
-        }
-        let composer = terminal.composer.as_ref().and_then(|it| it.captures_iter(&screen).last());
+        let sign = read_screen(card, &screen).map_or("nothing".to_owned(), |it| format!("{it:?}"));
+        table += &format!("{name} {what}: {sign}");
+        let composer =
+            card.terminal.composer.as_ref().and_then(|it| it.captures_iter(&screen).last());
         if let Some(found) = composer {
             table += &format!("; composer {:?}", &found[1]);
         }
         table.push('\n');
     }
     insta::assert_snapshot!(table, @r#"
-    claude-code denied: idle; composer ""
-    claude-code dialog: dialog
-    claude-code dialog-second: dialog
-    claude-code dialog-write: dialog
-    claude-code draft: idle; composer "a draft"
-    claude-code idle: idle; composer " "
-    claude-code interrupted: idle; composer " "
-    claude-code limit: idle; limit until Some("Nov 24, 6pm (UTC)"); composer ""
-    claude-code limit-menu: dialog; limit until Some("Nov 24, 6pm (UTC)")
-    claude-code pasted: idle; composer "[Pasted text #1 +240 lines]"
-    claude-code plan: dialog
-    claude-code question: dialog
-    claude-code ready: idle; composer ""
-    claude-code trust: dialog
-    claude-code vim-insert: idle; composer ""
-    claude-code vim-normal: idle; composer "abc"
-    claude-code working: working, idle; composer " "
-    claude-code working-draft: working, idle; composer "half "
-    claude-code working-queued: working, idle; composer "Press up to edit queued messages"
-    codex after-limit: idle; composer "Ask Codex to do anything"
-    codex denied: idle; composer "Ask Codex to do anything"
-    codex dialog: dialog; composer "1. Yes, proceed (y)"
-    codex draft: ; composer "a draft"
-    codex error: idle; composer "Ask Codex to do anything"
-    codex hooks-review: dialog; composer "1. Review hooks"
-    codex idle: idle; composer "Ask Codex to do anything"
-    codex interrupted: idle; composer "Ask Codex to do anything"
-    codex limit: idle; limit until Some("7:45 PM"); composer "Ask Codex to do anything"
-    codex limit-date: idle; limit until Some("Nov 24th, 2026 6:00 PM"); composer "Ask Codex to do anything"
-    codex pasted: ; composer "[Pasted Content 8172 chars]"
-    codex ready: ; composer "Ask Codex to do anything"
-    codex reconnecting: working; composer "Ask Codex to do anything"
-    codex streaming: ; composer "Ask Codex to do anything"
-    codex working: working; composer "Ask Codex to do anything"
-    codex working-draft: working; composer "half"
+    claude-code denied: Idle; composer ""
+    claude-code dialog: Dialog
+    claude-code dialog-second: Dialog
+    claude-code dialog-write: Dialog
+    claude-code draft: Idle; composer "a draft"
+    claude-code idle: Idle; composer " "
+    claude-code interrupted: Idle; composer " "
+    claude-code limit: Limit { reset: Some("Nov 24, 6pm (UTC)") }; composer ""
+    claude-code limit-menu: Limit { reset: Some("Nov 24, 6pm (UTC)") }
+    claude-code pasted: Idle; composer "[Pasted text #1 +240 lines]"
+    claude-code plan: Dialog
+    claude-code question: Dialog
+    claude-code ready: Idle; composer ""
+    claude-code trust: Dialog
+    claude-code vim-insert: Idle; composer ""
+    claude-code vim-normal: Idle; composer "abc"
+    claude-code working: Working; composer " "
+    claude-code working-draft: Working; composer "half "
+    claude-code working-queued: Working; composer "Press up to edit queued messages"
+    codex after-limit: Idle; composer "Ask Codex to do anything"
+    codex denied: Idle; composer "Ask Codex to do anything"
+    codex dialog: Dialog; composer "1. Yes, proceed (y)"
+    codex draft: Ready; composer "a draft"
+    codex error: Idle; composer "Ask Codex to do anything"
+    codex hooks-review: Dialog; composer "1. Review hooks"
+    codex idle: Idle; composer "Ask Codex to do anything"
+    codex interrupted: Idle; composer "Ask Codex to do anything"
+    codex limit: Limit { reset: Some("7:45 PM") }; composer "Ask Codex to do anything"
+    codex limit-date: Limit { reset: Some("Nov 24th, 2026 6:00 PM") }; composer "Ask Codex to do anything"
+    codex pasted: Ready; composer "[Pasted Content 8172 chars]"
+    codex ready: Ready; composer "Ask Codex to do anything"
+    codex reconnecting: Working; composer "Ask Codex to do anything"
+    codex streaming: Ready; composer "Ask Codex to do anything"
+    codex working: Working; composer "Ask Codex to do anything"
+    codex working-draft: Working; composer "half"
     "#);
 }
