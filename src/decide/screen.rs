@@ -96,6 +96,7 @@ pub fn of_screen(
         // A dialog that does not show is gone.
         boundary: activity != ActivityState::Blocked,
         tool: None,
+        report: None,
     }))
 }
 
