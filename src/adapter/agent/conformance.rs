@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::adapter::agent::card::{Card, FileForm, HookFile};
 use crate::adapter::agent::install::{tests::Stage, uninstall};
 use crate::adapter::agent::render::{LaunchRequest, render};
+use crate::adapter::agent::screen::read_screen;
 use crate::adapter::agent::{Cards, SystemDelivery, load_cards, map_hook};
 use crate::adapter::fs;
 use crate::model::record::Mode;
@@ -161,16 +162,16 @@ fn every_native_event_of_every_card_is_installed() {
     }
 }
 
-/// Returns the captured events: card, file name without `.json`, payload.
-fn captured() -> Vec<(String, String, Vec<u8>)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/agent");
+/// Returns the files in `fixtures/KIND/CARD/VERSION/`: card, file name without its ending, bytes.
+fn captured(kind: &str) -> Vec<(String, String, Vec<u8>)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(kind);
     let list = |directory: &Path| -> Vec<PathBuf> {
         let names = fs::names(directory).unwrap();
         names.iter().map(|name| directory.join(name)).collect()
     };
     let last = |path: &Path| path.file_stem().unwrap().to_string_lossy().into_owned();
     let mut all = Vec::new();
-    for card in list(&root) {
+    for card in list(&root).into_iter().filter(|path| path.is_dir()) {
         for version in list(&card) {
             for file in list(&version) {
                 let payload = fs::read(&file).unwrap();
@@ -187,7 +188,7 @@ fn captured() -> Vec<(String, String, Vec<u8>)> {
 fn every_captured_event_means_what_the_card_says() {
     let cards = cards();
     let mut table = String::new();
-    for (name, event, payload) in captured() {
+    for (name, event, payload) in captured("agent") {
         let card = cards.find(&name).unwrap();
         let kind = event.split('.').next().unwrap();
         let launch = "0123456789abcdef0123456789abcdef".parse().unwrap();
@@ -204,4 +205,61 @@ fn every_captured_event_means_what_the_card_says() {
         table += &format!("{name} {event}\n  {}\n", told.as_deref().unwrap_or("nothing"));
     }
     insta::assert_snapshot!(table);
+}
+
+#[test]
+fn every_captured_screen_shows_what_the_card_says() {
+    let cards = cards();
+    let colours = regex::Regex::new("\u{1b}\\[[0-9;]*m").unwrap();
+    let mut table = String::new();
+    for (name, what, screen) in captured("screen") {
+        let card = cards.find(&name).unwrap();
+        let screen = String::from_utf8(screen).unwrap();
+        let screen = colours.replace_all(&screen, "");
+        let sign = read_screen(card, &screen).map_or("nothing".to_owned(), |it| format!("{it:?}"));
+        table += &format!("{name} {what}: {sign}");
+        let composer =
+            card.terminal.composer.as_ref().and_then(|it| it.captures_iter(&screen).last());
+        if let Some(found) = composer {
+            table += &format!("; composer {:?}", &found[1]);
+        }
+        table.push('\n');
+    }
+    insta::assert_snapshot!(table, @r#"
+    claude-code denied: Idle; composer ""
+    claude-code dialog: Dialog
+    claude-code dialog-second: Dialog
+    claude-code dialog-write: Dialog
+    claude-code draft: Idle; composer "a draft"
+    claude-code idle: Idle; composer " "
+    claude-code interrupted: Idle; composer " "
+    claude-code limit: Limit { reset: Some("Nov 24, 6pm (UTC)") }; composer ""
+    claude-code limit-menu: Limit { reset: Some("Nov 24, 6pm (UTC)") }
+    claude-code pasted: Idle; composer "[Pasted text #1 +240 lines]"
+    claude-code plan: Dialog
+    claude-code question: Dialog
+    claude-code ready: Idle; composer ""
+    claude-code trust: Dialog
+    claude-code vim-insert: Idle; composer ""
+    claude-code vim-normal: Idle; composer "abc"
+    claude-code working: Working; composer " "
+    claude-code working-draft: Working; composer "half "
+    claude-code working-queued: Working; composer "Press up to edit queued messages"
+    codex after-limit: Idle; composer "Ask Codex to do anything"
+    codex denied: Idle; composer "Ask Codex to do anything"
+    codex dialog: Dialog; composer "1. Yes, proceed (y)"
+    codex draft: Ready; composer "a draft"
+    codex error: Idle; composer "Ask Codex to do anything"
+    codex hooks-review: Dialog; composer "1. Review hooks"
+    codex idle: Idle; composer "Ask Codex to do anything"
+    codex interrupted: Idle; composer "Ask Codex to do anything"
+    codex limit: Limit { reset: Some("7:45 PM") }; composer "Ask Codex to do anything"
+    codex limit-date: Limit { reset: Some("Nov 24th, 2026 6:00 PM") }; composer "Ask Codex to do anything"
+    codex pasted: Ready; composer "[Pasted Content 8172 chars]"
+    codex ready: Ready; composer "Ask Codex to do anything"
+    codex reconnecting: Working; composer "Ask Codex to do anything"
+    codex streaming: Ready; composer "Ask Codex to do anything"
+    codex working: Working; composer "Ask Codex to do anything"
+    codex working-draft: Working; composer "half"
+    "#);
 }
