@@ -11,7 +11,7 @@ use crate::model::status::Status;
 use crate::session::agent_files::{self, Beginning};
 use crate::session::spawn::{self, Spawned};
 use crate::session::start::{self, Task};
-use crate::session::{SessionError, intent, workspace};
+use crate::session::{SessionError, intent, role, workspace};
 use crate::store::Change;
 
 /// Starts a terminal session again.
@@ -138,14 +138,15 @@ fn make(
         false => fs::read_optional(&world.home.session_dir(id).join("prompt.md"))?,
     };
     let runtime = record.handles.runtime.as_ref().map_or(RuntimeKind::Tmux, |runtime| runtime.kind);
+    let (system, left_out) = role::system_prompt(world, id, &record, card, &layered.config)?;
     let task = Task {
         card,
         prompt: prompt.as_deref(),
-        system: layered.config.rules.as_deref(),
+        system: system.as_deref(),
         resume: beginning.conversation.as_deref().filter(|_| beginning.resumes),
         runtime,
     };
-    let mut notes: Vec<String> = beginning.note.iter().cloned().collect();
+    let mut notes: Vec<String> = beginning.note.iter().cloned().chain(left_out).collect();
     let prepared = start::prepare(world, id, &record, launch, &layered.config, &task, &mut notes)?;
     let running = start::start(world, prepared)?;
     invocation::amend(world, id, "restore", |record| {

@@ -417,6 +417,14 @@ impl Card {
         templates.into_iter().flatten().flatten().any(|word| word.contains("{new_session}"))
     }
 
+    /// Returns whether anything can be read from its screen.
+    pub fn reads_screens(&self) -> bool {
+        let terminal = &self.terminal;
+        [&terminal.working, &terminal.idle, &terminal.waiting, &terminal.dialog, &terminal.limit]
+            .iter()
+            .any(|patterns| !patterns.is_empty())
+    }
+
     /// Returns how the agent tells of itself, given whether its hooks can be installed.
     pub fn signals(&self, hooks: bool) -> Signals {
         let patterns = [&self.terminal.working, &self.terminal.idle, &self.terminal.waiting];

@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(told("demo"), (Mode::Interactive, Signals::Hooks, Delivery::Argument));
         let listed = |set: bool| cards.visible(move |_| set).map(Card::name).collect::<Vec<_>>();
         let told = cards.find("nobody").unwrap_err().to_string();
-        insta::assert_snapshot!(told, @"");
+        insta::assert_snapshot!(told, @r#"unknown agent `nobody`; known are aider, amp, claude-code, codex, copilot, cursor, gemini, goose, opencode, qwen, shell"#);
         assert_eq!(told, format!("unknown agent `nobody`; known are {}", listed(false).join(", ")));
         let hidden: Vec<_> =
             listed(true).into_iter().filter(|name| !listed(false).contains(name)).collect();

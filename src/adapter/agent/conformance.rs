@@ -101,6 +101,89 @@ fn launch_and_resume_of_every_card() {
         }
     }
     insta::assert_snapshot!(table, @r#"
+    == aider
+    aider
+    --no-check-update
+    --no-show-release-notes
+    --no-gitignore
+    --no-show-model-warnings
+    --no-detect-urls
+    --chat-history-file
+    /home/sessions/web-1/aider-11111111-2222-4333-8444-555555555555.md
+    --input-history-file
+    /home/sessions/web-1/aider.input
+    --notifications
+    --notifications-command
+    '/home/bin/ao' hook aider waiting </dev/null
+    --yes-always
+    --model
+    MODEL
+    --read
+    /home/sessions/web-1/system.md
+    file /home/sessions/web-1/system.md: ROLE
+    paste THE TASK
+    -- resume
+    aider
+    --no-check-update
+    --no-show-release-notes
+    --no-gitignore
+    --no-show-model-warnings
+    --no-detect-urls
+    --chat-history-file
+    /home/sessions/web-1/aider-ID.md
+    --restore-chat-history
+    --input-history-file
+    /home/sessions/web-1/aider.input
+    --notifications
+    --notifications-command
+    '/home/bin/ao' hook aider waiting </dev/null
+    --yes-always
+    --model
+    MODEL
+    --read
+    /home/sessions/web-1/system.md
+    file /home/sessions/web-1/system.md: ROLE
+    -- one shot
+    aider
+    --no-check-update
+    --no-show-release-notes
+    --no-gitignore
+    --no-show-model-warnings
+    --no-detect-urls
+    --chat-history-file
+    /home/sessions/web-1/aider-11111111-2222-4333-8444-555555555555.md
+    --input-history-file
+    /home/sessions/web-1/aider.input
+    --yes-always
+    --model
+    MODEL
+    --read
+    /home/sessions/web-1/system.md
+    --message-file
+    /home/sessions/web-1/prompt.sh
+    file /home/sessions/web-1/system.md: ROLE
+    file /home/sessions/web-1/prompt.sh: THE TASK
+    == amp
+    amp
+    --mode
+    MODEL
+    paste ROLE
+
+    THE TASK
+    -- resume
+    amp
+    threads
+    continue
+    --mode
+    MODEL
+    ID
+    -- one shot
+    amp
+    --mode
+    MODEL
+    --execute=ROLE
+
+    THE TASK
     == claude-code
     claude
     --settings
@@ -234,6 +317,55 @@ fn launch_and_resume_of_every_card() {
     developer_instructions="ROLE"
     -
     file /home/sessions/web-1/prompt.md: THE TASK
+    == copilot
+    copilot
+    --plugin-dir=/home/sessions/web-1/copilot
+    --allow-all-tools
+    --model=MODEL
+    --session-id=11111111-2222-4333-8444-555555555555
+    --interactive=ROLE
+
+    THE TASK
+    -- resume
+    copilot
+    --plugin-dir=/home/sessions/web-1/copilot
+    --allow-all-tools
+    --model=MODEL
+    --resume=ID
+    -- one shot
+    copilot
+    --plugin-dir=/home/sessions/web-1/copilot
+    --allow-all-tools
+    --model=MODEL
+    --session-id=11111111-2222-4333-8444-555555555555
+    --prompt=ROLE
+
+    THE TASK
+    == cursor
+    cursor-agent
+    --force
+    --model
+    MODEL
+    --
+    ROLE
+
+    THE TASK
+    -- resume
+    cursor-agent
+    --force
+    --model
+    MODEL
+    --resume=ID
+    -- one shot
+    cursor-agent
+    --print
+    --force
+    --model
+    MODEL
+    --
+    ROLE
+
+    THE TASK
     == demo
     /home/bin/ao
     demo-agent
@@ -270,6 +402,135 @@ fn launch_and_resume_of_every_card() {
     --
     THE TASK
     file /home/sessions/web-1/system.md: ROLE
+    == gemini
+    gemini
+    --approval-mode
+    yolo
+    --model
+    MODEL
+    --session-id
+    11111111-2222-4333-8444-555555555555
+    --prompt-interactive=ROLE
+
+    THE TASK
+    -- resume
+    gemini
+    --approval-mode
+    yolo
+    --model
+    MODEL
+    --resume
+    ID
+    -- one shot
+    gemini
+    --approval-mode
+    yolo
+    --model
+    MODEL
+    --session-id
+    11111111-2222-4333-8444-555555555555
+    --prompt=ROLE
+
+    THE TASK
+    == goose
+    env
+    GOOSE_MODE=auto
+    goose
+    run
+    --model
+    MODEL
+    --system
+    ROLE
+    --text
+
+    --interactive
+    paste THE TASK
+    -- resume
+    env
+    GOOSE_MODE=auto
+    goose
+    run
+    --model
+    MODEL
+    --system
+    ROLE
+    --resume
+    --session-id
+    ID
+    --text
+
+    --interactive
+    -- one shot
+    env
+    GOOSE_MODE=auto
+    goose
+    run
+    --model
+    MODEL
+    --system
+    ROLE
+    --instructions
+    /home/sessions/web-1/prompt.sh
+    file /home/sessions/web-1/prompt.sh: THE TASK
+    == opencode
+    opencode
+    --auto
+    --model
+    MODEL
+    --prompt=THE TASK
+    env OPENCODE_CONFIG_CONTENT={"plugin":["file:///home/sessions/web-1/opencode.js"],"instructions":["/home/sessions/web-1/system.md"]}
+    file /home/sessions/web-1/system.md: ROLE
+    -- resume
+    opencode
+    --auto
+    --model
+    MODEL
+    --session
+    ID
+    env OPENCODE_CONFIG_CONTENT={"plugin":["file:///home/sessions/web-1/opencode.js"],"instructions":["/home/sessions/web-1/system.md"]}
+    file /home/sessions/web-1/system.md: ROLE
+    -- one shot
+    opencode
+    run
+    --auto
+    --model
+    MODEL
+    --
+    THE TASK
+    env OPENCODE_CONFIG_CONTENT={"plugin":["file:///home/sessions/web-1/opencode.js"],"instructions":["/home/sessions/web-1/system.md"]}
+    file /home/sessions/web-1/system.md: ROLE
+    == qwen
+    qwen
+    --approval-mode
+    auto
+    --model
+    MODEL
+    --append-system-prompt=ROLE
+    --session-id
+    11111111-2222-4333-8444-555555555555
+    --prompt-interactive=THE TASK
+    env QWEN_CODE_SYSTEM_SETTINGS_PATH=/home/sessions/web-1/qwen/settings.json
+    -- resume
+    qwen
+    --approval-mode
+    auto
+    --model
+    MODEL
+    --append-system-prompt=ROLE
+    --resume
+    ID
+    env QWEN_CODE_SYSTEM_SETTINGS_PATH=/home/sessions/web-1/qwen/settings.json
+    -- one shot
+    qwen
+    --approval-mode
+    auto
+    --model
+    MODEL
+    --append-system-prompt=ROLE
+    --session-id
+    11111111-2222-4333-8444-555555555555
+    --prompt=THE TASK
+    env QWEN_CODE_SYSTEM_SETTINGS_PATH=/home/sessions/web-1/qwen/settings.json
     == shell
     sh
     /home/sessions/web-1/prompt.sh
@@ -437,5 +698,71 @@ fn every_captured_event_means_what_the_card_says() {
       {"confidence":"valid","activity":"active","source":"hook","agent_session":"01a1ff51-4ea1-7d11-a75a-fcaece1ded7c","boundary":true}
     codex user-prompt-submit.bypass
       {"confidence":"valid","activity":"active","source":"hook","agent_session":"01a1ff59-708c-7420-93ac-f73c29109c81","boundary":true}
+    copilot agent-stop
+      {"confidence":"valid","activity":"idle","source":"hook","agent_session":"aee71f6a-fbd0-4226-acda-2fdab539b418","boundary":true}
+    copilot error-occurred
+      nothing
+    copilot permission-request
+      {"confidence":"valid","activity":"blocked","source":"hook","agent_session":"aee71f6a-fbd0-4226-acda-2fdab539b418","tool":"bash"}
+    copilot post-tool-use
+      {"confidence":"valid","activity":"active","source":"hook","agent_session":"aee71f6a-fbd0-4226-acda-2fdab539b418","tool":"bash"}
+    copilot pre-tool-use
+      {"confidence":"valid","activity":"active","source":"hook","agent_session":"aee71f6a-fbd0-4226-acda-2fdab539b418","tool":"bash"}
+    copilot session-end
+      {"confidence":"valid","activity":"exited","source":"hook","agent_session":"aee71f6a-fbd0-4226-acda-2fdab539b418","boundary":true}
+    copilot session-start
+      {"confidence":"valid","activity":"ready","source":"hook","agent_session":"aee71f6a-fbd0-4226-acda-2fdab539b418","boundary":true}
+    copilot user-prompt-submitted
+      {"confidence":"valid","activity":"active","source":"hook","agent_session":"aee71f6a-fbd0-4226-acda-2fdab539b418","boundary":true}
+    gemini after-agent
+      {"confidence":"valid","activity":"idle","source":"hook","agent_session":"609c9ada-bd35-4e26-83a4-a9dc992b1c84","boundary":true}
+    gemini after-agent.continued
+      {"confidence":"valid","activity":"idle","source":"hook","agent_session":"609c9ada-bd35-4e26-83a4-a9dc992b1c84","boundary":true}
+    gemini after-tool
+      {"confidence":"valid","activity":"active","source":"hook","agent_session":"609c9ada-bd35-4e26-83a4-a9dc992b1c84","tool":"run_shell_command"}
+    gemini before-agent
+      {"confidence":"valid","activity":"active","source":"hook","agent_session":"609c9ada-bd35-4e26-83a4-a9dc992b1c84","boundary":true}
+    gemini before-tool
+      {"confidence":"valid","activity":"active","source":"hook","agent_session":"609c9ada-bd35-4e26-83a4-a9dc992b1c84","tool":"run_shell_command"}
+    gemini notification
+      {"confidence":"valid","activity":"blocked","source":"hook","agent_session":"609c9ada-bd35-4e26-83a4-a9dc992b1c84"}
+    gemini session-end
+      {"confidence":"valid","activity":"exited","source":"hook","agent_session":"609c9ada-bd35-4e26-83a4-a9dc992b1c84","boundary":true}
+    gemini session-start
+      {"confidence":"valid","activity":"ready","source":"hook","agent_session":"609c9ada-bd35-4e26-83a4-a9dc992b1c84","boundary":true}
+    gemini session-start.resume
+      {"confidence":"valid","activity":"ready","source":"hook","agent_session":"609c9ada-bd35-4e26-83a4-a9dc992b1c84","boundary":true}
+    qwen notification.idle
+      {"confidence":"valid","activity":"idle","source":"hook","agent_session":"48d9e30e-c65f-40fe-ad91-02fce3b44ada","boundary":true}
+    qwen notification.idle
+      {"confidence":"valid","activity":"idle","source":"hook","agent_session":"b4ddca20-4898-4c6d-8fde-3672c2818327","boundary":true}
+    qwen notification.permission
+      {"confidence":"valid","activity":"blocked","source":"hook","agent_session":"48d9e30e-c65f-40fe-ad91-02fce3b44ada","boundary":true}
+    qwen notification.permission
+      {"confidence":"valid","activity":"blocked","source":"hook","agent_session":"b4ddca20-4898-4c6d-8fde-3672c2818327","boundary":true}
+    qwen permission-request
+      {"confidence":"valid","activity":"blocked","source":"hook","agent_session":"48d9e30e-c65f-40fe-ad91-02fce3b44ada","tool":"run_shell_command"}
+    qwen permission-request
+      {"confidence":"valid","activity":"blocked","source":"hook","agent_session":"b4ddca20-4898-4c6d-8fde-3672c2818327","tool":"run_shell_command"}
+    qwen post-tool-use
+      {"confidence":"valid","activity":"active","source":"hook","agent_session":"48d9e30e-c65f-40fe-ad91-02fce3b44ada","tool":"run_shell_command"}
+    qwen pre-tool-use
+      {"confidence":"valid","activity":"active","source":"hook","agent_session":"48d9e30e-c65f-40fe-ad91-02fce3b44ada","tool":"run_shell_command"}
+    qwen session-end
+      {"confidence":"valid","activity":"exited","source":"hook","agent_session":"48d9e30e-c65f-40fe-ad91-02fce3b44ada","boundary":true}
+    qwen session-start
+      {"confidence":"valid","activity":"ready","source":"hook","agent_session":"48d9e30e-c65f-40fe-ad91-02fce3b44ada","boundary":true}
+    qwen session-start
+      {"confidence":"valid","activity":"ready","source":"hook","agent_session":"b4ddca20-4898-4c6d-8fde-3672c2818327","boundary":true}
+    qwen session-start.resume
+      {"confidence":"valid","activity":"ready","source":"hook","agent_session":"48d9e30e-c65f-40fe-ad91-02fce3b44ada","boundary":true}
+    qwen stop
+      {"confidence":"valid","activity":"idle","source":"hook","agent_session":"48d9e30e-c65f-40fe-ad91-02fce3b44ada","boundary":true}
+    qwen user-prompt-submit
+      {"confidence":"valid","activity":"active","source":"hook","agent_session":"48d9e30e-c65f-40fe-ad91-02fce3b44ada","boundary":true}
+    qwen user-prompt-submit
+      {"confidence":"valid","activity":"active","source":"hook","agent_session":"b4ddca20-4898-4c6d-8fde-3672c2818327","boundary":true}
+    qwen user-prompt-submit.after-tool
+      nothing
     "#);
 }

@@ -106,9 +106,8 @@ struct InstalledValue {
     holders: Vec<String>,
     /// The file was made for it.
     made: bool,
-    /// Directories that were made for the file, the outermost first.
-    #[serde(default)]
-    made_directories: Vec<PathBuf>,
+    /// Directories that were made for it, the outermost first.
+    directories: Vec<PathBuf>,
 }
 
 /// Puts there what `card` needs, and returns what the person should know.
@@ -279,7 +278,7 @@ impl Work<'_> {
             value: value.clone(),
             before,
             made: existing.is_none(),
-            made_directories: missing_directories(Path::new("/"), path)?,
+            directories: missing_directories(Path::new("/"), path)?,
         });
         self.remember()?;
         match array {
@@ -364,8 +363,8 @@ fn remove_value(value: &InstalledValue) -> Result<(), InstallError> {
     let text = document.text();
     if value.made && text.trim().trim_matches(['{', '}']).trim().is_empty() {
         fs::remove_file(&value.path)?;
-        for directory in value.made_directories.iter().rev() {
-            fs::remove_empty_directory(&Path::new("/").join(directory));
+        for directory in value.directories.iter().rev() {
+            fs::remove_empty_directory(directory);
         }
         return Ok(());
     }
