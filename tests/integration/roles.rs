@@ -211,6 +211,10 @@ fn clean_retires_the_one_that_lives_and_saves_its_work() {
     assert!(!PathBuf::from(workspace).exists());
     let saved = format!("refs/ao/preserved/{lead}:plan.md");
     assert_eq!(env.git(&repo, &["show", &saved]), "precious");
+    // One that is retired comes back only where there is no other.
+    let restored = env.ao(&["restore", &lead]).code(4);
+    assert!(restored.stderr.contains("`app-2` is this project's orchestrator"), "{restored}");
+    assert_eq!(status(&env, &lead), "killed");
     // With none that lives, `--clean` just starts one.
     env.ao(&["kill", "app-2"]).success();
     assert_eq!(env.ao_in(&repo, &clean).success().stdout, "app-3\n");
