@@ -267,7 +267,8 @@ pub struct EventRule {
     pub activity: Option<ActivityState>,
     /// It is a turn boundary.
     pub boundary: bool,
-    /// JSON pointers to the tool's use id or name, the first that is there counts.
+    /// JSON pointers to the tool's use id, its name or what it is given, the first that is there
+    /// counts.
     pub tool: Vec<String>,
     /// A JSON pointer to a text that `cases` looks up.
     pub field: Option<String>,
