@@ -99,7 +99,7 @@ fn answer(cards: &Cards, card: &Card, seen: Preflight) -> Agent {
         built_in: file.is_none(),
         file,
         mode: card.agent.mode,
-        signals: card.signals(),
+        signals: card.signals(true),
     }
 }
 
@@ -180,8 +180,8 @@ fn summary(card: &Card) -> String {
     let mut parts = vec![
         format!("good; starts `{}`, {}", card.agent.binary, card.agent.mode),
         match events {
-            0 => format!("signals by {}", card.signals()),
-            _ => format!("signals by {} ({events} events)", card.signals()),
+            0 => format!("signals by {}", card.signals(true)),
+            _ => format!("signals by {} ({events} events)", card.signals(true)),
         },
     ];
     parts.extend((!modes.is_empty()).then(|| format!("permissions {}", modes.join(", "))));

@@ -22,6 +22,7 @@ mod pull_request;
 mod quarantine;
 mod reaction;
 mod resume;
+mod screen;
 mod session;
 
 use std::time::Duration;
@@ -40,6 +41,7 @@ pub use outbox::{
 pub use outcome::{DecideError, Outcome};
 pub use probe::{calm_storm, storm};
 pub use reaction::{pr_trigger, session_trigger};
+pub use screen::{of_screen, wants_screen};
 
 use outcome::Decision;
 

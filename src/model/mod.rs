@@ -13,5 +13,6 @@ pub mod policy;
 pub mod record;
 pub mod reset;
 pub mod sanitize;
+pub mod screen;
 pub mod status;
 pub mod time;

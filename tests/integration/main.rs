@@ -6,6 +6,7 @@
 
 mod agent;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
+mod agent_files;
 mod agents;
 mod bad_input;
 mod cleanup;

@@ -48,6 +48,12 @@ impl Deref for Pattern {
     }
 }
 
+impl From<&str> for Pattern {
+    fn from(text: &str) -> Self {
+        Self { text: text.to_owned(), offset: 0, compiled: OnceLock::new() }
+    }
+}
+
 impl std::fmt::Debug for Pattern {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Debug::fmt(&self.text, f)
