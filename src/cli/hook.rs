@@ -1,10 +1,11 @@
 //! `ao hook`: what an agent's hooks call.
 //!
-//! Always exits 0, prints nothing, starts nothing, and does nothing outside a session. It finds
-//! its session by `AO_SESSION` and checks `AO_LAUNCH`; it never guesses.
+//! Always exits 0, starts nothing, and does nothing outside a session. It finds its session by
+//! `AO_SESSION` and checks `AO_LAUNCH`; it never guesses. It prints nothing but, at the end of a
+//! turn of an agent that takes it that way, its next instruction.
 
 use std::ffi::OsString;
-use std::io::Read;
+use std::io::{self, Read, Write};
 
 use clap::Parser;
 
@@ -13,10 +14,11 @@ use crate::cli::context::Context;
 use crate::cli::env::Environment;
 use crate::cli::error::CommandError;
 use crate::cli::{Cli, Command, Global};
-use crate::invocation::{self, World};
-use crate::model::facts::Observation;
+use crate::invocation::World;
 use crate::model::id::{LaunchId, SessionId};
+use crate::model::sanitize;
 use crate::model::time::Timestamp;
+use crate::session::answer;
 
 /// The longest payload that is read; the rest is ignored.
 const PAYLOAD_MAX: u64 = 1024 * 1024;
@@ -62,7 +64,7 @@ pub fn run(context: &Context, args: &HookArgs) {
     let session = context.env.text("AO_SESSION").and_then(|id| id.parse::<SessionId>().ok());
     let launch = context.env.text("AO_LAUNCH").and_then(|id| id.parse::<LaunchId>().ok());
     let (Some(session), Some(launch)) = (session, launch) else { return };
-    let Ok(world) = context.existing_world() else { return };
+    let Ok(world) = context.unconfigured_world() else { return };
     if let Err(error) = record(&world, &session, launch, args, started) {
         let line = format!("{session} {} {}: {}", args.agent, args.event, error.one_line());
         world.home.hooks_log(&line, started);
@@ -82,6 +84,19 @@ fn record(
     let Some(mut fact) = agent::map_hook(&card, &args.event, &payload) else { return Ok(()) };
     fact.launch = Some(launch);
     fact.observed_at = Some(started);
-    invocation::apply(world, session, &Observation::Activity(fact), "hook")?;
+    let answer = card.hooks.events.get(&args.event).and_then(|rule| rule.answer.as_ref());
+    match answer {
+        Some(answer) => answer::heard(world, session, fact, Some(&mut print_by(answer)))?,
+        None => answer::heard(world, session, fact, None)?,
+    }
     Ok(())
+}
+
+/// Returns what prints a text as the agent takes it.
+fn print_by(answer: &toml::Table) -> impl FnMut(&str) -> io::Result<()> + '_ {
+    |message| {
+        let mut out = io::stdout().lock();
+        writeln!(out, "{}", agent::answer_to(answer, &sanitize::paste(message)))?;
+        out.flush()
+    }
 }

@@ -1,5 +1,6 @@
 //! The command line: one clap tree, one file per subcommand, one way to render errors.
 
+pub mod approve;
 pub mod attach;
 pub mod cleanup;
 pub mod config;
@@ -134,6 +135,8 @@ enum Command {
     Log(log::LogArgs),
     Events(log::EventsArgs),
     Send(send::SendArgs),
+    Approve(approve::ApproveArgs),
+    Deny(approve::DenyArgs),
     Interrupt(interrupt::InterruptArgs),
     Attach(attach::AttachArgs),
     Output(screen::OutputArgs),
@@ -324,6 +327,8 @@ fn run_command(
         Command::Log(args) => log::run(context, out, &args),
         Command::Events(args) => log::events(context, out, &args),
         Command::Send(args) => send::run(context, out, &args),
+        Command::Approve(args) => approve::approve(context, out, &args),
+        Command::Deny(args) => approve::deny(context, out, &args),
         Command::Interrupt(args) => interrupt::run(context, out, &args),
         Command::Attach(args) => attach::run(context, &args),
         Command::Output(args) => screen::run(context, out, &args),

@@ -84,10 +84,14 @@ fn is_held(record: &Record, fact: &ActivityFact) -> bool {
 }
 
 /// Returns whether the signal says nothing but that the agent still works.
+///
+/// A boundary says more: that it took a prompt, which somebody may be waiting to hear.
 fn is_heartbeat(record: &Record, fact: &ActivityFact, policy: &Policy, at: Timestamp) -> bool {
     let session = &record.lifecycle.session;
     let Some(stored) = &record.lifecycle.activity else { return false };
+    let is_boundary = fact.boundary && at > stored.last_activity_at;
     fact.activity == ActivityState::Active
+        && !is_boundary
         && stored.state == ActivityState::Active
         && stored.source == fact.source
         && session.state == SessionState::Working
@@ -102,9 +106,11 @@ fn is_another_conversation(record: &Record, fact: &ActivityFact) -> bool {
 
 /// Writes the activity axis, and the session axis where it may follow.
 fn apply(after: &mut Record, fact: &ActivityFact, at: Timestamp, now: Timestamp) -> String {
-    if is_another_conversation(after, fact) {
-        after.handles.agent_session.clone_from(&fact.agent_session);
-    }
+    let left = if is_another_conversation(after, fact) {
+        std::mem::replace(&mut after.handles.agent_session, fact.agent_session.clone())
+    } else {
+        None
+    };
     let tool = match fact.activity {
         ActivityState::Blocked => fact.tool.clone(),
         ActivityState::Active
@@ -126,7 +132,11 @@ fn apply(after: &mut Record, fact: &ActivityFact, at: Timestamp, now: Timestamp)
         return "it speaks, but only a probe resolves the doubt that made it stuck".to_owned();
     }
     session::enter(&mut after.lifecycle, state, reason, now);
-    format!("the agent says that it is {}", fact.activity)
+    let said = format!("the agent says that it is {}", fact.activity);
+    match left {
+        Some(old) => format!("{said}, in another conversation: {old} was not continued"),
+        None => said,
+    }
 }
 
 /// Returns where the session axis follows the activity axis to.

@@ -4,6 +4,7 @@
 //! Each operation records an intent first, then does one step and records it, so that it can be
 //! killed at any instruction and finished or undone by the next reap.
 
+pub mod answer;
 pub mod cleanup;
 pub mod context;
 pub mod deliver;
@@ -11,6 +12,7 @@ pub mod error;
 pub mod intent;
 pub mod kill;
 pub mod orphans;
+pub mod press;
 pub mod restore;
 pub mod send;
 pub mod spawn;

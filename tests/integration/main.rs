@@ -21,6 +21,7 @@ mod generated;
 mod git_worst;
 mod hooks;
 mod kill_restore;
+mod misbehaviour;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod outcome;
 mod races;

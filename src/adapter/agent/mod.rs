@@ -10,6 +10,7 @@ mod conformance;
 mod environment;
 mod hook;
 mod render;
+mod screen;
 mod template;
 
 pub use card::{
@@ -17,5 +18,6 @@ pub use card::{
 };
 pub use cards::{Cards, find_binary, load_card, load_cards};
 pub use environment::{Identity, environment};
-pub use hook::{MAX_PAYLOAD, map_hook, shell_command};
+pub use hook::{MAX_PAYLOAD, answer_to, map_hook, shell_command};
 pub use render::{Invocation, LaunchRequest, MAX_ARGUMENT, Stdin, render};
+pub use screen::{activity_shown, answer, has_dialog, reading};

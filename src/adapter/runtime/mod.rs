@@ -21,6 +21,7 @@ use crate::model::time::Timestamp;
 
 pub mod launcher;
 pub mod process_runtime;
+pub mod screen;
 pub mod tmux;
 pub mod tmux_parse;
 pub mod tmux_send;
