@@ -11,6 +11,7 @@ use crate::adapter::{clock, failpoint, process};
 use crate::decide::{self, Sendable};
 use crate::invocation::{self, World};
 use crate::model::effect::{Claim, EntryKind, OutboxEntry};
+use crate::model::event::Event;
 use crate::model::facts::{ActivityFact, Bare, Observation};
 use crate::model::id::SessionId;
 use crate::model::lifecycle::ActivityState;
@@ -22,6 +23,12 @@ use crate::store::{Change, LockedSession, lock};
 
 /// What follows `delivered KEY` in the event log.
 const BY_HOOK: &str = "by the agent's hook";
+
+/// How many texts are given this way in a row.
+///
+/// Agents let their hooks hold them up only so often, eight times for one of them, and the user's
+/// own hooks count as well; what came after would be lost.
+const MOST_IN_A_ROW: usize = 5;
 
 /// Prints a text as the agent takes it.
 pub type Print<'a> = dyn FnMut(&str) -> io::Result<()> + 'a;
@@ -42,6 +49,7 @@ pub fn heard(
     let now = clock::now();
     if let Some(print) = print
         && let Some(key) = next_text(locked.record(), &fact, policy, now)
+        && given_in_a_row(world, id) < MOST_IN_A_ROW
         && let Ok(typing) = lock::acquire(&deliver::send_lock(world, id), std::time::Duration::ZERO)
     {
         let entry = claim(&mut locked, &key, now)?;
@@ -105,6 +113,17 @@ fn next_text(
         .collect();
     keys.sort_by_key(|key| deliver::order(key));
     keys.first().map(|key| (*key).clone())
+}
+
+/// Returns how many texts were given by hook since the agent was last at rest.
+fn given_in_a_row(world: &World, id: &SessionId) -> usize {
+    let Ok(events) = world.home.events(id) else { return 0 };
+    let moved = |event: &Event| {
+        event.patch.get("lifecycle").is_some_and(|lifecycle| lifecycle.get("session").is_some())
+    };
+    let of_this_turn = events.iter().rev().take_while(|event| !moved(event));
+    let is_given = |event: &&Event| event.reason.as_ref().is_some_and(|it| it.ends_with(BY_HOOK));
+    of_this_turn.filter(is_given).count()
 }
 
 fn claim(

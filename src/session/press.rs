@@ -30,7 +30,7 @@ const CLOSED: Duration = Duration::from_secs(5);
 /// How long an agent may take to stop.
 const STOPPED: Duration = Duration::from_secs(10);
 /// How long an agent that tells nothing may take to end.
-const ENDED: Duration = Duration::from_secs(2);
+const ENDED: Duration = Duration::from_secs(5);
 /// Between two looks at a screen.
 const BETWEEN: Duration = Duration::from_millis(150);
 

@@ -32,7 +32,15 @@ fn delivery(answer: &Value) -> &str {
     answer["send"]["delivery"].as_str().unwrap()
 }
 
-/// Makes `stop` an event whose answer is the next instruction.
+/// Writes a card whose `stop` hook is answered with the next instruction.
+fn answering(env: &TestEnvironment, script: &str) {
+    crate::agents::notify_by_file(env);
+    let path = env.path("user/config/ao/config.toml");
+    let config = fs::read_to_string(&path).unwrap() + "[env]\nAO_DEMO_AGENT = \"odd\"\n";
+    fs::write(&path, config).unwrap();
+    card(env, "odd", script, with_answers);
+}
+
 fn with_answers(text: String) -> String {
     let answer = "answer = { decision = \"block\", reason = \"{message}\" }\n";
     text.replace("[hooks.events.stop]\n", &format!("[hooks.events.stop]\n{answer}"))
@@ -172,11 +180,12 @@ fn a_crash_in_the_middle_of_a_turn_ends_the_wait() {
 #[test]
 fn a_dialog_that_opens_upon_enter_gets_no_second_one() {
     let env = TestEnvironment::new();
-    // No prompt hook, and a dialog at once: nothing proves that the text was taken.
+    // No prompt hook, and at once a dialog that no pattern knows: nothing proves that the text was
+    // taken, and nothing that it was not.
     let id = idle(&env, "read\ndialog Trust it? enter\nsay it was answered\nread\n");
     shown(&env, &id, ">");
-    let outcome = env.ao(&["send", &id, "hello"]);
-    assert!(matches!(outcome.status, 0 | 1), "{outcome}");
+    let outcome = env.ao(&["send", &id, "hello"]).code(1);
+    assert!(outcome.stderr.contains("unconfirmed"), "{outcome}");
     assert_eq!(ledger(&env, "odd"), pasted("hello"), "a key reached the dialog");
     assert!(!env.ao(&["output", &id]).stdout.contains("it was answered"));
 }
@@ -186,7 +195,7 @@ fn hooks_of_an_earlier_launch_come_too_late() {
     let env = TestEnvironment::new();
     let repo = env.repo("app");
     let script = "hook session-start\nhook user-prompt-submit\nread\n";
-    card(&env, "odd", script, with_answers);
+    answering(&env, script);
     let id = spawn(&env, &repo, &["--agent", "odd", "x"]);
     wait_status(&env, &id, "working");
     let old = env.record(&id)["handles"]["launch"].as_str().unwrap().to_owned();
@@ -238,7 +247,7 @@ fn a_stop_hook_is_answered_with_what_waits() {
         "hook session-start\nhook user-prompt-submit\n{gate}\nhook stop\nanswered {{\n\
          say answer to {{message}}\nhook stop\n}}\nread\n"
     );
-    card(&env, "odd", &script, with_answers);
+    answering(&env, &script);
     let id = spawn(&env, &repo, &["--agent", "odd", "x"]);
     wait_status(&env, &id, "working");
     for text in ["one\nof \"two\" lines", "the last"] {
@@ -270,8 +279,7 @@ fn a_stop_hook_is_answered_with_what_waits() {
 fn a_hook_killed_while_it_answers_gives_no_text_twice() {
     let env = TestEnvironment::new();
     let repo = env.repo("app");
-    crate::agents::notify_by_file(&env);
-    card(&env, "odd", "hook session-start\nhook user-prompt-submit\nread\n", with_answers);
+    answering(&env, "hook session-start\nhook user-prompt-submit\nread\n");
     let points = ["answer.claimed#1", "answer.printed#1", "store.append#1", "store.append#2"];
     for (number, point) in points.iter().enumerate() {
         let id = spawn(&env, &repo, &["--agent", "odd", "x"]);
@@ -356,7 +364,9 @@ fn a_no_ends_the_turn_of_an_agent_that_says_nothing_of_it() {
 #[test]
 fn a_dialog_that_the_screen_does_not_show_is_not_answered() {
     let env = TestEnvironment::new();
-    let id = idle(&env, "hook permission-request\nread\n");
+    let repo = env.repo("app");
+    agent(&env, "odd", "hook session-start\nhook permission-request\nread\n");
+    let id = spawn(&env, &repo, &["--agent", "odd", "x"]);
     wait_status(&env, &id, "needs_input");
     for verb in ["approve", "deny"] {
         let outcome = env.ao(&[verb, &id]).code(5);
@@ -423,4 +433,17 @@ fn an_interrupt_of_an_agent_that_tells_nothing_is_unconfirmed() {
     env.ao(&["reap"]).success();
     env.ao(&["interrupt", &gone]).success();
     wait_status(&env, &gone, "exited");
+}
+
+#[test]
+fn a_lost_stop_hook_leaves_an_idle_screen_behind() {
+    let env = TestEnvironment::new();
+    let id = idle(&env, "read\nhook user-prompt-submit\nsay answer to {message}\nread\n");
+    shown(&env, &id, ">");
+    let outcome = env.ao(&["send", &id, "--wait", "--timeout", "300ms", "go"]).code(124);
+    assert_eq!(outcome.stdout, "answer to go\n");
+    assert_eq!(env.record(&id)["lifecycle"]["activity"]["state"], "active");
+    // What it is at can be told all the same, and made true.
+    assert_eq!(env.ao(&["interrupt", &id]).success().stdout, format!("{id} interrupted\n"));
+    assert_eq!(env.record(&id)["lifecycle"]["activity"]["state"], "idle");
 }

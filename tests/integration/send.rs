@@ -243,3 +243,52 @@ fn a_text_from_inside_a_session_says_whose_it_is() {
     assert_eq!(status(&env, &busy), "working");
     open(&env, "turn");
 }
+
+#[test]
+fn a_wait_for_a_turn_ends_with_the_code_of_its_end() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let begin = "hook session-start\nhook stop\nread\nhook user-prompt-submit\n";
+    for (name, end, code) in [
+        ("done", "say all done\nhook stop\nread\n", 0),
+        ("asks", "hook notification {\"notification_type\":\"agent_needs_input\"}\nread\n", 20),
+        ("blocked", "hook permission-request\ndialog Sure? y\n", 20),
+        ("gone", "exit 0\n", 22),
+        ("busy", "say working\nsleep 60000\n", 124),
+    ] {
+        agent(&env, name, &format!("{begin}{end}"));
+        let id = spawn(&env, &repo, &["--agent", name, "x"]);
+        wait_status(&env, &id, "idle");
+        at_composer(&env, &id);
+        let timeout = if code == 124 { "500ms" } else { "30s" };
+        let args = ["send", &id, "--wait", "--timeout", timeout, "--json", "go"];
+        let outcome = env.ao(&args).code(code);
+        assert_answer("SendAnswer", &outcome.json());
+        assert_eq!(outcome.json()["send"]["delivery"], "submitted", "{name}: {outcome}");
+    }
+}
+
+#[test]
+fn a_text_that_joins_a_turn_is_proved_and_waited_for() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let gate = gate(&env, "turn");
+    // It says that it took a prompt right after its last word.
+    let script = format!(
+        "hook session-start\nhook user-prompt-submit\nread\nhook user-prompt-submit\n{gate}\n\
+         say noted {{message}}\nhook stop\nread\n"
+    );
+    agent(&env, "busy", &script);
+    let id = spawn(&env, &repo, &["--agent", "busy", "x"]);
+    wait_status(&env, &id, "working");
+    at_composer(&env, &id);
+    let args = ["send", &id, "--now", "--wait", "--timeout", "30s", "stop that"];
+    let waiter = env.spawn_ao(&args);
+    env.wait_for("the text arrives", || {
+        (ledger(&env, "busy") == pasted("stop that")).then_some(())
+    });
+    open(&env, "turn");
+    let output = waiter.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "noted stop that\n");
+    assert!(output.status.success());
+}

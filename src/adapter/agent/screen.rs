@@ -78,11 +78,21 @@ fn last_match(pattern: &Regex, text: &str) -> Option<(usize, String)> {
 
 /// Returns the lines of `screen` between what was asked and the composer: the agent's answer.
 ///
-/// `None` where the question is not on the screen.
+/// `None` where the question is not on the screen, in a line of its own behind a prompt sign.
 pub fn answer<'a>(card: &Card, screen: &'a str, question: &str) -> Option<&'a str> {
+    const LONGEST_SIGN: usize = 5;
     let last_line = question.lines().rev().find(|line| !line.trim().is_empty())?.trim();
-    let start = screen.rfind(last_line)? + last_line.len();
-    let rest = screen[start..].trim_start_matches(|c: char| c == '\n' || c.is_whitespace());
+    let is_question = |line: &str| {
+        let sign = line.trim_end().strip_suffix(last_line);
+        sign.is_some_and(|sign| sign.chars().count() <= LONGEST_SIGN)
+    };
+    let mut end_of_line = 0;
+    let mut start = None;
+    for line in screen.split_inclusive('\n') {
+        end_of_line += line.len();
+        start = if is_question(line) { Some(end_of_line) } else { start };
+    }
+    let rest = screen[start?..].trim_start_matches('\n');
     let composer = card.terminal.composer.as_ref();
     let end =
         composer.and_then(|pattern| pattern.find_iter(rest).last()).map(|found| found.start());
@@ -162,9 +172,11 @@ mod tests {
     #[test]
     fn an_answer_is_between_the_question_and_the_composer() {
         let card = card();
-        let screen = "old\nyou: one\nwhich way?\nleft\nor right\n> ";
-        assert_eq!(answer(&card, screen, "one\nwhich way?\n"), Some("left\nor right"));
+        let screen = "old\nyou: one\nwhich way?\n\nto your: which way?\nleft\n> ";
+        let told = answer(&card, screen, "one\nwhich way?\n");
+        assert_eq!(told, Some("to your: which way?\nleft"));
         assert_eq!(answer(&card, screen, "another"), None);
-        assert_eq!(answer(&card, "which way?\nleft", "which way?"), Some("left"));
+        assert_eq!(answer(&card, "> which way?\nleft", "which way?"), Some("left"));
+        assert_eq!(answer(&card, "> which way?", "which way?"), Some(""));
     }
 }

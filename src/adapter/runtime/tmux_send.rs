@@ -313,6 +313,11 @@ impl Sending<'_> {
                 return unconfirmed("a dialog opened after Enter was pressed");
             }
             before = self.place(&later);
+            if before.is_none() {
+                return unconfirmed(
+                    "the text is gone from the composer, and no sign says where to",
+                );
+            }
         }
         unconfirmed("the text is still on the last lines of the screen")
     }
