@@ -16,14 +16,16 @@ use crate::adapter::git::{self, Assessment};
 use crate::adapter::runtime::tmux::Tmux;
 use crate::decide;
 use crate::invocation::{self, World};
+use crate::model::effect::EntryKind;
 use crate::model::facts::{Bare, KillCause, Observation, RuntimeFact};
 use crate::model::id::SessionId;
 use crate::model::lifecycle::PrState;
 use crate::model::record::Record;
 use crate::model::sanitize;
+use crate::model::screen::ScreenSign;
 use crate::model::status::Status;
 use crate::model::time::Timestamp;
-use crate::observe::Probe;
+use crate::observe::{self, Probe};
 use crate::session::deliver::{self, Patience};
 use crate::session::intent::{self, Recovery};
 use crate::session::{SessionError, cleanup, kill, workspace};
@@ -129,6 +131,7 @@ pub fn reap(world: &World) -> Result<Option<Report>, StoreError> {
     pass.load_all()?;
     pass.recover();
     pass.probe();
+    pass.read_screens();
     pass.tick();
     pass.deliver();
     pass.clean();
@@ -151,7 +154,7 @@ pub fn preview(world: &World) -> Result<Vec<(String, String)>, StoreError> {
             steps.push((format!("finish or undo the {} of {id}", intent.op), why));
         }
     }
-    for (id, observation) in pass.look() {
+    for (id, observation) in pass.look().into_iter().chain(pass.look_at_screens()) {
         steps.extend(pass.would_change(&id, &observation));
     }
     for (id, record) in &pass.records {
@@ -279,6 +282,42 @@ impl Pass<'_> {
         facts.into_iter().map(|(id, fact)| (id, Observation::Runtime(fact))).collect()
     }
 
+    /// Reads the screens of agents that were silent for long, or never say anything, all with one
+    /// tmux call, and applies what they mean.
+    fn read_screens(&mut self) {
+        for (id, observation) in self.look_at_screens() {
+            self.apply(&id, observation);
+        }
+    }
+
+    fn look_at_screens(&mut self) -> Vec<(SessionId, Observation)> {
+        let world = self.world;
+        let wanted = |record: &Record| {
+            let policy = world.config_of(record).map(|layered| layered.config.policy.clone());
+            policy.is_ok_and(|policy| decide::wants_screen(record, &policy, self.started))
+        };
+        let settled = self.records.values().filter(|record| record.intent.is_none());
+        let silent: Vec<&Record> = settled.filter(|record| wanted(record)).collect();
+        if silent.is_empty() {
+            return Vec::new();
+        }
+        let (home, config) = (world.home.root(), &world.config_directory);
+        let signs = match observe::screens(home, config, silent) {
+            Ok(signs) => signs,
+            Err(error) => {
+                let why = Some(sanitize::chain(&error));
+                let what = "read the screens".to_owned();
+                self.report.failed.push(Item { id: String::new(), what, why });
+                return Vec::new();
+            }
+        };
+        let fact = |(id, sign): (SessionId, ScreenSign)| {
+            let fact = decide::of_screen(self.records.get(&id)?, &sign, None, clock::now())?;
+            Some((id, fact))
+        };
+        signs.into_iter().filter_map(fact).collect()
+    }
+
     /// Returns the step that a fact would make, if any.
     fn would_change(&self, id: &SessionId, observation: &Observation) -> Option<(String, String)> {
         let record = self.records.get(id)?;
@@ -334,6 +373,7 @@ impl Pass<'_> {
     /// Delivers what is due of every session, terminal ones included: a person is still to be
     /// told.
     fn deliver(&mut self) {
+        self.hand_over();
         for id in self.ids(|record| !record.outbox.is_empty()) {
             match deliver::deliver(self.world, &id, Patience::Pass) {
                 Ok(deliveries) => {
@@ -344,6 +384,27 @@ impl Pass<'_> {
                 Err(error) => self.report.fail(&id, "deliver", &error),
             }
             self.load(&id);
+        }
+    }
+
+    /// Hands notices over first: they go out with the orchestrator's own texts.
+    fn hand_over(&mut self) {
+        let relays = |record: &Record| {
+            let relays = record.outbox.values().filter(|entry| !entry.dead);
+            relays.filter(|entry| entry.kind == EntryKind::Relay).find_map(|it| it.to.clone())
+        };
+        for id in self.ids(|record| relays(record).is_some()) {
+            let parent = self.records.get(&id).and_then(relays);
+            match deliver::deliver_notices(self.world, &id) {
+                Ok(deliveries) => {
+                    for (key, result) in deliveries {
+                        record_delivery(&id, key, result, &mut self.report);
+                    }
+                }
+                Err(error) => self.report.fail(&id, "hand over", &error),
+            }
+            self.load(&id);
+            parent.iter().for_each(|parent| self.load(parent));
         }
     }
 

@@ -79,6 +79,14 @@ pub const REACTIONS: &[&str] = &[
     "pr-closed",
     "all-complete",
 ];
+const NOTICES: &[&str] = &[
+    "worker.done",
+    "worker.needs_input",
+    "worker.stuck",
+    "worker.idle",
+    "worker.errored",
+    "worker.exited",
+];
 const ACTIONS: &[&str] = &["send", "notify", "run", "merge", "none"];
 const PRIORITIES: &[&str] = &["urgent", "action", "warning", "info"];
 const MANY: i64 = 1_000_000;
@@ -105,12 +113,14 @@ pub const KEYS: &[Key] = &[
     repository(key("base", Kind::Text, "", "What branches start from; else the remote default branch.")),
     repository(key("branch", Kind::BranchTemplate, "\"ao/{id}\"", "The name of a session's branch; `{id}` is the session's id.")),
     repository(key("rules", Kind::Text, "", "Standing instructions that every agent gets in its system prompt.")),
+    repository(key("rules_files", Kind::RelativePaths, "[]", "Files of the repository whose text every agent gets in its system prompt, after `rules`.")),
     key("max_sessions", Kind::Number(1, 10_000), "50", "How many sessions may live on this machine at once."),
     key("pane_size", Kind::Size, "[200, 50]", "Columns and rows of the terminal an agent runs in."),
     key("reap", Kind::Duration, "\"60s\"", "How often the timer that `ao timer install` sets up makes a pass."),
     key("recent_window", Kind::Duration, "\"1m\"", "A signal of an agent younger than this counts as recent."),
     key("activity_coalesce", Kind::Duration, "\"5s\"", "`active` signals closer together than this are one."),
     key("start_deadline", Kind::Duration, "\"2m\"", "An agent with hooks that has not been heard of this long never started."),
+    key("screen_after", Kind::Duration, "\"30s\"", "The screen of an agent is read where its hooks were silent this long while it works."),
     key("pr_stalled_after", Kind::Duration, "", "An open pull request whose agent was silent this long is stuck; unset: never."),
     key("send_when", Kind::Word(&["turn_end", "now"]), "\"turn_end\"", "When a text may be given to a busy agent."),
     key("message_max", Kind::Number(256, MANY), "16384", "The longest message to an agent in bytes; longer ones are cut in their middle."),
@@ -125,6 +135,8 @@ pub const KEYS: &[Key] = &[
     repository(key("reactions.*.after", Kind::Duration, "", "How long the state must hold before the first message.")),
     repository(key("reactions.*.message", Kind::Text, "", "The text instead of the built-in one.")),
     key("reactions.*.command", Kind::Command, "", "The argument vector of action `run`."),
+    key("notices.on", Kind::Words(NOTICES), "[\"worker.done\", \"worker.needs_input\", \"worker.stuck\"]", "What an orchestrator session is told of the sessions it spawned."),
+    repository(key("prompt.built_in", Kind::Switch, "true", "Whether agents are told how to work under ao, and the facts of their project, before your rules.")),
     key("workspace.root", Kind::Path, "", "Where worktrees are made; else below ao's home."),
     repository(key("workspace.copy", Kind::RelativePaths, "[]", "Files to copy from the main worktree into each workspace, as patterns.")),
     repository(key("workspace.symlinks", Kind::RelativePaths, "[]", "Files to link from the main worktree into each workspace.")),
@@ -277,6 +289,7 @@ fn is_branch_template(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::policy::NoticeKey;
 
     #[test]
     fn every_default_is_of_its_own_kind() {
@@ -285,6 +298,12 @@ mod tests {
             let table: toml::Table = format!("x = {default}").parse().unwrap();
             assert!(key.kind.accepts(&table["x"]), "{}", key.path);
         }
+    }
+
+    #[test]
+    fn every_notice_can_be_configured() {
+        let words: Vec<&str> = NoticeKey::ALL.iter().map(|key| key.as_str()).collect();
+        assert_eq!(words, NOTICES);
     }
 
     #[test]

@@ -15,12 +15,14 @@ pub mod batch;
 mod explain;
 mod explicit;
 mod message;
+mod notice;
 mod outbox;
 mod outcome;
 mod probe;
 mod pull_request;
 mod quarantine;
 mod reaction;
+mod screen;
 mod session;
 
 use std::time::Duration;
@@ -39,6 +41,7 @@ pub use outbox::{
 pub use outcome::{DecideError, Outcome};
 pub use probe::{calm_storm, storm};
 pub use reaction::{pr_trigger, session_trigger};
+pub use screen::{of_screen, wants_screen};
 
 use outcome::Decision;
 
@@ -77,7 +80,9 @@ fn reduce_seeded(
     let effects = if decision.is_noop() {
         Vec::new()
     } else {
-        reaction::react(record, &mut after, observation, policy, now)
+        let mut effects = reaction::react(record, &mut after, observation, policy, now);
+        effects.extend(notice::of(record, &after, observation, policy));
+        effects
     };
     Ok(Outcome {
         patch: record.difference(&after),
@@ -108,7 +113,7 @@ fn decide(
         Observation::SpawnFailed(fact) => explicit::spawn_failed(after, fact, now),
         Observation::Kill(fact) => explicit::kill(after, fact, now),
         Observation::Restore(fact) => return explicit::restore(after, fact, now),
-        Observation::Sent(_) => explicit::sent(),
+        Observation::Sent(_) => explicit::sent(after),
         Observation::Tick(_) => explicit::tick(after, policy, now),
     })
 }

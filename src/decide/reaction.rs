@@ -242,6 +242,9 @@ impl Run<'_> {
             return;
         }
         let Some(key) = trigger else { return };
+        if key == NEEDS_INPUT && session::ended_in_need(&self.after.lifecycle) {
+            return;
+        }
         let settings = settings(key, self.policy);
         let delayed = settings.action == Action::Send && settings.after.is_some();
         if !delayed {

@@ -84,6 +84,34 @@ pub struct ReactionPolicy {
     pub command: Vec<String>,
 }
 
+word_enum! {
+    /// What an orchestrator may be told of a session that it spawned.
+    NoticeKey {
+        /// It ended well, or its agent reports its task completed.
+        Done = "worker.done",
+        NeedsInput = "worker.needs_input",
+        Stuck = "worker.stuck",
+        /// A turn ended, and the agent reported nothing.
+        Idle = "worker.idle",
+        Errored = "worker.errored",
+        Exited = "worker.exited",
+    }
+}
+
+/// What orchestrators are told of their workers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct NoticePolicy {
+    /// On which occasions.
+    pub on: Vec<NoticeKey>,
+}
+
+impl Default for NoticePolicy {
+    fn default() -> Self {
+        Self { on: vec![NoticeKey::Done, NoticeKey::NeedsInput, NoticeKey::Stuck] }
+    }
+}
+
 /// Everything a decider may ask of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -100,6 +128,10 @@ pub struct Policy {
     #[serde(with = "duration_text")]
     #[schemars(with = "String")]
     pub start_deadline: Duration,
+    /// The screen of an agent is read where its hooks were silent this long while it works.
+    #[serde(with = "duration_text")]
+    #[schemars(with = "String")]
+    pub screen_after: Duration,
     /// An open pull request whose agent was silent this long is stuck; absent: never.
     #[serde(with = "optional_duration_text", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
@@ -112,6 +144,8 @@ pub struct Policy {
     pub detecting: DetectingPolicy,
     /// What differs from the table of reactions, by key.
     pub reactions: BTreeMap<String, ReactionPolicy>,
+    /// What orchestrators are told of their workers.
+    pub notices: NoticePolicy,
 }
 
 impl Default for Policy {
@@ -120,11 +154,13 @@ impl Default for Policy {
             recent_window: Duration::from_secs(60),
             activity_coalesce: Duration::from_secs(5),
             start_deadline: Duration::from_secs(2 * 60),
+            screen_after: Duration::from_secs(30),
             pr_stalled_after: None,
             send_when: SendWhen::TurnEnd,
             message_max: 16 * 1024,
             detecting: DetectingPolicy::default(),
             reactions: BTreeMap::new(),
+            notices: NoticePolicy::default(),
         }
     }
 }

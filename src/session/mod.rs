@@ -4,16 +4,21 @@
 //! Each operation records an intent first, then does one step and records it, so that it can be
 //! killed at any instruction and finished or undone by the next reap.
 
+pub mod agent_files;
 pub mod answer;
 pub mod cleanup;
 pub mod context;
 pub mod deliver;
 pub mod error;
+pub mod handover;
 pub mod intent;
 pub mod kill;
+pub mod orchestrator;
 pub mod orphans;
 pub mod press;
+pub mod report;
 pub mod restore;
+pub mod role;
 pub mod send;
 pub mod spawn;
 pub mod start;

@@ -290,6 +290,7 @@ impl Pane<'_> {
             agent_session: None,
             boundary: true,
             tool: None,
+            report: None,
         };
         invocation::apply_locked(world, &mut locked, &Observation::Activity(fact), "press")?;
         Ok(())

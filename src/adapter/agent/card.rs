@@ -267,7 +267,8 @@ pub struct EventRule {
     pub activity: Option<ActivityState>,
     /// It is a turn boundary.
     pub boundary: bool,
-    /// JSON pointers to the tool's use id or name, the first that is there counts.
+    /// JSON pointers to the tool's use id, its name or what it is given, the first that is there
+    /// counts.
     pub tool: Vec<String>,
     /// A JSON pointer to a text that `cases` looks up.
     pub field: Option<String>,
@@ -415,13 +416,23 @@ impl Card {
         templates.into_iter().flatten().flatten().any(|word| word.contains("{new_session}"))
     }
 
-    /// Returns how the agent tells of itself.
-    pub fn signals(&self) -> Signals {
+    /// Returns whether anything can be read from its screen.
+    pub fn reads_screens(&self) -> bool {
+        let terminal = &self.terminal;
+        [&terminal.working, &terminal.idle, &terminal.waiting, &terminal.dialog, &terminal.limit]
+            .iter()
+            .any(|patterns| !patterns.is_empty())
+    }
+
+    /// Returns how the agent tells of itself, given whether its hooks can be installed.
+    pub fn signals(&self, hooks: bool) -> Signals {
         let patterns = [&self.terminal.working, &self.terminal.idle, &self.terminal.waiting];
-        match self.hooks.kind {
-            HookKind::BuiltIn | HookKind::Launch | HookKind::Files => Signals::Hooks,
-            HookKind::None if patterns.iter().any(|list| !list.is_empty()) => Signals::Terminal,
-            HookKind::None => Signals::None,
+        if hooks && self.hooks.kind != HookKind::None {
+            Signals::Hooks
+        } else if patterns.iter().any(|list| !list.is_empty()) {
+            Signals::Terminal
+        } else {
+            Signals::None
         }
     }
 }

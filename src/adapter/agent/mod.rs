@@ -5,10 +5,15 @@
 mod card;
 mod cards;
 mod check;
+mod composer;
 #[cfg(test)]
 mod conformance;
+mod conversation;
 mod environment;
 mod hook;
+mod hook_text;
+mod install;
+mod place;
 mod render;
 mod screen;
 mod template;
@@ -17,7 +22,11 @@ pub use card::{
     Card, CardError, Delivery, EventRule, FileForm, HookFile, HookKind, SENTINEL, SystemDelivery,
 };
 pub use cards::{Cards, find_binary, load_card, load_cards};
+pub use composer::{activity_shown, answer, has_dialog, reading};
+pub use conversation::{Proof, conversation};
 pub use environment::{Identity, environment};
 pub use hook::{MAX_PAYLOAD, answer_to, map_hook, shell_command};
+pub use install::{InstallError, Places, has_hooks, install, is_installed, uninstall};
+pub use place::Variables;
 pub use render::{Invocation, LaunchRequest, MAX_ARGUMENT, Stdin, render};
-pub use screen::{activity_shown, answer, has_dialog, reading};
+pub use screen::read_screen;

@@ -1,106 +1,41 @@
 //! What an agent's screen says, by the patterns of its card.
+//!
+//! Pure. Only the end of the screen counts: further up is what was said and answered before.
 
-use regex::Regex;
+use crate::adapter::agent::card::Card;
+use crate::model::screen::ScreenSign;
 
-use crate::adapter::agent::card::{Card, TerminalSection};
-use crate::adapter::runtime::screen::{Composer, Reading, Screen};
-use crate::model::lifecycle::ActivityState;
+/// Lines at the end of a screen that are looked at.
+const LINES: usize = 20;
 
-/// Lines at the end of a screen that are searched for an open dialog and for work under way:
-/// further up is what was answered, and what is done.
-const BOTTOM_LINES: usize = 20;
-
-/// Returns what `screen` says to somebody who is about to type.
-pub fn reading(card: &Card, screen: &Screen) -> Reading {
+/// Returns what a plain screen says; `None` where no pattern knows it.
+pub fn read_screen(card: &Card, screen: &str) -> Option<ScreenSign> {
+    let end = end_of(screen);
     let terminal = &card.terminal;
-    let bottom = bottom(&screen.plain);
-    let shows = |pattern: &Option<Regex>| pattern.as_ref().is_some_and(|it| it.is_match(&bottom));
-    Reading {
-        dialog: has_dialog(card, screen),
-        composer: composer(terminal, screen),
-        folded: shows(&terminal.pasted),
-        normal_mode: shows(&terminal.normal_mode),
-        working: terminal.working.iter().any(|pattern| pattern.is_match(&bottom)),
+    let shows = |patterns: &[regex::Regex]| patterns.iter().any(|pattern| pattern.is_match(&end));
+    let works = shows(&terminal.working);
+    let limit = terminal.limit.iter().find_map(|pattern| pattern.captures(&end));
+    // A limit may show in a dialog of its own, and stays on the screen when work goes on.
+    if let Some(found) = limit.filter(|_| !works) {
+        let reset = found.name("reset").map(|text| text.as_str().trim().to_owned());
+        return Some(ScreenSign::Limit { reset });
     }
-}
-
-/// Returns whether a dialog is open.
-pub fn has_dialog(card: &Card, screen: &Screen) -> bool {
-    let bottom = bottom(&screen.plain);
-    card.terminal.dialog.iter().any(|pattern| pattern.is_match(&bottom))
-}
-
-/// Returns what the agent does, where the screen shows it: a dialog hides the rest, and work is
-/// shown beside a composer that takes the next instruction already.
-pub fn activity_shown(card: &Card, screen: &Screen) -> Option<ActivityState> {
-    // A hint in an empty composer is no part of what an idle one looks like.
-    let looks = [bottom(&screen.plain), bottom(&screen.bright)];
-    let shows =
-        |patterns: &[Regex]| patterns.iter().any(|it| looks.iter().any(|look| it.is_match(look)));
-    let terminal = &card.terminal;
     if shows(&terminal.dialog) {
-        Some(ActivityState::Blocked)
-    } else if shows(&terminal.working) {
-        Some(ActivityState::Active)
-    } else if shows(&terminal.waiting) {
-        Some(ActivityState::WaitingInput)
-    } else if shows(&terminal.idle) {
-        Some(ActivityState::Idle)
-    } else {
-        None
+        return Some(ScreenSign::Dialog);
     }
-}
-
-/// Returns what is written in the composer, `None` where the card does not say what it looks
-/// like.
-fn composer(terminal: &TerminalSection, screen: &Screen) -> Option<Composer> {
-    let pattern = terminal.composer.as_ref()?;
-    // The space after a prompt sign may be lost at the end of a line: both are looked for.
-    let padded: String = screen.bright.lines().map(|line| format!("{line} \n")).collect();
-    let found = [&screen.bright, &padded].map(|text| last_match(pattern, text));
-    let Some((_, typed)) = found.into_iter().flatten().max_by_key(|(line, _)| *line) else {
-        return Some(Composer::Unseen);
-    };
-    let is_hint = |text: &str| terminal.placeholder.iter().any(|hint| hint.is_match(text));
-    Some(if typed.is_empty() || is_hint(&typed) {
-        Composer::Empty
-    } else {
-        Composer::Filled(typed)
-    })
-}
-
-/// Returns in which line the last match begins, and what its group holds.
-fn last_match(pattern: &Regex, text: &str) -> Option<(usize, String)> {
-    let captures = pattern.captures_iter(text).last()?;
-    let (whole, group) = (captures.get(0)?, captures.get(1)?);
-    Some((text[..whole.start()].matches('\n').count(), group.as_str().trim().to_owned()))
-}
-
-/// Returns the lines of `screen` between what was asked and the composer: the agent's answer.
-///
-/// `None` where the question is not on the screen, in a line of its own behind a prompt sign.
-pub fn answer<'a>(card: &Card, screen: &'a str, question: &str) -> Option<&'a str> {
-    const LONGEST_SIGN: usize = 5;
-    let last_line = question.lines().rev().find(|line| !line.trim().is_empty())?.trim();
-    let is_question = |line: &str| {
-        let sign = line.trim_end().strip_suffix(last_line);
-        sign.is_some_and(|sign| sign.chars().count() <= LONGEST_SIGN)
-    };
-    let mut end_of_line = 0;
-    let mut start = None;
-    for line in screen.split_inclusive('\n') {
-        end_of_line += line.len();
-        start = if is_question(line) { Some(end_of_line) } else { start };
+    if works {
+        return Some(ScreenSign::Working);
     }
-    let rest = screen[start?..].trim_start_matches('\n');
-    let composer = card.terminal.composer.as_ref();
-    let end =
-        composer.and_then(|pattern| pattern.find_iter(rest).last()).map(|found| found.start());
-    Some(rest[..end.unwrap_or(rest.len())].trim_end())
+    if shows(&terminal.waiting) {
+        return Some(ScreenSign::Waiting);
+    }
+    shows(&terminal.idle).then_some(ScreenSign::Idle)
 }
 
-fn bottom(screen: &str) -> String {
-    let mut lines: Vec<&str> = screen.trim_end().lines().rev().take(BOTTOM_LINES).collect();
+/// Returns the last lines of a screen, blank ones at its very end left out.
+pub(super) fn end_of(screen: &str) -> String {
+    let blank = |line: &&str| line.trim().is_empty();
+    let mut lines: Vec<&str> = screen.lines().rev().skip_while(blank).take(LINES).collect();
     lines.reverse();
     lines.join("\n")
 }
@@ -110,73 +45,31 @@ mod tests {
     use super::*;
     use crate::adapter::agent::load_cards;
 
-    fn card() -> Card {
+    #[test]
+    fn the_end_of_the_screen_says_what_the_agent_does() {
         let cards = load_cards(std::path::Path::new("/none")).unwrap();
-        cards.find("demo").unwrap().clone()
-    }
-
-    #[test]
-    fn a_composer_is_read_as_the_card_says() {
-        let card = card();
-        let mut table = String::new();
-        for captured in [
-            "said\n> ",
-            "said\n> a draft",
-            "said\n> \u{1b}[7mA\u{1b}[0;2msk anything\u{1b}[0m",
-            "said\n> Type a message",
-            "you: a\n> quoted\n> ",
-            "> an old line\nsaid",
-            "> [Pasted text #1 +10 lines]",
-            "> x\n-- NORMAL --",
-            "? Run it? [y]",
-            "* Thinking (ctrl-c to interrupt)\n> ",
+        let mut card = cards.find("demo").unwrap().clone();
+        let patterns = |text: &str| vec![regex::Regex::new(text).unwrap()];
+        card.terminal.working = patterns("esc to interrupt");
+        card.terminal.idle = patterns("(?m)^> $");
+        card.terminal.waiting = patterns("which one");
+        card.terminal.dialog = patterns("(?m)^1. Yes");
+        card.terminal.limit = patterns(r"limit reached(?: until (?<reset>.*))?");
+        let limit = |reset: Option<&str>| ScreenSign::Limit { reset: reset.map(str::to_owned) };
+        for (screen, sign) in [
+            ("", None),
+            ("hello", None),
+            ("> ", Some(ScreenSign::Idle)),
+            ("> \n  esc to interrupt\n\n\n", Some(ScreenSign::Working)),
+            ("which one?\n> ", Some(ScreenSign::Waiting)),
+            ("1. Yes\nesc to interrupt", Some(ScreenSign::Dialog)),
+            ("limit reached until 3pm\n> ", Some(limit(Some("3pm")))),
+            ("limit reached\n1. Yes", Some(limit(None))),
+            ("limit reached\nesc to interrupt", Some(ScreenSign::Working)),
         ] {
-            let screen = Screen::parse(captured);
-            let reading = reading(&card, &screen);
-            let shown = activity_shown(&card, &screen);
-            table += &format!("{captured:?}\n  {reading:?} {shown:?}\n");
+            assert_eq!(read_screen(&card, screen), sign, "{screen:?}");
         }
-        insta::assert_snapshot!(table, @r##"
-        "said\n> "
-          Reading { dialog: false, composer: Some(Empty), folded: false, normal_mode: false, working: false } Some(Idle)
-        "said\n> a draft"
-          Reading { dialog: false, composer: Some(Filled("a draft")), folded: false, normal_mode: false, working: false } None
-        "said\n> \u{1b}[7mA\u{1b}[0;2msk anything\u{1b}[0m"
-          Reading { dialog: false, composer: Some(Empty), folded: false, normal_mode: false, working: false } Some(Idle)
-        "said\n> Type a message"
-          Reading { dialog: false, composer: Some(Empty), folded: false, normal_mode: false, working: false } None
-        "you: a\n> quoted\n> "
-          Reading { dialog: false, composer: Some(Empty), folded: false, normal_mode: false, working: false } Some(Idle)
-        "> an old line\nsaid"
-          Reading { dialog: false, composer: Some(Unseen), folded: false, normal_mode: false, working: false } None
-        "> [Pasted text #1 +10 lines]"
-          Reading { dialog: false, composer: Some(Filled("[Pasted text #1 +10 lines]")), folded: true, normal_mode: false, working: false } None
-        "> x\n-- NORMAL --"
-          Reading { dialog: false, composer: Some(Filled("x")), folded: false, normal_mode: true, working: false } None
-        "? Run it? [y]"
-          Reading { dialog: true, composer: Some(Unseen), folded: false, normal_mode: false, working: false } Some(Blocked)
-        "* Thinking (ctrl-c to interrupt)\n> "
-          Reading { dialog: false, composer: Some(Empty), folded: false, normal_mode: false, working: true } Some(Active)
-        "##);
-    }
-
-    #[test]
-    fn a_dialog_that_was_answered_has_scrolled_up() {
-        let card = card();
-        let old = format!("? proceed [y]\n{}", "a line\n".repeat(30));
-        assert!(!has_dialog(&card, &Screen::parse(&old)));
-        let open = format!("{}? proceed [y]\n\n\n\n", "a line\n".repeat(30));
-        assert!(has_dialog(&card, &Screen::parse(&open)));
-    }
-
-    #[test]
-    fn an_answer_is_between_the_question_and_the_composer() {
-        let card = card();
-        let screen = "old\nyou: one\nwhich way?\n\nto your: which way?\nleft\n> ";
-        let told = answer(&card, screen, "one\nwhich way?\n");
-        assert_eq!(told, Some("to your: which way?\nleft"));
-        assert_eq!(answer(&card, screen, "another"), None);
-        assert_eq!(answer(&card, "> which way?\nleft", "which way?"), Some("left"));
-        assert_eq!(answer(&card, "> which way?", "which way?"), Some(""));
+        let old = format!("1. Yes\n{}> ", "line\n".repeat(LINES));
+        assert_eq!(read_screen(&card, &old), Some(ScreenSign::Idle));
     }
 }

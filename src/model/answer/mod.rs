@@ -7,7 +7,7 @@ mod tools;
 
 pub use tools::{
     ConfigAnswer, DoctorAnswer, PathAnswer, ProjectAnswer, ProjectsAnswer, ReferenceAnswer,
-    TimerAnswer, TrustAnswer, ValueAnswer,
+    SkillAnswer, TimerAnswer, TrustAnswer, ValueAnswer,
 };
 
 use std::collections::BTreeMap;
@@ -20,6 +20,7 @@ use crate::model::effect::{Effect, OutboxEntry};
 use crate::model::event::Event;
 use crate::model::lifecycle::SessionAxis;
 use crate::model::record::Record;
+use crate::model::report::ReportState;
 use crate::model::status::Status;
 use crate::model::time::Timestamp;
 
@@ -43,6 +44,8 @@ pub enum Answer {
     Sends(SendsAnswer),
     /// What came of a key that was pressed.
     Press(PressAnswer),
+    /// What an agent said of itself.
+    Report(ReportAnswer),
     /// What a fact came to.
     Observe(ObserveAnswer),
     /// What a cleanup removed.
@@ -73,6 +76,8 @@ pub enum Answer {
     Value(ValueAnswer),
     /// Its keys.
     Reference(ReferenceAnswer),
+    /// What an agent should know of ao.
+    Skill(SkillAnswer),
     /// What was looked at.
     Doctor(DoctorAnswer),
     /// A decision.
@@ -298,6 +303,30 @@ pub struct PressedKey {
     pub id: String,
     /// `approved`, `denied`, `interrupted`, or `needless` where nothing was to be done.
     pub result: String,
+}
+
+/// What an agent said of itself.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ReportAnswer {
+    /// The version of this shape.
+    pub schema: u64,
+    /// What it came to.
+    pub report: Reported,
+}
+
+/// What a report came to.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Reported {
+    /// The session.
+    pub id: String,
+    /// What was said.
+    pub state: ReportState,
+    /// The status after it.
+    pub status: Status,
+    /// The rule that decided; `activity.held` while a dialog is open.
+    pub rule: String,
+    /// The record's revision after it.
+    pub revision: u64,
 }
 
 /// What a fact came to.
