@@ -17,7 +17,7 @@ use crate::adapter::runtime::tmux::{ComposerKeys, SendOptions, SendOutcome, Tmux
 use crate::config::Config;
 use crate::model::effect::OutboxEntry;
 use crate::model::id::{LaunchId, SessionId};
-use crate::model::record::{Mode, Record};
+use crate::model::record::{Mode, Record, Signals};
 use crate::model::sanitize::{self, chain};
 use crate::model::status::Status;
 
@@ -106,6 +106,8 @@ pub struct Typing<'a> {
     pub card: &'a Card,
     /// Whether the agent stays, and so reads whole texts.
     pub mode: Mode,
+    /// How the agent tells of itself.
+    pub signals: Signals,
     /// The text.
     pub text: &'a str,
     /// A person's draft is cleared first.
@@ -129,8 +131,9 @@ pub fn type_text(
             Err(error) => return Delivery::Failed(chain(&error)),
         }
     }
-    let read = |screen: &Screen| agent::reading(typing.card, screen);
-    let keys = &typing.card.keys;
+    let card = typing.card;
+    let read = |screen: &Screen| agent::reading(card, screen);
+    let keys = &card.keys;
     let keys = ComposerKeys {
         submit: keys.submit.clone(),
         clear: keys.clear.clone(),
@@ -139,6 +142,7 @@ pub fn type_text(
     let options = SendOptions {
         bracketed: typing.mode == Mode::Interactive,
         force: typing.force,
+        lines: typing.signals == Signals::None && card.terminal.composer.is_none(),
         read: Some(&read),
         keys,
         ..SendOptions::new(proof)

@@ -478,6 +478,7 @@ fn type_text(
         launch,
         card: cards.find(&record.agent)?,
         mode: record.mode,
+        signals: record.signals,
         text: &entry.message,
         force: patience == Patience::Insistent,
         ready_within: key.ends_with(TASK).then(|| patience.limit()),

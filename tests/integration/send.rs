@@ -1,6 +1,8 @@
 //! `ao send`: proved delivery, and nothing typed where it could do harm.
 
-use crate::agents::{agent, gate, ledger, open, pasted, spawn, status, wait_activity, wait_status};
+use crate::agents::{
+    agent, card, configure, gate, ledger, open, pasted, spawn, status, wait_activity, wait_status,
+};
 use crate::env::TestEnvironment;
 use crate::schema::assert_answer;
 
@@ -291,4 +293,40 @@ fn a_text_that_joins_a_turn_is_proved_and_waited_for() {
     let output = waiter.wait_with_output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "noted stop that\n");
     assert!(output.status.success());
+}
+
+#[test]
+fn a_program_that_reads_lines_has_taken_what_it_has_read() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let spawn =
+        |script: &str| spawn(&env, &repo, &["--agent", "shell", "--mode", "interactive", script]);
+    let reader = spawn("while read -r line; do echo \"got $line\"; done");
+    env.ao(&["send", &reader, "hello"]).success();
+    env.wait_for("the line", || {
+        env.ao(&["output", &reader]).stdout.contains("got hello").then_some(())
+    });
+    let deaf = spawn("sleep 600");
+    let outcome = env.ao(&["send", &deaf, "hello", "--json"]).code(1);
+    assert_eq!(outcome.json_error()["error"]["retryable"], true, "{outcome}");
+    assert!(outcome.stderr.contains("has not read it yet"), "{outcome}");
+    // One Enter is enough for a terminal.
+    assert_eq!(env.ao(&["output", &deaf]).stdout, "hello\n");
+}
+
+#[test]
+fn a_wait_ends_with_a_code_of_its_own_where_the_usage_limit_is_reached() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    configure(&env, "screen_after = \"0s\"\n");
+    let script = "hook session-start\nhook stop\nread\nhook user-prompt-submit\nsay limit reached\n\
+                  sleep 60000\n";
+    card(&env, "limited", script, |text| {
+        text.replace("[terminal]\n", "[terminal]\nlimit = [\"limit reached\"]\n")
+    });
+    let id = spawn(&env, &repo, &["--agent", "limited", "x"]);
+    wait_status(&env, &id, "idle");
+    at_composer(&env, &id);
+    let outcome = env.ao(&["send", &id, "--wait", "--timeout", "30s", "--json", "go"]).code(23);
+    assert_eq!(outcome.json()["send"]["outcome"], "usage_limited", "{outcome}");
 }

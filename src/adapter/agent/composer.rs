@@ -64,8 +64,9 @@ fn composer(terminal: &TerminalSection, screen: &Screen) -> Option<Composer> {
 /// Returns in which line the last match begins, and what its group holds.
 fn last_match(pattern: &Regex, text: &str) -> Option<(usize, String)> {
     let captures = pattern.captures_iter(text).last()?;
-    let (whole, group) = (captures.get(0)?, captures.get(1)?);
-    Some((text[..whole.start()].matches('\n').count(), group.as_str().trim().to_owned()))
+    let line = text[..captures.get(0)?.start()].matches('\n').count();
+    let typed = captures.get(1).map_or("", |group| group.as_str());
+    Some((line, typed.trim().to_owned()))
 }
 
 /// Returns the lines of `screen` between what was asked and the composer: the agent's answer.
@@ -143,6 +144,69 @@ mod tests {
           Reading { dialog: true, composer: Some(Unseen), folded: false, normal_mode: false, working: false } Some(Blocked)
         "* Thinking (ctrl-c to interrupt)\n> "
           Reading { dialog: false, composer: Some(Empty), folded: false, normal_mode: false, working: true } Some(Active)
+        "##);
+    }
+
+    #[test]
+    fn composers_of_real_agents_are_told_empty_from_a_draft() {
+        let cards = load_cards(std::path::Path::new("/none")).unwrap();
+        let rule = format!("\u{1b}[38;5;244m{}", "─".repeat(40));
+        let claude = |line: &str| {
+            format!(
+                "\u{1b}[38;5;239m\u{1b}[48;5;237m❯ \u{1b}[38;5;231msaid before\u{1b}[39m\n● yes\n\
+                 {rule}\n\u{1b}[39m{line}\n\u{1b}[0m{rule}\n\u{1b}[39m  ? for shortcuts "
+            )
+        };
+        let codex = |line: &str| {
+            format!(
+                "\u{1b}[1;2m› \u{1b}[0m\u{1b}[48;5;237msaid before\u{1b}[0m\n\n{line}\n\n  gpt \
+                 default · /work\n"
+            )
+        };
+        let mut table = String::new();
+        for (name, screen) in [
+            ("claude-code", claude("❯\u{a0}\u{1b}[7m ")),
+            ("claude-code", claude("❯\u{a0}\u{1b}[7mP\u{1b}[0;2mress up to edit queued messages")),
+            ("claude-code", claude("❯\u{a0}typed here\u{1b}[7m ")),
+            ("claude-code", claude("❯\u{a0}[Pasted text #1 +240 lines]")),
+            ("codex", codex("\u{1b}[1m›\u{1b}[0m \u{1b}[2mAsk Codex to do anything\u{1b}[0m")),
+            ("codex", codex("\u{1b}[1m› \u{1b}[0mtyped here")),
+            ("codex", codex("\u{1b}[1m› \u{1b}[0m\u{1b}[36m[Pasted Content 8172 chars]")),
+            (
+                "gemini",
+                " > said before\n > \u{1b}[7m \u{1b}[0m\u{1b}[38;5;248m  Type your message or \
+                 @path/to/file\u{1b}[39m\n"
+                    .to_owned(),
+            ),
+            ("gemini", " > said before\n > typed here\n".to_owned()),
+            (
+                "qwen",
+                "  > said before\n> \u{1b}[4m\u{1b}[39m \u{1b}[0m\u{1b}[38;5;103m Type your message \
+                 or @path/to/file\n"
+                    .to_owned(),
+            ),
+            ("qwen", "> [Pasted Content 9069 chars]\n".to_owned()),
+            ("aider", "Aider v0.86\n\u{1b}[38;5;40m>\u{1b}[39m \n".to_owned()),
+            ("aider", "Aider v0.86\n> typed here\n".to_owned()),
+        ] {
+            let reading = reading(cards.find(name).unwrap(), &Screen::parse(&screen));
+            assert!(!reading.dialog && !reading.working, "{name}: {screen}");
+            table += &format!("{name}: {:?} {}\n", reading.composer.unwrap(), reading.folded);
+        }
+        insta::assert_snapshot!(table, @r##"
+        claude-code: Empty false
+        claude-code: Empty false
+        claude-code: Filled("typed here") false
+        claude-code: Filled("[Pasted text #1 +240 lines]") true
+        codex: Empty false
+        codex: Filled("typed here") false
+        codex: Filled("[Pasted Content 8172 chars]") true
+        gemini: Empty false
+        gemini: Filled("typed here") false
+        qwen: Empty false
+        qwen: Filled("[Pasted Content 9069 chars]") true
+        aider: Empty false
+        aider: Filled("typed here") false
         "##);
     }
 

@@ -4,13 +4,15 @@
 //! ever pasted into the live pane of the right launch, checked by the server in the same instant:
 //! a paste into a dead pane ends a whole tmux 3.3 server.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::adapter::clock::Deadline;
+use crate::adapter::clock::{self, Deadline};
 use crate::adapter::ids;
 use crate::adapter::runtime::RuntimeError;
 use crate::adapter::runtime::screen::{Composer, Reading, Screen};
 use crate::adapter::runtime::tmux::{Tmux, key_words, look_commands, pane_target};
+use crate::adapter::runtime::tty::{self, Input};
 use crate::model::id::{LaunchId, SessionId};
 use crate::model::sanitize;
 
@@ -55,6 +57,8 @@ pub struct SendOptions<'a> {
     pub bracketed: bool,
     /// A draft that somebody has typed is cleared first.
     pub force: bool,
+    /// Nothing is known of the program but that it may read lines: what it has read it has taken.
+    pub lines: bool,
     /// Says what the screen shows; absent: nobody knows.
     pub read: Option<&'a Read<'a>>,
     /// What is pressed.
@@ -69,7 +73,8 @@ impl<'a> SendOptions<'a> {
     /// is known.
     pub fn new(proof: &'a mut dyn FnMut(Deadline) -> bool) -> Self {
         let keys = ComposerKeys::default();
-        Self { submit: true, bracketed: false, force: false, read: None, keys, proof }
+        let (submit, bracketed, force, lines) = (true, false, false, false);
+        Self { submit, bracketed, force, lines, read: None, keys, proof }
     }
 }
 
@@ -117,8 +122,9 @@ impl Tmux {
         if let Some(why) = unsendable(text, options.bracketed) {
             return Ok(SendOutcome::Failed { why: why.to_owned() });
         }
-        let SendOptions { submit, force, read, keys, proof, .. } = options;
-        let sending = Sending { tmux: self, session, launch, needle: needle(text), read, keys };
+        let SendOptions { submit, force, lines, read, keys, proof, .. } = options;
+        let needle = needle(text);
+        let sending = Sending { tmux: self, session, launch, needle, lines, read, keys };
         match sending.run(text, submit, force, proof) {
             Err(RuntimeError::NotThisLaunch { why, .. }) => {
                 Ok(SendOutcome::Failed { why: format!("the agent's pane is not there: {why}") })
@@ -151,6 +157,7 @@ struct Sending<'a> {
     session: &'a SessionId,
     launch: &'a LaunchId,
     needle: String,
+    lines: bool,
     read: Option<&'a Read<'a>>,
     keys: ComposerKeys,
 }
@@ -170,6 +177,8 @@ enum Place {
 struct Seen {
     screen: Screen,
     reading: Reading,
+    /// The cursor's place and the terminal, for a program that may read lines.
+    terminal: Option<(String, PathBuf)>,
 }
 
 impl Sending<'_> {
@@ -191,9 +200,9 @@ impl Sending<'_> {
             }
             other => other?,
         };
-        let before = self.settled(pasted);
+        let (seen, before) = self.settled(pasted);
         match (submit, before.is_some()) {
-            (true, _) => Ok(self.submit(before, proof)),
+            (true, _) => Ok(self.submit(&seen, before, proof)),
             (false, true) => Ok(SendOutcome::Submitted),
             (false, false) => Ok(unconfirmed("the text does not show on the screen")),
         }
@@ -241,7 +250,7 @@ impl Sending<'_> {
         let target = pane_target(self.session);
         let commands = format!(
             "copy-mode -q -t {target} ; paste-buffer -p -r -d -b {buffer} -t {target} ; {}",
-            look_commands(self.session, Duration::from_millis(80))
+            self.look_commands(Duration::from_millis(80))
         );
         let load = ["load-buffer", "-b", &buffer, "-"].map(String::from).to_vec();
         let stdin = text.as_bytes().to_vec();
@@ -254,9 +263,9 @@ impl Sending<'_> {
         result.map(|captured| self.seen(&captured))
     }
 
-    /// Waits until the screen shows the text; returns where, `None` where it does not show (a
-    /// program may hide what is pasted).
-    fn settled(&self, first: Seen) -> Option<Place> {
+    /// Waits until the screen shows the text; returns it and where it shows, `None` where it does
+    /// not (a program may hide what is pasted).
+    fn settled(&self, first: Seen) -> (Seen, Option<Place>) {
         let mut seen = first;
         // Who knows the composer knows that the text will be in it, however slow the agent is.
         let known = seen.reading.composer.is_some();
@@ -264,11 +273,15 @@ impl Sending<'_> {
         for wait in waits {
             let place = self.place(&seen);
             if place.is_some() || seen.reading.dialog {
-                return place;
+                return (seen, place);
             }
-            seen = self.look(Duration::from_millis(*wait)).ok()?;
+            match self.look(Duration::from_millis(*wait)) {
+                Ok(later) => seen = later,
+                Err(_) => return (seen, None),
+            }
         }
-        self.place(&seen)
+        let place = self.place(&seen);
+        (seen, place)
     }
 
     /// Returns where the text is seen.
@@ -283,6 +296,7 @@ impl Sending<'_> {
 
     fn submit(
         &self,
+        typed: &Seen,
         mut before: Option<Place>,
         proof: &mut dyn FnMut(Deadline) -> bool,
     ) -> SendOutcome {
@@ -296,6 +310,11 @@ impl Sending<'_> {
                 Err(RuntimeError::NotThisLaunch { why, .. }) => return unconfirmed(why),
                 Err(error) => return unconfirmed(&error.to_string()),
             };
+            match before.and_then(|_| self.is_read(typed, &after)) {
+                Some(true) => return SendOutcome::Submitted,
+                Some(false) => return unconfirmed("the program has not read it yet"),
+                None => {}
+            }
             if self.is_emptied(before, &after) || proof(Deadline::after(wait)) {
                 return SendOutcome::Submitted;
             }
@@ -322,6 +341,23 @@ impl Sending<'_> {
         unconfirmed("the text is still on the last lines of the screen")
     }
 
+    /// Returns whether a program that reads lines has read this one; `None` where that cannot be
+    /// told.
+    fn is_read(&self, typed: &Seen, after: &Seen) -> Option<bool> {
+        const READING: Duration = Duration::from_secs(2);
+        let ((was, _), (is, terminal)) = (typed.terminal.as_ref()?, after.terminal.as_ref()?);
+        // Only once the terminal has moved the cursor on has it taken Enter for the end of a line.
+        if was == is {
+            return None;
+        }
+        let asked = clock::poll_until(Deadline::after(READING), || match tty::input(terminal) {
+            Ok(Input::Read) => Some(Some(true)),
+            Ok(Input::Waiting) => None,
+            Ok(Input::Keys) | Err(_) => Some(None),
+        });
+        asked.unwrap_or(Some(false))
+    }
+
     /// Returns whether the text has left the place where it was.
     fn is_emptied(&self, before: Option<Place>, after: &Seen) -> bool {
         let reading = &after.reading;
@@ -344,21 +380,37 @@ impl Sending<'_> {
         let words = key_words(keys)?;
         let commands = format!(
             "copy-mode -q -t {target} ; send-keys -t {target} -- {words} ; {}",
-            look_commands(self.session, wait)
+            self.look_commands(wait)
         );
         let captured = self.tmux.guarded(self.session, self.launch, &commands)?;
         Ok(self.seen(&captured))
     }
 
     fn look(&self, wait: Duration) -> Result<Seen, RuntimeError> {
-        let commands = look_commands(self.session, wait);
+        let commands = self.look_commands(wait);
         Ok(self.seen(&self.tmux.guarded(self.session, self.launch, &commands)?))
     }
 
+    fn look_commands(&self, wait: Duration) -> String {
+        let look = look_commands(self.session, wait);
+        if !self.lines {
+            return look;
+        }
+        let target = pane_target(self.session);
+        format!(
+            "{look} ; display-message -p -t {target} \"#{{cursor_x}},#{{cursor_y}} #{{pane_tty}}\""
+        )
+    }
+
     fn seen(&self, captured: &str) -> Seen {
-        let screen = Screen::parse(captured);
+        let asked = captured.trim_end_matches('\n').rsplit_once('\n').filter(|_| self.lines);
+        let terminal = asked.and_then(|(_, last)| {
+            let (cursor, path) = last.split_once(' ')?;
+            Some((cursor.to_owned(), PathBuf::from(path)))
+        });
+        let screen = Screen::parse(asked.map_or(captured, |(screen, _)| screen));
         let reading = self.read.map_or_else(Reading::default, |read| read(&screen));
-        Seen { screen, reading }
+        Seen { screen, reading, terminal }
     }
 }
 
