@@ -25,6 +25,7 @@ use clap::Parser;
 use agents::Agent;
 use player::{Player, Script};
 use table::Report;
+use world::World;
 
 /// Run real agents through one story under ao, with a local server in the model's place
 #[derive(Debug, Parser)]
@@ -43,6 +44,9 @@ struct StoryArgs {
     /// Where to leave screens, records and requests of each agent
     #[arg(long, value_name = "DIR", default_value = "target/real-agents")]
     log: PathBuf,
+    /// Try the cards in DIR instead of the built-in ones
+    #[arg(long, value_name = "DIR")]
+    cards: Option<PathBuf>,
     /// Put the table into docs/agents.md
     #[arg(long)]
     write_docs: bool,
@@ -60,11 +64,15 @@ struct PlayerArgs {
     port: u16,
 }
 
-fn main() -> anyhow::Result<ExitCode> {
-    match Command::parse() {
+fn main() -> ExitCode {
+    let outcome = match Command::parse() {
         Command::Story(args) => run_stories(&args),
         Command::Player(args) => play(&args),
-    }
+    };
+    outcome.unwrap_or_else(|error| {
+        let _ = writeln!(io::stderr(), "error: {error:#}");
+        ExitCode::FAILURE
+    })
 }
 
 /// Plays until the process is ended and prints each request as it comes.
@@ -89,8 +97,10 @@ fn run_stories(args: &StoryArgs) -> anyhow::Result<ExitCode> {
     let mut reports: Vec<Report> = Vec::new();
     for agent in chosen {
         let log = args.log.join(agent.name);
-        let report = story::run(agent, &args.cache, &log)
-            .with_context(|| format!("the story of {} could not begin", agent.name))?;
+        let world = World::new(agent, &args.cache, args.cards.as_deref());
+        let world =
+            world.with_context(|| format!("the story of {} could not begin", agent.name))?;
+        let report = story::run(world, &log)?;
         write!(io::stdout(), "{}", table::as_text(&report))?;
         reports.push(report);
     }

@@ -13,7 +13,7 @@ use ao::adapter::cmd::exit_code;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::agents::{Agent, Step, TOOL_SAYS, resets_at, says};
+use crate::agents::{Step, TOOL_SAYS, resets_at, says};
 use crate::player::{Ended, Recorded};
 use crate::table::{Report, Seen};
 use crate::world::{World, said};
@@ -43,10 +43,9 @@ struct Story {
     rows: Vec<(&'static str, Seen)>,
 }
 
-/// Runs `agent`, installed below `cache`, through the story.
-pub(crate) fn run(agent: &'static Agent, cache: &Path, log: &Path) -> anyhow::Result<Report> {
-    let world = World::new(agent, cache)?;
-    let version = world.version()?;
+/// Runs the agent of `world` through the story.
+pub(crate) fn run(world: World, log: &Path) -> anyhow::Result<Report> {
+    let (agent, version) = (world.agent, world.version()?);
     tell(&format!("{} {version} against {}", agent.title, world.player.url()));
     let mut story = Story {
         world,
@@ -97,7 +96,8 @@ impl Story {
             let began = Stopwatch::start();
             let seen = self.see(*step, *act);
             let seconds = began.elapsed().as_secs_f64();
-            tell(&format!("{}: {name}: {seen:?} ({seconds:.1} s)", self.world.agent.name));
+            let agent = self.world.agent.name;
+            tell(&format!("{agent}: {name}: {} ({seconds:.1} s)", seen.word()));
             self.rows.push((name, seen));
         }
     }
@@ -256,6 +256,7 @@ impl Story {
     }
 
     fn is_restored(&mut self) -> anyhow::Result<()> {
+        ensure!(!self.id.is_empty(), "there was no session");
         let status = self.status()?;
         ensure!(matches!(status.as_str(), "exited" | "killed"), "it was {status} before");
         let restored = self.world.ao(&["restore", &self.id])?;
@@ -274,6 +275,7 @@ impl Story {
     }
 
     fn left_no_dirt(&mut self) -> anyhow::Result<()> {
+        ensure!(!self.id.is_empty(), "there was no session");
         self.note_dirt();
         match &self.dirt {
             None => Ok(()),
@@ -282,6 +284,7 @@ impl Story {
     }
 
     fn leaves_nothing(&mut self) -> anyhow::Result<()> {
+        ensure!(!self.id.is_empty(), "there was no session");
         let launch = self.record("/handles/launch")?;
         let branch = self.record("/handles/workspace/branch")?;
         self.done(&["kill", &self.id])?;

@@ -21,6 +21,15 @@ pub(crate) enum Seen {
 }
 
 impl Seen {
+    /// Returns the word without the reason.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::No(_) => "no",
+            Self::Unable(_) => "n/a",
+        }
+    }
+
     fn text(&self) -> String {
         match self {
             Self::Yes => "yes".to_owned(),

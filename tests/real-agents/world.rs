@@ -33,8 +33,12 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Makes the world of `agent`, which is installed below `cache`.
-    pub(crate) fn new(agent: &'static Agent, cache: &Path) -> anyhow::Result<Self> {
+    /// Makes the world of `agent`, which is installed below `cache`, with `cards` of the user's.
+    pub(crate) fn new(
+        agent: &'static Agent,
+        cache: &Path,
+        cards: Option<&Path>,
+    ) -> anyhow::Result<Self> {
         // Not TMPDIR, which may be long: a socket's path has at most 107 bytes.
         let root = tempfile::Builder::new().prefix("ra-").tempdir_in("/tmp")?;
         for directory in ["home", "user", "run", "tmp"] {
@@ -52,6 +56,12 @@ impl World {
             let path = world.path("user").join(path);
             fs::create_dir_all(path.parent().context("a file has a folder")?)?;
             fs::write(path, text)?;
+        }
+        let own_cards = world.path("user/.config/ao/agents");
+        fs::create_dir_all(&own_cards)?;
+        for entry in cards.map(fs::read_dir).transpose()?.into_iter().flatten() {
+            let entry = entry?;
+            fs::copy(entry.path(), own_cards.join(entry.file_name()))?;
         }
         world.make_repository()?;
         Ok(world)
@@ -242,8 +252,11 @@ fn ao_beside_this() -> anyhow::Result<PathBuf> {
     Ok(ao)
 }
 
-/// Returns how a program ended and what it said, in one line.
+/// Returns how `ao` ended and what it said, in one line.
 pub(crate) fn said(output: &Output) -> String {
     let code = ao::adapter::cmd::exit_code(output.status);
-    format!("exit code {code}: {}", output.stderr.trim().replace('\n', "; "))
+    let error: Value = serde_json::from_str(&output.stderr).unwrap_or_default();
+    let message = error.pointer("/error/message").and_then(Value::as_str);
+    let text = message.unwrap_or(output.stderr.trim()).replace('\n', "; ");
+    format!("exit code {code}: {text}")
 }
