@@ -154,6 +154,18 @@ pub fn replace(path: &Path, bytes: &[u8], durability: Durability) -> Result<(), 
     Ok(())
 }
 
+/// Replaces the content of another program's file as [`replace`] does, but keeps its mode, and
+/// where a link leads to it, the link; a file that is not there is made with mode 0600.
+pub fn rewrite(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let mode = metadata(&target)?.map(|metadata| metadata.permissions());
+    replace(&target, bytes, Durability::Process)?;
+    match mode {
+        Some(mode) => fs::set_permissions(&target, mode).map_err(FsError::at("write", &target)),
+        None => Ok(()),
+    }
+}
+
 /// Creates a file of mode `mode` that must not exist, with `bytes` in it.
 pub fn create_new(
     path: &Path,

@@ -10,6 +10,7 @@ pub mod failpoint;
 pub mod fs;
 pub mod git;
 pub mod ids;
+pub mod json_edit;
 pub mod notify;
 pub mod process;
 pub mod runtime;

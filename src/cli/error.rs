@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use crate::adapter::agent::CardError;
+use crate::adapter::agent::{CardError, InstallError};
 use crate::adapter::cmd::CmdError;
 use crate::adapter::fs::FsError;
 use crate::adapter::git::GitError;
@@ -362,6 +362,26 @@ impl From<CardError> for CommandError {
     }
 }
 
+impl From<InstallError> for CommandError {
+    fn from(error: InstallError) -> Self {
+        let (exit, hint) = match &error {
+            InstallError::Fs(fs) => (fs_exit(fs).0, None),
+            InstallError::Git(_) => (Exit::Internal, None),
+            InstallError::Edit { .. } => {
+                (Exit::Invalid, Some("mend the file, or choose another agent"))
+            }
+            InstallError::Taken { .. } | InstallError::Link { .. } => {
+                (Exit::Refused, Some("move it away, or choose another agent"))
+            }
+        };
+        let found = Self::new(exit, error.into());
+        match hint {
+            Some(hint) => found.hint(hint.to_owned()),
+            None => found,
+        }
+    }
+}
+
 impl From<SchedulerError> for CommandError {
     fn from(error: SchedulerError) -> Self {
         let (exit, hint) = match &error {
@@ -434,6 +454,7 @@ impl From<SessionError> for CommandError {
             | SessionError::Git(_)
             | SessionError::Runtime(_)
             | SessionError::Card(_)
+            | SessionError::Install(_)
             | SessionError::Fs(_)
             | SessionError::Cmd(_)
             | SessionError::Id(_)
@@ -453,6 +474,7 @@ impl CommandError {
             SessionError::Git(error) => error.into(),
             SessionError::Runtime(error) => error.into(),
             SessionError::Card(error) => error.into(),
+            SessionError::Install(error) => error.into(),
             SessionError::Fs(error) => error.into(),
             SessionError::Cmd(error) => error.into(),
             SessionError::Id(error) => error.into(),

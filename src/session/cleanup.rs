@@ -8,7 +8,7 @@ use crate::invocation::{self, World};
 use crate::model::id::SessionId;
 use crate::model::record::{IntentOp, Record, WorkspaceHandle};
 use crate::model::status::Status;
-use crate::session::{SessionError, deliver, intent, workspace};
+use crate::session::{SessionError, agent_files, deliver, intent, workspace};
 
 /// How long git may take to say whether a workspace is clean.
 const ASSESS_DEADLINE: std::time::Duration = std::time::Duration::from_secs(60);
@@ -84,6 +84,8 @@ fn run(
         intent::end_launch(world, id, record, launch)?;
     }
     pass("cleanup.ended")?;
+    agent_files::uninstall(world, id)?;
+    pass("cleanup.uninstalled")?;
     let mut cleaned = Cleaned::default();
     let workspace = record.handles.workspace.as_ref();
     if let Some(handle) = workspace.filter(|handle| handle.owned) {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::adapter::agent::CardError;
+use crate::adapter::agent::{CardError, InstallError};
 use crate::adapter::cmd::CmdError;
 use crate::adapter::fs::FsError;
 use crate::adapter::git::GitError;
@@ -36,6 +36,9 @@ pub enum SessionError {
     /// The agent's card is unusable.
     #[error(transparent)]
     Card(#[from] CardError),
+    /// Hooks or answers to dialogs could not be put there or taken away.
+    #[error(transparent)]
+    Install(#[from] InstallError),
     /// A file could not be read or written.
     #[error(transparent)]
     Fs(#[from] FsError),

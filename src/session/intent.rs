@@ -14,7 +14,7 @@ use crate::adapter::runtime::{OUTPUT_FILE, launcher, tmux::Tmux};
 use crate::invocation::{self, World};
 use crate::model::id::{LaunchId, SessionId};
 use crate::model::record::{Intent, IntentOp, Record, RuntimeKind, WorkspaceHandle};
-use crate::session::{SessionError, cleanup, kill, spawn, start, workspace};
+use crate::session::{SessionError, agent_files, cleanup, kill, spawn, start, workspace};
 
 /// How long processes are given to end by themselves before they are killed.
 pub const GRACE: Duration = Duration::from_secs(5);
@@ -200,6 +200,7 @@ pub fn undo_spawn(world: &World, id: &SessionId, why: &str) -> Result<(), Sessio
     if let Some(launch) = &record.handles.launch {
         end_launch(world, id, &record, launch)?;
     }
+    agent_files::uninstall(world, id)?;
     let mut kept = Vec::new();
     if let Some(handle) = record.handles.workspace.as_ref().filter(|handle| handle.owned) {
         kept = undo_workspace(handle, id)?;
@@ -241,5 +242,6 @@ pub fn undo_restore(world: &World, id: &SessionId, why: &str) -> Result<(), Sess
     if let Some(launch) = &record.handles.launch {
         end_launch(world, id, &record, launch)?;
     }
+    agent_files::uninstall(world, id)?;
     spawn::failed(world, id, why)
 }

@@ -4,6 +4,7 @@
 //! Each operation records an intent first, then does one step and records it, so that it can be
 //! killed at any instruction and finished or undone by the next reap.
 
+pub mod agent_files;
 pub mod cleanup;
 pub mod context;
 pub mod deliver;

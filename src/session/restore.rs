@@ -8,6 +8,7 @@ use crate::model::facts::{Observation, Restore};
 use crate::model::id::{LaunchId, SessionId};
 use crate::model::record::{IntentOp, Record, RuntimeKind};
 use crate::model::status::Status;
+use crate::session::agent_files::{self, Beginning};
 use crate::session::spawn::{self, Spawned};
 use crate::session::start::{self, Task};
 use crate::session::{SessionError, intent, workspace};
@@ -32,13 +33,11 @@ pub fn restore(world: &World, id: &SessionId) -> Result<Spawned, SessionError> {
         intent::end_launch(world, id, &before, launch)?;
     }
     let launch = ids::launch();
-    reopen(world, id, &launch)?;
+    let beginning = choose_beginning(world, &before)?;
+    reopen(world, id, &launch, &beginning)?;
     let fence = world.home.load(id)?.record.revision;
     pass("restore.recorded")?;
-    let made = make(world, id, &launch).and_then(|(running, mut notes)| {
-        if !running.resumed && before.handles.agent_session.is_some() {
-            notes.push("the agent cannot resume its conversation: started afresh".to_owned());
-        }
+    let made = make(world, id, &launch, &beginning).and_then(|(running, notes)| {
         spawn::complete(world, id, running)?;
         Ok(Spawned { id: id.clone(), revision: fence, notes })
     });
@@ -79,8 +78,20 @@ fn unarchive(world: &World, id: &SessionId) -> Result<(), SessionError> {
     Ok(())
 }
 
+/// Returns what the agent goes on with, from what there is before anything is changed.
+fn choose_beginning(world: &World, record: &Record) -> Result<Beginning, SessionError> {
+    let layered = world.config_of(record)?;
+    let cards = agent::load_cards(&world.config_directory.join("agents"))?;
+    agent_files::beginning(world, record, &layered.config, cards.find(&record.agent)?)
+}
+
 /// Applies the `restore` observation and records the intent, in one write.
-fn reopen(world: &World, id: &SessionId, launch: &LaunchId) -> Result<(), SessionError> {
+fn reopen(
+    world: &World,
+    id: &SessionId,
+    launch: &LaunchId,
+    beginning: &Beginning,
+) -> Result<(), SessionError> {
     let mut locked = world.home.lock_session(id, world.lock_timeout)?;
     let before = locked.record().clone();
     intent::require_free(id, &before)?;
@@ -91,11 +102,16 @@ fn reopen(world: &World, id: &SessionId, launch: &LaunchId) -> Result<(), Sessio
     let outcome = decide::reduce(&before, &observation, &layered.config.policy, now)?;
     let mut after = outcome.after.clone();
     after.handles.launch = Some(launch.clone());
+    // A conversation that is not gone on with is nobody's; some agents take an id for the next.
+    after.handles.agent_session = beginning.conversation.clone();
     after.intent = Some(intent::begin(IntentOp::Restore, "seeded")?);
     let mut change = Change::new("restore", now);
     change.patch = before.difference(&after);
     change.rule = Some(outcome.rule.to_string());
-    change.reason = Some(outcome.reason);
+    change.reason = Some(match &beginning.note {
+        Some(note) => format!("{}; {note}", outcome.reason),
+        None => outcome.reason,
+    });
     change.observation = serde_json::to_value(&observation).ok();
     locked.commit(change)?;
     Ok(())
@@ -105,6 +121,7 @@ fn make(
     world: &World,
     id: &SessionId,
     launch: &LaunchId,
+    beginning: &Beginning,
 ) -> Result<(start::Running, Vec<String>), SessionError> {
     let record = world.home.load(id)?.record;
     let layered = world.config_of(&record)?;
@@ -115,16 +132,21 @@ fn make(
     }
     let cards = agent::load_cards(&world.config_directory.join("agents"))?;
     let card = cards.find(&record.agent)?;
-    let prompt = fs::read_optional(&world.home.session_dir(id).join("prompt.md"))?;
+    // A conversation that goes on has the task in it already.
+    let prompt = match beginning.resumes {
+        true => None,
+        false => fs::read_optional(&world.home.session_dir(id).join("prompt.md"))?,
+    };
     let runtime = record.handles.runtime.as_ref().map_or(RuntimeKind::Tmux, |runtime| runtime.kind);
     let task = Task {
         card,
         prompt: prompt.as_deref(),
         system: layered.config.rules.as_deref(),
-        resume: record.handles.agent_session.as_deref(),
+        resume: beginning.conversation.as_deref().filter(|_| beginning.resumes),
         runtime,
     };
-    let prepared = start::prepare(world, id, &record, launch, &layered.config, &task)?;
+    let mut notes: Vec<String> = beginning.note.iter().cloned().collect();
+    let prepared = start::prepare(world, id, &record, launch, &layered.config, &task, &mut notes)?;
     let running = start::start(world, prepared)?;
     invocation::amend(world, id, "restore", |record| {
         record.handles.runtime = Some(running.handle.clone());
@@ -134,7 +156,7 @@ fn make(
         Ok::<(), SessionError>(())
     })?;
     pass("restore.runtime")?;
-    Ok((running, Vec::new()))
+    Ok((running, notes))
 }
 
 fn pass(point: &'static str) -> Result<(), SessionError> {

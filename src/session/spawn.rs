@@ -384,7 +384,9 @@ fn new_record(
         kind: request.kind,
         mode: plan.mode,
         agent: plan.card.name().to_owned(),
-        signals: plan.card.signals(),
+        signals: plan
+            .card
+            .signals(agent::has_hooks(&plan.card, request.workspace == WorkspaceKind::Worktree)),
         issue: request.issue.clone(),
         title: request.title.clone(),
         parent: request.parent.clone(),
@@ -404,6 +406,7 @@ fn new_record(
     };
     record.lifecycle.session.since = Some(now);
     record.handles.launch = Some(launch.clone());
+    record.handles.agent_session = plan.card.chooses_session().then(ids::uuid);
     record.handles.workspace = Some(workspace_handle(plan, project, id)?);
     Ok(record)
 }
@@ -473,7 +476,7 @@ fn make(
         resume: None,
         runtime: plan.runtime,
     };
-    let prepared = start::prepare(world, id, &loaded.record, launch, config, &task)?;
+    let prepared = start::prepare(world, id, &loaded.record, launch, config, &task, notes)?;
     step(world, id, "agent_files")?;
 
     let running = start::start(world, prepared)?;

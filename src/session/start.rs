@@ -10,7 +10,7 @@ use crate::invocation::World;
 use crate::model::id::{LaunchId, SessionId};
 use crate::model::record::{Mode, Record, RuntimeHandle, RuntimeKind};
 use crate::model::status::Status;
-use crate::session::SessionError;
+use crate::session::{SessionError, agent_files};
 
 /// What the agent is started with.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +55,9 @@ pub fn prepare(
     launch: &LaunchId,
     config: &Config,
     task: &Task<'_>,
+    notes: &mut Vec<String>,
 ) -> Result<Prepared, SessionError> {
+    notes.extend(agent_files::install(world, id, record, config, task.card)?);
     let directory = world.home.session_dir(id);
     let workspace = record.handles.workspace.as_ref().map(|handle| handle.path.clone());
     let workspace = workspace.unwrap_or_else(|| world.directory.clone());
@@ -68,7 +70,7 @@ pub fn prepare(
         system: task.system,
         session_dir: &directory,
         agent_session: task.resume,
-        new_session: None,
+        new_session: record.handles.agent_session.as_deref(),
         workspace: &workspace,
     })?;
     for (path, bytes) in &invocation.files {
@@ -93,7 +95,7 @@ pub fn prepare(
         status: Status::of(&record.lifecycle),
         why: "its record names no project",
     })?;
-    let env = agent::environment(
+    let mut env = agent::environment(
         world.variables.iter().map(|(name, value)| (name.clone(), value.clone())),
         &config.env,
         &Identity {
@@ -105,6 +107,10 @@ pub fn prepare(
             path_first: &program_directory(world)?,
         },
     );
+    for (name, value) in invocation.environment {
+        env.retain(|(known, _)| *known != *name);
+        env.push((name.into(), value));
+    }
     let spec = LaunchSpec {
         session: id.clone(),
         launch: launch.clone(),

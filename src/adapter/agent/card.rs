@@ -415,13 +415,15 @@ impl Card {
         templates.into_iter().flatten().flatten().any(|word| word.contains("{new_session}"))
     }
 
-    /// Returns how the agent tells of itself.
-    pub fn signals(&self) -> Signals {
+    /// Returns how the agent tells of itself, given whether its hooks can be installed.
+    pub fn signals(&self, hooks: bool) -> Signals {
         let patterns = [&self.terminal.working, &self.terminal.idle, &self.terminal.waiting];
-        match self.hooks.kind {
-            HookKind::BuiltIn | HookKind::Launch | HookKind::Files => Signals::Hooks,
-            HookKind::None if patterns.iter().any(|list| !list.is_empty()) => Signals::Terminal,
-            HookKind::None => Signals::None,
+        if hooks && self.hooks.kind != HookKind::None {
+            Signals::Hooks
+        } else if patterns.iter().any(|list| !list.is_empty()) {
+            Signals::Terminal
+        } else {
+            Signals::None
         }
     }
 }

@@ -176,7 +176,7 @@ mod tests {
         let cards = load_cards(Path::new("/no/such/directory")).unwrap();
         let told = |name: &str| {
             let card = cards.find(name).unwrap();
-            (card.agent.mode, card.signals(), card.delivery(card.agent.mode))
+            (card.agent.mode, card.signals(true), card.delivery(card.agent.mode))
         };
         assert_eq!(told("shell"), (Mode::OneShot, Signals::None, Delivery::ScriptFile));
         assert_eq!(told("demo"), (Mode::Interactive, Signals::Hooks, Delivery::Argument));

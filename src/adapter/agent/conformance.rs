@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::adapter::agent::card::Card;
+use crate::adapter::agent::card::{Card, FileForm, HookFile};
+use crate::adapter::agent::install::{tests::Stage, uninstall};
 use crate::adapter::agent::render::{LaunchRequest, render};
 use crate::adapter::agent::{Cards, SystemDelivery, load_cards, map_hook};
+use crate::adapter::fs;
 use crate::model::record::Mode;
 
 fn cards() -> Cards {
@@ -142,11 +144,69 @@ fn launch_and_resume_of_every_card() {
     "#);
 }
 
+#[test]
+fn hooks_of_every_card_leave_no_trace_in_the_workspace() {
+    for card in cards().all() {
+        let in_workspace = |file: &&HookFile| file.path.starts_with("{workspace}/");
+        let paths: Vec<&str> = card
+            .hooks
+            .files
+            .iter()
+            .filter(in_workspace)
+            .filter(|file| file.form == FileForm::Json)
+            .filter_map(|file| file.path.strip_prefix("{workspace}/"))
+            .collect();
+        let users = "{\n\t// the user's own\n\t\"mine\" : [ 1,2 ],\n}\n";
+        let own: Vec<(&str, &str)> = paths.iter().map(|path| (*path, users)).collect();
+        for files in [Vec::new(), own] {
+            let stage = Stage::new(&files);
+            let before = stage.everything();
+            assert_eq!(stage.install(card).unwrap(), Vec::<String>::new(), "{}", card.name());
+            assert_eq!(stage.status(), "", "{}", card.name());
+            if let Some((path, _)) = files.first() {
+                let text = fs::read_text(&stage.workspace.join(path)).unwrap();
+                let kept = users.trim_end().trim_end_matches(['}', '\n']);
+                assert!(text.starts_with(kept), "{text}");
+            }
+            uninstall(&stage.session).unwrap();
+            assert_eq!(stage.everything(), before, "{}", card.name());
+        }
+    }
+}
+
+#[test]
+fn every_native_event_of_every_card_is_installed() {
+    for card in cards().all() {
+        let stage = Stage::new(&[]);
+        stage.install(card).unwrap();
+        let mut given = given(&request(card));
+        for (path, bytes) in stage.everything() {
+            if path.starts_with(&stage.workspace) {
+                given += &String::from_utf8_lossy(&bytes);
+            }
+        }
+        for file in &card.hooks.files {
+            if let Some(path) = file.path.strip_prefix("{session_dir}/") {
+                given += &fs::read_text(&stage.session.join(path)).unwrap();
+            }
+        }
+        for (event, rule) in &card.hooks.events {
+            let command = format!("hook {} {event}", card.name());
+            let native = rule.native.as_ref();
+            assert!(
+                native.is_none_or(|native| given.contains(native) && given.contains(&command)),
+                "{}: {event}: {given}",
+                card.name()
+            );
+        }
+    }
+}
+
 /// Returns the captured events: card, file name without `.json`, payload.
 fn captured() -> Vec<(String, String, Vec<u8>)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/agent");
     let list = |directory: &Path| -> Vec<PathBuf> {
-        let names = crate::adapter::fs::names(directory).unwrap();
+        let names = fs::names(directory).unwrap();
         names.iter().map(|name| directory.join(name)).collect()
     };
     let last = |path: &Path| path.file_stem().unwrap().to_string_lossy().into_owned();
@@ -154,7 +214,7 @@ fn captured() -> Vec<(String, String, Vec<u8>)> {
     for card in list(&root) {
         for version in list(&card) {
             for file in list(&version) {
-                let payload = crate::adapter::fs::read(&file).unwrap();
+                let payload = fs::read(&file).unwrap();
                 all.push((last(&card), last(&file), payload));
             }
         }

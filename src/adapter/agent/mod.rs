@@ -7,8 +7,12 @@ mod cards;
 mod check;
 #[cfg(test)]
 mod conformance;
+mod conversation;
 mod environment;
 mod hook;
+mod hook_text;
+mod install;
+mod place;
 mod render;
 mod template;
 
@@ -16,6 +20,9 @@ pub use card::{
     Card, CardError, Delivery, EventRule, FileForm, HookFile, HookKind, SENTINEL, SystemDelivery,
 };
 pub use cards::{Cards, find_binary, load_card, load_cards};
+pub use conversation::{Proof, conversation};
 pub use environment::{Identity, environment};
 pub use hook::{MAX_PAYLOAD, map_hook, shell_command};
+pub use install::{InstallError, Places, has_hooks, install, is_installed, uninstall};
+pub use place::Variables;
 pub use render::{Invocation, LaunchRequest, MAX_ARGUMENT, Stdin, render};

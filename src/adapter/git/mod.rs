@@ -9,6 +9,7 @@ mod base;
 mod command;
 mod discover;
 mod entry;
+mod hidden;
 mod include;
 mod preserve;
 mod removal;
@@ -23,6 +24,7 @@ pub use base::{Base, BranchState, Fetched};
 pub use command::version;
 pub use discover::{Repository, discover};
 pub use entry::WorktreeEntry;
+pub use hidden::{is_ignored, is_tracked, set_unwatched};
 pub use include::{IncludeReport, copy_included};
 pub use preserve::{Preserved, preserve};
 pub use removal::{

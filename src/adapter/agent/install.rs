@@ -1,0 +1,617 @@
+//! Hook files and answers to first-run dialogs: put there before a launch, taken away again.
+//!
+//! What is done is remembered in `installed.json` beside the session before it is done, with a
+//! copy of every file as it was, so that whoever cleans up, and whenever, can undo it. Nothing is
+//! written through a link, and nothing over a file that is somebody else's.
+
+use std::ffi::OsStr;
+use std::path::{Component, Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::adapter::agent::card::{Card, HookFile, TrustEntry};
+use crate::adapter::agent::hook_text::{self, Addition};
+use crate::adapter::agent::place::{Variables, first_place};
+use crate::adapter::agent::template;
+use crate::adapter::fs::{self, Durability, FsError};
+use crate::adapter::git::{self, GitError};
+use crate::adapter::json_edit::{self, Document, EditError};
+
+/// The longest file of a user's that is changed, in bytes.
+const LONGEST: u64 = 16 << 20;
+
+/// Where things are.
+#[derive(Clone, Copy, Debug)]
+pub struct Places<'a> {
+    /// The program that hooks call.
+    pub ao: &'a Path,
+    /// `<home>/sessions/<id>`.
+    pub session_dir: &'a Path,
+    /// The directory the agent works in.
+    pub workspace: &'a Path,
+    /// It is a worktree of ao's own; nothing is written into any other.
+    pub owned: bool,
+}
+
+/// Why something could not be put where it belongs, or taken away.
+#[derive(Debug, thiserror::Error)]
+pub enum InstallError {
+    /// A file could not be read or written.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+    /// git refused or failed.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// A hook file of the user's that cannot be added to.
+    #[error("could not add hooks to {}", path.display())]
+    Edit {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: EditError,
+    },
+    /// A file of somebody else's where ao's own has to be.
+    #[error("{} is in the way: ao did not write it", path.display())]
+    Taken {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A link where a file or directory has to be.
+    #[error("{} is a symbolic link, and hooks are not written through one", path.display())]
+    Link {
+        /// The link.
+        path: PathBuf,
+    },
+}
+
+/// What was done for one launch.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Installed {
+    files: Vec<InstalledFile>,
+    #[serde(default)]
+    values: Vec<InstalledValue>,
+}
+
+/// One file in the workspace.
+#[derive(Debug, Serialize, Deserialize)]
+struct InstalledFile {
+    workspace: PathBuf,
+    /// Relative to the workspace.
+    path: PathBuf,
+    addition: Addition,
+    /// The name of the copy of what was there, beside `installed.json`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    original: Option<String>,
+    /// git has it, and was told to look away.
+    tracked: bool,
+    /// Directories that were made for it, relative to the workspace, the outermost first.
+    made: Vec<PathBuf>,
+}
+
+/// One value in a file of the agent's.
+#[derive(Debug, Serialize, Deserialize)]
+struct InstalledValue {
+    path: PathBuf,
+    at: String,
+    value: Value,
+    /// What was there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<Value>,
+    /// The pointers to what held it already.
+    holders: Vec<String>,
+    /// The file was made for it.
+    made: bool,
+}
+
+/// Puts there what `card` needs, and returns what the person should know.
+///
+/// # Errors
+///
+/// A file that cannot be added to without harm; what was done until then is remembered.
+pub fn install(
+    card: &Card,
+    places: &Places<'_>,
+    variables: Variables<'_>,
+) -> Result<Vec<String>, InstallError> {
+    uninstall(places.session_dir)?;
+    let mut work = Work { places, installed: Installed::default() };
+    for file in &card.hooks.files {
+        let addition = hook_text::addition(card, file, places.ao);
+        match file.path.strip_prefix("{workspace}/") {
+            Some(path) if places.owned => work.add(Path::new(path), addition, true)?,
+            Some(_) => {}
+            None => write_own(places.session_dir, file, &addition)?,
+        }
+    }
+    let mut notes = Vec::new();
+    if places.owned {
+        for entry in &card.trust {
+            if let Err(error) = work.trust(entry, variables) {
+                let why = crate::model::sanitize::chain(&error);
+                notes.push(format!("a first-run dialog could not be answered ahead: {why}"));
+            }
+        }
+    }
+    Ok(notes)
+}
+
+/// Returns whether the hooks of `card` are at work in such a workspace.
+pub fn has_hooks(card: &Card, owned: bool) -> bool {
+    owned || !card.hooks.files.iter().any(|file| file.path.starts_with("{workspace}/"))
+}
+
+/// Returns whether [`install`] put something there.
+pub fn is_installed(session_dir: &Path) -> bool {
+    session_dir.join("installed.json").exists()
+}
+
+/// Takes away what [`install`] put there; what was changed meanwhile keeps the change.
+///
+/// Done twice it is done once. A workspace that is gone took its files along.
+pub fn uninstall(session_dir: &Path) -> Result<(), InstallError> {
+    let path = session_dir.join("installed.json");
+    let Some(bytes) = fs::read_optional(&path)? else { return Ok(()) };
+    // One that cannot be read was never finished: nothing had been done by it.
+    let installed: Installed = serde_json::from_slice(&bytes).unwrap_or_default();
+    for file in installed.files.iter().rev() {
+        remove_file(session_dir, file)?;
+    }
+    for value in installed.values.iter().rev() {
+        // A file that the agent broke is not ours to mend.
+        if let Err(error) = remove_value(value) {
+            tracing::warn!("{}", crate::model::sanitize::chain(&error));
+        }
+    }
+    fs::remove_tree(&session_dir.join("original"))?;
+    Ok(fs::remove_file(&path)?)
+}
+
+struct Work<'a> {
+    places: &'a Places<'a>,
+    installed: Installed,
+}
+
+impl Work<'_> {
+    /// Adds to the file at `path`, relative to the workspace, and hides it from git.
+    fn add(&mut self, path: &Path, addition: Addition, hide: bool) -> Result<(), InstallError> {
+        let workspace = self.places.workspace;
+        refuse_links(workspace, path)?;
+        let whole = workspace.join(path);
+        let existing = read(&whole)?;
+        let text = hook_text::with(&addition, existing.as_deref())
+            .map_err(|source| InstallError::Edit { path: whole.clone(), source })?
+            .ok_or_else(|| InstallError::Taken { path: whole.clone() })?;
+        let tracked = existing.is_some() && git::is_tracked(workspace, path)?;
+        let made = missing_directories(workspace, path)?;
+        let original = self.keep(existing.as_deref())?;
+        self.installed.files.push(InstalledFile {
+            workspace: workspace.to_owned(),
+            path: path.to_owned(),
+            addition,
+            original,
+            tracked,
+            made,
+        });
+        self.remember()?;
+        if existing.as_deref() == Some(text.as_str()) {
+            return Ok(());
+        }
+        if tracked {
+            git::set_unwatched(workspace, path, true)?;
+        }
+        if let Some(parent) = whole.parent() {
+            fs::create_directories(parent)?;
+        }
+        fs::rewrite(&whole, text.as_bytes())?;
+        if hide && !tracked && !git::is_ignored(workspace, path)? {
+            self.hide(path)?;
+        }
+        Ok(())
+    }
+
+    /// Has a `.gitignore` beside the file name it, and itself where it is ao's.
+    fn hide(&mut self, path: &Path) -> Result<(), InstallError> {
+        let ignore = path.with_file_name(".gitignore");
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let mut lines = vec![format!("/{name}")];
+        if fs::metadata(&self.places.workspace.join(&ignore))?.is_none() {
+            lines.push("/.gitignore".to_owned());
+        }
+        self.add(&ignore, Addition::Lines(lines), false)
+    }
+
+    /// Keeps a copy of what was there, and returns its name.
+    fn keep(&self, existing: Option<&str>) -> Result<Option<String>, InstallError> {
+        let Some(existing) = existing else { return Ok(None) };
+        let directory = self.places.session_dir.join("original");
+        fs::create_private_directories(&directory)?;
+        let name = self.installed.files.len().to_string();
+        fs::replace(&directory.join(&name), existing.as_bytes(), Durability::Process)?;
+        Ok(Some(name))
+    }
+
+    /// Answers one dialog ahead, for the path as it is and as the agent may see it.
+    fn trust(&mut self, entry: &TrustEntry, variables: Variables<'_>) -> Result<(), InstallError> {
+        let Some(path) = first_place(&entry.paths, variables) else { return Ok(()) };
+        let workspace = self.places.workspace;
+        let mut names = vec![workspace.to_owned()];
+        names.extend(fs::canonical(workspace).ok().filter(|real| real != workspace));
+        for name in names {
+            self.trust_one(entry, &path, &name)?;
+        }
+        Ok(())
+    }
+
+    fn trust_one(
+        &mut self,
+        entry: &TrustEntry,
+        path: &Path,
+        workspace: &Path,
+    ) -> Result<(), InstallError> {
+        let edit = |source| InstallError::Edit { path: path.to_owned(), source };
+        let existing = read(path)?;
+        if existing.is_none() && !entry.create {
+            return Ok(());
+        }
+        let name = json_edit::escape(&workspace.to_string_lossy());
+        let at = template::fill(&entry.at, |_| name.clone().into_bytes());
+        let at = String::from_utf8_lossy(&at).into_owned();
+        let value = serde_json::to_value(&entry.value).expect("a TOML value is JSON");
+        let document = Document::parse(existing.as_deref().unwrap_or_default()).map_err(edit)?;
+        let before = document.value(&at);
+        if before.as_ref() == Some(&value) {
+            return Ok(());
+        }
+        self.installed.values.push(InstalledValue {
+            path: path.to_owned(),
+            holders: document.holders(&at),
+            at: at.clone(),
+            value: value.clone(),
+            before,
+            made: existing.is_none(),
+        });
+        self.remember()?;
+        document.set(&at, &value).map_err(edit)?;
+        if let Some(parent) = path.parent() {
+            fs::create_private_directories(parent)?;
+        }
+        Ok(fs::rewrite(path, document.text().as_bytes())?)
+    }
+
+    fn remember(&self) -> Result<(), InstallError> {
+        let bytes = serde_json::to_vec_pretty(&self.installed).expect("it is JSON");
+        let path = self.places.session_dir.join("installed.json");
+        Ok(fs::replace(&path, &bytes, Durability::Process)?)
+    }
+}
+
+/// Writes a file below the session's directory, which is ao's own.
+fn write_own(session_dir: &Path, file: &HookFile, addition: &Addition) -> Result<(), InstallError> {
+    let relative = file.path.strip_prefix("{session_dir}/").unwrap_or(&file.path);
+    let path = session_dir.join(relative);
+    let base = file.base.as_deref().map(read).transpose()?.flatten();
+    let text = hook_text::with(addition, base.as_deref()).map_err(|source| {
+        let path = file.base.clone().unwrap_or_else(|| path.clone());
+        InstallError::Edit { path, source }
+    })?;
+    if let Some(parent) = path.parent() {
+        fs::create_private_directories(parent)?;
+    }
+    let text = text.ok_or_else(|| InstallError::Taken { path: path.clone() })?;
+    Ok(fs::replace(&path, text.as_bytes(), Durability::Process)?)
+}
+
+fn remove_file(session_dir: &Path, file: &InstalledFile) -> Result<(), InstallError> {
+    if fs::metadata(&file.workspace)?.is_none() {
+        return Ok(());
+    }
+    refuse_links(&file.workspace, &file.path)?;
+    let path = file.workspace.join(&file.path);
+    let original = match &file.original {
+        Some(name) => read(&session_dir.join("original").join(name))?,
+        None => None,
+    };
+    if let Some(current) = read(&path)? {
+        match hook_text::without(&file.addition, &current, original.as_deref()) {
+            Ok(Some(text)) if text != current => fs::rewrite(&path, text.as_bytes())?,
+            Ok(Some(_)) => {}
+            Ok(None) => fs::remove_file(&path)?,
+            // It is no JSON any more: a person changed it, and git is to say so.
+            Err(error) => tracing::warn!("{}: {error}", path.display()),
+        }
+    }
+    if file.tracked {
+        git::set_unwatched(&file.workspace, &file.path, false)?;
+    }
+    for directory in file.made.iter().rev() {
+        fs::remove_empty_directory(&file.workspace.join(directory));
+    }
+    Ok(())
+}
+
+fn remove_value(value: &InstalledValue) -> Result<(), InstallError> {
+    let edit = |source| InstallError::Edit { path: value.path.clone(), source };
+    let Some(current) = read(&value.path)? else { return Ok(()) };
+    let document = Document::parse(&current).map_err(edit)?;
+    if document.value(&value.at).as_ref() != Some(&value.value) {
+        return Ok(());
+    }
+    match &value.before {
+        Some(before) => document.set(&value.at, before).map_err(edit)?,
+        None => {
+            document.remove(&value.at);
+            let had = |at: &str| value.holders.iter().any(|holder| holder == at);
+            document.prune(parent_of(&value.at), had);
+        }
+    }
+    let text = document.text();
+    if value.made && text.trim().trim_matches(['{', '}']).trim().is_empty() {
+        return Ok(fs::remove_file(&value.path)?);
+    }
+    Ok(fs::rewrite(&value.path, text.as_bytes())?)
+}
+
+fn parent_of(pointer: &str) -> &str {
+    &pointer[..pointer.rfind('/').unwrap_or(0)]
+}
+
+/// Reads a text, links followed: what a user links to is the user's choice.
+fn read(path: &Path) -> Result<Option<String>, InstallError> {
+    let target = match fs::canonical(path) {
+        Ok(target) => target,
+        Err(_) if fs::metadata(path)?.is_none() => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let bytes = fs::read_regular(&target, LONGEST)?;
+    Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// Refuses a path below `top` that a link is part of.
+fn refuse_links(top: &Path, path: &Path) -> Result<(), InstallError> {
+    let mut whole = top.to_owned();
+    for part in path.components() {
+        let Component::Normal(name) = part else { continue };
+        whole.push(OsStr::new(name));
+        if fs::metadata(&whole)?.is_some_and(|found| found.is_symlink()) {
+            return Err(InstallError::Link { path: whole });
+        }
+    }
+    Ok(())
+}
+
+/// Returns the directories of `path` below `top` that are not there, the outermost first.
+fn missing_directories(top: &Path, path: &Path) -> Result<Vec<PathBuf>, InstallError> {
+    let mut missing = Vec::new();
+    for directory in path.ancestors().skip(1) {
+        if directory.as_os_str().is_empty() || fs::metadata(&top.join(directory))?.is_some() {
+            break;
+        }
+        missing.insert(0, directory.to_owned());
+    }
+    Ok(missing)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::collections::BTreeMap;
+    use std::ffi::OsString;
+
+    use super::*;
+    use crate::adapter::agent::load_cards;
+    use crate::adapter::cmd::Cmd;
+
+    /// A card with every kind of file, for programs that do not exist.
+    const CARD: &str = r#"
+[agent]
+name = "filer"
+binary = "filer"
+mode = "interactive"
+interactive = ["{binary}", "{prompt_args}"]
+
+[hooks]
+kind = "files"
+
+[[hooks.files]]
+path = "{workspace}/.filer/hooks.json"
+form = "json"
+content = { version = 1 }
+at = "/hooks/{native}"
+entry = { command = "{command}", timeout = 5 }
+
+[[hooks.files]]
+path = "{workspace}/.filer/plugins/ao.js"
+form = "text"
+text = "// Written by ao\nrun('{ao}')\n"
+
+[[hooks.files]]
+path = "{session_dir}/filer/settings.json"
+form = "json"
+content = { hooks = { enabled = true } }
+
+[hooks.events.stop]
+native = "Stop"
+activity = "idle"
+boundary = true
+
+[[trust]]
+paths = ["{env:FILER_HOME}/trusted.json", "{env:HOME}/.filer.json"]
+at = "/folders/{workspace}/trusted"
+value = true
+create = true
+"#;
+
+    /// A repository with a worktree of ao's, and a session.
+    pub(in crate::adapter::agent) struct Stage {
+        root: tempfile::TempDir,
+        pub(in crate::adapter::agent) workspace: PathBuf,
+        pub(in crate::adapter::agent) session: PathBuf,
+    }
+
+    impl Stage {
+        pub(in crate::adapter::agent) fn new(files: &[(&str, &str)]) -> Self {
+            let root = tempfile::tempdir().unwrap();
+            let top = fs::canonical(root.path()).unwrap();
+            let (repo, workspace) = (top.join("repo"), top.join("work tree"));
+            let session = top.join("home/sessions/web-1");
+            for directory in [&repo, &session, &top.join("user")] {
+                fs::create_directories(directory).unwrap();
+            }
+            let stage = Self { root, workspace, session };
+            stage.git(&repo, &["init", "-q", "-b", "main"]);
+            for (name, text) in files {
+                let path = repo.join(name);
+                fs::create_directories(path.parent().unwrap()).unwrap();
+                fs::rewrite(&path, text.as_bytes()).unwrap();
+            }
+            stage.git(&repo, &["add", "-A"]);
+            stage.git(&repo, &["commit", "-q", "--allow-empty", "-m", "first"]);
+            stage.git(
+                &repo,
+                &["worktree", "add", "-q", "-b", "work", stage.workspace.to_str().unwrap()],
+            );
+            stage
+        }
+
+        fn git(&self, directory: &Path, args: &[&str]) -> String {
+            let output = Cmd::new("git")
+                .cwd(directory)
+                .args(["-c", "user.name=t", "-c", "user.email=t@example.com"])
+                .args(args)
+                .output()
+                .unwrap();
+            assert!(output.success(), "git {args:?}: {}", output.stderr);
+            output.text()
+        }
+
+        pub(in crate::adapter::agent) fn install(
+            &self,
+            card: &Card,
+        ) -> Result<Vec<String>, InstallError> {
+            let user = self.root.path().join("user");
+            let places = Places {
+                ao: Path::new("/home/it's/ao"),
+                session_dir: &self.session,
+                workspace: &self.workspace,
+                owned: true,
+            };
+            install(card, &places, &|name| (name == "HOME").then(|| OsString::from(&user)))
+        }
+
+        pub(in crate::adapter::agent) fn status(&self) -> String {
+            self.git(&self.workspace, &["status", "--porcelain"])
+        }
+
+        /// Every file of workspace and user, with its bytes and whether git looks away.
+        pub(in crate::adapter::agent) fn everything(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+            let mut all = BTreeMap::new();
+            let mut pending = vec![self.workspace.clone(), self.root.path().join("user")];
+            while let Some(directory) = pending.pop() {
+                all.insert(directory.clone(), Vec::new());
+                for name in fs::names(&directory).unwrap() {
+                    let path = directory.join(name);
+                    if path.is_dir() {
+                        pending.push(path);
+                    } else {
+                        all.insert(path.clone(), fs::read(&path).unwrap());
+                    }
+                }
+            }
+            let marks = self.git(&self.workspace, &["ls-files", "-v"]);
+            all.insert(PathBuf::from("marks"), marks.into_bytes());
+            all
+        }
+    }
+
+    fn card() -> Card {
+        let directory = tempfile::tempdir().unwrap();
+        fs::rewrite(&directory.path().join("filer.toml"), CARD.as_bytes()).unwrap();
+        load_cards(directory.path()).unwrap().find("filer").unwrap().clone()
+    }
+
+    #[test]
+    fn files_are_invisible_and_go_without_a_trace() {
+        let tracked = "{ // mine\n\"hooks\": { \"Stop\": [ 7 ] } }\n";
+        for files in [
+            &[("README", "x")] as &[(&str, &str)],
+            &[(".filer/hooks.json", tracked)],
+            &[(".filer/hooks.json", tracked), (".filer/.gitignore", "*.log")],
+            &[(".filer/.gitignore", "*\n")],
+        ] {
+            let stage = Stage::new(files);
+            let before = stage.everything();
+            assert_eq!(stage.install(&card()).unwrap(), Vec::<String>::new());
+            assert_eq!(stage.status(), "", "{files:?}");
+            let hooks = fs::read_text(&stage.workspace.join(".filer/hooks.json")).unwrap();
+            assert!(hooks.contains(r#""'/home/it'\\''s/ao' hook filer stop""#), "{hooks}");
+            assert!(
+                !files.iter().any(|(_, text)| *text == tracked)
+                    || hooks.starts_with("{ // mine\n\"hooks\": { \"Stop\": [ 7"),
+                "{hooks}"
+            );
+            let plugin = fs::read_text(&stage.workspace.join(".filer/plugins/ao.js")).unwrap();
+            assert_eq!(plugin, "// Written by ao\nrun('/home/it's/ao')\n");
+            let own = fs::read_text(&stage.session.join("filer/settings.json")).unwrap();
+            assert!(own.contains("\"enabled\": true"), "{own}");
+            let trusted = fs::read_text(&stage.root.path().join("user/.filer.json")).unwrap();
+            assert!(trusted.contains("work tree\": {"), "{trusted}");
+            // A second launch finds the files of the first.
+            stage.install(&card()).unwrap();
+            assert_eq!(stage.status(), "");
+            uninstall(&stage.session).unwrap();
+            assert_eq!(stage.everything(), before, "{files:?}");
+            uninstall(&stage.session).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_is_in_the_way_is_refused_and_nothing_is_left() {
+        let stage = Stage::new(&[(".filer/plugins/ao.js", "mine"), (".filer/hooks.json", "{}")]);
+        let before = stage.everything();
+        let error = stage.install(&card()).unwrap_err();
+        assert!(matches!(error, InstallError::Taken { .. }), "{error}");
+        uninstall(&stage.session).unwrap();
+        assert_eq!(stage.everything(), before);
+
+        let stage = Stage::new(&[(".filer/hooks.json", "hooks: yaml")]);
+        assert!(matches!(stage.install(&card()), Err(InstallError::Edit { .. })));
+
+        let stage = Stage::new(&[]);
+        fs::symlink(stage.root.path(), &stage.workspace.join(".filer")).unwrap();
+        assert!(matches!(stage.install(&card()), Err(InstallError::Link { .. })));
+    }
+
+    #[test]
+    fn a_trust_file_that_cannot_be_read_is_told_and_stays() {
+        let stage = Stage::new(&[]);
+        let path = stage.root.path().join("user/.filer.json");
+        fs::rewrite(&path, b"not json").unwrap();
+        let notes = stage.install(&card()).unwrap();
+        assert_eq!(notes.len(), 1);
+        assert!(
+            notes[0].starts_with("a first-run dialog could not be answered ahead: "),
+            "{notes:?}"
+        );
+        assert_eq!(fs::read(&path).unwrap(), b"not json");
+    }
+
+    #[test]
+    fn a_trust_the_user_gave_before_stays() {
+        let stage = Stage::new(&[]);
+        let path = stage.root.path().join("user/.filer.json");
+        let key = json_edit::escape(stage.workspace.to_str().unwrap()).replace("~1", "/");
+        let own = format!("{{\"folders\": {{\"{key}\": {{\"trusted\": true}}, \"/x\": 1}}}}");
+        fs::rewrite(&path, own.as_bytes()).unwrap();
+        stage.install(&card()).unwrap();
+        uninstall(&stage.session).unwrap();
+        assert_eq!(fs::read_text(&path).unwrap(), own);
+        let other = "{\n  \"folders\": {\"/x\": {}}\n}";
+        fs::rewrite(&path, other.as_bytes()).unwrap();
+        stage.install(&card()).unwrap();
+        assert!(fs::read_text(&path).unwrap().contains("trusted"));
+        uninstall(&stage.session).unwrap();
+        let value: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        assert_eq!(value, serde_json::json!({"folders": {"/x": {}}}));
+    }
+}
