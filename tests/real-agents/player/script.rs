@@ -140,6 +140,8 @@ pub(crate) struct Turn {
     /// What the person said since the model last spoke, text by text. Agents add reminders of
     /// their own as further texts.
     pub(crate) said: Vec<String>,
+    /// How many of them were said before the tool's result.
+    pub(crate) before_result: usize,
     /// Every text of the conversation, in order: the person's and the model's.
     pub(crate) texts: Vec<String>,
     /// What the tool gave, where that is what is to be answered.
@@ -164,6 +166,7 @@ impl Turn {
                 Entry::Person(text) => {
                     if model_spoke {
                         turn.said.clear();
+                        turn.before_result = 0;
                     }
                     model_spoke = false;
                     turn.said.push(text.clone());
@@ -178,6 +181,7 @@ impl Turn {
                 // The task is still the one of before.
                 Entry::Result(text) => {
                     (turn.tool_result, model_spoke) = (Some(text.clone()), false);
+                    turn.before_result = turn.said.len();
                 }
             }
         }
@@ -187,19 +191,26 @@ impl Turn {
 
 impl Script {
     /// Returns the number of the rule that fits and is not used up. What was said later counts
-    /// first: an agent repeats a text whose answer was an error.
+    /// first: an agent repeats a text whose answer was an error. What was said after a tool's result
+    /// is not about that result.
     pub(super) fn rule_for(&self, turn: &Turn, used: &[u32]) -> Option<usize> {
         let is_side_request = turn.tools.is_empty() && !self.without_tools;
         if is_side_request || turn.wants.is_some() {
             return None;
         }
-        turn.said.iter().rev().find_map(|text| {
+        let rule = |text: &str, after_tool: bool| {
             self.rules.iter().enumerate().position(|(index, rule)| {
-                rule.after_tool == turn.tool_result.is_some()
+                rule.after_tool == after_tool
                     && text.contains(&rule.said)
                     && rule.times.is_none_or(|times| used.get(index).is_none_or(|it| *it < times))
             })
-        })
+        };
+        let fresh = turn.said.iter().skip(turn.before_result).rev();
+        let answered = || turn.tool_result.iter().flat_map(|_| turn.said.iter().rev());
+        fresh
+            .filter_map(|text| rule(text, false))
+            .chain(answered().filter_map(|text| rule(text, true)))
+            .next()
     }
 
     /// Returns the answer to `turn` by the rule, or a harmless one.
@@ -266,7 +277,10 @@ mod tests {
         assert_eq!(said(&script, &turn("say it once"), &[0, 0, 0]), "first");
         assert_eq!(said(&script, &turn("say it once"), &[1, 0, 0]), "again");
         let result = Turn { tool_result: Some("out".into()), ..turn("say it once") };
+        let result = Turn { before_result: 1, ..result };
         assert_eq!(said(&script, &result, &[1, 0, 0]), "after the tool");
+        let aborted = Turn { before_result: 0, ..result };
+        assert_eq!(said(&script, &aborted, &[1, 0, 0]), "again");
         assert_eq!(said(&script, &turn("something else"), &[0, 0, 0]), "Understood.");
     }
 
