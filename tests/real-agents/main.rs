@@ -18,6 +18,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
@@ -47,6 +48,11 @@ struct StoryArgs {
     /// Try the cards in DIR instead of the built-in ones
     #[arg(long, value_name = "DIR")]
     cards: Option<PathBuf>,
+    /// How many seconds a condition may take to come true
+    ///
+    /// The machine may be busy, and some agents take half a minute to start.
+    #[arg(long, value_name = "SECONDS", default_value_t = 90)]
+    patience: u64,
     /// Put the table into docs/agents.md
     #[arg(long)]
     write_docs: bool,
@@ -84,8 +90,7 @@ fn play(args: &PlayerArgs) -> anyhow::Result<ExitCode> {
     writeln!(out, "{}", player.url())?;
     let mut seen = 0;
     loop {
-        if let Some(request) = player.wait_for(seen, std::time::Duration::from_secs(3600), |_| true)
-        {
+        if let Some(request) = player.wait_for(seen, Duration::from_secs(3600), |_| true) {
             seen += 1;
             writeln!(out, "{}", request.to_json())?;
         }
@@ -100,7 +105,7 @@ fn run_stories(args: &StoryArgs) -> anyhow::Result<ExitCode> {
         let world = World::new(agent, &args.cache, args.cards.as_deref());
         let world =
             world.with_context(|| format!("the story of {} could not begin", agent.name))?;
-        let report = story::run(world, &log)?;
+        let report = story::run(world, &log, Duration::from_secs(args.patience))?;
         write!(io::stdout(), "{}", table::as_text(&report))?;
         reports.push(report);
     }

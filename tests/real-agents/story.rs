@@ -18,13 +18,6 @@ use crate::player::{Ended, Recorded};
 use crate::table::{Report, Seen};
 use crate::world::{World, said};
 
-/// How long a condition may take to come true: the machine may be busy, and some agents take
-/// half a minute to start.
-const PATIENCE: Duration = Duration::from_secs(90);
-
-/// The same for `ao wait`.
-const PATIENCE_ARG: &str = "90s";
-
 /// What nobody may type while a dialog is open.
 const INTRUDER: &str = "STORY-INTRUDER";
 
@@ -32,10 +25,14 @@ const INTRUDER: &str = "STORY-INTRUDER";
 struct Story {
     world: World,
     log: PathBuf,
+    /// How long a condition may take to come true.
+    patience: Duration,
     /// The session, once there is one.
     id: String,
     /// Where it works.
     workspace: PathBuf,
+    /// What was said in its conversation and has to be in every later request.
+    known: Vec<&'static str>,
     /// What was found in a tree that should be clean.
     dirt: Option<String>,
     /// When the usage limit ends, as the record said.
@@ -44,14 +41,16 @@ struct Story {
 }
 
 /// Runs the agent of `world` through the story.
-pub(crate) fn run(world: World, log: &Path) -> anyhow::Result<Report> {
+pub(crate) fn run(world: World, log: &Path, patience: Duration) -> anyhow::Result<Report> {
     let (agent, version) = (world.agent, world.version()?);
     tell(&format!("{} {version} against {}", agent.title, world.player.url()));
     let mut story = Story {
         world,
         log: log.to_owned(),
+        patience,
         id: String::new(),
         workspace: PathBuf::new(),
+        known: Vec::new(),
         dirt: None,
         until: None,
         rows: Vec::new(),
@@ -139,6 +138,7 @@ impl Story {
         let since = self.send(&message)?;
         let request = self.request(seen, says::LONG)?;
         ensure!(whole(&request, &message), "{}", difference(&request, &message));
+        self.known.push(says::LONG);
         self.reaches("idle", Some(since))
     }
 
@@ -155,7 +155,7 @@ impl Story {
         let typed = self.world.player.requests().len() > before;
         ensure!(!typed, "the dialog was answered by a send");
         self.done(&["approve", &self.id])?;
-        let after = self.world.player.wait_for(seen, PATIENCE, |it| {
+        let after = self.world.player.wait_for(seen, self.patience, |it| {
             it.turn.as_ref().is_some_and(|turn| turn.tool_result.is_some())
         });
         let turn = after.and_then(|it| it.turn).context("no tool result was sent after approve")?;
@@ -194,7 +194,7 @@ impl Story {
         self.reaches("working", None)?;
         self.done(&["interrupt", &self.id])?;
         self.reaches("idle", None)?;
-        let left = self.world.player.wait_for(seen, PATIENCE, |it| {
+        let left = self.world.player.wait_for(seen, self.patience, |it| {
             it.ended == Some(Ended::Abandoned) && is_about(it, says::ENDLESS)
         });
         left.context("the agent still takes the endless answer")?;
@@ -232,8 +232,11 @@ impl Story {
     fn answers(&mut self) -> anyhow::Result<()> {
         self.ready()?;
         let message = format!("What is the answer? {}", says::ANSWER);
-        let output = self.world.ao(&["send", &self.id, &message, "--wait", "--timeout", "90s"])?;
+        let patience = format!("{}s", self.patience.as_secs());
+        let args = ["send", &self.id, &message, "--wait", "--timeout", &patience];
+        let output = self.world.ao(&args)?;
         ensure!(output.success(), "{}", said(&output));
+        self.known.push(says::ANSWER);
         ensure!(output.text().contains("5417"), "it printed {:?}", output.text());
         Ok(())
     }
@@ -246,7 +249,7 @@ impl Story {
         let pid = started["agent_pid"].as_i64().context("no agent_pid in started.json")?;
         let pid = Pid::from_raw(i32::try_from(pid)?).context("the pid is 0")?;
         kill_process(pid, Signal::KILL)?;
-        self.world.wait_for(PATIENCE, "the launcher's word of the agent's end", || {
+        self.world.wait_for(self.patience, "the launcher's word of the agent's end", || {
             Ok(directory.join("exit.json").exists().then_some(()))
         })?;
         self.done(&["reap"])?;
@@ -267,7 +270,7 @@ impl Story {
         let since = self.send(&message)?;
         let request = self.request(seen, says::RESTORED)?;
         let turn = request.turn.unwrap_or_default();
-        for earlier in [says::START, says::LONG, says::ANSWER] {
+        for earlier in &self.known {
             let there = turn.texts.iter().any(|text| text.contains(earlier));
             ensure!(there, "the request after restore does not have {earlier}");
         }
@@ -317,22 +320,31 @@ impl Story {
         self.id = session["id"].as_str().context("no id")?.to_owned();
         let path = session.pointer("/handles/workspace/path").and_then(Value::as_str);
         self.workspace = path.context("no workspace")?.into();
+        self.known = vec![says::START];
         Ok(())
     }
 
-    /// Brings the session to where it waits for an instruction, whatever the row before left.
+    /// Brings the session to where it waits for an instruction, whatever the row before left: a
+    /// turn is interrupted; what cannot be brought back is ended and begun afresh.
     fn ready(&mut self) -> anyhow::Result<()> {
         self.world.player.release();
         let status = if self.id.is_empty() { "none".to_owned() } else { self.status()? };
-        match status.as_str() {
-            "idle" => return Ok(()),
-            "none" | "exited" | "killed" | "errored" | "cleanup" => self.spawn()?,
-            "working" | "spawning" if self.reaches_within("idle", "5s").is_ok() => return Ok(()),
-            _ => {
-                self.world.ao(&["interrupt", &self.id])?;
-            }
+        let is_over = matches!(status.as_str(), "none" | "exited" | "killed" | "errored");
+        if status == "idle" || (!is_over && self.reaches_within("idle", "5s").is_ok()) {
+            return Ok(());
         }
-        self.reaches("idle", None).with_context(|| format!("before this it was {status}"))
+        if !is_over {
+            tell(&format!("{}: it was {status}; interrupting", self.world.agent.name));
+            self.world.ao(&["interrupt", &self.id])?;
+            if self.reaches_within("idle", "15s").is_ok() {
+                return Ok(());
+            }
+            self.world.ao(&["kill", &self.id])?;
+            self.world.ao(&["cleanup", &self.id])?;
+        }
+        tell(&format!("{}: beginning afresh", self.world.agent.name));
+        self.spawn()?;
+        self.reaches("idle", None).with_context(|| format!("afresh, since it was {status}"))
     }
 
     /// Waits until a restored agent takes instructions. Those without a word at their start are
@@ -353,12 +365,13 @@ impl Story {
 
     /// Waits for a request after the first `seen` that says `text`.
     fn request(&self, seen: usize, text: &str) -> anyhow::Result<Recorded> {
-        let found = self.world.player.wait_for(seen, PATIENCE, |it| is_about(it, text));
+        let found = self.world.player.wait_for(seen, self.patience, |it| is_about(it, text));
         found.with_context(|| format!("no request said {text}"))
     }
 
     fn reaches(&self, status: &str, since: Option<String>) -> anyhow::Result<()> {
-        let mut args = vec!["wait", &self.id, "--until", status, "--timeout", PATIENCE_ARG];
+        let patience = format!("{}s", self.patience.as_secs());
+        let mut args = vec!["wait", &self.id, "--until", status, "--timeout", &patience];
         if let Some(since) = &since {
             args.extend(["--since", since]);
         }
