@@ -2,9 +2,12 @@
 
 use std::path::Path;
 
+use crate::adapter::agent::{self, CardError};
 use crate::adapter::runtime::{self, RuntimeError, tmux::Panes, tmux::Tmux};
 use crate::model::facts::{Liveness, RuntimeFact};
+use crate::model::id::SessionId;
 use crate::model::record::{Record, RuntimeKind};
+use crate::model::screen::ScreenSign;
 use crate::model::time::Timestamp;
 
 /// One look at every pane of ao's tmux server, and at the launcher's files of each session.
@@ -59,4 +62,47 @@ impl Probe {
     pub fn failure(&self) -> Option<&RuntimeError> {
         self.panes.as_ref()?.as_ref().err()
     }
+}
+
+/// Lines of a screen that are read.
+const SCREEN_LINES: u32 = 50;
+
+/// Why screens could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ScreenError {
+    /// tmux did not show them.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// The cards cannot be listed.
+    #[error(transparent)]
+    Card(#[from] CardError),
+}
+
+/// Returns what the screens of `records`' agents say, all of them asked for in one tmux call.
+///
+/// A session whose pane is another launch's, or whose card cannot be read or knows no screens, is
+/// left out.
+pub fn screens<'a>(
+    home: &Path,
+    config_directory: &Path,
+    records: impl IntoIterator<Item = &'a Record>,
+) -> Result<Vec<(SessionId, ScreenSign)>, ScreenError> {
+    let cards = agent::load_cards(&config_directory.join("agents"))?;
+    let mut asked = Vec::new();
+    let mut targets = Vec::new();
+    for record in records {
+        let (Some(id), Some(launch)) = (&record.id, &record.handles.launch) else { continue };
+        if let Some(card) = cards.find(&record.agent).ok().filter(|card| card.reads_screens()) {
+            targets.push((id.clone(), launch.clone()));
+            asked.push((id, card));
+        }
+    }
+    if targets.is_empty() {
+        return Ok(Vec::new());
+    }
+    let shown = Tmux::new(home, config_directory)?.capture(&targets, SCREEN_LINES, false)?;
+    let read = |(id, card): (&SessionId, &agent::Card)| {
+        Some((id.clone(), agent::read_screen(card, shown.get(id)?)?))
+    };
+    Ok(asked.into_iter().filter_map(read).collect())
 }

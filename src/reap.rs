@@ -21,9 +21,10 @@ use crate::model::id::SessionId;
 use crate::model::lifecycle::PrState;
 use crate::model::record::Record;
 use crate::model::sanitize;
+use crate::model::screen::ScreenSign;
 use crate::model::status::Status;
 use crate::model::time::Timestamp;
-use crate::observe::Probe;
+use crate::observe::{self, Probe};
 use crate::session::deliver::{self, Patience};
 use crate::session::intent::{self, Recovery};
 use crate::session::{SessionError, cleanup, kill, workspace};
@@ -129,6 +130,7 @@ pub fn reap(world: &World) -> Result<Option<Report>, StoreError> {
     pass.load_all()?;
     pass.recover();
     pass.probe();
+    pass.read_screens();
     pass.tick();
     pass.deliver();
     pass.clean();
@@ -151,7 +153,7 @@ pub fn preview(world: &World) -> Result<Vec<(String, String)>, StoreError> {
             steps.push((format!("finish or undo the {} of {id}", intent.op), why));
         }
     }
-    for (id, observation) in pass.look() {
+    for (id, observation) in pass.look().into_iter().chain(pass.look_at_screens()) {
         steps.extend(pass.would_change(&id, &observation));
     }
     for (id, record) in &pass.records {
@@ -277,6 +279,42 @@ impl Pass<'_> {
         }
         self.report.storm = decide::calm_storm(&mut facts);
         facts.into_iter().map(|(id, fact)| (id, Observation::Runtime(fact))).collect()
+    }
+
+    /// Reads the screens of agents that were silent for long, or never say anything, all with one
+    /// tmux call, and applies what they mean.
+    fn read_screens(&mut self) {
+        for (id, observation) in self.look_at_screens() {
+            self.apply(&id, observation);
+        }
+    }
+
+    fn look_at_screens(&mut self) -> Vec<(SessionId, Observation)> {
+        let world = self.world;
+        let wanted = |record: &Record| {
+            let policy = world.config_of(record).map(|layered| layered.config.policy.clone());
+            policy.is_ok_and(|policy| decide::wants_screen(record, &policy, self.started))
+        };
+        let settled = self.records.values().filter(|record| record.intent.is_none());
+        let silent: Vec<&Record> = settled.filter(|record| wanted(record)).collect();
+        if silent.is_empty() {
+            return Vec::new();
+        }
+        let (home, config) = (world.home.root(), &world.config_directory);
+        let signs = match observe::screens(home, config, silent) {
+            Ok(signs) => signs,
+            Err(error) => {
+                let why = Some(sanitize::chain(&error));
+                let what = "read the screens".to_owned();
+                self.report.failed.push(Item { id: String::new(), what, why });
+                return Vec::new();
+            }
+        };
+        let fact = |(id, sign): (SessionId, ScreenSign)| {
+            let fact = decide::of_screen(self.records.get(&id)?, &sign, None, clock::now())?;
+            Some((id, fact))
+        };
+        signs.into_iter().filter_map(fact).collect()
     }
 
     /// Returns the step that a fact would make, if any.

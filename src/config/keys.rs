@@ -111,6 +111,7 @@ pub const KEYS: &[Key] = &[
     key("recent_window", Kind::Duration, "\"1m\"", "A signal of an agent younger than this counts as recent."),
     key("activity_coalesce", Kind::Duration, "\"5s\"", "`active` signals closer together than this are one."),
     key("start_deadline", Kind::Duration, "\"2m\"", "An agent with hooks that has not been heard of this long never started."),
+    key("screen_after", Kind::Duration, "\"30s\"", "The screen of an agent is read where its hooks were silent this long while it works."),
     key("pr_stalled_after", Kind::Duration, "", "An open pull request whose agent was silent this long is stuck; unset: never."),
     key("send_when", Kind::Word(&["turn_end", "now"]), "\"turn_end\"", "When a text may be given to a busy agent."),
     key("message_max", Kind::Number(256, MANY), "16384", "The longest message to an agent in bytes; longer ones are cut in their middle."),

@@ -21,6 +21,7 @@ mod probe;
 mod pull_request;
 mod quarantine;
 mod reaction;
+mod screen;
 mod session;
 
 use std::time::Duration;
@@ -39,6 +40,7 @@ pub use outbox::{
 pub use outcome::{DecideError, Outcome};
 pub use probe::{calm_storm, storm};
 pub use reaction::{pr_trigger, session_trigger};
+pub use screen::{of_screen, wants_screen};
 
 use outcome::Decision;
 

@@ -12,5 +12,6 @@ pub mod patch;
 pub mod policy;
 pub mod record;
 pub mod sanitize;
+pub mod screen;
 pub mod status;
 pub mod time;

@@ -100,6 +100,10 @@ pub struct Policy {
     #[serde(with = "duration_text")]
     #[schemars(with = "String")]
     pub start_deadline: Duration,
+    /// The screen of an agent is read where its hooks were silent this long while it works.
+    #[serde(with = "duration_text")]
+    #[schemars(with = "String")]
+    pub screen_after: Duration,
     /// An open pull request whose agent was silent this long is stuck; absent: never.
     #[serde(with = "optional_duration_text", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
@@ -120,6 +124,7 @@ impl Default for Policy {
             recent_window: Duration::from_secs(60),
             activity_coalesce: Duration::from_secs(5),
             start_deadline: Duration::from_secs(2 * 60),
+            screen_after: Duration::from_secs(30),
             pr_stalled_after: None,
             send_when: SendWhen::TurnEnd,
             message_max: 16 * 1024,

@@ -5,6 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests touch files and processes themselves")]
 
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
+mod agent_files;
 mod agents;
 mod bad_input;
 mod cleanup;

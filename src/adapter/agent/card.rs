@@ -267,7 +267,8 @@ pub struct EventRule {
     pub activity: Option<ActivityState>,
     /// It is a turn boundary.
     pub boundary: bool,
-    /// JSON pointers to the tool's use id or name, the first that is there counts.
+    /// JSON pointers to the tool's use id, its name or what it is given, the first that is there
+    /// counts.
     pub tool: Vec<String>,
     /// A JSON pointer to a text that `cases` looks up.
     pub field: Option<String>,
@@ -413,6 +414,14 @@ impl Card {
     pub fn chooses_session(&self) -> bool {
         let templates = [&self.agent.interactive, &self.agent.one_shot];
         templates.into_iter().flatten().flatten().any(|word| word.contains("{new_session}"))
+    }
+
+    /// Returns whether anything can be read from its screen.
+    pub fn reads_screens(&self) -> bool {
+        let terminal = &self.terminal;
+        [&terminal.working, &terminal.idle, &terminal.waiting, &terminal.dialog, &terminal.limit]
+            .iter()
+            .any(|patterns| !patterns.is_empty())
     }
 
     /// Returns how the agent tells of itself, given whether its hooks can be installed.

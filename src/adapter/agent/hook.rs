@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::adapter::agent::card::{Card, CaseActivity, EventRule};
 use crate::model::facts::{ActivityFact, Confidence};
@@ -40,7 +41,7 @@ pub fn map_hook(card: &Card, event: &str, payload: &[u8]) -> Option<ActivityFact
         launch: None,
         agent_session: first_id(&payload, &card.hooks.agent_session),
         boundary: rule.boundary,
-        tool: first_id(&payload, &rule.tool),
+        tool: rule.tool.iter().find_map(|pointer| tool(payload.pointer(pointer)?)),
     })
 }
 
@@ -55,13 +56,35 @@ fn activity(rule: &EventRule, payload: &Value) -> Option<ActivityState> {
 
 /// Returns the first text that one of `pointers` leads to and that can be an id.
 fn first_id(payload: &Value, pointers: &[String]) -> Option<String> {
-    pointers.iter().find_map(|pointer| {
-        let id = payload.pointer(pointer)?.as_str()?;
-        // It may become an argument, so it must not look like a flag.
-        let plain = |c: char| c.is_ascii_graphic() && !"'\"`$\\;&|<>(){}".contains(c);
-        let fits = !id.is_empty() && !id.starts_with('-') && id.len() <= MAX_ID;
-        (fits && id.chars().all(plain)).then(|| id.to_owned())
-    })
+    pointers.iter().find_map(|pointer| id(payload.pointer(pointer)?).map(str::to_owned))
+}
+
+fn id(value: &Value) -> Option<&str> {
+    let id = value.as_str()?;
+    // It may become an argument, so it must not look like a flag.
+    let plain = |c: char| c.is_ascii_graphic() && !"'\"`$\\;&|<>(){}".contains(c);
+    let fits = !id.is_empty() && !id.starts_with('-') && id.len() <= MAX_ID;
+    (fits && id.chars().all(plain)).then_some(id)
+}
+
+/// Returns what tells one use of a tool from others: an id, or a short name for what it is
+/// given, which may be a whole program.
+fn tool(value: &Value) -> Option<String> {
+    let empty = match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(values) => values.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    };
+    if empty {
+        return None;
+    }
+    let digest = || {
+        let digest = Sha256::digest(value.to_string().as_bytes());
+        digest.iter().take(8).fold("given-".to_owned(), |name, byte| format!("{name}{byte:02x}"))
+    };
+    Some(id(value).map_or_else(digest, str::to_owned))
 }
 
 #[cfg(test)]
@@ -146,6 +169,19 @@ mod tests {
         }
         let fact = map("stop", b"{\"session_id\":\"\xff\"}").unwrap();
         assert_eq!(fact.agent_session, None);
+    }
+
+    #[test]
+    fn a_tool_is_known_by_what_it_is_given() {
+        let tool_of = |payload: &str| map("post-tool-use", payload.as_bytes()).unwrap().tool;
+        let given = |command: &str| tool_of(&format!("{{\"tool_name\":\"{command}\"}}")).unwrap();
+        assert_eq!(given("Bash"), "Bash");
+        assert_eq!(given("rm -rf x"), given("rm -rf x"));
+        assert_ne!(given("rm -rf x"), given("rm -rf y"));
+        assert!(given("rm -rf x").starts_with("given-"));
+        let list = |text: &str| tool_of(&format!("{{\"tool_use_id\":{text}}}"));
+        assert_eq!(list("[{\"b\":1,\"a\":2}]"), list("[ {\"a\":2, \"b\":1} ]"));
+        assert_eq!((list("[]"), list("{}"), list("null"), list("\"\"")), (None, None, None, None));
     }
 
     #[test]

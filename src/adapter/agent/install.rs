@@ -103,6 +103,8 @@ struct InstalledValue {
     holders: Vec<String>,
     /// The file was made for it.
     made: bool,
+    /// Directories that were made for it, the outermost first.
+    directories: Vec<PathBuf>,
 }
 
 /// Puts there what `card` needs, and returns what the person should know.
@@ -271,6 +273,7 @@ impl Work<'_> {
             value: value.clone(),
             before,
             made: existing.is_none(),
+            directories: missing_directories(Path::new("/"), path)?,
         });
         self.remember()?;
         document.set(&at, &value).map_err(edit)?;
@@ -348,7 +351,11 @@ fn remove_value(value: &InstalledValue) -> Result<(), InstallError> {
     }
     let text = document.text();
     if value.made && text.trim().trim_matches(['{', '}']).trim().is_empty() {
-        return Ok(fs::remove_file(&value.path)?);
+        fs::remove_file(&value.path)?;
+        for directory in value.directories.iter().rev() {
+            fs::remove_empty_directory(directory);
+        }
+        return Ok(());
     }
     Ok(fs::rewrite(&value.path, text.as_bytes())?)
 }

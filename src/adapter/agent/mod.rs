@@ -14,6 +14,7 @@ mod hook_text;
 mod install;
 mod place;
 mod render;
+mod screen;
 mod template;
 
 pub use card::{
@@ -26,3 +27,4 @@ pub use hook::{MAX_PAYLOAD, map_hook, shell_command};
 pub use install::{InstallError, Places, has_hooks, install, is_installed, uninstall};
 pub use place::Variables;
 pub use render::{Invocation, LaunchRequest, MAX_ARGUMENT, Stdin, render};
+pub use screen::read_screen;
