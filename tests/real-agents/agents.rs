@@ -269,7 +269,7 @@ pub(crate) const ALL: &[Agent] = &[
         },
         without_tools: false,
         trusts: |home, workspace| mentions(home, ".qwen/trustedFolders.json", workspace),
-        lacks: &[],
+        lacks: &[(Step::LimitReset, "it does not tell")],
     },
     Agent {
         name: "opencode",
@@ -299,7 +299,7 @@ pub(crate) const ALL: &[Agent] = &[
         tool: || Some(("bash", json!({"command": command(), "description": "Say something"}))),
         without_tools: false,
         trusts: |_, _| false,
-        lacks: &[],
+        lacks: &[(Step::StopHook, "no hook of its takes an answer")],
     },
     Agent {
         name: "aider",
@@ -329,8 +329,8 @@ pub(crate) const ALL: &[Agent] = &[
         trusts: |_, _| false,
         lacks: &[
             (Step::Dialog, "it has no tools and so no permission dialog"),
-            (Step::Restore, "it cannot continue one conversation by an id"),
-            (Step::StopHook, "it has no hooks"),
+            (Step::LimitReset, "it does not tell"),
+            (Step::StopHook, "its only hook takes no answer"),
         ],
     },
 ];

@@ -337,7 +337,9 @@ fn perform(dialect: &dyn Dialect, voice: &Voice, turn: &Turn, answer: &Answer) -
 }
 
 fn text_stream(dialect: &dyn Dialect, voice: &Voice, answer: &Answer) -> Vec<Piece> {
-    let mut pieces = vec![Piece::Bytes(dialect.opening(voice))];
+    let held = matches!(answer, Answer::Held { .. }).then_some(Piece::Hold);
+    let mut pieces: Vec<Piece> = held.into_iter().collect();
+    pieces.push(Piece::Bytes(dialect.opening(voice)));
     pieces.extend(answer.deltas().into_iter().map(|delta| match delta {
         Delta::Say(text) => Piece::Bytes(dialect.say(voice, &text)),
         Delta::Wait(piece) => piece,

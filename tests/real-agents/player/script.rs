@@ -49,7 +49,7 @@ pub(crate) enum Answer {
     Tool { name: String, input: Value },
     /// Word by word, with a pause after each.
     Slow { text: String, pause_ms: u64 },
-    /// The first half, and the rest once released.
+    /// Nothing until released, then the whole text.
     Held { text: String },
     /// The first half, and then the connection ends.
     Cut { text: String },
@@ -98,17 +98,17 @@ impl Answer {
     /// Returns how its text comes.
     pub(super) fn deltas(&self) -> Vec<Delta> {
         let text = self.text();
-        let (first, rest) = halves(text);
+
         let say = |text: &str| Delta::Say(text.to_owned());
         match self {
             Self::Slow { pause_ms, .. } => {
                 let pause = Delta::Wait(Piece::Pause(Duration::from_millis(*pause_ms)));
                 text.split_inclusive(' ').flat_map(|word| [say(word), pause.clone()]).collect()
             }
-            Self::Held { .. } => vec![say(first), Delta::Wait(Piece::Hold), say(rest)],
-            Self::Cut { .. } => vec![say(first), Delta::Wait(Piece::Cut)],
+            Self::Cut { .. } => vec![say(first_half(text)), Delta::Wait(Piece::Cut)],
             Self::Endless { .. } => vec![Delta::Again(text.to_owned(), ENDLESS_EVERY)],
             Self::Text { .. }
+            | Self::Held { .. }
             | Self::Tool { .. }
             | Self::Limit { .. }
             | Self::Overloaded
@@ -118,9 +118,9 @@ impl Answer {
     }
 }
 
-fn halves(text: &str) -> (&str, &str) {
+fn first_half(text: &str) -> &str {
     let middle = (text.len() / 2..=text.len()).find(|at| text.is_char_boundary(*at));
-    text.split_at(middle.unwrap_or(text.len()))
+    &text[..middle.unwrap_or(text.len())]
 }
 
 /// One entry of a conversation, whatever its protocol.
@@ -329,11 +329,11 @@ mod tests {
 
     #[test]
     fn a_script_is_json() {
-        let text = r#"{"rules": [{"said": "x", "answer": {"kind": "held", "text": "ab"}}]}"#;
+        let text = r#"{"rules": [{"said": "x", "answer": {"kind": "cut", "text": "äb"}}]}"#;
         let script: Script = serde_json::from_str(text).unwrap();
         assert_eq!(
             script.rules[0].answer.deltas(),
-            [Delta::Say("a".into()), Delta::Wait(Piece::Hold), Delta::Say("b".into())]
+            [Delta::Say("ä".into()), Delta::Wait(Piece::Cut)]
         );
         assert!(serde_json::from_str::<Script>(r#"{"rule": []}"#).is_err());
     }
