@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde_json::{Map, Value, json};
 
-use crate::adapter::clock;
+use crate::adapter::{clock, fs};
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
@@ -12,6 +12,7 @@ use crate::cli::output;
 use crate::decide;
 use crate::model::event::Event;
 use crate::model::status::Status;
+use crate::session::role::SYSTEM_FILE;
 
 /// Show everything about one session
 #[derive(Debug, clap::Args)]
@@ -43,12 +44,19 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &ShowArgs) -> Result<Ex
         output::json_answer(out, "session", session)?;
         return Ok(Exit::Done);
     }
-    writeln!(out, "status: {status}{}", if loaded.archived { " (archived)" } else { "" })?;
+    let now = clock::now();
+    let until = loaded.record.lifecycle.session.until.filter(|_| status == Status::Stuck);
+    let until = until.map_or_else(String::new, |at| format!(", {}", output::limit_until(at, now)));
+    writeln!(out, "status: {status}{until}{}", if loaded.archived { " (archived)" } else { "" })?;
     let mut lines = Vec::new();
     let value = serde_json::to_value(loaded.document.ordered()).map_err(std::io::Error::from)?;
     flatten("", &value, &mut lines);
     for (key, value) in lines {
         writeln!(out, "{key}: {}", crate::model::sanitize::line(&value))?;
+    }
+    let system = world.home.existing_dir(&id)?.join(SYSTEM_FILE);
+    if fs::metadata(&system)?.is_some() {
+        writeln!(out, "system prompt: {}", system.display())?;
     }
     Ok(Exit::Done)
 }

@@ -5,6 +5,7 @@
 use toml::Value;
 
 use crate::model::policy::PERMISSIONS;
+use crate::model::time::Window;
 
 /// What a value must look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub enum Kind {
     BranchTemplate,
     /// Any text, the empty one as well; never shown in messages.
     Secret,
+    /// A part of the day.
+    Window,
 }
 
 /// Whether a repository's own file may set a key.
@@ -79,6 +82,14 @@ pub const REACTIONS: &[&str] = &[
     "pr-closed",
     "all-complete",
 ];
+const NOTICES: &[&str] = &[
+    "worker.done",
+    "worker.needs_input",
+    "worker.stuck",
+    "worker.idle",
+    "worker.errored",
+    "worker.exited",
+];
 const ACTIONS: &[&str] = &["send", "notify", "run", "merge", "none"];
 const PRIORITIES: &[&str] = &["urgent", "action", "warning", "info"];
 const MANY: i64 = 1_000_000;
@@ -105,6 +116,7 @@ pub const KEYS: &[Key] = &[
     repository(key("base", Kind::Text, "", "What branches start from; else the remote default branch.")),
     repository(key("branch", Kind::BranchTemplate, "\"ao/{id}\"", "The name of a session's branch; `{id}` is the session's id.")),
     repository(key("rules", Kind::Text, "", "Standing instructions that every agent gets in its system prompt.")),
+    repository(key("rules_files", Kind::RelativePaths, "[]", "Files of the repository whose text every agent gets in its system prompt, after `rules`.")),
     key("max_sessions", Kind::Number(1, 10_000), "50", "How many sessions may live on this machine at once."),
     key("pane_size", Kind::Size, "[200, 50]", "Columns and rows of the terminal an agent runs in."),
     key("reap", Kind::Duration, "\"60s\"", "How often the timer that `ao timer install` sets up makes a pass."),
@@ -126,6 +138,13 @@ pub const KEYS: &[Key] = &[
     repository(key("reactions.*.after", Kind::Duration, "", "How long the state must hold before the first message.")),
     repository(key("reactions.*.message", Kind::Text, "", "The text instead of the built-in one.")),
     key("reactions.*.command", Kind::Command, "", "The argument vector of action `run`."),
+    key("notices.on", Kind::Words(NOTICES), "[\"worker.done\", \"worker.needs_input\", \"worker.stuck\"]", "What an orchestrator session is told of the sessions it spawned."),
+    repository(key("prompt.built_in", Kind::Switch, "true", "Whether agents are told how to work under ao, and the facts of their project, before your rules.")),
+    key("resume.on_limit", Kind::Switch, "false", "Whether an agent is told to go on when its usage limit has ended."),
+    key("resume.window", Kind::Window, "\"00:00-24:00\"", "The hours of the day, local time, in which it may be told so; \"22:00-07:00\" goes past midnight."),
+    key("resume.max", Kind::Number(1, 1000), "3", "How often it is told so until a turn ends well; then a person is asked."),
+    key("resume.text", Kind::Text, "\"Your usage limit is over. Go on with your task where you stopped.\"", "What it is told."),
+    key("resume.retry_after", Kind::Duration, "\"1h\"", "How long after it was met a limit is taken to be over, where nobody said when it ends."),
     key("workspace.root", Kind::Path, "", "Where worktrees are made; else below ao's home."),
     repository(key("workspace.copy", Kind::RelativePaths, "[]", "Files to copy from the main worktree into each workspace, as patterns.")),
     repository(key("workspace.symlinks", Kind::RelativePaths, "[]", "Files to link from the main worktree into each workspace.")),
@@ -204,6 +223,7 @@ impl Kind {
         match self {
             Self::Text => "a text that is not empty".to_owned(),
             Self::Secret => "a text".to_owned(),
+            Self::Window => "a part of the day such as \"22:00-07:00\"".to_owned(),
             Self::Path => "an absolute path".to_owned(),
             Self::RelativePaths => "a list of relative paths without `..`".to_owned(),
             Self::Word(words) => format!("one of {}", quoted(words)),
@@ -228,6 +248,7 @@ impl Kind {
         let text = value.as_str().filter(|text| !text.contains('\0'));
         match self {
             Self::Secret => text.is_some(),
+            Self::Window => text.is_some_and(|text| text.parse::<Window>().is_ok()),
             Self::Text => text.is_some_and(|text| !text.trim().is_empty()),
             Self::Path => text.is_some_and(|text| text.starts_with('/')),
             Self::RelativePaths => is_list(value, |item| item.as_str().is_some_and(is_relative)),
@@ -278,6 +299,7 @@ fn is_branch_template(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::policy::NoticeKey;
 
     #[test]
     fn every_default_is_of_its_own_kind() {
@@ -286,6 +308,12 @@ mod tests {
             let table: toml::Table = format!("x = {default}").parse().unwrap();
             assert!(key.kind.accepts(&table["x"]), "{}", key.path);
         }
+    }
+
+    #[test]
+    fn every_notice_can_be_configured() {
+        let words: Vec<&str> = NoticeKey::ALL.iter().map(|key| key.as_str()).collect();
+        assert_eq!(words, NOTICES);
     }
 
     #[test]
@@ -308,6 +336,7 @@ mod tests {
             (Kind::Path, "'/a'", "'~/a'"),
             (Kind::Text, "'x'", "' '"),
             (Kind::Secret, "''", "1"),
+            (Kind::Window, "'22:00-07:00'", "'22-7'"),
         ] {
             assert!(accepts(kind, good), "{kind:?} {good}");
             assert!(!accepts(kind, bad), "{kind:?} {bad}");

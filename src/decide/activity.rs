@@ -4,11 +4,14 @@
 //! stays blocked until the dialog can be known to be gone.
 
 use crate::decide::outcome::Decision;
-use crate::decide::session;
+use crate::decide::{resume, session};
 use crate::model::facts::{ActivityFact, Confidence, Limit};
-use crate::model::lifecycle::{ActivityAxis, ActivityState, SessionReason, SessionState};
+use crate::model::lifecycle::{
+    ActivityAxis, ActivitySource, ActivityState, SessionReason, SessionState,
+};
 use crate::model::policy::Policy;
 use crate::model::record::Record;
+use crate::model::report::{Report, ReportState};
 use crate::model::time::Timestamp;
 
 /// Applies the signal `fact`, given at `at`.
@@ -30,10 +33,18 @@ pub(super) fn decide(
         if let Some(activity) = &mut after.lifecycle.activity {
             activity.last_activity_at = at;
         }
+        hear_report(after, fact, at);
         if after.lifecycle.session.state == SessionState::Detecting {
             session::recover(&mut after.lifecycle);
         }
         let reason = "a dialog is open; only a turn boundary or the end of its tool closes it";
+        return Decision::new("activity.held", evidence, reason);
+    }
+    if is_reminder(after, fact, at) {
+        if let Some(activity) = &mut after.lifecycle.activity {
+            activity.last_activity_at = at;
+        }
+        let reason = "the usage limit holds, and that nothing goes on is no news";
         return Decision::new("activity.held", evidence, reason);
     }
     if is_heartbeat(after, fact, policy, at) {
@@ -83,6 +94,21 @@ fn is_held(record: &Record, fact: &ActivityFact) -> bool {
         && !ends_the_asking_tool
 }
 
+/// Returns whether the signal says nothing but that an agent rests whose limit is known to hold.
+///
+/// Agents remind of themselves when they have been idle for a while; that is no turn's end.
+fn is_reminder(record: &Record, fact: &ActivityFact, at: Timestamp) -> bool {
+    let rests = match fact.activity {
+        ActivityState::Ready | ActivityState::Idle | ActivityState::WaitingInput => true,
+        ActivityState::Active | ActivityState::Blocked | ActivityState::Exited => false,
+    };
+    let until = record.lifecycle.session.until;
+    rests
+        && !fact.boundary
+        && resume::is_limited(&record.lifecycle)
+        && until.is_some_and(|until| at < until)
+}
+
 /// Returns whether the signal says nothing but that the agent still works.
 fn is_heartbeat(record: &Record, fact: &ActivityFact, policy: &Policy, at: Timestamp) -> bool {
     let session = &record.lifecycle.session;
@@ -93,6 +119,7 @@ fn is_heartbeat(record: &Record, fact: &ActivityFact, policy: &Policy, at: Times
         && session.state == SessionState::Working
         && session.reason == SessionReason::TaskInProgress
         && !is_another_conversation(record, fact)
+        && fact.report.is_none()
         && at.since(stored.last_activity_at) < policy.activity_coalesce
 }
 
@@ -105,6 +132,7 @@ fn apply(after: &mut Record, fact: &ActivityFact, at: Timestamp, now: Timestamp)
     if is_another_conversation(after, fact) {
         after.handles.agent_session.clone_from(&fact.agent_session);
     }
+    hear_report(after, fact, at);
     let tool = match fact.activity {
         ActivityState::Blocked => fact.tool.clone(),
         ActivityState::Active
@@ -119,7 +147,7 @@ fn apply(after: &mut Record, fact: &ActivityFact, at: Timestamp, now: Timestamp)
         source: fact.source,
         tool,
     });
-    let Some((state, reason)) = session_of(fact.activity) else {
+    let Some((state, reason)) = session_of(after, fact.activity) else {
         return "the agent says that it exits; the next probe decides".to_owned();
     };
     if after.lifecycle.is_stuck_by_escalation() {
@@ -129,9 +157,30 @@ fn apply(after: &mut Record, fact: &ActivityFact, at: Timestamp, now: Timestamp)
     format!("the agent says that it is {}", fact.activity)
 }
 
+/// Keeps what the agent says of itself; a prompt that it takes answers what it said before.
+fn hear_report(after: &mut Record, fact: &ActivityFact, at: Timestamp) {
+    let spoke_itself =
+        after.lifecycle.activity.as_ref().is_some_and(|it| it.source == ActivitySource::Native);
+    // A screen that shows work right after a report shows the turn in which it was made.
+    let same_turn = fact.source == ActivitySource::Terminal && spoke_itself;
+    let takes_a_prompt = fact.boundary && fact.activity == ActivityState::Active && !same_turn;
+    match (&fact.report, &mut after.report) {
+        (Some(said), earlier) => *earlier = Some(Report::of(said, at, earlier.as_ref())),
+        (None, Some(earlier)) if takes_a_prompt => earlier.open = false,
+        (None, Some(_) | None) => {}
+    }
+}
+
 /// Returns where the session axis follows the activity axis to.
-fn session_of(activity: ActivityState) -> Option<(SessionState, SessionReason)> {
+///
+/// A turn that ends after its agent reported that it needs something ends in that need.
+fn session_of(after: &Record, activity: ActivityState) -> Option<(SessionState, SessionReason)> {
+    let open = after.report.as_ref().filter(|report| report.open);
+    let in_need = open.is_some_and(|report| report.state == ReportState::NeedsInput);
     match activity {
+        ActivityState::Idle if in_need => {
+            Some((SessionState::NeedsInput, SessionReason::AwaitingUserInput))
+        }
         ActivityState::Active => Some((SessionState::Working, SessionReason::TaskInProgress)),
         ActivityState::Ready => Some((SessionState::Idle, SessionReason::ResearchComplete)),
         ActivityState::Idle => Some((SessionState::Idle, SessionReason::Inactive)),
@@ -153,8 +202,8 @@ fn rule_of(activity: ActivityState) -> &'static str {
     }
 }
 
-/// Applies a usage limit that the agent ran into.
-pub(super) fn limit(after: &mut Record, fact: &Limit, now: Timestamp) -> Decision {
+/// Applies a usage limit that the agent ran into, seen `at`.
+pub(super) fn limit(after: &mut Record, fact: &Limit, at: Timestamp, now: Timestamp) -> Decision {
     let evidence = match fact.resets_at {
         Some(at) => format!("limit resets_at={at}"),
         None => "limit".to_owned(),
@@ -166,12 +215,17 @@ pub(super) fn limit(after: &mut Record, fact: &Limit, now: Timestamp) -> Decisio
     if after.lifecycle.is_terminal() {
         return Decision::new("noop.terminal", evidence, "the session has ended already");
     }
+    if after.lifecycle.activity.as_ref().is_some_and(|activity| at < activity.last_activity_at) {
+        return Decision::new("noop.older", evidence, "a later signal was heard already");
+    }
     if after.lifecycle.is_stuck_by_escalation() {
         let reason = "only a probe resolves the doubt that made it stuck";
         return Decision::new("limit", evidence, reason);
     }
     let lifecycle = &mut after.lifecycle;
+    // One place may say when the limit ends, and another only that there is one.
+    let known = lifecycle.session.until.filter(|until| *until > now);
     session::enter(lifecycle, SessionState::Stuck, SessionReason::UsageLimited, now);
-    lifecycle.session.until = fact.resets_at;
+    lifecycle.session.until = fact.resets_at.or(known);
     Decision::new("limit", evidence, "the agent's usage limit is reached")
 }

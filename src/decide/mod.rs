@@ -15,12 +15,14 @@ pub mod batch;
 mod explain;
 mod explicit;
 mod message;
+mod notice;
 mod outbox;
 mod outcome;
 mod probe;
 mod pull_request;
 mod quarantine;
 mod reaction;
+mod resume;
 mod screen;
 mod session;
 
@@ -79,7 +81,9 @@ fn reduce_seeded(
     let effects = if decision.is_noop() {
         Vec::new()
     } else {
-        reaction::react(record, &mut after, observation, policy, now)
+        let mut effects = reaction::react(record, &mut after, observation, policy, now);
+        effects.extend(notice::of(record, &after, observation, policy));
+        effects
     };
     Ok(Outcome {
         patch: record.difference(&after),
@@ -105,12 +109,12 @@ fn decide(
         Observation::Runtime(fact) => probe::decide(after, fact, policy, now),
         Observation::Activity(fact) => activity::decide(after, fact, policy, at, now),
         Observation::Scm(fact) => pull_request::decide(after, fact, policy, at, now),
-        Observation::Limit(fact) => activity::limit(after, fact, now),
+        Observation::Limit(fact) => activity::limit(after, fact, at, now),
         Observation::SpawnCompleted(fact) => explicit::spawn_completed(after, fact),
         Observation::SpawnFailed(fact) => explicit::spawn_failed(after, fact, now),
         Observation::Kill(fact) => explicit::kill(after, fact, now),
         Observation::Restore(fact) => return explicit::restore(after, fact, now),
-        Observation::Sent(_) => explicit::sent(),
+        Observation::Sent(_) => explicit::sent(after),
         Observation::Tick(_) => explicit::tick(after, policy, now),
     })
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::effect::{Priority, SendWhen};
 use crate::model::lifecycle::word_enum;
-use crate::model::time::{duration_text, optional_duration_text};
+use crate::model::time::{Window, duration_text, optional_duration_text};
 
 /// The permission modes of agents, the most careful first.
 pub const PERMISSIONS: &[&str] = &["default", "accept-edits", "auto", "bypass"];
@@ -55,6 +55,40 @@ impl Default for DetectingPolicy {
     }
 }
 
+/// What is done when an agent's usage limit has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ResumePolicy {
+    /// The agent is told to go on.
+    pub on_limit: bool,
+    /// The hours of the day, local time, in which it may be.
+    #[schemars(with = "String")]
+    pub window: Window,
+    /// How often, until a turn ends well.
+    pub max: u32,
+    /// What it is told.
+    pub text: String,
+    /// How long after it was met a limit is taken to be over, where nobody said when.
+    #[serde(with = "duration_text")]
+    #[schemars(with = "String")]
+    pub retry_after: Duration,
+    /// How many seconds local time is ahead of UTC; no key of the configuration.
+    pub utc_offset: i32,
+}
+
+impl Default for ResumePolicy {
+    fn default() -> Self {
+        Self {
+            on_limit: false,
+            window: Window::ALL_DAY,
+            max: 3,
+            text: "Your usage limit is over. Go on with your task where you stopped.".to_owned(),
+            retry_after: Duration::from_secs(3600),
+            utc_offset: 0,
+        }
+    }
+}
+
 /// What one reaction does; what is absent keeps its default from the table.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -82,6 +116,34 @@ pub struct ReactionPolicy {
     /// The argument vector of action `run`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
+}
+
+word_enum! {
+    /// What an orchestrator may be told of a session that it spawned.
+    NoticeKey {
+        /// It ended well, or its agent reports its task completed.
+        Done = "worker.done",
+        NeedsInput = "worker.needs_input",
+        Stuck = "worker.stuck",
+        /// A turn ended, and the agent reported nothing.
+        Idle = "worker.idle",
+        Errored = "worker.errored",
+        Exited = "worker.exited",
+    }
+}
+
+/// What orchestrators are told of their workers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct NoticePolicy {
+    /// On which occasions.
+    pub on: Vec<NoticeKey>,
+}
+
+impl Default for NoticePolicy {
+    fn default() -> Self {
+        Self { on: vec![NoticeKey::Done, NoticeKey::NeedsInput, NoticeKey::Stuck] }
+    }
 }
 
 /// Everything a decider may ask of the configuration.
@@ -114,8 +176,12 @@ pub struct Policy {
     pub message_max: usize,
     /// The quarantine's numbers.
     pub detecting: DetectingPolicy,
+    /// What is done when a usage limit has ended.
+    pub resume: ResumePolicy,
     /// What differs from the table of reactions, by key.
     pub reactions: BTreeMap<String, ReactionPolicy>,
+    /// What orchestrators are told of their workers.
+    pub notices: NoticePolicy,
 }
 
 impl Default for Policy {
@@ -129,7 +195,9 @@ impl Default for Policy {
             send_when: SendWhen::TurnEnd,
             message_max: 16 * 1024,
             detecting: DetectingPolicy::default(),
+            resume: ResumePolicy::default(),
             reactions: BTreeMap::new(),
+            notices: NoticePolicy::default(),
         }
     }
 }

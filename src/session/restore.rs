@@ -11,7 +11,7 @@ use crate::model::status::Status;
 use crate::session::agent_files::{self, Beginning};
 use crate::session::spawn::{self, Spawned};
 use crate::session::start::{self, Task};
-use crate::session::{SessionError, intent, workspace};
+use crate::session::{SessionError, intent, preflight, role, workspace};
 use crate::store::Change;
 
 /// Starts a terminal session again.
@@ -57,13 +57,8 @@ pub fn restore(world: &World, id: &SessionId) -> Result<Spawned, SessionError> {
 fn require_possible(world: &World, id: &SessionId, record: &Record) -> Result<(), SessionError> {
     let cards = agent::load_cards(&world.config_directory.join("agents"))?;
     let card = cards.find(&record.agent)?;
-    let path = world.variables.get(std::ffi::OsStr::new("PATH")).cloned().unwrap_or_default();
-    if agent::find_binary(card, &path).is_none() {
-        return Err(SessionError::AgentMissing {
-            agent: record.agent.clone(),
-            binary: card.agent.binary.clone(),
-        });
-    }
+    let config = world.config_of(record)?;
+    preflight::require_usable(world, card, &config)?;
     if let Some(handle) = record.handles.workspace.as_ref().filter(|handle| handle.owned) {
         git::require_restorable(&workspace::repository_of(handle)?, handle, id)?;
     }
@@ -138,14 +133,15 @@ fn make(
         false => fs::read_optional(&world.home.session_dir(id).join("prompt.md"))?,
     };
     let runtime = record.handles.runtime.as_ref().map_or(RuntimeKind::Tmux, |runtime| runtime.kind);
+    let (system, left_out) = role::system_prompt(world, id, &record, card, &layered.config)?;
     let task = Task {
         card,
         prompt: prompt.as_deref(),
-        system: layered.config.rules.as_deref(),
+        system: system.as_deref(),
         resume: beginning.conversation.as_deref().filter(|_| beginning.resumes),
         runtime,
     };
-    let mut notes: Vec<String> = beginning.note.iter().cloned().collect();
+    let mut notes: Vec<String> = beginning.note.iter().cloned().chain(left_out).collect();
     let prepared = start::prepare(world, id, &record, launch, &layered.config, &task, &mut notes)?;
     let running = start::start(world, prepared)?;
     invocation::amend(world, id, "restore", |record| {

@@ -3,11 +3,13 @@
 mod activity;
 mod batch;
 mod composition;
+mod notices;
 mod outbox;
 mod probe;
 mod properties;
 mod pull_request;
 mod reactions;
+mod resume;
 mod scenario;
 
 use std::time::Duration;
@@ -98,6 +100,7 @@ fn word(effect: &Effect) -> String {
         }
         Effect::Run { reaction, command } => format!("run {reaction} {command:?}"),
         Effect::Merge { reaction } => format!("merge {reaction}"),
+        Effect::Relay { reaction, to, .. } => format!("relay {reaction} to {to}"),
     }
 }
 

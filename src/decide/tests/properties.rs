@@ -9,6 +9,7 @@ use crate::model::facts::*;
 use crate::model::lifecycle::*;
 use crate::model::policy::Policy;
 use crate::model::record::{Document, Record};
+use crate::model::report::{ReportFact, ReportState};
 
 fn any_of<T: Copy + std::fmt::Debug + 'static>(all: &'static [T]) -> impl Strategy<Value = T> {
     prop::sample::select(all)
@@ -52,8 +53,9 @@ fn activity() -> impl Strategy<Value = Observation> {
         any::<bool>(),
         prop::option::of(any_of(&["t1", "t2"])),
         moment(),
+        prop::option::of(any_of(ReportState::ALL)),
     );
-    fact.prop_map(|(confidence, activity, source, launch, boundary, tool, observed_at)| {
+    fact.prop_map(|(confidence, activity, source, launch, boundary, tool, observed_at, said)| {
         Observation::Activity(ActivityFact {
             observed_at,
             confidence,
@@ -63,6 +65,7 @@ fn activity() -> impl Strategy<Value = Observation> {
             agent_session: tool.map(str::to_owned),
             boundary,
             tool: tool.map(str::to_owned),
+            report: said.map(|state| ReportFact { state, note: None, pr: None }),
         })
     })
 }
