@@ -436,9 +436,10 @@ impl From<SessionError> for CommandError {
             SessionError::RepositoryTaken { id, .. } => {
                 (Exit::Conflict, format!("end {id} first, or work in a worktree"))
             }
-            SessionError::OrchestratorLives { id } => {
-                (Exit::Conflict, format!("`ao send {id}` reaches it, --clean starts afresh"))
-            }
+            SessionError::OrchestratorLives { id } => (
+                Exit::Conflict,
+                format!("`ao send {id}` reaches it, `ao orchestrator --clean` retires it"),
+            ),
             SessionError::Url(_) => {
                 (Exit::Invalid, "such as https://forge.example/me/app/pull/7".into())
             }

@@ -245,7 +245,9 @@ impl Run<'_> {
             return;
         }
         let Some(key) = trigger else { return };
-        if key == NEEDS_INPUT && session::ended_in_need(&self.after.lifecycle) {
+        let is_told = session::ended_in_need(&self.after.lifecycle)
+            || session::repeats_itself(self.before, self.after);
+        if key == NEEDS_INPUT && is_told {
             return;
         }
         let settings = settings(key, self.policy);
