@@ -10,7 +10,7 @@ use rustix::termios::{LocalModes, tcgetattr};
 
 /// What a terminal says of its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Input {
+pub(super) enum Input {
     /// Its program takes single keys; nothing can be told.
     Keys,
     /// Its program reads lines, and has read all that were finished.
@@ -20,7 +20,7 @@ pub enum Input {
 }
 
 /// Asks the terminal at `path`.
-pub fn input(path: &Path) -> io::Result<Input> {
+pub(super) fn input(path: &Path) -> io::Result<Input> {
     let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let terminal = rustix::fs::open(path, flags, Mode::empty())?;
     if !tcgetattr(&terminal)?.local_modes.contains(LocalModes::ICANON) {
@@ -34,10 +34,12 @@ pub fn input(path: &Path) -> io::Result<Input> {
 mod tests {
     use std::fs::File;
     use std::io::{Read, Write};
+    use std::time::Duration;
 
     use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, ptsname, unlockpt};
 
     use super::*;
+    use crate::adapter::clock::{self, Deadline};
 
     #[test]
     fn a_line_is_kept_until_it_is_read() {
@@ -51,7 +53,10 @@ mod tests {
         let mut person = File::from(person);
         assert_eq!(asked(), Input::Read);
         person.write_all(b"a line\n").unwrap();
-        assert_eq!(asked(), Input::Waiting);
+        // The system takes in what is typed in its own time.
+        let deadline = Deadline::after(Duration::from_secs(10));
+        let kept = clock::poll_until(deadline, || (asked() == Input::Waiting).then_some(()));
+        assert_eq!(kept, Some(()));
         let mut line = [0; 7];
         program.read_exact(&mut line).unwrap();
         assert_eq!(asked(), Input::Read);
