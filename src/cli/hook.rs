@@ -5,11 +5,13 @@
 //! turn of an agent that takes it that way, its next instruction.
 
 use std::ffi::OsString;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
+use std::time::Duration;
 
 use clap::Parser;
+use serde::de::IgnoredAny;
 
-use crate::adapter::{agent, clock};
+use crate::adapter::{agent, clock, stdin};
 use crate::cli::context::Context;
 use crate::cli::env::Environment;
 use crate::cli::error::CommandError;
@@ -20,8 +22,8 @@ use crate::model::sanitize;
 use crate::model::time::Timestamp;
 use crate::session::answer;
 
-/// The longest payload that is read; the rest is ignored.
-const PAYLOAD_MAX: u64 = 1024 * 1024;
+/// How long an agent is given to say what it has to say; it waits for its hooks in turn.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Tell ao what an agent does; called by the agent's hooks
 ///
@@ -78,16 +80,15 @@ fn record(
     args: &HookArgs,
     started: Timestamp,
 ) -> Result<(), CommandError> {
-    let mut payload = Vec::new();
-    std::io::stdin().lock().take(PAYLOAD_MAX).read_to_end(&mut payload)?;
+    let is_whole = |bytes: &[u8]| serde_json::from_slice::<IgnoredAny>(bytes).is_ok();
+    let payload = stdin::read_within(agent::MAX_PAYLOAD, PATIENCE, is_whole);
     let card = agent::load_card(&world.config_directory.join("agents"), &args.agent)?;
-    let Some(mut fact) = agent::map_hook(&card, &args.event, &payload) else { return Ok(()) };
-    fact.launch = Some(launch);
-    fact.observed_at = Some(started);
+    let said = agent::map_hook(&card, &args.event, &payload, &launch, started);
+    let Some(observation) = said else { return Ok(()) };
     let answer = card.hooks.events.get(&args.event).and_then(|rule| rule.answer.as_ref());
     match answer {
-        Some(answer) => answer::heard(world, session, fact, Some(&mut print_by(answer)))?,
-        None => answer::heard(world, session, fact, None)?,
+        Some(answer) => answer::heard(world, session, observation, Some(&mut print_by(answer)))?,
+        None => answer::heard(world, session, observation, None)?,
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The command line: one clap tree, one file per subcommand, one way to render errors.
 
+pub mod agent;
 pub mod approve;
 pub mod attach;
 pub mod cleanup;
@@ -158,6 +159,7 @@ enum Command {
     Hook(hook::HookArgs),
     Outbox(outbox::OutboxArgs),
     Timer(timer::TimerArgs),
+    Agent(agent::AgentArgs),
     Doctor(doctor::DoctorArgs),
     Config(config::ConfigArgs),
     Trust(trust::TrustArgs),
@@ -357,6 +359,7 @@ fn run_command(
         }
         Command::Outbox(args) => outbox::run(context, out, &args),
         Command::Timer(args) => timer::run(context, out, &args),
+        Command::Agent(args) => agent::run(context, out, &args),
         Command::Doctor(args) => doctor::run(context, out, &args),
         Command::Config(args) => config::run(context, out, &args),
         Command::Trust(args) => trust::run(context, out, &args),

@@ -3,6 +3,7 @@
 use regex::Regex;
 
 use crate::adapter::agent::card::{Card, TerminalSection};
+use crate::adapter::agent::pattern::Pattern;
 use crate::adapter::agent::screen::{end_of, read_screen};
 use crate::adapter::runtime::screen::{Composer, Reading, Screen};
 use crate::model::lifecycle::ActivityState;
@@ -12,7 +13,7 @@ use crate::model::screen::ScreenSign;
 pub fn reading(card: &Card, screen: &Screen) -> Reading {
     let terminal = &card.terminal;
     let bottom = end_of(&screen.plain);
-    let shows = |pattern: &Option<Regex>| pattern.as_ref().is_some_and(|it| it.is_match(&bottom));
+    let shows = |pattern: &Option<Pattern>| pattern.as_ref().is_some_and(|it| it.is_match(&bottom));
     Reading {
         dialog: has_dialog(card, screen),
         composer: composer(terminal, screen),
@@ -39,6 +40,7 @@ pub fn activity_shown(card: &Card, screen: &Screen) -> Option<ActivityState> {
         ScreenSign::Dialog => ActivityState::Blocked,
         ScreenSign::Working => ActivityState::Active,
         ScreenSign::Waiting => ActivityState::WaitingInput,
+        ScreenSign::Ready => ActivityState::Ready,
         ScreenSign::Idle | ScreenSign::Limit { .. } => ActivityState::Idle,
     })
 }
