@@ -42,6 +42,7 @@ pub fn activity_shown(card: &Card, screen: &Screen) -> Option<ActivityState> {
         ScreenSign::Dialog => ActivityState::Blocked,
         ScreenSign::Working => ActivityState::Active,
         ScreenSign::Waiting => ActivityState::WaitingInput,
+        ScreenSign::Ready => ActivityState::Ready,
         ScreenSign::Idle | ScreenSign::Limit { .. } => ActivityState::Idle,
     })
 }
