@@ -11,7 +11,7 @@ use crate::model::status::Status;
 use crate::session::agent_files::{self, Beginning};
 use crate::session::spawn::{self, Spawned};
 use crate::session::start::{self, Task};
-use crate::session::{SessionError, intent, orchestrator, role, workspace};
+use crate::session::{SessionError, intent, orchestrator, preflight, role, workspace};
 use crate::store::Change;
 
 /// Starts a terminal session again.
@@ -63,13 +63,8 @@ fn require_possible(world: &World, id: &SessionId, record: &Record) -> Result<()
     orchestrator::require_alone(world, record)?;
     let cards = agent::load_cards(&world.config_directory.join("agents"))?;
     let card = cards.find(&record.agent)?;
-    let path = world.variables.get(std::ffi::OsStr::new("PATH")).cloned().unwrap_or_default();
-    if agent::find_binary(card, &path).is_none() {
-        return Err(SessionError::AgentMissing {
-            agent: record.agent.clone(),
-            binary: card.agent.binary.clone(),
-        });
-    }
+    let config = world.config_of(record)?;
+    preflight::require_usable(world, card, &config)?;
     if let Some(handle) = record.handles.workspace.as_ref().filter(|handle| handle.owned) {
         git::require_restorable(&workspace::repository_of(handle)?, handle, id)?;
     }

@@ -26,7 +26,7 @@ const PLACES: Allowed = Allowed { names: &[&["session_dir", "workspace"]], env: 
 const ENTRIES: Allowed = Allowed { names: &[EVENT], env: false };
 const ANSWERS: Allowed = Allowed { names: &[&["message"]], env: false };
 const HOME_FILES: Allowed = Allowed { names: &[], env: true };
-const TRUST_POINTERS: Allowed = Allowed { names: &[&["workspace"]], env: false };
+const TRUSTED: Allowed = Allowed { names: &[&["workspace"]], env: false };
 const CONVERSATIONS: Allowed = Allowed { names: &[&["agent_session"]], env: true };
 
 /// Returns the first thing wrong with the card.
@@ -92,6 +92,8 @@ fn problem_of_templates(card: &Card) -> Option<Problem> {
     let answers = card.hooks.events.values().filter_map(|rule| rule.answer.as_ref());
     let answers: Vec<&str> = answers.flat_map(|table| table.values().flat_map(texts)).collect();
     let trust_paths = card.trust.iter().flat_map(|entry| &entry.paths);
+    let mut trusted: Vec<&str> = card.trust.iter().map(|entry| entry.at.as_str()).collect();
+    trusted.extend(card.trust.iter().flat_map(|entry| texts(&entry.value)));
     let of = |allowed: Allowed| move |word: &String| unknown(word, allowed);
     words
         .map(String::as_str)
@@ -99,7 +101,7 @@ fn problem_of_templates(card: &Card) -> Option<Problem> {
         .or_else(|| card.hooks.event_args.iter().find_map(of(EVENT_WORDS)))
         .or_else(|| answers.into_iter().find_map(|word| unknown(word, ANSWERS)))
         .or_else(|| trust_paths.chain(&card.preflight.auth_files).find_map(of(HOME_FILES)))
-        .or_else(|| card.trust.iter().find_map(|entry| unknown(&entry.at, TRUST_POINTERS)))
+        .or_else(|| trusted.into_iter().find_map(|word| unknown(word, TRUSTED)))
         .or_else(|| card.conversation.files.iter().find_map(of(CONVERSATIONS)))
 }
 
@@ -193,9 +195,16 @@ fn problem_of_words(card: &Card) -> Option<Problem> {
         let why = format!("{pointer:?} is no JSON pointer, which begins with `/`");
         return Some((pointer.clone(), why));
     }
+    None
+}
+
+/// Returns the first pattern that is wrong: where it stands, and why.
+pub(super) fn problem_of_patterns(card: &Card) -> Option<(usize, String)> {
+    let mut patterns = card.patterns();
+    let wrong = patterns.find_map(|pattern| Some((pattern.offset(), pattern.problem()?)));
     let composer = card.terminal.composer.as_ref();
-    composer.filter(|pattern| pattern.captures_len() < 2).map(|pattern| {
-        let why = "the composer needs a group for what is typed in it".to_owned();
-        (pattern.as_str().to_owned(), why)
-    })
+    let without_group = composer.filter(|pattern| pattern.captures_len() < 2).map(|pattern| {
+        (pattern.offset(), "the composer needs a group for what is typed in it".to_owned())
+    });
+    wrong.or(without_group)
 }
