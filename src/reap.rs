@@ -314,15 +314,15 @@ impl Pass<'_> {
         };
         let fact = |(id, sign): (SessionId, ScreenSign)| {
             let now = clock::now();
-            let resets_at = match &sign {
-                ScreenSign::Limit { reset } => {
-                    reset.as_deref().and_then(|text| reset_time(text, now, &clock::zone))
-                }
+            let reset = match &sign {
+                ScreenSign::Limit { reset } => reset.as_deref(),
                 ScreenSign::Working
                 | ScreenSign::Idle
+                | ScreenSign::Ready
                 | ScreenSign::Waiting
                 | ScreenSign::Dialog => None,
             };
+            let resets_at = reset.and_then(|text| reset_time(text, now, &clock::zone));
             let fact = decide::of_screen(self.records.get(&id)?, &sign, resets_at, now)?;
             Some((id, fact))
         };

@@ -227,5 +227,12 @@ pub(super) fn limit(after: &mut Record, fact: &Limit, at: Timestamp, now: Timest
     let known = lifecycle.session.until.filter(|until| *until > now);
     session::enter(lifecycle, SessionState::Stuck, SessionReason::UsageLimited, now);
     lifecycle.session.until = fact.resets_at.or(known);
+    // The turn is over, and a dialog that was asked in it with it.
+    if let Some(activity) = &mut lifecycle.activity
+        && activity.state == ActivityState::Blocked
+    {
+        activity.state = ActivityState::Idle;
+        activity.tool = None;
+    }
     Decision::new("limit", evidence, "the agent's usage limit is reached")
 }

@@ -60,7 +60,7 @@ mod tests {
     fn the_end_of_the_screen_says_what_the_agent_does() {
         let cards = load_cards(std::path::Path::new("/none")).unwrap();
         let mut card = cards.find("demo").unwrap().clone();
-        let patterns = |text: &str| vec![Pattern::of(text)];
+        let patterns = |text: &str| vec![Pattern::from(text)];
         card.terminal.working = patterns("esc to interrupt");
         card.terminal.idle = patterns("(?m)^> $");
         card.terminal.waiting = patterns("which one");
