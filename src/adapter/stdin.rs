@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 ///
 /// What follows those is read as well: a writer must not be told that nobody listens.
 pub fn read_within(most: usize, patience: Duration, is_whole: impl Fn(&[u8]) -> bool) -> Vec<u8> {
-    read_from(&io::stdin(), most, patience, is_whole)
+    read_from(io::stdin(), most, patience, is_whole)
 }
 
 fn read_from(
@@ -91,7 +91,8 @@ mod tests {
 
     #[test]
     fn a_directory_says_nothing() {
-        let directory = std::fs::File::open("/").unwrap();
+        use rustix::fs::{Mode, OFlags};
+        let directory = rustix::fs::open("/", OFlags::RDONLY, Mode::empty()).unwrap();
         assert_eq!(read_from(&directory, 100, LONG, |_| false), b"");
     }
 }

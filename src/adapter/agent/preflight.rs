@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapter::agent::card::Card;
 use crate::adapter::agent::cards::find_binary;
-use crate::adapter::agent::template;
+use crate::adapter::agent::place::place;
 use crate::adapter::cmd::{Cmd, Output};
 use crate::adapter::fs::{self, Durability};
 use crate::model::answer::LoggedIn;
@@ -183,7 +183,7 @@ pub fn login(card: &Card, program: Option<&Path>, variables: &Variables) -> Logi
         variables.get(OsStr::new(name.as_str())).is_some_and(|value| !value.is_empty())
     };
     let there = |path: &String| {
-        let path = template::path_of(path, |name| variables.get(OsStr::new(name)).cloned());
+        let path = place(path, &|name| variables.get(OsStr::new(name)).cloned());
         path.is_some_and(|path| fs::metadata(&path).is_ok_and(|found| found.is_some()))
     };
     if preflight.auth_env.iter().any(set) || preflight.auth_files.iter().any(there) {

@@ -1,8 +1,5 @@
 //! Words with placeholders, as cards write them: `{name}`, and `{{` and `}}` for braces.
 
-use std::ffi::OsString;
-use std::path::PathBuf;
-
 /// A piece of a word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Part {
@@ -56,22 +53,6 @@ pub(super) fn fill(word: &str, value: impl Fn(&str) -> Vec<u8>) -> Vec<u8> {
     filled
 }
 
-/// Returns the path that a template with `{env:NAME}` stands for; `None` where a variable is not
-/// set, or empty.
-pub(super) fn path_of(word: &str, variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    let mut path = OsString::new();
-    for part in parts(word)? {
-        match part {
-            Part::Text(text) => path.push(text),
-            Part::Name(name) => {
-                let value = variable(name.strip_prefix("env:")?)?;
-                path.push(Some(value).filter(|value| !value.is_empty())?);
-            }
-        }
-    }
-    Some(path.into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,19 +69,5 @@ mod tests {
         assert_eq!(filled("}"), "}");
         assert_eq!(parts("{open"), None);
         assert_eq!(parts("{"), None);
-    }
-
-    #[test]
-    fn a_path_needs_all_its_variables() {
-        let variable = |name: &str| match name {
-            "HOME" => Some("/home/me".into()),
-            "EMPTY" => Some(OsString::new()),
-            _ => None,
-        };
-        let path = |word: &str| path_of(word, variable);
-        assert_eq!(path("{env:HOME}/.tool/auth.json"), Some("/home/me/.tool/auth.json".into()));
-        assert_eq!(path("{env:OTHER}/auth.json"), None);
-        assert_eq!(path("{env:EMPTY}/auth.json"), None);
-        assert_eq!(path("{HOME}/auth.json"), None);
     }
 }

@@ -158,6 +158,22 @@ fn the_text_goes_out_while_the_limit_lasts_and_no_other_does() {
 }
 
 #[test]
+fn a_limit_ends_the_turn_and_its_dialog() {
+    let mut story = Story::new(json!({}));
+    story.see(10, activity("blocked", false));
+    story.see(20, limit(Some(at(600))));
+    story.see(30, activity("waiting_input", false));
+    story.see(660, tick());
+    assert_eq!(story.record.lifecycle.activity.as_ref().unwrap().state.as_str(), "idle");
+    insta::assert_snapshot!(story.text, @"
+     10s blocked       activity.blocked working -> needs_input; notify agent-needs-input urgent
+     20s limit         limit needs_input -> stuck; notify agent-stuck urgent
+     30s waiting_input activity.held stuck
+    660s tick          tick stuck; send resume-after-limit [1 of 3]
+    ");
+}
+
+#[test]
 fn what_is_known_of_a_limit() {
     let mut story = Story::new(json!({}));
     let mut table = String::new();
