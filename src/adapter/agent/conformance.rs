@@ -711,7 +711,7 @@ fn every_captured_event_means_what_the_card_says() {
     copilot session-end
       {"confidence":"valid","activity":"exited","source":"hook","agent_session":"aee71f6a-fbd0-4226-acda-2fdab539b418","boundary":true}
     copilot session-start
-      {"confidence":"valid","activity":"ready","source":"hook","agent_session":"aee71f6a-fbd0-4226-acda-2fdab539b418","boundary":true}
+      nothing
     copilot user-prompt-submitted
       {"confidence":"valid","activity":"active","source":"hook","agent_session":"aee71f6a-fbd0-4226-acda-2fdab539b418","boundary":true}
     gemini after-agent
