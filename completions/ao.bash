@@ -16,6 +16,9 @@ _ao() {
             ",$1")
                 cmd="ao"
                 ;;
+            ao,agent)
+                cmd="ao__subcmd__agent"
+                ;;
             ao,attach)
                 cmd="ao__subcmd__attach"
                 ;;
@@ -133,6 +136,15 @@ _ao() {
             ao,wait)
                 cmd="ao__subcmd__wait"
                 ;;
+            ao__subcmd__agent,check)
+                cmd="ao__subcmd__agent__subcmd__check"
+                ;;
+            ao__subcmd__agent,ls)
+                cmd="ao__subcmd__agent__subcmd__ls"
+                ;;
+            ao__subcmd__agent,show)
+                cmd="ao__subcmd__agent__subcmd__show"
+                ;;
             ao__subcmd__config,get)
                 cmd="ao__subcmd__config__subcmd__get"
                 ;;
@@ -188,8 +200,112 @@ _ao() {
 
     case "${cmd}" in
         ao)
-            opts="-h -V --home --json --color --lock-timeout --help --version init project spawn orchestrator ls status show explain log events send report interrupt attach output path exec wait kill restore cleanup rename reap observe decide hook outbox timer doctor config trust demo skill schema completions man help launch demo-agent"
+            opts="-h -V --home --json --color --lock-timeout --help --version init project spawn orchestrator ls status show explain log events send report interrupt attach output path exec wait kill restore cleanup rename reap observe decide hook outbox timer agent doctor config trust demo skill schema completions man help launch demo-agent"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --home)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --lock-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ao__subcmd__agent)
+            opts="-h --home --json --color --lock-timeout --help ls show check"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --home)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --lock-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ao__subcmd__agent__subcmd__check)
+            opts="-h --home --json --color --lock-timeout --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --home)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --lock-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ao__subcmd__agent__subcmd__ls)
+            opts="-h --offline --home --json --color --lock-timeout --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --home)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --lock-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ao__subcmd__agent__subcmd__show)
+            opts="-h --home --json --color --lock-timeout --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -60,6 +60,7 @@ complete -c ao -n "__fish_ao_needs_command" -f -a "decide" -d 'Ask what ao would
 complete -c ao -n "__fish_ao_needs_command" -f -a "hook" -d 'Tell ao what an agent does; called by the agent\'s hooks'
 complete -c ao -n "__fish_ao_needs_command" -f -a "outbox" -d 'See and steer what is still to be delivered'
 complete -c ao -n "__fish_ao_needs_command" -f -a "timer" -d 'Let a systemd timer, or cron, run `ao reap`'
+complete -c ao -n "__fish_ao_needs_command" -f -a "agent" -d 'See the agents that can be started, and check cards of your own'
 complete -c ao -n "__fish_ao_needs_command" -f -a "doctor" -d 'Check tools, home, locks, timer and every record'
 complete -c ao -n "__fish_ao_needs_command" -f -a "config" -d 'Show and change the configuration'
 complete -c ao -n "__fish_ao_needs_command" -f -a "trust" -d 'Approve the commands that this repository\'s own configuration runs'
@@ -438,6 +439,38 @@ complete -c ao -n "__fish_ao_using_subcommand timer; and __fish_seen_subcommand_
 complete -c ao -n "__fish_ao_using_subcommand timer; and __fish_seen_subcommand_from rm" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c ao -n "__fish_ao_using_subcommand timer; and __fish_seen_subcommand_from rm" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand timer; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand agent; and not __fish_seen_subcommand_from ls show check" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand agent; and not __fish_seen_subcommand_from ls show check" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand agent; and not __fish_seen_subcommand_from ls show check" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand agent; and not __fish_seen_subcommand_from ls show check" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand agent; and not __fish_seen_subcommand_from ls show check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand agent; and not __fish_seen_subcommand_from ls show check" -f -a "ls" -d 'List the agents: installed, which version, logged in'
+complete -c ao -n "__fish_ao_using_subcommand agent; and not __fish_seen_subcommand_from ls show check" -f -a "show" -d 'Print an agent\'s card, ready to be copied and edited'
+complete -c ao -n "__fish_ao_using_subcommand agent; and not __fish_seen_subcommand_from ls show check" -f -a "check" -d 'Read a card as it would be used, and say what is wrong with it'
+complete -c ao -n "__fish_ao_using_subcommand agent; and __fish_seen_subcommand_from ls" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand agent; and __fish_seen_subcommand_from ls" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand agent; and __fish_seen_subcommand_from ls" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand agent; and __fish_seen_subcommand_from ls" -l offline -d 'Start no program: version is left out, login is told from variables and files alone'
+complete -c ao -n "__fish_ao_using_subcommand agent; and __fish_seen_subcommand_from ls" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand agent; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand agent; and __fish_seen_subcommand_from show" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand agent; and __fish_seen_subcommand_from show" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand agent; and __fish_seen_subcommand_from show" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand agent; and __fish_seen_subcommand_from show" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand agent; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand agent; and __fish_seen_subcommand_from check" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand agent; and __fish_seen_subcommand_from check" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand agent; and __fish_seen_subcommand_from check" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand agent; and __fish_seen_subcommand_from check" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand agent; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand doctor" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand doctor" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'

@@ -17,7 +17,7 @@ use crate::model::facts::Observation;
 use crate::model::id::SessionId;
 use crate::model::policy::Policy;
 use crate::model::record::Record;
-use crate::model::time::Timestamp;
+use crate::model::time::{Timestamp, Window};
 use crate::store::{Change, Home, LockedSession, StoreError};
 
 /// Why a transaction did not take place.
@@ -103,12 +103,18 @@ impl World {
             .filter(|(name, _)| name.starts_with("AO_"))
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
-        let layered = Rc::new(config::load(&Sources {
+        let mut layered = config::load(&Sources {
             user_file: self.config_directory.join("config.toml"),
             repository: key.as_ref().map(|main| main.join(".ao/config.toml")),
             environment,
             flags: self.flags.clone(),
-        })?);
+        })?;
+        let resume = &mut layered.config.policy.resume;
+        // Where it matters only: finding the zone out reads files.
+        if resume.on_limit && resume.window != Window::ALL_DAY {
+            resume.utc_offset = clock::local(clock::now()).1;
+        }
+        let layered = Rc::new(layered);
         self.layers.borrow_mut().insert(key, Rc::clone(&layered));
         Ok(layered)
     }

@@ -21,6 +21,7 @@ use crate::model::facts::{Bare, KillCause, Observation, RuntimeFact};
 use crate::model::id::SessionId;
 use crate::model::lifecycle::PrState;
 use crate::model::record::Record;
+use crate::model::reset::reset_time;
 use crate::model::sanitize;
 use crate::model::screen::ScreenSign;
 use crate::model::status::Status;
@@ -312,7 +313,17 @@ impl Pass<'_> {
             }
         };
         let fact = |(id, sign): (SessionId, ScreenSign)| {
-            let fact = decide::of_screen(self.records.get(&id)?, &sign, None, clock::now())?;
+            let now = clock::now();
+            let reset = match &sign {
+                ScreenSign::Limit { reset } => reset.as_deref(),
+                ScreenSign::Working
+                | ScreenSign::Idle
+                | ScreenSign::Ready
+                | ScreenSign::Waiting
+                | ScreenSign::Dialog => None,
+            };
+            let resets_at = reset.and_then(|text| reset_time(text, now, &clock::zone));
+            let fact = decide::of_screen(self.records.get(&id)?, &sign, resets_at, now)?;
             Some((id, fact))
         };
         signs.into_iter().filter_map(fact).collect()

@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use jiff::tz::TimeZone;
+
 use crate::model::time::Timestamp;
 
 /// Returns the current time.
@@ -14,6 +16,22 @@ pub fn now() -> Timestamp {
         return fixed;
     }
     jiff::Timestamp::now().into()
+}
+
+/// Returns the zone called `name`, the local one for none; UTC where the machine has none.
+pub fn zone(name: Option<&str>) -> Option<TimeZone> {
+    match name {
+        None => Some(TimeZone::system()),
+        Some(name) => TimeZone::get(name).ok(),
+    }
+}
+
+/// Returns the time of day at `at` and the seconds that local time is ahead of UTC then.
+pub fn local(at: Timestamp) -> (jiff::civil::DateTime, i32) {
+    let zone = TimeZone::system();
+    let at = jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or_default();
+    let offset = zone.to_offset(at);
+    (offset.to_datetime(at), offset.seconds())
 }
 
 /// A point after which waiting ends, on the monotonic clock.

@@ -15,4 +15,5 @@ pub mod notify;
 pub mod process;
 pub mod runtime;
 pub mod scheduler;
+pub mod stdin;
 pub mod watch;

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
-use crate::adapter::agent;
+use crate::adapter::agent::{self, Login};
 use crate::adapter::git;
 use crate::adapter::process::{self, Presence};
 use crate::adapter::runtime::tmux::Tmux;
@@ -18,7 +18,7 @@ use crate::model::check;
 use crate::model::id::SessionId;
 use crate::model::sanitize;
 use crate::reap;
-use crate::session::orphans;
+use crate::session::{orphans, preflight};
 use crate::store::{StoreError, repair};
 
 /// Check tools, home, locks, timer and every record
@@ -127,16 +127,45 @@ fn agents(world: &World, checks: &mut Vec<Check>) {
             return checks.push(Check::bad("agents", crate::model::sanitize::chain(&error)));
         }
     };
-    for (name, why) in cards.bad() {
-        checks.push(Check::bad(format!("agent card {name}"), why));
+    for (name, error) in cards.bad() {
+        checks.push(
+            Check::bad(format!("agent card {name}"), sanitize::chain(&error))
+                .hint("`ao agent check FILE` reads it again"),
+        );
     }
-    let path = world.variables.get(std::ffi::OsStr::new("PATH")).cloned().unwrap_or_default();
-    let installed: Vec<&str> = cards
-        .all()
-        .filter(|card| agent::find_binary(card, &path).is_some())
-        .map(agent::Card::name)
-        .collect();
-    checks.push(Check::good("agents installed", installed.join(", ")));
+    let visible: Vec<&agent::Card> = cards.visible(|name| world.variable(name).is_some()).collect();
+    let variables = preflight::variables(world, world.config(None).ok().as_deref());
+    let seen = agent::look(&visible, &variables, true);
+    let installed = visible.iter().zip(&seen).filter(|(_, seen)| seen.path.is_some());
+    let mut names = Vec::new();
+    for (card, seen) in installed {
+        names.push(card.name());
+        checks.extend(usable(card, seen));
+    }
+    checks.push(Check::good("agents installed", names.join(", ")));
+}
+
+/// Returns what is known of an installed agent beyond that, `None` where nothing is.
+fn usable(card: &agent::Card, seen: &agent::Preflight) -> Option<Check> {
+    let what = format!("agent {}", card.name());
+    let version = seen.version.as_deref().unwrap_or("version unknown");
+    match (seen.too_old, seen.login, &seen.version) {
+        (true, _, _) => {
+            let minimum = card.preflight.minimum.as_deref().unwrap_or_default();
+            let detail = format!("{version}, and {minimum} or newer is needed");
+            Some(Check::bad(what, detail).hint("bring it up to date"))
+        }
+        // Nobody has to use every agent there is.
+        (false, Login::No, _) => Some(
+            Check::good(what, format!("{version}, nobody is logged in"))
+                .hint(format!("run `{}` once and log in to use it", card.agent.binary)),
+        ),
+        (false, Login::Yes, _) => Some(Check::good(what, format!("{version}, logged in"))),
+        (false, Login::Unknown, Some(_)) => {
+            Some(Check::good(what, format!("{version}, login unknown")))
+        }
+        (false, Login::Unknown, None) => None,
+    }
 }
 
 fn clock(world: &World, checks: &mut Vec<Check>) {

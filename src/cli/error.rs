@@ -417,6 +417,16 @@ impl From<SessionError> for CommandError {
             SessionError::AgentMissing { .. } => {
                 (Exit::MissingDependency, "install it, or name another with --agent".into())
             }
+            SessionError::AgentTooOld { .. } => {
+                (Exit::MissingDependency, "bring it up to date; `ao agent ls` lists all".into())
+            }
+            SessionError::NotLoggedIn { binary, variables, .. } => {
+                let set = match variables.as_slice() {
+                    [] => String::new(),
+                    names => format!(", or set {}", names.join(" or ")),
+                };
+                (Exit::Denied, format!("run `{binary}` once and log in{set}"))
+            }
             SessionError::TooMany { .. } => {
                 (Exit::Conflict, "end some, or raise max_sessions in the configuration".into())
             }
@@ -426,9 +436,10 @@ impl From<SessionError> for CommandError {
             SessionError::RepositoryTaken { id, .. } => {
                 (Exit::Conflict, format!("end {id} first, or work in a worktree"))
             }
-            SessionError::OrchestratorLives { id } => {
-                (Exit::Conflict, format!("`ao send {id}` reaches it, --clean starts afresh"))
-            }
+            SessionError::OrchestratorLives { id } => (
+                Exit::Conflict,
+                format!("`ao send {id}` reaches it, `ao orchestrator --clean` retires it"),
+            ),
             SessionError::Url(_) => {
                 (Exit::Invalid, "such as https://forge.example/me/app/pull/7".into())
             }
@@ -489,6 +500,8 @@ impl CommandError {
             | SessionError::WrongState { .. }
             | SessionError::NoAgent { .. }
             | SessionError::AgentMissing { .. }
+            | SessionError::AgentTooOld { .. }
+            | SessionError::NotLoggedIn { .. }
             | SessionError::TooMany { .. }
             | SessionError::IssueTaken { .. }
             | SessionError::RepositoryTaken { .. }

@@ -4,22 +4,22 @@
 //! its session by `AO_SESSION` and checks `AO_LAUNCH`; it never guesses.
 
 use std::ffi::OsString;
-use std::io::Read;
+use std::time::Duration;
 
 use clap::Parser;
+use serde::de::IgnoredAny;
 
-use crate::adapter::{agent, clock};
+use crate::adapter::{agent, clock, stdin};
 use crate::cli::context::Context;
 use crate::cli::env::Environment;
 use crate::cli::error::CommandError;
 use crate::cli::{Cli, Command, Global};
 use crate::invocation::{self, World};
-use crate::model::facts::Observation;
 use crate::model::id::{LaunchId, SessionId};
 use crate::model::time::Timestamp;
 
-/// The longest payload that is read; the rest is ignored.
-const PAYLOAD_MAX: u64 = 1024 * 1024;
+/// How long an agent is given to say what it has to say; it waits for its hooks in turn.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Tell ao what an agent does; called by the agent's hooks
 ///
@@ -76,12 +76,12 @@ fn record(
     args: &HookArgs,
     started: Timestamp,
 ) -> Result<(), CommandError> {
-    let mut payload = Vec::new();
-    std::io::stdin().lock().take(PAYLOAD_MAX).read_to_end(&mut payload)?;
+    let is_whole = |bytes: &[u8]| serde_json::from_slice::<IgnoredAny>(bytes).is_ok();
+    let payload = stdin::read_within(agent::MAX_PAYLOAD, PATIENCE, is_whole);
     let card = agent::load_card(&world.config_directory.join("agents"), &args.agent)?;
-    let Some(mut fact) = agent::map_hook(&card, &args.event, &payload) else { return Ok(()) };
-    fact.launch = Some(launch);
-    fact.observed_at = Some(started);
-    invocation::apply(world, session, &Observation::Activity(fact), "hook")?;
+    let said = agent::map_hook(&card, &args.event, &payload, &launch, started);
+    if let Some(observation) = said {
+        invocation::apply(world, session, &observation, "hook")?;
+    }
     Ok(())
 }

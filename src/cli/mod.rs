@@ -1,5 +1,6 @@
 //! The command line: one clap tree, one file per subcommand, one way to render errors.
 
+pub mod agent;
 pub mod attach;
 pub mod cleanup;
 pub mod config;
@@ -155,6 +156,7 @@ enum Command {
     Hook(hook::HookArgs),
     Outbox(outbox::OutboxArgs),
     Timer(timer::TimerArgs),
+    Agent(agent::AgentArgs),
     Doctor(doctor::DoctorArgs),
     Config(config::ConfigArgs),
     Trust(trust::TrustArgs),
@@ -352,6 +354,7 @@ fn run_command(
         }
         Command::Outbox(args) => outbox::run(context, out, &args),
         Command::Timer(args) => timer::run(context, out, &args),
+        Command::Agent(args) => agent::run(context, out, &args),
         Command::Doctor(args) => doctor::run(context, out, &args),
         Command::Config(args) => config::run(context, out, &args),
         Command::Trust(args) => trust::run(context, out, &args),

@@ -5,8 +5,10 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::adapter::clock;
 use crate::model::record::{Document, Record};
 use crate::model::status::Status;
+use crate::model::time::Timestamp;
 
 /// The version of every JSON answer's shape.
 pub const SCHEMA: u64 = 1;
@@ -113,6 +115,19 @@ pub fn age(duration: std::time::Duration) -> String {
         3600..86_400 => format!("{}h", seconds / 3600),
         _ => format!("{}d", seconds / 86_400),
     }
+}
+
+/// Returns how a session that waits for the end of a usage limit is shown, seen at `now`:
+/// `usage limit until 15:00 (in 2h)`, in local time.
+pub fn limit_until(until: Timestamp, now: Timestamp) -> String {
+    let ((then, _), (today, _)) = (clock::local(until), clock::local(now));
+    let day = if then.date() == today.date() { "%H:%M" } else { "%a %-d %b %H:%M" };
+    let distance = if until > now {
+        format!("in {}", age(until.since(now)))
+    } else {
+        format!("{} ago", age(now.since(until)))
+    };
+    format!("usage limit until {} ({distance})", then.strftime(day))
 }
 
 /// Writes `{"schema":1,"sessions":[…]}`, with `"failed"` where something did.

@@ -1,5 +1,6 @@
 //! `ao restore`: starts ended sessions again.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::invocation::World;
 use crate::model::id::SessionId;
 use crate::model::lifecycle::SessionReason;
 use crate::reap;
-use crate::session::{deliver, restore};
+use crate::session::{deliver, preflight, restore};
 
 /// Between two restores of `--all`: agents that log in all at once trip rate limits.
 const PACE: Duration = Duration::from_millis(500);
@@ -65,11 +66,18 @@ pub fn run(
     let mut sessions: Vec<Value> = Vec::new();
     let mut failed: Vec<Value> = Vec::new();
     let mut worst = Exit::Done;
+    let mut logins = BTreeMap::new();
     for (number, id) in ids.iter().enumerate() {
         if number > 0 && args.all {
             clock::pause(PACE);
         }
-        match restore_one(context, &world, id) {
+        // Asked before anything is begun: what fails for one session fails for all of its agent.
+        let logged_in = if args.all {
+            preflight::require_login(&world, id, &mut logins).map_err(CommandError::from)
+        } else {
+            Ok(())
+        };
+        match logged_in.and_then(|()| restore_one(context, &world, id)) {
             Ok(session) => {
                 sessions.push(session);
                 if !context.global.json {
@@ -82,6 +90,9 @@ pub fn run(
                 worst = error.exit;
                 failed.push(json!({ "id": id, "error": error.to_json() }));
                 context.tell(&format!("{id}: {}", error.one_line()));
+                if let Some(hint) = &error.hint {
+                    context.tell(&format!("hint: {hint}"));
+                }
                 // What fails for one login fails for all of them.
                 if args.all && error.exit == Exit::Denied {
                     context.tell("stopped: the other sessions would fail the same way");

@@ -44,7 +44,10 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &ShowArgs) -> Result<Ex
         output::json_answer(out, "session", session)?;
         return Ok(Exit::Done);
     }
-    writeln!(out, "status: {status}{}", if loaded.archived { " (archived)" } else { "" })?;
+    let now = clock::now();
+    let until = loaded.record.lifecycle.session.until.filter(|_| status == Status::Stuck);
+    let until = until.map_or_else(String::new, |at| format!(", {}", output::limit_until(at, now)));
+    writeln!(out, "status: {status}{until}{}", if loaded.archived { " (archived)" } else { "" })?;
     let mut lines = Vec::new();
     let value = serde_json::to_value(loaded.document.ordered()).map_err(std::io::Error::from)?;
     flatten("", &value, &mut lines);

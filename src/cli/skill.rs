@@ -58,8 +58,9 @@ its number inside the project's repository, or `.` for the session you are in.
 1. `ao spawn --title \"what it is about\" 'the whole task'` starts a worker and prints its id. Put
    everything it has to know into the task; `-` reads a long one from standard input. What you
    spawn from inside a session has that session as its parent.
-2. `ao wait ID --timeout 10m` returns when it is idle, needs input, is stuck or has ended; its exit
-   code says which. `ao wait` also makes the passes that keep everything moving.
+2. `ao wait ID --timeout 100s` returns when it is idle, needs input, is stuck or has ended; its exit
+   code says which, and 124 that time is up: wait again. Choose a time that your own tools allow.
+   `ao wait` also makes the passes that keep everything moving.
 3. `ao output ID` shows its screen, `ao show ID` everything recorded, `ao explain ID` why its status
    is what it is, `ao status` all sessions at once.
 4. `ao send ID 'text'` answers or instructs it; a busy agent gets the text at the end of its turn.
@@ -102,7 +103,8 @@ fn commands(ao: &Command) -> String {
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
         text.push_str(&format!("- `{}`: {about}\n", spelling(command)));
         let detailed = IN_DETAIL.contains(&command.get_name());
-        for option in command.get_opts().filter(|option| detailed && is_told(option)) {
+        let options = command.get_arguments().filter(|option| detailed && is_told(option));
+        for option in options {
             text.push_str(&told(option));
         }
     }
@@ -126,7 +128,7 @@ fn spelling(command: &Command) -> String {
 
 fn is_told(option: &Arg) -> bool {
     let everywhere = matches!(option.get_id().as_str(), "help" | "version");
-    !option.is_hide_set() && !option.is_global_set() && !everywhere
+    !option.is_positional() && !option.is_hide_set() && !option.is_global_set() && !everywhere
 }
 
 fn told(option: &Arg) -> String {
@@ -214,7 +216,9 @@ mod tests {
     #[test]
     fn options_codes_and_statuses_are_those_there_are() {
         let guide = guide();
-        for wanted in ["  - `--prompt-file <FILE>`: Read", "  - `--timeout <DURATION>`: "] {
+        for wanted in
+            ["  - `--prompt-file <FILE>`: Read", "  - `--timeout <DURATION>`: ", "  - `--clean`: "]
+        {
             assert!(guide.contains(wanted), "{wanted}");
         }
         assert!(guide.contains(&exit::table()));

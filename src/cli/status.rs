@@ -186,8 +186,8 @@ fn table(out: &mut dyn Write, rows: &[Row], with_git: bool) -> Result<(), Comman
         let session = &row.loaded.record.lifecycle.session;
         let since = session.since.map_or_else(String::new, |at| output::age(now.since(at)));
         let why = match session.until {
-            Some(until) => format!("{} until {until}", row.why),
-            None => row.why.clone(),
+            Some(until) if row.status == Status::Stuck => output::limit_until(until, now),
+            Some(_) | None => row.why.clone(),
         };
         let agent = row.loaded.record.agent.clone();
         let mut cells = vec![row.id.to_string(), row.status.to_string(), since, agent, why];

@@ -143,7 +143,7 @@ mod tests {
         set(&path, "reactions.ci-failed.retries", "3").unwrap();
         set(&path, "notifiers.log", "{ kind = 'file', path = '/x' }").unwrap();
         set(&path, "notifiers.log", "{ kind = 'desktop' }").unwrap();
-        insta::assert_snapshot!(fs::read_text(&path).unwrap(), @r##"
+        insta::assert_snapshot!(fs::read_text(&path).unwrap(), @r#"
         # mine
         agent = 'b "c"' # why
 
@@ -157,7 +157,7 @@ mod tests {
 
         [notifiers]
         log = { kind = "desktop" }
-        "##);
+        "#);
     }
 
     #[test]
@@ -182,9 +182,9 @@ mod tests {
             error.replace(&format!("{}/", directory.path().display()), "") + "\n"
         })
         .collect();
-        insta::assert_snapshot!(table, @r##"
-        command line: unknown key `agnet`; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, workspace, check, trash, cleanup, state, notifiers, env
-        command line: unknown key ``; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, workspace, check, trash, cleanup, state, notifiers, env
+        insta::assert_snapshot!(table, @r#"
+        command line: unknown key `agnet`; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, resume, workspace, check, trash, cleanup, state, notifiers, env
+        command line: unknown key ``; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, resume, workspace, check, trash, cleanup, state, notifiers, env
         command line: `workspace` must be a table such as { a = 1 }
         command line: unknown key `workspace.roo`; allowed here: root, copy, symlinks, post_create, keep
         command line: `max_sessions` must be a whole number from 1 to 10000
@@ -192,7 +192,7 @@ mod tests {
         command line: `permission` must be one of "default", "accept-edits", "auto", "bypass"
         config.toml:3: `notifiers.a` needs `kind = "command"` with `command`, `kind = "file"` with `path`, or `kind = "desktop"` alone
         command line: `agent` must be a text that is not empty
-        "##);
+        "#);
         assert_eq!(fs::read_text(&path).unwrap(), "agent = 'a'\n");
     }
 

@@ -5,6 +5,7 @@
 use toml::Value;
 
 use crate::model::policy::PERMISSIONS;
+use crate::model::time::Window;
 
 /// What a value must look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub enum Kind {
     BranchTemplate,
     /// Any text, the empty one as well; never shown in messages.
     Secret,
+    /// A part of the day.
+    Window,
 }
 
 /// Whether a repository's own file may set a key.
@@ -137,6 +140,11 @@ pub const KEYS: &[Key] = &[
     key("reactions.*.command", Kind::Command, "", "The argument vector of action `run`."),
     key("notices.on", Kind::Words(NOTICES), "[\"worker.done\", \"worker.needs_input\", \"worker.stuck\"]", "What an orchestrator session is told of the sessions it spawned."),
     repository(key("prompt.built_in", Kind::Switch, "true", "Whether agents are told how to work under ao, and the facts of their project, before your rules.")),
+    key("resume.on_limit", Kind::Switch, "false", "Whether an agent is told to go on when its usage limit has ended."),
+    key("resume.window", Kind::Window, "\"00:00-24:00\"", "The hours of the day, local time, in which it may be told so; \"22:00-07:00\" goes past midnight."),
+    key("resume.max", Kind::Number(1, 1000), "3", "How often it is told so until a turn ends well; then a person is asked."),
+    key("resume.text", Kind::Text, "\"Your usage limit is over. Go on with your task where you stopped.\"", "What it is told."),
+    key("resume.retry_after", Kind::Duration, "\"1h\"", "How long after it was met a limit is taken to be over, where nobody said when it ends."),
     key("workspace.root", Kind::Path, "", "Where worktrees are made; else below ao's home."),
     repository(key("workspace.copy", Kind::RelativePaths, "[]", "Files to copy from the main worktree into each workspace, as patterns.")),
     repository(key("workspace.symlinks", Kind::RelativePaths, "[]", "Files to link from the main worktree into each workspace.")),
@@ -215,6 +223,7 @@ impl Kind {
         match self {
             Self::Text => "a text that is not empty".to_owned(),
             Self::Secret => "a text".to_owned(),
+            Self::Window => "a part of the day such as \"22:00-07:00\"".to_owned(),
             Self::Path => "an absolute path".to_owned(),
             Self::RelativePaths => "a list of relative paths without `..`".to_owned(),
             Self::Word(words) => format!("one of {}", quoted(words)),
@@ -239,6 +248,7 @@ impl Kind {
         let text = value.as_str().filter(|text| !text.contains('\0'));
         match self {
             Self::Secret => text.is_some(),
+            Self::Window => text.is_some_and(|text| text.parse::<Window>().is_ok()),
             Self::Text => text.is_some_and(|text| !text.trim().is_empty()),
             Self::Path => text.is_some_and(|text| text.starts_with('/')),
             Self::RelativePaths => is_list(value, |item| item.as_str().is_some_and(is_relative)),
@@ -326,6 +336,7 @@ mod tests {
             (Kind::Path, "'/a'", "'~/a'"),
             (Kind::Text, "'x'", "' '"),
             (Kind::Secret, "''", "1"),
+            (Kind::Window, "'22:00-07:00'", "'22-7'"),
         ] {
             assert!(accepts(kind, good), "{kind:?} {good}");
             assert!(!accepts(kind, bad), "{kind:?} {bad}");

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -284,13 +285,17 @@ fn check_notifiers(values: &Table, layers: &[Layer]) -> Result<(), ConfigError> 
 }
 
 fn defaults() -> Table {
-    let mut text = String::new();
-    for key in KEYS {
-        if let Some(default) = key.default {
-            text.push_str(&format!("{} = {default}\n", key.path));
+    // A hook reads the configuration twice: as nobody's and as its repository's.
+    static DEFAULTS: LazyLock<Table> = LazyLock::new(|| {
+        let mut text = String::new();
+        for key in KEYS {
+            if let Some(default) = key.default {
+                text.push_str(&format!("{} = {default}\n", key.path));
+            }
         }
-    }
-    text.parse().expect("every default is TOML, which a test holds")
+        text.parse().expect("every default is TOML, which a test holds")
+    });
+    DEFAULTS.clone()
 }
 
 /// Puts `upper` over `lower`: tables are merged, everything else is replaced whole.
@@ -475,8 +480,8 @@ mod tests {
         .map(|text| files.refusal(&format!("# comment\n{text}\n"), "") + "\n")
         .collect();
         assert!(!table.contains("s3cret"));
-        insta::assert_snapshot!(table, @r##"
-        user.toml:2: unknown key `agnet`; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, workspace, check, trash, cleanup, state, notifiers, env
+        insta::assert_snapshot!(table, @r#"
+        user.toml:2: unknown key `agnet`; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, resume, workspace, check, trash, cleanup, state, notifiers, env
         user.toml:2: `agent` must be a text that is not empty
         user.toml:2: `max_sessions` must be a whole number from 1 to 10000
         user.toml:2: `recent_window` must be a duration such as "90s" or "5m"
@@ -492,7 +497,7 @@ mod tests {
         user.toml:2: unknown key `notifiers.a b`; allowed here: [A-Za-z0-9_-]{1,48}
         user.toml:2: invalid literal string, expected `'`
         user.toml:3: duplicate key
-        "##);
+        "#);
     }
 
     #[test]
@@ -521,7 +526,7 @@ mod tests {
         .iter()
         .map(|text| files.refusal("", &format!("\n{text}\n")) + "\n")
         .collect();
-        insta::assert_snapshot!(table, @r##"
+        insta::assert_snapshot!(table, @r#"
         repository.toml:2: a repository may not set `permission = "bypass"`; set it in your own configuration
         repository.toml:2: a repository may not set `model`; set it in your own configuration
         repository.toml:2: a repository may not set `max_sessions`; set it in your own configuration
@@ -533,9 +538,9 @@ mod tests {
         repository.toml:3: a repository may not set `workspace.keep`; set it in your own configuration
         repository.toml:3: a repository may not set `cleanup.auto`; set it in your own configuration
         repository.toml:3: a repository may not set `state.sync`; set it in your own configuration
-        repository.toml:2: unknown key `home`; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, workspace, check, trash, cleanup, state, notifiers, env
+        repository.toml:2: unknown key `home`; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, resume, workspace, check, trash, cleanup, state, notifiers, env
         repository.toml:3: `workspace.copy` must be a list of relative paths without `..`
-        "##);
+        "#);
     }
 
     #[test]

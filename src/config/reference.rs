@@ -66,6 +66,7 @@ fn example(kind: Kind) -> &'static str {
         Kind::Number(..) => "2",
         Kind::Switch => "true",
         Kind::Duration => "\"30m\"",
+        Kind::Window => "\"22:00-07:00\"",
         Kind::Command => "[\"make\", \"test\"]",
         Kind::Size => "[200, 50]",
         Kind::BranchTemplate => "\"ao/{id}\"",

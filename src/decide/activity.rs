@@ -4,7 +4,7 @@
 //! stays blocked until the dialog can be known to be gone.
 
 use crate::decide::outcome::Decision;
-use crate::decide::session;
+use crate::decide::{resume, session};
 use crate::model::facts::{ActivityFact, Confidence, Limit};
 use crate::model::lifecycle::{
     ActivityAxis, ActivitySource, ActivityState, SessionReason, SessionState,
@@ -38,6 +38,13 @@ pub(super) fn decide(
             session::recover(&mut after.lifecycle);
         }
         let reason = "a dialog is open; only a turn boundary or the end of its tool closes it";
+        return Decision::new("activity.held", evidence, reason);
+    }
+    if is_reminder(after, fact, at) {
+        if let Some(activity) = &mut after.lifecycle.activity {
+            activity.last_activity_at = at;
+        }
+        let reason = "the usage limit holds, and that nothing goes on is no news";
         return Decision::new("activity.held", evidence, reason);
     }
     if is_heartbeat(after, fact, policy, at) {
@@ -85,6 +92,21 @@ fn is_held(record: &Record, fact: &ActivityFact) -> bool {
         && fact.activity != ActivityState::Blocked
         && !fact.boundary
         && !ends_the_asking_tool
+}
+
+/// Returns whether the signal says nothing but that an agent rests whose limit is known to hold.
+///
+/// Agents remind of themselves when they have been idle for a while; that is no turn's end.
+fn is_reminder(record: &Record, fact: &ActivityFact, at: Timestamp) -> bool {
+    let rests = match fact.activity {
+        ActivityState::Ready | ActivityState::Idle | ActivityState::WaitingInput => true,
+        ActivityState::Active | ActivityState::Blocked | ActivityState::Exited => false,
+    };
+    let until = record.lifecycle.session.until;
+    rests
+        && !fact.boundary
+        && resume::is_limited(&record.lifecycle)
+        && until.is_some_and(|until| at < until)
 }
 
 /// Returns whether the signal says nothing but that the agent still works.
@@ -180,8 +202,8 @@ fn rule_of(activity: ActivityState) -> &'static str {
     }
 }
 
-/// Applies a usage limit that the agent ran into.
-pub(super) fn limit(after: &mut Record, fact: &Limit, now: Timestamp) -> Decision {
+/// Applies a usage limit that the agent ran into, seen `at`.
+pub(super) fn limit(after: &mut Record, fact: &Limit, at: Timestamp, now: Timestamp) -> Decision {
     let evidence = match fact.resets_at {
         Some(at) => format!("limit resets_at={at}"),
         None => "limit".to_owned(),
@@ -193,12 +215,24 @@ pub(super) fn limit(after: &mut Record, fact: &Limit, now: Timestamp) -> Decisio
     if after.lifecycle.is_terminal() {
         return Decision::new("noop.terminal", evidence, "the session has ended already");
     }
+    if after.lifecycle.activity.as_ref().is_some_and(|activity| at < activity.last_activity_at) {
+        return Decision::new("noop.older", evidence, "a later signal was heard already");
+    }
     if after.lifecycle.is_stuck_by_escalation() {
         let reason = "only a probe resolves the doubt that made it stuck";
         return Decision::new("limit", evidence, reason);
     }
     let lifecycle = &mut after.lifecycle;
+    // One place may say when the limit ends, and another only that there is one.
+    let known = lifecycle.session.until.filter(|until| *until > now);
     session::enter(lifecycle, SessionState::Stuck, SessionReason::UsageLimited, now);
-    lifecycle.session.until = fact.resets_at;
+    lifecycle.session.until = fact.resets_at.or(known);
+    // The turn is over, and a dialog that was asked in it with it.
+    if let Some(activity) = &mut lifecycle.activity
+        && activity.state == ActivityState::Blocked
+    {
+        activity.state = ActivityState::Idle;
+        activity.tool = None;
+    }
     Decision::new("limit", evidence, "the agent's usage limit is reached")
 }

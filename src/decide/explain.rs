@@ -1,6 +1,6 @@
 //! Says what would change a session's status.
 
-use crate::decide::reaction;
+use crate::decide::{reaction, resume};
 use crate::model::lifecycle::{ActivityState, PrState, SessionReason, SessionState};
 use crate::model::policy::Policy;
 use crate::model::record::{Record, Signals};
@@ -46,12 +46,17 @@ fn session_lines(record: &Record, policy: &Policy, now: Timestamp) -> Vec<String
             line("a probe that finds it running takes it back; a certain one ends it")
         }
         SessionState::Stuck if session.reason == SessionReason::UsageLimited => {
-            match session.until {
+            let mut lines = match session.until {
                 Some(until) => vec![format!(
                     "the limit ends at {until}; the agent's next signal makes it move"
                 )],
                 None => line("the agent's next signal after the limit makes it move"),
-            }
+            };
+            lines.extend(resume::due_at(record, policy).map(|at| {
+                let window = policy.resume.window;
+                format!("the first reap after {at}, between {window}, tells it to go on")
+            }));
+            lines
         }
         SessionState::Stuck => line("any signal of the agent makes it move"),
         SessionState::NeedsInput => match lifecycle.activity.as_ref().map(|a| a.state) {

@@ -121,6 +121,7 @@ fn notice(key: &str, subject: &Subject<'_>) -> String {
             Some(until) => format!("{id} is stuck: {} until {until}.", subject.reason()),
             None => format!("{id} is stuck: {}.", subject.reason()),
         },
+        "resume-after-limit" => format!("{id} met its usage limit again after it was resumed."),
         "agent-exited" => format!("{id} exited: {}.", subject.reason()),
         "agent-errored" => format!("{id} failed: {}.", subject.reason()),
         "agent-done" => format!("{id} is done."),

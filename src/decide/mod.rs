@@ -22,6 +22,7 @@ mod probe;
 mod pull_request;
 mod quarantine;
 mod reaction;
+mod resume;
 mod screen;
 mod session;
 
@@ -108,7 +109,7 @@ fn decide(
         Observation::Runtime(fact) => probe::decide(after, fact, policy, now),
         Observation::Activity(fact) => activity::decide(after, fact, policy, at, now),
         Observation::Scm(fact) => pull_request::decide(after, fact, policy, at, now),
-        Observation::Limit(fact) => activity::limit(after, fact, now),
+        Observation::Limit(fact) => activity::limit(after, fact, at, now),
         Observation::SpawnCompleted(fact) => explicit::spawn_completed(after, fact),
         Observation::SpawnFailed(fact) => explicit::spawn_failed(after, fact, now),
         Observation::Kill(fact) => explicit::kill(after, fact, now),

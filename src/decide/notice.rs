@@ -109,14 +109,11 @@ fn is_own_word(record: &Record) -> bool {
 /// Returns whether the notice went out before: an agent's report is followed by the hooks of the
 /// turn in which it was made.
 fn is_told(key: NoticeKey, before: &Record, after: &Record, report: bool) -> bool {
-    let open = |record: &Record| record.report.clone().filter(|report| report.open);
     if report {
-        return match (open(before), open(after)) {
-            (Some(old), Some(new)) => old.says_the_same(&new),
-            (Some(_) | None, None) | (None, Some(_)) => false,
-        };
+        return session::repeats_itself(before, after);
     }
-    match (key, open(after).map(|report| report.state)) {
+    let open = after.report.as_ref().filter(|report| report.open);
+    match (key, open.map(|report| report.state)) {
         (NoticeKey::NeedsInput, _) => session::ended_in_need(&after.lifecycle),
         (NoticeKey::Idle, Some(ReportState::Completed | ReportState::Waiting)) => true,
         (NoticeKey::Idle, Some(_) | None) => false,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::decide::notice;
 use crate::decide::reaction::{self, Lane};
+use crate::decide::resume;
 use crate::model::effect::{Effect, EntryKind, OutboxEntry, Priority, SendWhen};
 use crate::model::lifecycle::{ActivityState, SessionReason, SessionState};
 use crate::model::policy::Policy;
@@ -137,6 +138,10 @@ pub fn still_holds(record: &Record, entry: &OutboxEntry) -> Result<(), String> {
     if entry.kind == EntryKind::Relay {
         return notice::still_holds(record, key, entry.signature.as_deref());
     }
+    if key == resume::KEY {
+        let holds = resume::still_holds(record, entry.signature.as_ref());
+        return holds.then_some(()).ok_or_else(|| "the usage limit is over".to_owned());
+    }
     let Some(lane) = reaction::lane_of(key) else { return Ok(()) };
     if reaction::trigger_of(record, lane) != Some(key) {
         return Err(format!("what triggered {key} is over"));
@@ -177,7 +182,8 @@ pub fn sendable(record: &Record, entry: &OutboxEntry, policy: &Policy) -> Sendab
         return Sendable::Hold("it is not sure that the agent lives".to_owned());
     }
     let limited = lifecycle.session.reason == SessionReason::UsageLimited;
-    if limited && entry.reaction.is_some() {
+    let resumes = entry.reaction.as_deref() == Some(resume::KEY);
+    if limited && entry.reaction.is_some() && !resumes {
         return Sendable::Hold("the agent's usage limit is reached".to_owned());
     }
     // A limit ends a turn without a word, and an agent without signals never says that one ended.

@@ -16,7 +16,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use crate::decide::message::{self, Form, Subject};
-use crate::decide::{pull_request, session};
+use crate::decide::{pull_request, resume, session};
 use crate::model::effect::{Effect, Priority};
 use crate::model::facts::{CheckConclusion, CiState, Observation, ScmFact};
 use crate::model::lifecycle::{PrReason, PrState, SessionReason, SessionState};
@@ -189,6 +189,7 @@ pub(super) fn react(
         Observation::Tick(_) => {
             run.session_lane();
             run.delays();
+            run.resume();
             run.escalations();
         }
     }
@@ -211,9 +212,11 @@ fn clear_trackers(before: &Record, after: &mut Record, observation: &Observation
     let sent = matches!(observation, Observation::Sent(_));
     let pr_moved = another || new.pr.state != old.pr.state;
     let triggers = [session_trigger(after), pr_trigger(after)];
+    let resumed = resume::ended_well(before, after, observation);
     after.reactions.retain(|key, _| {
         let holds = triggers.contains(&Some(key.as_str()));
         match lane_of(key) {
+            None if key == resume::KEY => !ended && !resumed,
             None => true,
             Some(Lane::Session) if key == IDLE => !sent && !pr_moved && !ended,
             Some(Lane::Session) => holds,
@@ -242,7 +245,9 @@ impl Run<'_> {
             return;
         }
         let Some(key) = trigger else { return };
-        if key == NEEDS_INPUT && session::ended_in_need(&self.after.lifecycle) {
+        let is_told = session::ended_in_need(&self.after.lifecycle)
+            || session::repeats_itself(self.before, self.after);
+        if key == NEEDS_INPUT && is_told {
             return;
         }
         let settings = settings(key, self.policy);
@@ -284,6 +289,22 @@ impl Run<'_> {
         if self.now.since(since) >= delay && !is_told {
             self.fire(key, &settings, signature);
         }
+    }
+
+    /// Tells an agent whose usage limit has ended to go on, where that is configured.
+    fn resume(&mut self) {
+        let policy = self.policy;
+        let Some(signature) = resume::due(self.after, policy, self.now) else { return };
+        let settings = Settings {
+            action: Action::Send,
+            priority: Priority::Action,
+            retries: Some(policy.resume.max),
+            escalate_after: None,
+            after: None,
+            message: Some(&policy.resume.text),
+            command: &[],
+        };
+        self.send(resume::KEY, &settings, signature);
     }
 
     /// Step 5: incidents that the agent has had long enough.

@@ -66,6 +66,16 @@ pub(super) fn ended_in_need(lifecycle: &Lifecycle) -> bool {
     (state, activity) == (SessionState::NeedsInput, Some(ActivityState::Idle))
 }
 
+/// Returns whether the agent says in this step what it said before, and nobody has answered.
+pub(super) fn repeats_itself(before: &Record, after: &Record) -> bool {
+    match (&before.report, &after.report) {
+        (Some(old), Some(new)) => {
+            old.open && new.open && old.at != new.at && old.says_the_same(new)
+        }
+        (Some(_) | None, None) | (None, Some(_)) => false,
+    }
+}
+
 /// Returns whether a fact about `launch` is about an earlier process of the same session.
 pub(super) fn is_stale_launch(record: &Record, launch: Option<&LaunchId>) -> bool {
     match (launch, &record.handles.launch) {

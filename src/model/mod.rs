@@ -12,6 +12,7 @@ pub mod patch;
 pub mod policy;
 pub mod record;
 pub mod report;
+pub mod reset;
 pub mod sanitize;
 pub mod screen;
 pub mod status;

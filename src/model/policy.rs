@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::effect::{Priority, SendWhen};
 use crate::model::lifecycle::word_enum;
-use crate::model::time::{duration_text, optional_duration_text};
+use crate::model::time::{Window, duration_text, optional_duration_text};
 
 /// The permission modes of agents, the most careful first.
 pub const PERMISSIONS: &[&str] = &["default", "accept-edits", "auto", "bypass"];
@@ -51,6 +51,40 @@ impl Default for DetectingPolicy {
             max_duration: Duration::from_secs(5 * 60),
             min_interval: Duration::from_secs(5),
             max_gap: Duration::from_secs(15 * 60),
+        }
+    }
+}
+
+/// What is done when an agent's usage limit has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ResumePolicy {
+    /// The agent is told to go on.
+    pub on_limit: bool,
+    /// The hours of the day, local time, in which it may be.
+    #[schemars(with = "String")]
+    pub window: Window,
+    /// How often, until a turn ends well.
+    pub max: u32,
+    /// What it is told.
+    pub text: String,
+    /// How long after it was met a limit is taken to be over, where nobody said when.
+    #[serde(with = "duration_text")]
+    #[schemars(with = "String")]
+    pub retry_after: Duration,
+    /// How many seconds local time is ahead of UTC; no key of the configuration.
+    pub utc_offset: i32,
+}
+
+impl Default for ResumePolicy {
+    fn default() -> Self {
+        Self {
+            on_limit: false,
+            window: Window::ALL_DAY,
+            max: 3,
+            text: "Your usage limit is over. Go on with your task where you stopped.".to_owned(),
+            retry_after: Duration::from_secs(3600),
+            utc_offset: 0,
         }
     }
 }
@@ -142,6 +176,8 @@ pub struct Policy {
     pub message_max: usize,
     /// The quarantine's numbers.
     pub detecting: DetectingPolicy,
+    /// What is done when a usage limit has ended.
+    pub resume: ResumePolicy,
     /// What differs from the table of reactions, by key.
     pub reactions: BTreeMap<String, ReactionPolicy>,
     /// What orchestrators are told of their workers.
@@ -159,6 +195,7 @@ impl Default for Policy {
             send_when: SendWhen::TurnEnd,
             message_max: 16 * 1024,
             detecting: DetectingPolicy::default(),
+            resume: ResumePolicy::default(),
             reactions: BTreeMap::new(),
             notices: NoticePolicy::default(),
         }

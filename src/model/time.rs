@@ -93,6 +93,76 @@ impl JsonSchema for Timestamp {
     }
 }
 
+/// A part of the day: `"22:00-07:00"`, the end not included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Minutes after midnight.
+    from: u32,
+    /// Minutes after midnight, up to 24:00; not after `from` where it goes on past midnight.
+    to: u32,
+}
+
+impl Window {
+    /// From midnight to midnight.
+    pub const ALL_DAY: Self = Self { from: 0, to: 24 * 60 };
+
+    /// Returns whether `at` is in it, where local time is `utc_offset` seconds ahead of UTC.
+    pub fn contains(self, at: Timestamp, utc_offset: i32) -> bool {
+        const MINUTE: i64 = 60_000;
+        let local = at.0.saturating_add(i64::from(utc_offset) * 1000);
+        let minute = u32::try_from(local.rem_euclid(24 * 60 * MINUTE) / MINUTE).unwrap_or(0);
+        if self.from < self.to {
+            (self.from..self.to).contains(&minute)
+        } else {
+            minute >= self.from || minute < self.to
+        }
+    }
+}
+
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [from, to] = [self.from, self.to].map(|minute| (minute / 60, minute % 60));
+        write!(f, "{:02}:{:02}-{:02}:{:02}", from.0, from.1, to.0, to.1)
+    }
+}
+
+/// A text that is no part of the day.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a part of the day such as 22:00-07:00")]
+pub struct ParseWindowError(String);
+
+impl FromStr for Window {
+    type Err = ParseWindowError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let minute = |text: &str| {
+            let (hour, minute) = text.trim().split_once(':')?;
+            let two = |text: &str| text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit());
+            let (true, true) = (two(hour), two(minute)) else { return None };
+            let (hour, minute): (u32, u32) = (hour.parse().ok()?, minute.parse().ok()?);
+            (minute < 60 && hour * 60 + minute <= 24 * 60).then_some(hour * 60 + minute)
+        };
+        let window = text.split_once('-').and_then(|(from, to)| {
+            let window = Self { from: minute(from)?, to: minute(to)? };
+            (window.from < 24 * 60 && window.from != window.to).then_some(window)
+        });
+        window.ok_or_else(|| ParseWindowError(text.to_owned()))
+    }
+}
+
+impl Serialize for Window {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Window {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 /// Durations in configuration and policy: `"90s"`, `"5m"`, `"1h 30m"`.
 pub mod duration_text {
     use std::time::Duration;
@@ -162,6 +232,36 @@ mod tests {
         let (early, late) = (at("2026-11-20T10:00:00Z"), at("2026-11-20T10:00:01Z"));
         assert_eq!(late.since(early), Duration::from_secs(1));
         assert_eq!(early.since(late), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_window_may_go_past_midnight() {
+        let holds = |window: &str, time: &str, offset: i32| {
+            window.parse::<Window>().unwrap().contains(at(&format!("2026-11-20T{time}Z")), offset)
+        };
+        for (window, time, offset, expected) in [
+            ("00:00-24:00", "00:00:00", 0, true),
+            ("00:00-24:00", "23:59:59", 0, true),
+            ("09:00-17:00", "08:59:59", 0, false),
+            ("09:00-17:00", "09:00:00", 0, true),
+            ("09:00-17:00", "16:59:59", 0, true),
+            ("09:00-17:00", "17:00:00", 0, false),
+            ("09:00-17:00", "08:30:00", 3600, true),
+            ("09:00-17:00", "17:30:00", -3600, true),
+            ("22:00-07:00", "21:59:00", 0, false),
+            ("22:00-07:00", "22:00:00", 0, true),
+            ("22:00-07:00", "06:59:00", 0, true),
+            ("22:00-07:00", "07:00:00", 0, false),
+            ("22:00-07:00", "23:30:00", 8 * 3600, false),
+        ] {
+            assert_eq!(holds(window, time, offset), expected, "{window} {time} {offset}");
+        }
+        for wrong in
+            ["", "9-5", "09:00", "09:00-09:00", "24:00-07:00", "09:60-10:00", "09:00-24:01"]
+        {
+            assert!(wrong.parse::<Window>().is_err(), "{wrong}");
+        }
+        assert_eq!("22:00 - 07:00".parse::<Window>().unwrap().to_string(), "22:00-07:00");
     }
 
     #[test]

@@ -89,6 +89,26 @@ pub enum SessionError {
         /// Its program.
         binary: String,
     },
+    /// The agent's program is older than what works.
+    #[error("agent `{agent}` is version {version}, and {minimum} or newer is needed")]
+    AgentTooOld {
+        /// The agent.
+        agent: String,
+        /// What it says its version is.
+        version: String,
+        /// The oldest that works.
+        minimum: String,
+    },
+    /// Nobody is logged in at the agent.
+    #[error("nobody is logged in at agent `{agent}`")]
+    NotLoggedIn {
+        /// The agent.
+        agent: String,
+        /// Its program.
+        binary: String,
+        /// Variables any of which would be a login.
+        variables: Vec<String>,
+    },
     /// The limit of live sessions is reached.
     #[error("{live} sessions are live, and max_sessions is {limit}")]
     TooMany {

@@ -78,6 +78,9 @@ fn take(
     if let Some(refusal) = refusal(to, &before) {
         return Ok(Err(refusal));
     }
+    if waits(&before, worker, &entry.message) {
+        return Ok(Ok(()));
+    }
     let now = clock::now();
     let mut after = before.clone();
     let text = OutboxEntry {
@@ -109,6 +112,15 @@ fn refusal(to: &SessionId, record: &Record) -> Option<Refusal> {
         Kind::Orchestrator => None,
         Kind::Worker | Kind::Reviewer => Some(Refusal::Nobody(format!("{to} is no orchestrator"))),
     }
+}
+
+/// Returns whether the same worker's same words wait there, unread: an orchestrator that is busy or
+/// blocked for long must not find them twenty times.
+fn waits(record: &Record, worker: &SessionId, message: &str) -> bool {
+    record.outbox.values().any(|waiting| {
+        let unread = !waiting.dead && waiting.claim.is_none();
+        unread && waiting.from.as_ref() == Some(worker) && waiting.message == message
+    })
 }
 
 fn is_there(record: &Record, what: &str) -> bool {

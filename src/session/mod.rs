@@ -14,6 +14,7 @@ pub mod intent;
 pub mod kill;
 pub mod orchestrator;
 pub mod orphans;
+pub mod preflight;
 pub mod report;
 pub mod restore;
 pub mod role;

@@ -11,7 +11,7 @@ use crate::model::status::Status;
 use crate::session::agent_files::{self, Beginning};
 use crate::session::spawn::{self, Spawned};
 use crate::session::start::{self, Task};
-use crate::session::{SessionError, intent, role, workspace};
+use crate::session::{SessionError, intent, orchestrator, preflight, role, workspace};
 use crate::store::Change;
 
 /// Starts a terminal session again.
@@ -34,7 +34,12 @@ pub fn restore(world: &World, id: &SessionId) -> Result<Spawned, SessionError> {
     }
     let launch = ids::launch();
     let beginning = choose_beginning(world, &before)?;
-    reopen(world, id, &launch, &beginning)?;
+    {
+        // One at a time: of two that look at once, neither would see the other.
+        let _counting = world.home.lock_file("spawn.lock", world.lock_timeout)?;
+        orchestrator::require_alone(world, &before)?;
+        reopen(world, id, &launch, &beginning)?;
+    }
     let fence = world.home.load(id)?.record.revision;
     pass("restore.recorded")?;
     let made = make(world, id, &launch, &beginning).and_then(|(running, notes)| {
@@ -55,15 +60,11 @@ pub fn restore(world: &World, id: &SessionId) -> Result<Spawned, SessionError> {
 /// Checks everything that can be checked, before anything is changed: a session that cannot come
 /// back stays as it ended.
 fn require_possible(world: &World, id: &SessionId, record: &Record) -> Result<(), SessionError> {
+    orchestrator::require_alone(world, record)?;
     let cards = agent::load_cards(&world.config_directory.join("agents"))?;
     let card = cards.find(&record.agent)?;
-    let path = world.variables.get(std::ffi::OsStr::new("PATH")).cloned().unwrap_or_default();
-    if agent::find_binary(card, &path).is_none() {
-        return Err(SessionError::AgentMissing {
-            agent: record.agent.clone(),
-            binary: card.agent.binary.clone(),
-        });
-    }
+    let config = world.config_of(record)?;
+    preflight::require_usable(world, card, &config)?;
     if let Some(handle) = record.handles.workspace.as_ref().filter(|handle| handle.owned) {
         git::require_restorable(&workspace::repository_of(handle)?, handle, id)?;
     }

@@ -21,7 +21,7 @@ use crate::model::record::{Intent, IntentOp, Kind, Mode, Record, RuntimeKind, Wo
 use crate::model::time::Timestamp;
 use crate::session::deliver::TASK;
 use crate::session::start::{self, Running, Task};
-use crate::session::{SessionError, context, intent, role, workspace};
+use crate::session::{SessionError, context, intent, preflight, role, workspace};
 use crate::store::{Home, Project, StoreError};
 
 /// How long the remote is given to answer before the spawn goes on with what is known.
@@ -159,6 +159,7 @@ pub fn plan(world: &World, mut request: SpawnRequest) -> Result<Plan, SessionErr
     let config = world.config(Some(&repository.main))?;
     let cards = agent::load_cards(&world.config_directory.join("agents"))?;
     let card = choose_agent(world, &cards, &request, &config.config)?;
+    preflight::require_usable(world, &card, &config)?;
     let mode = request.mode.unwrap_or(card.agent.mode);
     if request.kind == Kind::Orchestrator && card.prompt.system == SystemDelivery::Prepend {
         // What an agent is taught before its prompt needs a prompt to stand before.

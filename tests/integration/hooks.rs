@@ -1,6 +1,9 @@
 //! `ao hook`: always 0, always quiet, and nothing recorded that is not true.
 
 use std::fs;
+use std::process::Stdio;
+
+use serde_json::{Value, json};
 
 use crate::agents::{agent, spawn, tree, wait_activity};
 use crate::env::TestEnvironment;
@@ -102,4 +105,174 @@ fn a_hook_of_a_session_that_has_ended_changes_nothing() {
     let own = [("AO_SESSION", &*id), ("AO_LAUNCH", &*launch)];
     env.ao_env(&["hook", "demo", "user-prompt-submit"], &own).success();
     assert_eq!(env.record(&id), before);
+}
+
+#[test]
+fn whatever_a_payload_is_the_event_counts_and_the_record_stays_whole() {
+    let env = TestEnvironment::new();
+    let (id, launch) = session(&env);
+    env.set("AO_SESSION", &*id);
+    env.set("AO_LAUNCH", &*launch);
+    let deep =
+        |open: &str, close: &str| (open.repeat(100_000) + &close.repeat(100_000)).into_bytes();
+    let payloads: Vec<Vec<u8>> = vec![
+        b"".to_vec(),
+        b"not json".to_vec(),
+        b"\0\0\0".to_vec(),
+        b"\xff\xfe{}".to_vec(),
+        b"null".to_vec(),
+        b"[]".to_vec(),
+        b"\"session_id\"".to_vec(),
+        b"1e999".to_vec(),
+        b"{\"session_id\":".to_vec(),
+        b"{\"session_id\":[1,{\"a\":null}],\"tool_use_id\":{},\"error\":{\"x\":[]}}".to_vec(),
+        b"{\"session_id\":true,\"tool_name\":7,\"error\":7}".to_vec(),
+        b"{\"session_id\":\"a\\u0000b\",\"tool_use_id\":\"\\u001b[31m\"}".to_vec(),
+        b"{\"session_id\":\"\\ud800\"}".to_vec(),
+        b"{\"session_id\":\"x\"}{\"session_id\":\"y\"}".to_vec(),
+        format!("{{\"session_id\":\"{}\"}}", "x".repeat(5 << 20)).into_bytes(),
+        format!("{{\"error\":\"usage limit reached, resets {}\"}}", "9".repeat(100_000))
+            .into_bytes(),
+        deep("[", "]"),
+        deep("{\"a\":", "}"),
+    ];
+    for payload in payloads {
+        for (event, state) in [
+            ("user-prompt-submit", "active"),
+            ("permission-request", "blocked"),
+            ("stop-failure", "idle"),
+            ("notification", "waiting_input"),
+        ] {
+            let outcome = env.ao_stdin(&["hook", "demo", event], payload.clone()).success();
+            assert_eq!((&*outcome.stdout, &*outcome.stderr), ("", ""), "{event}");
+            let lifecycle = env.record(&id)["lifecycle"].clone();
+            let shown = String::from_utf8_lossy(&payload).chars().take(60).collect::<String>();
+            // One of them does tell of a limit, with an end that nobody can read.
+            let limited = event == "stop-failure" && shown.contains("limit reached");
+            let seen = if limited {
+                &lifecycle["session"]["reason"]
+            } else {
+                &lifecycle["activity"]["state"]
+            };
+            assert_eq!(seen, if limited { "usage_limited" } else { state }, "{event} {shown}");
+        }
+    }
+    let record = env.record(&id);
+    assert_eq!(record["handles"]["agent_session"], format!("demo-{id}"));
+    crate::schema::assert_record(&record);
+    env.ao(&["log", &id, "--verify"]).success();
+}
+
+#[test]
+fn an_input_that_is_never_closed_is_not_waited_for_long() {
+    let env = TestEnvironment::new();
+    let (id, launch) = session(&env);
+    for (event, said, state) in [
+        ("user-prompt-submit", "", "active"),
+        ("permission-request", "{\"tool_name\":\"Bash\"}", "blocked"),
+    ] {
+        let command = env.ao_command(&["hook", "demo", event]);
+        let command = command.env("AO_SESSION", &*id).env("AO_LAUNCH", &*launch);
+        let mut child = command.spawn(Stdio::piped(), Stdio::piped(), Stdio::piped()).unwrap();
+        let mut input = child.stdin.take().unwrap();
+        std::io::Write::write_all(&mut input, said.as_bytes()).unwrap();
+        let status = env.wait_for("the hook to end", || child.try_wait().unwrap());
+        assert!(status.success());
+        assert_eq!(env.record(&id)["lifecycle"]["activity"]["state"], state);
+        drop(input);
+    }
+    assert_eq!(env.record(&id)["lifecycle"]["activity"]["tool"], "Bash");
+}
+
+/// Returns the states that hooks moved a session to, in the order of its log.
+fn told_by_hooks(env: &TestEnvironment, id: &str) -> Vec<String> {
+    let by_hook =
+        |event: &Value| event["cause"] == "hook" && event["observation"]["tool"] == "load";
+    let state = |event: &Value| {
+        event["patch"]["lifecycle"]["activity"]["state"].as_str().map(str::to_owned)
+    };
+    env.events(id).iter().filter(|event| by_hook(event)).filter_map(state).collect()
+}
+
+#[test]
+fn no_signal_is_lost_when_many_hooks_and_reaps_run_at_once() {
+    const WORKERS: usize = 8;
+    const CALLS: usize = 24;
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    agent(&env, "idler", "hook session-start\nhook user-prompt-submit\nhook stop\nread\n");
+    let ids: Vec<String> =
+        (0..WORKERS).map(|_| spawn(&env, &repo, &["--agent", "idler", "x"])).collect();
+    ids.iter().for_each(|id| drop(wait_activity(&env, id, "idle")));
+    let crowded = &ids[0];
+    // Whatever a hook would start by name is noted; `sh` itself starts nothing but `ao`.
+    let ao = env!("CARGO_BIN_EXE_ao");
+    let bin = env.path("tmp/hooks");
+    fs::create_dir(&bin).unwrap();
+    let started = env.path("tmp/started");
+    for name in ["tmux", "git", "ao"] {
+        std::os::unix::fs::symlink(env.path("bin/noting"), bin.join(name)).unwrap();
+    }
+    env.shims(&[("noting", &format!("echo \"$0 $*\" >>'{}'\n", started.display()))]);
+    // Each worker moves a session of its own to and fro, and all of them the first one as well.
+    let story = |own: &str, launch: &str, first: &str| {
+        let payload = "{\"tool_use_id\":\"load\"}";
+        let hook = |session: &str, launch: &str, event: &str| {
+            format!(
+                "printf %s '{payload}' | AO_SESSION={session} AO_LAUNCH={launch} '{ao}' hook demo {event} \
+                 || echo \"failed $?\"\n"
+            )
+        };
+        let mut text = String::new();
+        for call in 0..CALLS {
+            let event =
+                ["pre-tool-use", "permission-request", "post-tool-use", "permission-request"]
+                    [call % 4];
+            text += &hook(own, launch, event);
+        }
+        text + &hook(crowded, first, "post-tool-use")
+    };
+    let launch = |id: &str| env.record(id)["handles"]["launch"].as_str().unwrap().to_owned();
+    let first = launch(crowded);
+    let mut workers: Vec<_> = ids[1..]
+        .iter()
+        .map(|id| {
+            let command = env.command("/bin/sh").args(["-c", &story(id, &launch(id), &first)]);
+            command.env("PATH", &bin).spawn(Stdio::null(), Stdio::piped(), Stdio::piped()).unwrap()
+        })
+        .collect();
+    let own = story(crowded, &first, &first);
+    let command = env.command("/bin/sh").args(["-c", &own]).env("PATH", &bin);
+    workers.push(command.spawn(Stdio::null(), Stdio::piped(), Stdio::piped()).unwrap());
+    let mut passes = 0;
+    while workers.iter_mut().any(|worker| worker.try_wait().unwrap().is_none()) {
+        env.ao(&["reap"]).success();
+        passes += 1;
+    }
+    assert!(passes > 0);
+    for worker in workers {
+        let output = worker.wait_with_output().unwrap();
+        assert!(output.status.success());
+        let printed = [output.stdout, output.stderr].concat();
+        assert_eq!(String::from_utf8_lossy(&printed), "");
+    }
+    assert_eq!(fs::read_to_string(&started).unwrap_or_default(), "");
+
+    // The first call says nothing that the agent's own hooks had not; each later one moves it.
+    let moves: Vec<&str> = ["active", "blocked"].into_iter().cycle().take(CALLS).collect();
+    for id in &ids {
+        assert_eq!(
+            env.record(id)["lifecycle"]["session"]["state"] == json!("detecting"),
+            false,
+            "{id}"
+        );
+        env.ao(&["log", id, "--verify"]).success();
+    }
+    for id in &ids[1..] {
+        assert_eq!(told_by_hooks(&env, id), moves, "{id}");
+        assert_eq!(env.record(id)["lifecycle"]["activity"]["state"], "blocked");
+    }
+    assert_eq!(env.record(crowded)["handles"]["launch"], json!(first));
+    let log = fs::read_to_string(env.home().join("hooks.log")).unwrap_or_default();
+    assert_eq!(log, "");
 }

@@ -4,6 +4,7 @@
 //! shown by a unit test is shown there.
 #![expect(clippy::disallowed_methods, reason = "tests touch files and processes themselves")]
 
+mod agent;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod agent_files;
 mod agents;
@@ -22,6 +23,7 @@ mod generated;
 mod git_worst;
 mod hooks;
 mod kill_restore;
+mod limits;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod outcome;
 mod races;

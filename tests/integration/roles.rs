@@ -211,6 +211,10 @@ fn clean_retires_the_one_that_lives_and_saves_its_work() {
     assert!(!PathBuf::from(workspace).exists());
     let saved = format!("refs/ao/preserved/{lead}:plan.md");
     assert_eq!(env.git(&repo, &["show", &saved]), "precious");
+    // One that is retired comes back only where there is no other.
+    let restored = env.ao(&["restore", &lead]).code(4);
+    assert!(restored.stderr.contains("`app-2` is this project's orchestrator"), "{restored}");
+    assert_eq!(status(&env, &lead), "killed");
     // With none that lives, `--clean` just starts one.
     env.ao(&["kill", "app-2"]).success();
     assert_eq!(env.ao_in(&repo, &clean).success().stdout, "app-3\n");
@@ -381,5 +385,103 @@ fn a_notice_handed_over_and_killed_at_any_step_arrives_once() {
             env.ao(&["log", &lead, "--verify"]).success();
             env.ao(&["log", &worker, "--verify"]).success();
         }
+    }
+}
+
+#[test]
+fn workers_that_report_at_the_same_moment_are_heard_once_each() {
+    let env = TestEnvironment::new();
+    let (repo, lead) = orchestrated(&env);
+    agent(&env, "hand", "hook session-start\nhook user-prompt-submit\nread\n");
+    let workers: Vec<String> =
+        (0..3).map(|_| spawn_from(&env, &lead, &repo, &["--agent", "hand", "x"])).collect();
+    let reports = workers.iter().map(|worker| {
+        wait_status(&env, worker, "working");
+        let launch = env.record(worker)["handles"]["launch"].as_str().unwrap().to_owned();
+        env.ao_command(&["report", "completed"]).env("AO_SESSION", worker).env("AO_LAUNCH", launch)
+    });
+    let reaps = (0..3).map(|_| env.ao_command(&["reap"]));
+    let null = std::process::Stdio::null;
+    let running: Vec<_> = reports
+        .collect::<Vec<_>>()
+        .into_iter()
+        .chain(reaps)
+        .map(|command| command.spawn(null(), null(), null()).unwrap())
+        .collect();
+    for mut child in running {
+        assert!(child.wait().unwrap().success());
+    }
+    let told = |worker: &str| heard(&env).matches(&format!("ao: worker {worker} reports")).count();
+    env.wait_for("everybody to be heard", || {
+        reap(&env);
+        wait_activity(&env, &lead, "idle");
+        at_composer(&env, &lead);
+        workers.iter().all(|worker| told(worker) > 0).then_some(())
+    });
+    reap(&env);
+    for worker in &workers {
+        assert_eq!(told(worker), 1, "{worker}");
+    }
+}
+
+#[test]
+fn the_same_words_wait_once_however_often_they_are_said() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    agent(
+        &env,
+        "lead",
+        &format!("hook session-start\nhook permission-request\ndialog Sure? y\n{CHAT}"),
+    );
+    let lead = env.ao_in(&repo, &["orchestrator", "--agent", "lead"]).success().stdout;
+    let lead = lead.trim_end();
+    wait_status(&env, lead, "needs_input");
+    agent(&env, "hand", "hook session-start\nhook user-prompt-submit\nread\n");
+    let worker = spawn_from(&env, lead, &repo, &["--agent", "hand", "x"]);
+    wait_status(&env, &worker, "working");
+    let observe = |activity: &str, boundary: bool| {
+        let fact = json!({ "confidence": "valid", "activity": activity, "source": "hook",
+            "boundary": boundary });
+        env.ao_stdin(&["observe", "activity", &worker], fact.to_string()).success();
+    };
+    for _ in 0..3 {
+        observe("blocked", false);
+        reap(&env);
+        observe("active", true);
+    }
+    // One that is over before anybody looks is dropped.
+    observe("blocked", false);
+    observe("active", true);
+    reap(&env);
+    let outbox = env.record(lead)["outbox"].clone();
+    let waiting = outbox.as_object().unwrap().values().filter(|it| it["from"] == json!(worker));
+    assert_eq!(waiting.count(), 1, "{outbox:#}");
+    let outbox = env.record(&worker)["outbox"].to_string();
+    assert!(!outbox.contains("relay"), "{outbox}");
+}
+
+#[test]
+fn a_retirement_killed_at_any_step_leaves_one_orchestrator_and_its_work() {
+    let points = ["kill.recorded", "cleanup.preserved", "cleanup.removed", "spawn.seeded"];
+    for point in points.into_iter().chain(["spawn.started"]) {
+        let env = TestEnvironment::new();
+        let (repo, lead) = orchestrated(&env);
+        let workspace = env.ao(&["path", &lead]).success().stdout.trim_end().to_owned();
+        let plan = PathBuf::from(workspace).join("plan.md");
+        fs::write(&plan, "precious\n").unwrap();
+        let spec = format!("{point}=kill");
+        let command = env.ao_command(&["orchestrator", "--clean", "--agent", "lead"]);
+        let killed = env.run(&command.cwd(&repo).env("AO_FAILPOINT", spec));
+        assert_eq!(killed.status, 137, "{point}: {killed}");
+        reap(&env);
+        let next = env.ao_in(&repo, &["orchestrator", "--agent", "lead"]).success().stdout;
+        assert_ne!(next.trim_end(), lead, "{point}");
+        let sessions = env.ao_json(&["ls", "--json"])["sessions"].clone();
+        let live = sessions.as_array().unwrap().iter();
+        let live: Vec<_> = live.filter(|it| it["kind"] == "orchestrator").collect();
+        assert_eq!(live.len(), 1, "{point}: {sessions:#}");
+        let saved = format!("refs/ao/preserved/{lead}:plan.md");
+        let is_saved = env.run(&env.git_command(&repo, &["show", &saved])).status == 0;
+        assert!(is_saved || plan.exists(), "{point}: {}", env.state());
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::adapter::agent::pattern::Pattern;
 use crate::adapter::fs::FsError;
 use crate::model::lifecycle::{ActivityState, word_enum};
 use crate::model::record::{Mode, Signals};
@@ -139,8 +139,7 @@ pub struct PromptSection {
     /// What `{prompt_args}` stands for where there is a prompt.
     pub args: Vec<String>,
     /// What the screen shows once a prompt can be pasted.
-    #[serde(deserialize_with = "pattern")]
-    pub ready: Option<Regex>,
+    pub ready: Option<Pattern>,
     /// How the system prompt reaches the agent.
     pub system: SystemDelivery,
     /// What `{system_args}` stands for where there is a system prompt.
@@ -292,8 +291,7 @@ pub struct LimitRule {
     /// JSON pointers to texts; one of them must match `pattern`.
     pub fields: Vec<String>,
     /// What the text looks like; its group `reset`, if any, says when the limit ends.
-    #[serde(deserialize_with = "required_pattern")]
-    pub pattern: Regex,
+    pub pattern: Pattern,
 }
 
 /// An activity, or that there is none.
@@ -319,33 +317,24 @@ pub enum Nothing {
 #[serde(default, deny_unknown_fields)]
 pub struct TerminalSection {
     /// It works.
-    #[serde(deserialize_with = "patterns")]
-    pub working: Vec<Regex>,
+    pub working: Vec<Pattern>,
     /// It has ended its turn and takes the next instruction.
-    #[serde(deserialize_with = "patterns")]
-    pub idle: Vec<Regex>,
+    pub idle: Vec<Pattern>,
     /// It waits for a person's answer in words.
-    #[serde(deserialize_with = "patterns")]
-    pub waiting: Vec<Regex>,
+    pub waiting: Vec<Pattern>,
     /// A dialog is open: a keystroke could answer it.
-    #[serde(deserialize_with = "patterns")]
-    pub dialog: Vec<Regex>,
+    pub dialog: Vec<Pattern>,
     /// Its usage limit is reached; the group `reset`, if any, says when that ends.
-    #[serde(deserialize_with = "patterns")]
-    pub limit: Vec<Regex>,
+    pub limit: Vec<Pattern>,
     /// The composer, its group 1 what is typed in it; the last match on the screen counts, drawn
     /// without what is faint.
-    #[serde(deserialize_with = "pattern")]
-    pub composer: Option<Regex>,
+    pub composer: Option<Pattern>,
     /// What an empty composer may show.
-    #[serde(deserialize_with = "patterns")]
-    pub placeholder: Vec<Regex>,
+    pub placeholder: Vec<Pattern>,
     /// What the composer shows instead of a long text that was pasted.
-    #[serde(deserialize_with = "pattern")]
-    pub pasted: Option<Regex>,
+    pub pasted: Option<Pattern>,
     /// The composer takes commands, not text (vi's normal mode).
-    #[serde(deserialize_with = "pattern")]
-    pub normal_mode: Option<Regex>,
+    pub normal_mode: Option<Pattern>,
 }
 
 /// What can be asked before a start.
@@ -359,8 +348,7 @@ pub struct PreflightSection {
     /// Arguments that succeed only where somebody is logged in; empty: none do.
     pub auth: Vec<String>,
     /// What `auth` must print besides, where its exit code does not tell.
-    #[serde(deserialize_with = "pattern")]
-    pub auth_pattern: Option<Regex>,
+    pub auth_pattern: Option<Pattern>,
     /// Variables any of which is a login.
     pub auth_env: Vec<String>,
     /// Files any of which is a login, as templates with `{env:NAME}`.
@@ -412,6 +400,28 @@ impl Card {
             (Mode::OneShot, None, Delivery::Paste) => Delivery::Argument,
             (Mode::OneShot | Mode::Interactive, _, delivery) => delivery,
         }
+    }
+
+    /// Returns every pattern in it.
+    pub(super) fn patterns(&self) -> impl Iterator<Item = &Pattern> {
+        let terminal = &self.terminal;
+        let lists = [
+            &terminal.working,
+            &terminal.idle,
+            &terminal.waiting,
+            &terminal.dialog,
+            &terminal.limit,
+            &terminal.placeholder,
+        ];
+        let single = [&terminal.composer, &terminal.pasted, &terminal.normal_mode];
+        let limits = self.hooks.events.values().filter_map(|rule| rule.limit.as_ref());
+        lists
+            .into_iter()
+            .flatten()
+            .chain(single.into_iter().flatten())
+            .chain(&self.prompt.ready)
+            .chain(&self.preflight.auth_pattern)
+            .chain(limits.map(|limit| &limit.pattern))
     }
 
     /// Returns whether ao chooses the id of each conversation, by `{new_session}`.
@@ -489,20 +499,4 @@ pub enum CardError {
         /// The limit in bytes.
         limit: usize,
     },
-}
-
-fn pattern<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Regex>, D::Error> {
-    Ok(Some(compile(&String::deserialize(deserializer)?)?))
-}
-
-fn required_pattern<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Regex, D::Error> {
-    compile(&String::deserialize(deserializer)?)
-}
-
-fn patterns<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Regex>, D::Error> {
-    Vec::<String>::deserialize(deserializer)?.iter().map(|text| compile(text)).collect()
-}
-
-fn compile<E: serde::de::Error>(text: &str) -> Result<Regex, E> {
-    Regex::new(text).map_err(|_| E::custom(format!("{text:?} is not a regular expression")))
 }

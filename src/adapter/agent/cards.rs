@@ -29,6 +29,7 @@ const BUILT_IN: &[(&str, &str)] = &[
 pub struct Cards {
     good: BTreeMap<String, Card>,
     bad: BTreeMap<String, (PathBuf, usize, String)>,
+    own: BTreeMap<String, PathBuf>,
 }
 
 impl Cards {
@@ -58,10 +59,26 @@ impl Cards {
         BUILT_IN.iter().any(|(built_in, _)| *built_in == name)
     }
 
+    /// Returns the file of the user's that says what `name` is, a bad one as well.
+    pub fn own_file(&self, name: &str) -> Option<&Path> {
+        self.own.get(name).map(PathBuf::as_path)
+    }
+
+    /// Returns a card as it is written, the user's or the built-in one.
+    pub fn text(&self, name: &str) -> Result<String, CardError> {
+        let built_in = BUILT_IN.iter().find(|(built_in, _)| *built_in == name);
+        match (self.own_file(name), built_in) {
+            (Some(path), _) => Ok(fs::read_text(path)?),
+            (None, Some((_, text))) => Ok((*text).to_owned()),
+            (None, None) => self.find(name).map(|_| String::new()),
+        }
+    }
+
     /// Returns the bad ones with the reason, sorted by name.
-    pub fn bad(&self) -> impl Iterator<Item = (&str, String)> {
+    pub fn bad(&self) -> impl Iterator<Item = (&str, CardError)> {
         self.bad.iter().map(|(name, (path, line, why))| {
-            (name.as_str(), format!("{}:{line}: {why}", path.display()))
+            let error = CardError::Bad { path: path.clone(), line: *line, why: why.clone() };
+            (name.as_str(), error)
         })
     }
 }
@@ -74,7 +91,7 @@ impl Cards {
 /// The directory cannot be listed. A card that is wrong or unreadable fails only who asks for
 /// it.
 pub fn load_cards(user_dir: &Path) -> Result<Cards, CardError> {
-    let mut cards = Cards { good: BTreeMap::new(), bad: BTreeMap::new() };
+    let mut cards = Cards { good: BTreeMap::new(), bad: BTreeMap::new(), own: BTreeMap::new() };
     for (name, text) in BUILT_IN {
         let card = parse(name, text).expect("a test parses every built-in card");
         cards.good.insert((*name).to_owned(), card);
@@ -86,10 +103,7 @@ pub fn load_cards(user_dir: &Path) -> Result<Cards, CardError> {
         else {
             continue;
         };
-        match fs::read(&path)
-            .map_err(|error| (1, error.source.to_string()))
-            .and_then(|bytes| parse_bytes(name, bytes))
-        {
+        match read_own(name, &path) {
             Ok(card) => {
                 cards.good.insert(name.to_owned(), card);
             }
@@ -98,18 +112,35 @@ pub fn load_cards(user_dir: &Path) -> Result<Cards, CardError> {
                 cards.bad.insert(name.to_owned(), (path.clone(), line, why));
             }
         }
+        cards.own.insert(name.to_owned(), path);
     }
     Ok(cards)
 }
 
-/// Reads one card as [`load_cards`] and [`Cards::find`] do, without looking at any other: for
-/// hooks, which are called often.
+/// Reads the card in the file at `path` as it would be used.
+///
+/// # Errors
+///
+/// It cannot be read, or it is wrong: where, and what is allowed.
+pub fn check_card(path: &Path) -> Result<Card, CardError> {
+    let bad = |(line, why)| CardError::Bad { path: path.to_owned(), line, why };
+    let (Some(name), Some("toml")) =
+        (path.file_stem().and_then(OsStr::to_str), path.extension().and_then(OsStr::to_str))
+    else {
+        return Err(bad((1, "a card's file is called NAME.toml, NAME being the agent's".into())));
+    };
+    let text = utf8(fs::read(path)?).map_err(bad)?;
+    parse(name, &text).and_then(|card| check_patterns(card, &text)).map_err(bad)
+}
+
+/// Reads one card as [`load_cards`] and [`Cards::find`] do, without looking at any other or at its
+/// patterns: for hooks, which are called often.
 pub fn load_card(user_dir: &Path, name: &str) -> Result<Card, CardError> {
     let path = user_dir.join(format!("{name}.toml"));
     // A name that is none must not lead out of the directory.
     let own = if check::is_name(name) { fs::read_optional(&path) } else { Ok(None) };
     let card = match own {
-        Ok(Some(bytes)) => parse_bytes(name, bytes),
+        Ok(Some(bytes)) => utf8(bytes).and_then(|text| parse(name, &text)),
         Err(error) => Err((1, error.source.to_string())),
         Ok(None) => match BUILT_IN.iter().find(|(built_in, _)| *built_in == name) {
             Some((_, text)) => parse(name, text),
@@ -140,12 +171,20 @@ fn is_executable(path: &Path) -> bool {
     path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
-fn parse_bytes(name: &str, bytes: Vec<u8>) -> Result<Card, (usize, String)> {
-    let text = String::from_utf8(bytes).map_err(|_| (1, "it is not UTF-8".to_owned()))?;
-    parse(name, &text)
+/// Reads a card of the user's, `name` being what its file is called.
+fn read_own(name: &str, path: &Path) -> Result<Card, (usize, String)> {
+    let bytes = fs::read(path).map_err(|error| (1, error.source.to_string()))?;
+    let text = utf8(bytes)?;
+    check_patterns(parse(name, &text)?, &text)
+}
+
+fn utf8(bytes: Vec<u8>) -> Result<String, (usize, String)> {
+    String::from_utf8(bytes).map_err(|_| (1, "it is not UTF-8".to_owned()))
 }
 
 /// Parses a card; the error is a line and what is wrong there.
+///
+/// Its patterns are not looked at: see [`check_patterns`].
 fn parse(name: &str, text: &str) -> Result<Card, (usize, String)> {
     let card: Card = toml::from_str(text).map_err(|error| {
         (line_of(text, error.span().map_or(0, |span| span.start)), error.message().to_owned())
@@ -156,6 +195,14 @@ fn parse(name: &str, text: &str) -> Result<Card, (usize, String)> {
             let line = text.lines().position(holds).map_or(1, |at| at + 1);
             Err((line, why))
         }
+        None => Ok(card),
+    }
+}
+
+/// Compiles every pattern of a card that was read from `text`.
+fn check_patterns(card: Card, text: &str) -> Result<Card, (usize, String)> {
+    match check::problem_of_patterns(&card) {
+        Some((offset, why)) => Err((line_of(text, offset), why)),
         None => Ok(card),
     }
 }
@@ -192,6 +239,9 @@ mod tests {
         };
         assert_eq!(told("shell"), (Mode::OneShot, Signals::None, Delivery::ScriptFile));
         assert_eq!(told("demo"), (Mode::Interactive, Signals::Hooks, Delivery::Argument));
+        for card in cards.all() {
+            assert_eq!(check::problem_of_patterns(card), None, "{}", card.name());
+        }
         let listed = |set: bool| cards.visible(move |_| set).map(Card::name).collect::<Vec<_>>();
         let told = cards.find("nobody").unwrap_err().to_string();
         insta::assert_snapshot!(told, @r#"unknown agent `nobody`; known are aider, amp, claude-code, codex, copilot, cursor, gemini, goose, opencode, qwen, shell"#);
@@ -273,7 +323,7 @@ mod tests {
         mine.toml:5: unknown placeholder in "{prompt"; allowed are {ao}, {agent_session}, {binary}, {model}, {new_session}, {prompt}, {prompt_file}, {session}, {session_dir}, {system}, {system_file}, {system_json}, {workspace}, {workspace_json}, {hook_args}, {model_args}, {permission_args}, {prompt_args}, {system_args}, and `{{` for a brace
         mine.toml:1: a template must begin with a program
         mine.toml:2: unknown permission mode `yolo`; allowed are default, accept-edits, auto, bypass
-        mine.toml:2: "(" is not a regular expression
+        mine.toml:2: "(" is not a regular expression: unclosed group
         mine.toml:2: unknown placeholder in "{system_args}"; allowed are {ao}, {agent_session}, {binary}, {model}, {new_session}, {prompt}, {prompt_file}, {session}, {session_dir}, {system}, {system_file}, {system_json}, {workspace}, {workspace_json}, and `{{` for a brace
         mine.toml:2: unknown variant `pigeon`, expected one of `argument`, `stdin`, `paste`, `script_file`
         mine.toml:4: unknown variant `bored`, expected one of `active`, `ready`, `idle`, `waiting_input`, `blocked`, `exited`

@@ -196,9 +196,16 @@ fn problem_of_words(card: &Card) -> Option<Problem> {
         let why = format!("{pointer:?} is no JSON pointer, which begins with `/`");
         return Some((pointer.clone(), why));
     }
+    None
+}
+
+/// Returns the first pattern that is wrong: where it stands, and why.
+pub(super) fn problem_of_patterns(card: &Card) -> Option<(usize, String)> {
+    let mut patterns = card.patterns();
+    let wrong = patterns.find_map(|pattern| Some((pattern.offset(), pattern.problem()?)));
     let composer = card.terminal.composer.as_ref();
-    composer.filter(|pattern| pattern.captures_len() < 2).map(|pattern| {
-        let why = "the composer needs a group for what is typed in it".to_owned();
-        (pattern.as_str().to_owned(), why)
-    })
+    let without_group = composer.filter(|pattern| pattern.captures_len() < 2).map(|pattern| {
+        (pattern.offset(), "the composer needs a group for what is typed in it".to_owned())
+    });
+    wrong.or(without_group)
 }

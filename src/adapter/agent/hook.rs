@@ -3,14 +3,20 @@
 //! The payload is the agent's and is not trusted: whatever it holds, this neither fails nor
 //! panics, and the event's name alone still counts.
 
+use std::borrow::Cow;
 use std::path::Path;
 
+use regex::Regex;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::adapter::agent::card::{Card, CaseActivity, EventRule};
-use crate::model::facts::{ActivityFact, Confidence};
+use crate::adapter::agent::card::{Card, CaseActivity, EventRule, LimitRule};
+use crate::adapter::clock;
+use crate::model::facts::{ActivityFact, Confidence, Limit, Observation};
+use crate::model::id::LaunchId;
 use crate::model::lifecycle::{ActivitySource, ActivityState};
+use crate::model::reset::reset_time;
+use crate::model::time::Timestamp;
 
 /// Returns the shell command that reports `event`, with the program's path quoted.
 pub fn shell_command(ao: &Path, agent: &str, event: &str) -> String {
@@ -24,8 +30,16 @@ pub const MAX_PAYLOAD: usize = 1 << 20;
 /// The longest id that is kept, in characters.
 const MAX_ID: usize = 256;
 
-/// Returns what `event` says, without launch and time; `None` where it says nothing.
-pub fn map_hook(card: &Card, event: &str, payload: &[u8]) -> Option<ActivityFact> {
+/// Returns what `event` of `launch`, heard `at`, says; `None` where it says nothing.
+///
+/// A limit that is met ends a turn, so an event that tells of one is no activity besides.
+pub fn map_hook(
+    card: &Card,
+    event: &str,
+    payload: &[u8],
+    launch: &LaunchId,
+    at: Timestamp,
+) -> Option<Observation> {
     let rule = card.hooks.events.get(event)?;
     let payload = if payload.len() > MAX_PAYLOAD {
         Value::Null
@@ -33,17 +47,46 @@ pub fn map_hook(card: &Card, event: &str, payload: &[u8]) -> Option<ActivityFact
         // serde_json stops at a depth of 128 by itself.
         serde_json::from_slice(payload).unwrap_or(Value::Null)
     };
-    Some(ActivityFact {
-        observed_at: None,
+    let (observed_at, launch) = (Some(at), Some(launch.clone()));
+    if let Some(resets_at) = rule.limit.as_ref().and_then(|rule| limit(rule, &payload, at)) {
+        return Some(Observation::Limit(Limit { observed_at, resets_at, launch }));
+    }
+    Some(Observation::Activity(ActivityFact {
+        observed_at,
         confidence: Confidence::Valid,
         activity: activity(rule, &payload)?,
         source: ActivitySource::Hook,
-        launch: None,
+        launch,
         agent_session: first_id(&payload, &card.hooks.agent_session),
         boundary: rule.boundary,
         tool: rule.tool.iter().find_map(|pointer| tool(payload.pointer(pointer)?)),
         report: None,
-    })
+    }))
+}
+
+/// Returns when the limit ends (`None` where it does not say) that `text`, seen at `now`, tells of
+/// by the pattern; `None` for a text that tells of none.
+pub fn limit_in(pattern: &Regex, text: &str, now: Timestamp) -> Option<Option<Timestamp>> {
+    let found = pattern.captures(text)?;
+    let reset = found.name("reset").map(|reset| reset.as_str());
+    Some(reset.and_then(|reset| reset_time(reset, now, &clock::zone)))
+}
+
+/// Applies the rule to each of its fields; one that says when the limit ends is preferred.
+fn limit(rule: &LimitRule, payload: &Value, now: Timestamp) -> Option<Option<Timestamp>> {
+    let texts = rule.fields.iter().filter_map(|pointer| text_at(payload, pointer));
+    let found: Vec<_> = texts.filter_map(|text| limit_in(&rule.pattern, &text, now)).collect();
+    let first = *found.first()?;
+    Some(found.into_iter().flatten().next().or(first))
+}
+
+/// Returns a text or a number that is there; epochs are numbers.
+fn text_at<'a>(payload: &'a Value, pointer: &str) -> Option<Cow<'a, str>> {
+    match payload.pointer(pointer)? {
+        Value::String(text) => Some(Cow::Borrowed(text)),
+        Value::Number(number) => Some(Cow::Owned(number.to_string())),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
 }
 
 fn activity(rule: &EventRule, payload: &Value) -> Option<ActivityState> {
@@ -93,9 +136,34 @@ mod tests {
     use super::*;
     use crate::adapter::agent::load_cards;
 
-    fn map(event: &str, payload: &[u8]) -> Option<ActivityFact> {
+    fn launch() -> LaunchId {
+        "0123456789abcdef0123456789abcdef".parse().unwrap()
+    }
+
+    fn map_with(card: &Card, event: &str, payload: &[u8]) -> Option<Observation> {
+        map_hook(card, event, payload, &launch(), "2026-11-21T14:30:00Z".parse().unwrap())
+    }
+
+    fn map(event: &str, payload: &[u8]) -> Option<Observation> {
         let cards = load_cards(std::path::Path::new("/none")).unwrap();
-        map_hook(cards.find("demo").unwrap(), event, payload)
+        map_with(cards.find("demo").unwrap(), event, payload)
+    }
+
+    fn activity_of(observation: Option<Observation>) -> ActivityFact {
+        match observation {
+            Some(Observation::Activity(fact)) => fact,
+            other => panic!("no activity: {other:?}"),
+        }
+    }
+
+    /// Returns it as JSON, without what the caller says.
+    fn shown(observation: &Observation) -> String {
+        let mut value = serde_json::to_value(observation).unwrap();
+        let object = value.as_object_mut().unwrap();
+        assert_eq!(object.remove("launch").unwrap(), launch().as_str());
+        assert_eq!(object.remove("observed_at").unwrap(), "2026-11-21T14:30:00.000Z");
+        object.remove("confidence");
+        value.to_string()
     }
 
     #[test]
@@ -114,31 +182,30 @@ mod tests {
             ("session-end", "{}"),
         ] {
             let fact = map(event, payload.as_bytes()).unwrap();
-            table +=
-                &format!("{event:<18} {payload}\n  {}\n", serde_json::to_string(&fact).unwrap());
+            table += &format!("{event:<18} {payload}\n  {}\n", shown(&fact));
         }
-        insta::assert_snapshot!(table, @r##"
+        insta::assert_snapshot!(table, @r#"
         session-start      {"session_id":"abc-1"}
-          {"confidence":"valid","activity":"ready","source":"hook","agent_session":"abc-1","boundary":true}
+          {"activity":"ready","agent_session":"abc-1","boundary":true,"kind":"activity","source":"hook"}
         user-prompt-submit {"sessionId":"abc-1"}
-          {"confidence":"valid","activity":"active","source":"hook","agent_session":"abc-1","boundary":true}
+          {"activity":"active","agent_session":"abc-1","boundary":true,"kind":"activity","source":"hook"}
         pre-tool-use       {"tool_use_id":"t1","tool_name":"Bash"}
-          {"confidence":"valid","activity":"active","source":"hook","tool":"t1"}
+          {"activity":"active","kind":"activity","source":"hook","tool":"t1"}
         pre-tool-use       {"tool_name":"Bash"}
-          {"confidence":"valid","activity":"active","source":"hook","tool":"Bash"}
+          {"activity":"active","kind":"activity","source":"hook","tool":"Bash"}
         permission-request {"tool_name":"Bash"}
-          {"confidence":"valid","activity":"blocked","source":"hook","tool":"Bash"}
+          {"activity":"blocked","kind":"activity","source":"hook","tool":"Bash"}
         notification       {"notification_type":"idle_prompt"}
-          {"confidence":"valid","activity":"idle","source":"hook"}
+          {"activity":"idle","kind":"activity","source":"hook"}
         notification       {"notification_type":"something else"}
-          {"confidence":"valid","activity":"waiting_input","source":"hook"}
+          {"activity":"waiting_input","kind":"activity","source":"hook"}
         notification       {}
-          {"confidence":"valid","activity":"waiting_input","source":"hook"}
+          {"activity":"waiting_input","kind":"activity","source":"hook"}
         stop               {}
-          {"confidence":"valid","activity":"idle","source":"hook","boundary":true}
+          {"activity":"idle","boundary":true,"kind":"activity","source":"hook"}
         session-end        {}
-          {"confidence":"valid","activity":"exited","source":"hook","boundary":true}
-        "##);
+          {"activity":"exited","boundary":true,"kind":"activity","source":"hook"}
+        "#);
         assert_eq!(map("no-such-event", b"{}"), None);
     }
 
@@ -163,18 +230,18 @@ mod tests {
             &huge,
             &long,
         ] {
-            let fact = map("pre-tool-use", payload.as_bytes()).unwrap();
+            let fact = activity_of(map("pre-tool-use", payload.as_bytes()));
             let shown = payload.chars().take(40).collect::<String>();
             assert_eq!(fact.activity, ActivityState::Active, "{shown}");
             assert_eq!((fact.agent_session, fact.tool), (None, None), "{shown}");
         }
-        let fact = map("stop", b"{\"session_id\":\"\xff\"}").unwrap();
+        let fact = activity_of(map("stop", b"{\"session_id\":\"\xff\"}"));
         assert_eq!(fact.agent_session, None);
     }
 
     #[test]
     fn a_tool_is_known_by_what_it_is_given() {
-        let tool_of = |payload: &str| map("post-tool-use", payload.as_bytes()).unwrap().tool;
+        let tool_of = |payload: &str| activity_of(map("post-tool-use", payload.as_bytes())).tool;
         let given = |command: &str| tool_of(&format!("{{\"tool_name\":\"{command}\"}}")).unwrap();
         assert_eq!(given("Bash"), "Bash");
         assert_eq!(given("rm -rf x"), given("rm -rf x"));
@@ -193,8 +260,52 @@ mod tests {
             toml::from_str("activity = 'exited'\nfield = '/reason'\ncases = { clear = 'none' }\n")
                 .unwrap();
         card.hooks.events.insert("session-end".into(), rule);
-        assert_eq!(map_hook(&card, "session-end", b"{\"reason\":\"clear\"}"), None);
-        let fact = map_hook(&card, "session-end", b"{\"reason\":\"quit\"}").unwrap();
+        assert_eq!(map_with(&card, "session-end", b"{\"reason\":\"clear\"}"), None);
+        let fact = activity_of(map_with(&card, "session-end", b"{\"reason\":\"quit\"}"));
         assert_eq!(fact.activity, ActivityState::Exited);
+    }
+
+    #[test]
+    fn a_limit_is_told_where_a_text_matches() {
+        let cards = load_cards(std::path::Path::new("/none")).unwrap();
+        let mut card = cards.find("demo").unwrap().clone();
+        let rule: EventRule = toml::from_str(
+            "activity = 'idle'\nboundary = true\n[limit]\nfields = ['/error', '/message']\n\
+             pattern = 'limit reached(?:.*resets at (?<reset>.*))?'\n",
+        )
+        .unwrap();
+        card.hooks.events.insert("stop-failure".into(), rule);
+        let mut table = String::new();
+        for payload in [
+            r#"{"error":"limit reached, resets at 3pm (UTC)"}"#,
+            r#"{"error":"limit reached","message":"limit reached: resets at 1795278600"}"#,
+            r#"{"error":"limit reached","message":"some other text"}"#,
+            r#"{"error":"limit reached, resets at some point"}"#,
+            r#"{"error":"the server is overloaded"}"#,
+            r#"{"error":{"message":"limit reached"}}"#,
+            "{}",
+            "not json",
+        ] {
+            let fact = map_with(&card, "stop-failure", payload.as_bytes()).unwrap();
+            table += &format!("{payload}\n  {}\n", shown(&fact));
+        }
+        insta::assert_snapshot!(table, @r#"
+        {"error":"limit reached, resets at 3pm (UTC)"}
+          {"kind":"limit","resets_at":"2026-11-21T15:00:00.000Z"}
+        {"error":"limit reached","message":"limit reached: resets at 1795278600"}
+          {"kind":"limit","resets_at":"2026-11-21T16:30:00.000Z"}
+        {"error":"limit reached","message":"some other text"}
+          {"kind":"limit"}
+        {"error":"limit reached, resets at some point"}
+          {"kind":"limit"}
+        {"error":"the server is overloaded"}
+          {"activity":"idle","boundary":true,"kind":"activity","source":"hook"}
+        {"error":{"message":"limit reached"}}
+          {"activity":"idle","boundary":true,"kind":"activity","source":"hook"}
+        {}
+          {"activity":"idle","boundary":true,"kind":"activity","source":"hook"}
+        not json
+          {"activity":"idle","boundary":true,"kind":"activity","source":"hook"}
+        "#);
     }
 }

@@ -12,7 +12,9 @@ mod environment;
 mod hook;
 mod hook_text;
 mod install;
+mod pattern;
 mod place;
+mod preflight;
 mod render;
 mod screen;
 mod template;
@@ -20,11 +22,13 @@ mod template;
 pub use card::{
     Card, CardError, Delivery, EventRule, FileForm, HookFile, HookKind, SENTINEL, SystemDelivery,
 };
-pub use cards::{Cards, find_binary, load_card, load_cards};
+pub use cards::{Cards, check_card, find_binary, load_card, load_cards};
 pub use conversation::{Proof, conversation};
 pub use environment::{Identity, environment};
-pub use hook::{MAX_PAYLOAD, map_hook, shell_command};
+pub use hook::{MAX_PAYLOAD, limit_in, map_hook, shell_command};
 pub use install::{InstallError, Places, has_hooks, install, is_installed, uninstall};
+pub use pattern::Pattern;
 pub use place::Variables;
+pub use preflight::{Login, Preflight, at_least, login, look, version_of};
 pub use render::{Invocation, LaunchRequest, MAX_ARGUMENT, Stdin, render};
 pub use screen::read_screen;

@@ -9,6 +9,7 @@ mod probe;
 mod properties;
 mod pull_request;
 mod reactions;
+mod resume;
 mod scenario;
 
 use std::time::Duration;

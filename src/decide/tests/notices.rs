@@ -87,7 +87,7 @@ fn a_report_is_told_once_whatever_the_hooks_of_its_turn_say() {
     insta::assert_snapshot!(story(&worker(), &talkative(), &facts(needs_input("which?"))), @"
     needs-input   needs_input/awaiting_user_input -> agent-needs-input to a person, worker.needs_input to web-1
     active        working/task_in_progress
-    needs-input   needs_input/awaiting_user_input -> agent-needs-input to a person
+    needs-input   needs_input/awaiting_user_input
     active        working/task_in_progress
     idle          needs_input/awaiting_user_input
     active        working/task_in_progress

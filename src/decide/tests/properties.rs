@@ -7,7 +7,7 @@ use crate::decide::{enqueue, reduce};
 use crate::model::check::check;
 use crate::model::facts::*;
 use crate::model::lifecycle::*;
-use crate::model::policy::Policy;
+use crate::model::policy::{NoticeKey, NoticePolicy, Policy};
 use crate::model::record::{Document, Record};
 use crate::model::report::{ReportFact, ReportState};
 
@@ -147,11 +147,13 @@ fn story() -> impl Strategy<Value = (Record, Vec<(u64, Observation)>)> {
         any_of(crate::model::record::Mode::ALL),
         any_of(crate::model::record::Signals::ALL),
         prop::bool::ANY,
+        prop::bool::ANY,
     )
-        .prop_map(|(mode, signals, has_issue)| Record {
+        .prop_map(|(mode, signals, has_issue, has_parent)| Record {
             mode,
             signals,
             issue: has_issue.then(|| "42".to_owned()),
+            parent: has_parent.then(|| "web-1".parse().unwrap()),
             lifecycle: Lifecycle::default(),
             ..record(serde_json::json!({}))
         });
@@ -164,7 +166,8 @@ proptest! {
 
     #[test]
     fn any_sequence_of_facts_keeps_the_invariants((start, facts) in story()) {
-        let policy = Policy::default();
+        let notices = NoticePolicy { on: NoticeKey::ALL.to_vec() };
+        let policy = Policy { notices, ..Policy::default() };
         let mut record = start;
         let mut document = record.to_document();
         let mut elapsed = 0;

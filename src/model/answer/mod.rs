@@ -3,8 +3,10 @@
 //! A key that does not apply is absent; one that was asked for and could not be determined is
 //! `null`. Later versions add keys and never change what one means.
 
+mod agents;
 mod tools;
 
+pub use agents::{Agent, AgentsAnswer, BadCard, CardAnswer, CardText, LoggedIn};
 pub use tools::{
     ConfigAnswer, DoctorAnswer, PathAnswer, ProjectAnswer, ProjectsAnswer, ReferenceAnswer,
     SkillAnswer, TimerAnswer, TrustAnswer, ValueAnswer,
@@ -76,6 +78,10 @@ pub enum Answer {
     Reference(ReferenceAnswer),
     /// What an agent should know of ao.
     Skill(SkillAnswer),
+    /// The agents.
+    Agents(AgentsAnswer),
+    /// An agent's card.
+    Card(CardAnswer),
     /// What was looked at.
     Doctor(DoctorAnswer),
     /// A decision.

@@ -1,0 +1,79 @@
+//! What an agent's program is asked before anything is made for it.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use crate::adapter::agent::{self, Card, Login};
+use crate::adapter::cmd::is_scrubbed;
+use crate::config::Layered;
+use crate::invocation::World;
+use crate::model::id::SessionId;
+use crate::session::SessionError;
+
+/// Returns the variables that agents are given, as far as they are the same for all: the caller's,
+/// then those of the configuration.
+pub fn variables(world: &World, config: Option<&Layered>) -> BTreeMap<OsString, OsString> {
+    let callers = world.variables.iter().filter(|(name, _)| !is_scrubbed(name));
+    let mut all: BTreeMap<OsString, OsString> =
+        callers.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let configured = config.iter().flat_map(|layered| &layered.config.env);
+    all.extend(configured.map(|(name, value)| (name.into(), value.into())));
+    all
+}
+
+/// Returns where what may be thrown away is kept: `$XDG_CACHE_HOME/ao`, `~/.cache/ao`.
+fn cache_directory(world: &World) -> Option<PathBuf> {
+    let path = |name: &str| world.variable(name).map(PathBuf::from).filter(|it| it.is_absolute());
+    let cache = path("XDG_CACHE_HOME").or_else(|| Some(path("HOME")?.join(".cache")))?;
+    Some(cache.join("ao"))
+}
+
+/// Refuses an agent that is not installed, or older than what its card needs.
+///
+/// One that does not say its version in time is given the benefit of the doubt.
+pub fn require_usable(world: &World, card: &Card, config: &Layered) -> Result<(), SessionError> {
+    let path = world.variables.get(OsStr::new("PATH")).cloned().unwrap_or_default();
+    let Some(program) = agent::find_binary(card, &path) else {
+        return Err(SessionError::AgentMissing {
+            agent: card.name().to_owned(),
+            binary: card.agent.binary.clone(),
+        });
+    };
+    let Some(minimum) = &card.preflight.minimum else { return Ok(()) };
+    let (variables, cache) = (variables(world, Some(config)), cache_directory(world));
+    match agent::version_of(card, &program, &variables, cache.as_deref()) {
+        Some(version) if !agent::at_least(&version, minimum) => Err(SessionError::AgentTooOld {
+            agent: card.name().to_owned(),
+            version,
+            minimum: minimum.clone(),
+        }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Refuses a session whose agent says that nobody is logged in; each agent is asked once, `asked`
+/// being those that were.
+pub fn require_login(
+    world: &World,
+    id: &SessionId,
+    asked: &mut BTreeMap<String, Login>,
+) -> Result<(), SessionError> {
+    let record = world.home.load(id)?.record;
+    let config = world.config_of(&record)?;
+    let cards = agent::load_cards(&world.config_directory.join("agents"))?;
+    let card = cards.find(&record.agent)?;
+    let login = *asked.entry(record.agent.clone()).or_insert_with(|| {
+        let variables = variables(world, Some(&config));
+        let path = variables.get(OsStr::new("PATH")).cloned().unwrap_or_default();
+        agent::login(card, agent::find_binary(card, &path).as_deref(), &variables)
+    });
+    match login {
+        Login::No => Err(SessionError::NotLoggedIn {
+            agent: record.agent,
+            binary: card.agent.binary.clone(),
+            variables: card.preflight.auth_env.clone(),
+        }),
+        Login::Yes | Login::Unknown => Ok(()),
+    }
+}
