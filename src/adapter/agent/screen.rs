@@ -38,7 +38,7 @@ pub fn read_screen(card: &Card, screen: &str) -> Option<ScreenSign> {
 }
 
 /// Returns the last lines of a screen, blank ones at its very end left out.
-fn end_of(screen: &str) -> String {
+pub(super) fn end_of(screen: &str) -> String {
     let blank = |line: &&str| line.trim().is_empty();
     let mut written = 0;
     // Some agents keep the composer at the bottom, far below the little that was said.
