@@ -35,6 +35,7 @@ complete -c ao -n "__fish_ao_needs_command" -s V -l version -d 'Print version'
 complete -c ao -n "__fish_ao_needs_command" -f -a "init" -d 'Register this repository as a project and write a commented .ao/config.toml'
 complete -c ao -n "__fish_ao_needs_command" -f -a "project" -d 'See and change the registry of repositories'
 complete -c ao -n "__fish_ao_needs_command" -f -a "spawn" -d 'Start a session: a worktree, a branch, and an agent at work in it'
+complete -c ao -n "__fish_ao_needs_command" -f -a "orchestrator" -d 'Start this repository\'s orchestrator session, or name the one that lives'
 complete -c ao -n "__fish_ao_needs_command" -f -a "ls" -d 'List sessions, from the files alone'
 complete -c ao -n "__fish_ao_needs_command" -f -a "status" -d 'Show what is true now: `ls`, and one look at tmux'
 complete -c ao -n "__fish_ao_needs_command" -f -a "show" -d 'Show everything about one session'
@@ -42,6 +43,7 @@ complete -c ao -n "__fish_ao_needs_command" -f -a "explain" -d 'Say why a sessio
 complete -c ao -n "__fish_ao_needs_command" -f -a "log" -d 'Show a session\'s event log'
 complete -c ao -n "__fish_ao_needs_command" -f -a "events" -d 'Show the events of all sessions, oldest first'
 complete -c ao -n "__fish_ao_needs_command" -f -a "send" -d 'Send a message to an agent and prove that it arrived'
+complete -c ao -n "__fish_ao_needs_command" -f -a "report" -d 'Say how you get on; for the agent of a session'
 complete -c ao -n "__fish_ao_needs_command" -f -a "interrupt" -d 'Interrupt an agent\'s turn, with the key its card names'
 complete -c ao -n "__fish_ao_needs_command" -f -a "attach" -d 'Attach this terminal to an agent\'s; C-q leaves it'
 complete -c ao -n "__fish_ao_needs_command" -f -a "output" -d 'Print what an agent\'s terminal shows, or what it wrote'
@@ -63,6 +65,7 @@ complete -c ao -n "__fish_ao_needs_command" -f -a "doctor" -d 'Check tools, home
 complete -c ao -n "__fish_ao_needs_command" -f -a "config" -d 'Show and change the configuration'
 complete -c ao -n "__fish_ao_needs_command" -f -a "trust" -d 'Approve the commands that this repository\'s own configuration runs'
 complete -c ao -n "__fish_ao_needs_command" -f -a "demo" -d 'Show the whole loop in a throw-away home and repository'
+complete -c ao -n "__fish_ao_needs_command" -f -a "skill" -d 'Print what an agent should know of ao, as a skill file'
 complete -c ao -n "__fish_ao_needs_command" -f -a "schema" -d 'Print the JSON Schemas of the record and of every answer'
 complete -c ao -n "__fish_ao_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c ao -n "__fish_ao_needs_command" -f -a "man" -d 'Print a man page'
@@ -160,6 +163,18 @@ complete -c ao -n "__fish_ao_using_subcommand spawn" -l wait -d 'Wait until it i
 complete -c ao -n "__fish_ao_using_subcommand spawn" -l dry-run -d 'Check everything, say what would be done, and do nothing'
 complete -c ao -n "__fish_ao_using_subcommand spawn" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand spawn" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand orchestrator" -s a -l agent -d 'The agent: a card\'s name' -r
+complete -c ao -n "__fish_ao_using_subcommand orchestrator" -l model -d 'The model' -r
+complete -c ao -n "__fish_ao_using_subcommand orchestrator" -l permission -d 'The permission mode: default, accept-edits, auto, bypass' -r
+complete -c ao -n "__fish_ao_using_subcommand orchestrator" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand orchestrator" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand orchestrator" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand orchestrator" -l clean -d 'Retire the one that lives, saving its work, and start afresh'
+complete -c ao -n "__fish_ao_using_subcommand orchestrator" -l dry-run -d 'Check everything, say what would be done, and do nothing'
+complete -c ao -n "__fish_ao_using_subcommand orchestrator" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand orchestrator" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand ls" -l project -d 'Those of one project' -r
 complete -c ao -n "__fish_ao_using_subcommand ls" -l status -d 'Those with one of these statuses' -r
 complete -c ao -n "__fish_ao_using_subcommand ls" -l kind -d 'Those of one kind: worker, orchestrator, reviewer' -r
@@ -226,6 +241,16 @@ complete -c ao -n "__fish_ao_using_subcommand send" -l wait -d 'Wait for the end
 complete -c ao -n "__fish_ao_using_subcommand send" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c ao -n "__fish_ao_using_subcommand send" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand send" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand report" -l note -d 'What there is to say about it' -r
+complete -c ao -n "__fish_ao_using_subcommand report" -l pr -d 'The address of the pull request you opened' -r
+complete -c ao -n "__fish_ao_using_subcommand report" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand report" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand report" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand report" -l dry-run -d 'Say what would be done, and do nothing'
+complete -c ao -n "__fish_ao_using_subcommand report" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand interrupt" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand interrupt" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
@@ -520,6 +545,13 @@ complete -c ao -n "__fish_ao_using_subcommand demo" -l lock-timeout -d 'How long
 complete -c ao -n "__fish_ao_using_subcommand demo" -l keep -d 'Keep the temporary directory, and say where it is'
 complete -c ao -n "__fish_ao_using_subcommand demo" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand skill" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand skill" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand skill" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand skill" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand skill" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand schema" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand schema" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'

@@ -49,6 +49,9 @@ pub struct World {
     pub lock_timeout: Duration,
     /// What command-line flags configure.
     pub flags: toml::Table,
+    /// What an orchestrator is taught of ao's commands: made from the command line, which nothing
+    /// below it knows.
+    pub guide: fn() -> String,
     layers: RefCell<BTreeMap<Option<PathBuf>, Rc<Layered>>>,
 }
 
@@ -68,6 +71,7 @@ impl World {
             directory,
             lock_timeout,
             flags: toml::Table::new(),
+            guide: String::new,
             layers: RefCell::default(),
         }
     }

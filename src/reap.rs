@@ -16,10 +16,12 @@ use crate::adapter::git::{self, Assessment};
 use crate::adapter::runtime::tmux::Tmux;
 use crate::decide;
 use crate::invocation::{self, World};
+use crate::model::effect::EntryKind;
 use crate::model::facts::{Bare, KillCause, Observation, RuntimeFact};
 use crate::model::id::SessionId;
 use crate::model::lifecycle::PrState;
 use crate::model::record::Record;
+use crate::model::reset::reset_time;
 use crate::model::sanitize;
 use crate::model::screen::ScreenSign;
 use crate::model::status::Status;
@@ -311,7 +313,17 @@ impl Pass<'_> {
             }
         };
         let fact = |(id, sign): (SessionId, ScreenSign)| {
-            let fact = decide::of_screen(self.records.get(&id)?, &sign, None, clock::now())?;
+            let now = clock::now();
+            let reset = match &sign {
+                ScreenSign::Limit { reset } => reset.as_deref(),
+                ScreenSign::Working
+                | ScreenSign::Idle
+                | ScreenSign::Ready
+                | ScreenSign::Waiting
+                | ScreenSign::Dialog => None,
+            };
+            let resets_at = reset.and_then(|text| reset_time(text, now, &clock::zone));
+            let fact = decide::of_screen(self.records.get(&id)?, &sign, resets_at, now)?;
             Some((id, fact))
         };
         signs.into_iter().filter_map(fact).collect()
@@ -372,6 +384,7 @@ impl Pass<'_> {
     /// Delivers what is due of every session, terminal ones included: a person is still to be
     /// told.
     fn deliver(&mut self) {
+        self.hand_over();
         for id in self.ids(|record| !record.outbox.is_empty()) {
             match deliver::deliver(self.world, &id, Patience::Pass) {
                 Ok(deliveries) => {
@@ -382,6 +395,27 @@ impl Pass<'_> {
                 Err(error) => self.report.fail(&id, "deliver", &error),
             }
             self.load(&id);
+        }
+    }
+
+    /// Hands notices over first: they go out with the orchestrator's own texts.
+    fn hand_over(&mut self) {
+        let relays = |record: &Record| {
+            let relays = record.outbox.values().filter(|entry| !entry.dead);
+            relays.filter(|entry| entry.kind == EntryKind::Relay).find_map(|it| it.to.clone())
+        };
+        for id in self.ids(|record| relays(record).is_some()) {
+            let parent = self.records.get(&id).and_then(relays);
+            match deliver::deliver_notices(self.world, &id) {
+                Ok(deliveries) => {
+                    for (key, result) in deliveries {
+                        record_delivery(&id, key, result, &mut self.report);
+                    }
+                }
+                Err(error) => self.report.fail(&id, "hand over", &error),
+            }
+            self.load(&id);
+            parent.iter().for_each(|parent| self.load(parent));
         }
     }
 

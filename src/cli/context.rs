@@ -64,13 +64,15 @@ impl Context {
     }
 
     fn world_of(&self, home: Home) -> World {
-        World::new(
+        let mut world = World::new(
             home,
             self.env.config_directory(),
             self.env.variables.clone(),
             self.env.directory.clone(),
             self.global.lock_timeout,
-        )
+        );
+        world.guide = crate::cli::skill::guide;
+        world
     }
 
     /// Returns the session that a name stands for.

@@ -436,6 +436,13 @@ impl From<SessionError> for CommandError {
             SessionError::RepositoryTaken { id, .. } => {
                 (Exit::Conflict, format!("end {id} first, or work in a worktree"))
             }
+            SessionError::OrchestratorLives { id } => (
+                Exit::Conflict,
+                format!("`ao send {id}` reaches it, `ao orchestrator --clean` retires it"),
+            ),
+            SessionError::Url(_) => {
+                (Exit::Invalid, "such as https://forge.example/me/app/pull/7".into())
+            }
             SessionError::NotTrusted { shown, hash } => (
                 Exit::Refused,
                 format!(
@@ -498,6 +505,8 @@ impl CommandError {
             | SessionError::TooMany { .. }
             | SessionError::IssueTaken { .. }
             | SessionError::RepositoryTaken { .. }
+            | SessionError::OrchestratorLives { .. }
+            | SessionError::Url(_)
             | SessionError::NotTrusted { .. }
             | SessionError::PostCreate { .. }
             | SessionError::Unkillable { .. }

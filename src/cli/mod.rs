@@ -22,15 +22,18 @@ pub mod launch;
 pub mod log;
 pub mod ls;
 pub mod observe;
+pub mod orchestrator;
 pub mod outbox;
 pub mod output;
 pub mod project;
 pub mod reap;
 pub mod rename;
+pub mod report;
 pub mod restore;
 pub mod screen;
 pub mod send;
 pub mod show;
+pub mod skill;
 pub mod spawn;
 pub mod status;
 pub mod timer;
@@ -128,6 +131,7 @@ enum Command {
     Init(init::InitArgs),
     Project(project::ProjectArgs),
     Spawn(Box<spawn::SpawnArgs>),
+    Orchestrator(orchestrator::OrchestratorArgs),
     Ls(ls::LsArgs),
     Status(status::StatusArgs),
     Show(show::ShowArgs),
@@ -135,6 +139,7 @@ enum Command {
     Log(log::LogArgs),
     Events(log::EventsArgs),
     Send(send::SendArgs),
+    Report(report::ReportArgs),
     Interrupt(interrupt::InterruptArgs),
     Attach(attach::AttachArgs),
     Output(screen::OutputArgs),
@@ -156,6 +161,7 @@ enum Command {
     Config(config::ConfigArgs),
     Trust(trust::TrustArgs),
     Demo(demo::DemoArgs),
+    Skill(skill::SkillArgs),
     Schema(generate::SchemaArgs),
     Completions(generate::CompletionsArgs),
     Man(generate::ManArgs),
@@ -319,6 +325,7 @@ fn run_command(
         Command::Init(args) => init::run(context, out, &args),
         Command::Project(args) => project::run(context, out, &args),
         Command::Spawn(args) => spawn::run(context, out, &args),
+        Command::Orchestrator(args) => orchestrator::run(context, out, &args),
         Command::Ls(args) => ls::run(context, out, &args),
         Command::Status(args) => status::run(context, out, &args),
         Command::Show(args) => show::run(context, out, &args),
@@ -326,6 +333,7 @@ fn run_command(
         Command::Log(args) => log::run(context, out, &args),
         Command::Events(args) => log::events(context, out, &args),
         Command::Send(args) => send::run(context, out, &args),
+        Command::Report(args) => report::run(context, out, &args),
         Command::Interrupt(args) => interrupt::run(context, out, &args),
         Command::Attach(args) => attach::run(context, &args),
         Command::Output(args) => screen::run(context, out, &args),
@@ -351,6 +359,7 @@ fn run_command(
         Command::Config(args) => config::run(context, out, &args),
         Command::Trust(args) => trust::run(context, out, &args),
         Command::Demo(args) => return demo::run(context, out, &args),
+        Command::Skill(args) => skill::run(context, out, &args),
         Command::Schema(args) => generate::schema(out, &args),
         Command::Completions(args) => generate::completions(out, &args),
         Command::Man(args) => generate::man(out, &args),

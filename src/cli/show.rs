@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde_json::{Map, Value, json};
 
-use crate::adapter::clock;
+use crate::adapter::{clock, fs};
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
@@ -12,6 +12,7 @@ use crate::cli::output;
 use crate::decide;
 use crate::model::event::Event;
 use crate::model::status::Status;
+use crate::session::role::SYSTEM_FILE;
 
 /// Show everything about one session
 #[derive(Debug, clap::Args)]
@@ -52,6 +53,10 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &ShowArgs) -> Result<Ex
     flatten("", &value, &mut lines);
     for (key, value) in lines {
         writeln!(out, "{key}: {}", crate::model::sanitize::line(&value))?;
+    }
+    let system = world.home.existing_dir(&id)?.join(SYSTEM_FILE);
+    if fs::metadata(&system)?.is_some() {
+        writeln!(out, "system prompt: {}", system.display())?;
     }
     Ok(Exit::Done)
 }

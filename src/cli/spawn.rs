@@ -333,7 +333,7 @@ fn replace(context: &Context, world: &World, id: &SessionId) -> Result<(), Comma
 /// Delivers a prompt that has to be pasted; what is held goes out with the next reap.
 ///
 /// The session runs either way, so a failure is told and hides neither its id nor the others.
-fn deliver_prompt(context: &Context, world: &World, id: &SessionId) {
+pub fn deliver_prompt(context: &Context, world: &World, id: &SessionId) {
     let Ok(loaded) = world.home.load(id) else { return };
     let Some(key) = loaded.record.outbox.keys().find(|key| key.ends_with(deliver::TASK)) else {
         return;

@@ -82,6 +82,14 @@ pub const REACTIONS: &[&str] = &[
     "pr-closed",
     "all-complete",
 ];
+const NOTICES: &[&str] = &[
+    "worker.done",
+    "worker.needs_input",
+    "worker.stuck",
+    "worker.idle",
+    "worker.errored",
+    "worker.exited",
+];
 const ACTIONS: &[&str] = &["send", "notify", "run", "merge", "none"];
 const PRIORITIES: &[&str] = &["urgent", "action", "warning", "info"];
 const MANY: i64 = 1_000_000;
@@ -108,6 +116,7 @@ pub const KEYS: &[Key] = &[
     repository(key("base", Kind::Text, "", "What branches start from; else the remote default branch.")),
     repository(key("branch", Kind::BranchTemplate, "\"ao/{id}\"", "The name of a session's branch; `{id}` is the session's id.")),
     repository(key("rules", Kind::Text, "", "Standing instructions that every agent gets in its system prompt.")),
+    repository(key("rules_files", Kind::RelativePaths, "[]", "Files of the repository whose text every agent gets in its system prompt, after `rules`.")),
     key("max_sessions", Kind::Number(1, 10_000), "50", "How many sessions may live on this machine at once."),
     key("pane_size", Kind::Size, "[200, 50]", "Columns and rows of the terminal an agent runs in."),
     key("reap", Kind::Duration, "\"60s\"", "How often the timer that `ao timer install` sets up makes a pass."),
@@ -129,6 +138,8 @@ pub const KEYS: &[Key] = &[
     repository(key("reactions.*.after", Kind::Duration, "", "How long the state must hold before the first message.")),
     repository(key("reactions.*.message", Kind::Text, "", "The text instead of the built-in one.")),
     key("reactions.*.command", Kind::Command, "", "The argument vector of action `run`."),
+    key("notices.on", Kind::Words(NOTICES), "[\"worker.done\", \"worker.needs_input\", \"worker.stuck\"]", "What an orchestrator session is told of the sessions it spawned."),
+    repository(key("prompt.built_in", Kind::Switch, "true", "Whether agents are told how to work under ao, and the facts of their project, before your rules.")),
     key("resume.on_limit", Kind::Switch, "false", "Whether an agent is told to go on when its usage limit has ended."),
     key("resume.window", Kind::Window, "\"00:00-24:00\"", "The hours of the day, local time, in which it may be told so; \"22:00-07:00\" goes past midnight."),
     key("resume.max", Kind::Number(1, 1000), "3", "How often it is told so until a turn ends well; then a person is asked."),
@@ -288,6 +299,7 @@ fn is_branch_template(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::policy::NoticeKey;
 
     #[test]
     fn every_default_is_of_its_own_kind() {
@@ -296,6 +308,12 @@ mod tests {
             let table: toml::Table = format!("x = {default}").parse().unwrap();
             assert!(key.kind.accepts(&table["x"]), "{}", key.path);
         }
+    }
+
+    #[test]
+    fn every_notice_can_be_configured() {
+        let words: Vec<&str> = NoticeKey::ALL.iter().map(|key| key.as_str()).collect();
+        assert_eq!(words, NOTICES);
     }
 
     #[test]

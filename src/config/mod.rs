@@ -41,6 +41,8 @@ pub struct Config {
     pub branch: String,
     /// Standing instructions for every agent's system prompt.
     pub rules: Option<String>,
+    /// Files of the repository with more of them.
+    pub rules_files: Vec<PathBuf>,
     /// How many sessions may live at once.
     pub max_sessions: u32,
     /// Columns and rows of a pane.
@@ -51,6 +53,8 @@ pub struct Config {
     /// What deciders read; its keys stand at the top level.
     #[serde(skip)]
     pub policy: Policy,
+    /// What goes into system prompts.
+    pub prompt: PromptConfig,
     /// How workspaces are made.
     pub workspace: WorkspaceConfig,
     /// The check command.
@@ -74,6 +78,13 @@ impl Default for Config {
     fn default() -> Self {
         layers::built_in()
     }
+}
+
+/// What goes into system prompts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct PromptConfig {
+    /// Whether ao's own layers do: how to work under it, the project's facts, the role.
+    pub built_in: bool,
 }
 
 /// How workspaces are made and what keeps them.

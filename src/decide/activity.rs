@@ -6,9 +6,12 @@
 use crate::decide::outcome::Decision;
 use crate::decide::{resume, session};
 use crate::model::facts::{ActivityFact, Confidence, Limit};
-use crate::model::lifecycle::{ActivityAxis, ActivityState, SessionReason, SessionState};
+use crate::model::lifecycle::{
+    ActivityAxis, ActivitySource, ActivityState, SessionReason, SessionState,
+};
 use crate::model::policy::Policy;
 use crate::model::record::Record;
+use crate::model::report::{Report, ReportState};
 use crate::model::time::Timestamp;
 
 /// Applies the signal `fact`, given at `at`.
@@ -30,6 +33,7 @@ pub(super) fn decide(
         if let Some(activity) = &mut after.lifecycle.activity {
             activity.last_activity_at = at;
         }
+        hear_report(after, fact, at);
         if after.lifecycle.session.state == SessionState::Detecting {
             session::recover(&mut after.lifecycle);
         }
@@ -115,6 +119,7 @@ fn is_heartbeat(record: &Record, fact: &ActivityFact, policy: &Policy, at: Times
         && session.state == SessionState::Working
         && session.reason == SessionReason::TaskInProgress
         && !is_another_conversation(record, fact)
+        && fact.report.is_none()
         && at.since(stored.last_activity_at) < policy.activity_coalesce
 }
 
@@ -127,6 +132,7 @@ fn apply(after: &mut Record, fact: &ActivityFact, at: Timestamp, now: Timestamp)
     if is_another_conversation(after, fact) {
         after.handles.agent_session.clone_from(&fact.agent_session);
     }
+    hear_report(after, fact, at);
     let tool = match fact.activity {
         ActivityState::Blocked => fact.tool.clone(),
         ActivityState::Active
@@ -141,7 +147,7 @@ fn apply(after: &mut Record, fact: &ActivityFact, at: Timestamp, now: Timestamp)
         source: fact.source,
         tool,
     });
-    let Some((state, reason)) = session_of(fact.activity) else {
+    let Some((state, reason)) = session_of(after, fact.activity) else {
         return "the agent says that it exits; the next probe decides".to_owned();
     };
     if after.lifecycle.is_stuck_by_escalation() {
@@ -151,9 +157,30 @@ fn apply(after: &mut Record, fact: &ActivityFact, at: Timestamp, now: Timestamp)
     format!("the agent says that it is {}", fact.activity)
 }
 
+/// Keeps what the agent says of itself; a prompt that it takes answers what it said before.
+fn hear_report(after: &mut Record, fact: &ActivityFact, at: Timestamp) {
+    let spoke_itself =
+        after.lifecycle.activity.as_ref().is_some_and(|it| it.source == ActivitySource::Native);
+    // A screen that shows work right after a report shows the turn in which it was made.
+    let same_turn = fact.source == ActivitySource::Terminal && spoke_itself;
+    let takes_a_prompt = fact.boundary && fact.activity == ActivityState::Active && !same_turn;
+    match (&fact.report, &mut after.report) {
+        (Some(said), earlier) => *earlier = Some(Report::of(said, at, earlier.as_ref())),
+        (None, Some(earlier)) if takes_a_prompt => earlier.open = false,
+        (None, Some(_) | None) => {}
+    }
+}
+
 /// Returns where the session axis follows the activity axis to.
-fn session_of(activity: ActivityState) -> Option<(SessionState, SessionReason)> {
+///
+/// A turn that ends after its agent reported that it needs something ends in that need.
+fn session_of(after: &Record, activity: ActivityState) -> Option<(SessionState, SessionReason)> {
+    let open = after.report.as_ref().filter(|report| report.open);
+    let in_need = open.is_some_and(|report| report.state == ReportState::NeedsInput);
     match activity {
+        ActivityState::Idle if in_need => {
+            Some((SessionState::NeedsInput, SessionReason::AwaitingUserInput))
+        }
         ActivityState::Active => Some((SessionState::Working, SessionReason::TaskInProgress)),
         ActivityState::Ready => Some((SessionState::Idle, SessionReason::ResearchComplete)),
         ActivityState::Idle => Some((SessionState::Idle, SessionReason::Inactive)),

@@ -90,13 +90,17 @@ pub(super) fn restore(
     lifecycle.runtime = RuntimeAxis::default();
     lifecycle.activity = None;
     after.handles.launch.clone_from(&fact.launch);
+    after.report = None;
     after.reactions.clear();
     after.outbox.clear();
     Ok(Decision::new("restore", "restore", "it is being started again"))
 }
 
 /// A person or another session wrote to the agent; reactions take note.
-pub(super) fn sent() -> Decision {
+pub(super) fn sent(after: &mut Record) -> Decision {
+    if let Some(report) = &mut after.report {
+        report.open = false;
+    }
     Decision::new("sent", "sent", "the agent was written to; its reminders start over")
 }
 

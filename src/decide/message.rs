@@ -278,12 +278,12 @@ fn quoted_comment(comment: &Comment, room: usize) -> String {
 }
 
 /// Returns `body` in a fence, without empty lines at its end or after it.
-fn quote(label: &str, body: &str, room: usize) -> String {
+pub(super) fn quote(label: &str, body: &str, room: usize) -> String {
     sanitize::quoted(label, body.trim_end(), room).trim_end().to_owned()
 }
 
 /// Returns `text` as one line of at most [`MAX_WORD`] bytes.
-fn short(text: &str) -> String {
+pub(super) fn short(text: &str) -> String {
     let line = sanitize::line(text);
     if line.len() <= MAX_WORD {
         return line;
@@ -296,7 +296,7 @@ fn short(text: &str) -> String {
 }
 
 /// Returns the parts that are not empty, an empty line between them.
-fn join(parts: &[&str]) -> String {
+pub(super) fn join(parts: &[&str]) -> String {
     let parts: Vec<&str> = parts.iter().copied().filter(|part| !part.is_empty()).collect();
     parts.join("\n\n")
 }
@@ -326,7 +326,7 @@ fn fill(template: &str, subject: &Subject<'_>) -> String {
 }
 
 /// Returns `text` with its middle cut out where it has more than `max` bytes.
-fn cap(text: String, max: usize) -> String {
+pub(super) fn cap(text: String, max: usize) -> String {
     const MARK: &str = "\n[… cut …]\n";
     if text.len() <= max {
         return text;

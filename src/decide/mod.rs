@@ -15,6 +15,7 @@ pub mod batch;
 mod explain;
 mod explicit;
 mod message;
+mod notice;
 mod outbox;
 mod outcome;
 mod probe;
@@ -80,7 +81,9 @@ fn reduce_seeded(
     let effects = if decision.is_noop() {
         Vec::new()
     } else {
-        reaction::react(record, &mut after, observation, policy, now)
+        let mut effects = reaction::react(record, &mut after, observation, policy, now);
+        effects.extend(notice::of(record, &after, observation, policy));
+        effects
     };
     Ok(Outcome {
         patch: record.difference(&after),
@@ -111,7 +114,7 @@ fn decide(
         Observation::SpawnFailed(fact) => explicit::spawn_failed(after, fact, now),
         Observation::Kill(fact) => explicit::kill(after, fact, now),
         Observation::Restore(fact) => return explicit::restore(after, fact, now),
-        Observation::Sent(_) => explicit::sent(),
+        Observation::Sent(_) => explicit::sent(after),
         Observation::Tick(_) => explicit::tick(after, policy, now),
     })
 }

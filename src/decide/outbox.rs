@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::decide::notice;
 use crate::decide::reaction::{self, Lane};
 use crate::decide::resume;
 use crate::model::effect::{Effect, EntryKind, OutboxEntry, Priority, SendWhen};
@@ -70,6 +71,7 @@ fn entry_of(record: &Record, effect: &Effect, now: Timestamp) -> OutboxEntry {
         created_at: now,
         launch: None,
         from: None,
+        to: None,
         when: None,
         attempts: 0,
         next_at: None,
@@ -92,6 +94,14 @@ fn entry_of(record: &Record, effect: &Effect, now: Timestamp) -> OutboxEntry {
         }
         Effect::Run { command, .. } => OutboxEntry { kind: EntryKind::Run, command, ..entry },
         Effect::Merge { .. } => OutboxEntry { kind: EntryKind::Merge, ..entry },
+        Effect::Relay { to, signature, message, .. } => OutboxEntry {
+            kind: EntryKind::Relay,
+            to: Some(to),
+            signature,
+            message,
+            launch: record.handles.launch.clone(),
+            ..entry
+        },
     }
 }
 
@@ -108,6 +118,7 @@ fn is_same(waiting: &OutboxEntry, fresh: &OutboxEntry) -> bool {
                 && waiting.message == fresh.message
         }
         EntryKind::Run | EntryKind::Merge => waiting.claim.is_none(),
+        EntryKind::Relay => waiting.claim.is_none() && waiting.message == fresh.message,
     }
 }
 
@@ -124,6 +135,9 @@ pub fn still_holds(record: &Record, entry: &OutboxEntry) -> Result<(), String> {
         return Err("it was meant for an earlier launch of this session".to_owned());
     }
     let Some(key) = entry.reaction.as_deref() else { return Ok(()) };
+    if entry.kind == EntryKind::Relay {
+        return notice::still_holds(record, key, entry.signature.as_deref());
+    }
     if key == resume::KEY {
         let holds = resume::still_holds(record, entry.signature.as_ref());
         return holds.then_some(()).ok_or_else(|| "the usage limit is over".to_owned());
@@ -309,6 +323,7 @@ fn instead(entry: &OutboxEntry, error: &str) -> Vec<Effect> {
         EntryKind::Send | EntryKind::Notify => "could not be given to the agent",
         EntryKind::Run => "could not be run",
         EntryKind::Merge => "could not be merged",
+        EntryKind::Relay => "could not be given to the orchestrator",
     };
     let text = if entry.message.is_empty() {
         format!("{key}: {what}: {error}")

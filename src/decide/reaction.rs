@@ -245,6 +245,11 @@ impl Run<'_> {
             return;
         }
         let Some(key) = trigger else { return };
+        let is_told = session::ended_in_need(&self.after.lifecycle)
+            || session::repeats_itself(self.before, self.after);
+        if key == NEEDS_INPUT && is_told {
+            return;
+        }
         let settings = settings(key, self.policy);
         let delayed = settings.action == Action::Send && settings.after.is_some();
         if !delayed {

@@ -19,6 +19,9 @@ use crate::model::time::Timestamp;
 /// How long the last reading of an agent without hooks counts.
 const READING_HOLDS: Duration = Duration::from_secs(2);
 
+/// How long an agent with hooks has to tell that it is up: some do so with their first turn only.
+const STARTS_WITHIN: Duration = Duration::from_secs(5);
+
 /// Returns whether the screen of `record`'s agent should be read at `now`.
 pub fn wants_screen(record: &Record, policy: &Policy, now: Timestamp) -> bool {
     let lifecycle = &record.lifecycle;
@@ -33,6 +36,9 @@ pub fn wants_screen(record: &Record, policy: &Policy, now: Timestamp) -> bool {
     match record.signals {
         Signals::None => false,
         Signals::Terminal => silent >= READING_HOLDS,
+        Signals::Hooks if lifecycle.activity.is_none() => {
+            silent >= STARTS_WITHIN && lifecycle.session.state == SessionState::NotStarted
+        }
         Signals::Hooks => silent >= policy.screen_after && may_have_missed(record),
     }
 }
@@ -49,8 +55,8 @@ fn may_have_missed(record: &Record) -> bool {
             | ActivityState::Idle
             | ActivityState::WaitingInput
             | ActivityState::Exited,
-        ) => false,
-        None => record.lifecycle.session.state == SessionState::NotStarted,
+        )
+        | None => false,
     }
 }
 
@@ -66,6 +72,9 @@ pub fn of_screen(
         ScreenSign::Limit { .. } => return limit(record, resets_at, at),
         ScreenSign::Working => ActivityState::Active,
         ScreenSign::Idle => ActivityState::Idle,
+        // Where something was heard, this says less.
+        ScreenSign::Ready if record.lifecycle.activity.is_some() => return None,
+        ScreenSign::Ready => ActivityState::Ready,
         ScreenSign::Waiting => ActivityState::WaitingInput,
         ScreenSign::Dialog => ActivityState::Blocked,
     };
@@ -87,6 +96,7 @@ pub fn of_screen(
         // A dialog that does not show is gone.
         boundary: activity != ActivityState::Blocked,
         tool: None,
+        report: None,
     }))
 }
 
@@ -152,7 +162,8 @@ mod tests {
             (Signals::Hooks, Some(Blocked), 30, true),
             (Signals::Hooks, Some(Idle), 999, false),
             (Signals::Hooks, Some(WaitingInput), 999, false),
-            (Signals::Hooks, None, 30, true),
+            (Signals::Hooks, None, 4, false),
+            (Signals::Hooks, None, 5, true),
         ] {
             let record = record(signals, activity, silent);
             let wants = wants_screen(&record, &Policy::default(), now);
@@ -170,7 +181,13 @@ mod tests {
         let limit = ScreenSign::Limit { reset: None };
         let mut table = String::new();
         for known in [None, Some(Active), Some(Ready), Some(Idle), Some(Blocked)] {
-            for sign in [&ScreenSign::Working, &ScreenSign::Idle, &ScreenSign::Dialog, &limit] {
+            for sign in [
+                &ScreenSign::Working,
+                &ScreenSign::Idle,
+                &ScreenSign::Ready,
+                &ScreenSign::Dialog,
+                &limit,
+            ] {
                 let record = record(Signals::Hooks, known, 60);
                 let said = match of_screen(&record, sign, None, at) {
                     Some(Observation::Activity(fact)) => {
@@ -184,28 +201,33 @@ mod tests {
                 table += &format!("{known:<8}{sign:<22}{said}\n");
             }
         }
-        insta::assert_snapshot!(table, @r#"
+        insta::assert_snapshot!(table, @r"
         none    Working               active boundary=true
         none    Idle                  idle boundary=true
+        none    Ready                 ready boundary=true
         none    Dialog                blocked boundary=false
         none    Limit { reset: None } limit
         active  Working               -
         active  Idle                  idle boundary=true
+        active  Ready                 -
         active  Dialog                blocked boundary=false
         active  Limit { reset: None } limit
         ready   Working               active boundary=true
         ready   Idle                  -
+        ready   Ready                 -
         ready   Dialog                blocked boundary=false
         ready   Limit { reset: None } -
         idle    Working               active boundary=true
         idle    Idle                  -
+        idle    Ready                 -
         idle    Dialog                blocked boundary=false
         idle    Limit { reset: None } -
         blocked Working               active boundary=true
         blocked Idle                  idle boundary=true
+        blocked Ready                 -
         blocked Dialog                -
         blocked Limit { reset: None } limit
-        "#);
+        ");
     }
 
     #[test]

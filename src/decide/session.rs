@@ -1,7 +1,7 @@
 //! Writes to the session axis: the one place where its times and the quarantine's memory follow.
 
 use crate::model::id::LaunchId;
-use crate::model::lifecycle::{Lifecycle, SessionAxis, SessionReason, SessionState};
+use crate::model::lifecycle::{ActivityState, Lifecycle, SessionAxis, SessionReason, SessionState};
 use crate::model::record::Record;
 use crate::model::time::Timestamp;
 
@@ -55,6 +55,24 @@ pub(super) fn interrupted(lifecycle: &Lifecycle) -> &SessionAxis {
             | SessionState::Done
             | SessionState::Terminated,
         ) => &lifecycle.session,
+    }
+}
+
+/// Returns whether a turn has ended in a need that its agent reported: who is to know was told
+/// when it was reported.
+pub(super) fn ended_in_need(lifecycle: &Lifecycle) -> bool {
+    let activity = lifecycle.activity.as_ref().map(|activity| activity.state);
+    let state = interrupted(lifecycle).state;
+    (state, activity) == (SessionState::NeedsInput, Some(ActivityState::Idle))
+}
+
+/// Returns whether the agent says in this step what it said before, and nobody has answered.
+pub(super) fn repeats_itself(before: &Record, after: &Record) -> bool {
+    match (&before.report, &after.report) {
+        (Some(old), Some(new)) => {
+            old.open && new.open && old.at != new.at && old.says_the_same(new)
+        }
+        (Some(_) | None, None) | (None, Some(_)) => false,
     }
 }
 

@@ -178,6 +178,11 @@ fn check_outbox(record: &Record, findings: &mut Findings) {
             "there is no command to run",
         );
         findings.unless(
+            (entry.kind == EntryKind::Relay) == entry.to.is_some(),
+            &at,
+            "`to` stands with relay, and only there",
+        );
+        findings.unless(
             !(entry.dead && entry.claim.is_some()),
             &at,
             "nobody delivers a dead letter",
@@ -210,6 +215,7 @@ mod tests {
             },
             "reactions": {"ci-failed": {"attempts": 1, "escalated": false}},
             "outbox": {"x": {"kind": "run", "created_at": "2026-11-20T10:00:00Z", "dead": true,
+                "to": "web-1",
                 "claim": {"pid": 1, "pid_start": 1, "boot_id": "b",
                           "at": "2026-11-20T10:00:00Z"}}}
         }))
@@ -228,6 +234,7 @@ mod tests {
         reactions.ci-failed: attempts were counted but never begun
         outbox.x: its id is not `<revision>.<what>`
         outbox.x: there is no command to run
+        outbox.x: `to` stands with relay, and only there
         outbox.x: nobody delivers a dead letter
         ");
     }

@@ -67,6 +67,18 @@ pub enum Effect {
         /// The reaction's key.
         reaction: String,
     },
+    /// Tell the session that spawned this one, if it is an orchestrator that lives.
+    Relay {
+        /// The notice's key.
+        reaction: String,
+        /// That session.
+        to: SessionId,
+        /// What it is about; absent for what stays true whatever happens next.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        signature: Option<String>,
+        /// The text.
+        message: String,
+    },
 }
 
 impl Effect {
@@ -76,6 +88,7 @@ impl Effect {
             Self::Send { reaction, .. }
             | Self::Notify { reaction, .. }
             | Self::Run { reaction, .. }
+            | Self::Relay { reaction, .. }
             | Self::Merge { reaction } => reaction,
         }
     }
@@ -88,6 +101,8 @@ word_enum! {
         Notify = "notify",
         Run = "run",
         Merge = "merge",
+        /// A text that goes into another session's outbox.
+        Relay = "relay",
     }
 }
 
@@ -119,7 +134,8 @@ impl Claim {
 /// One thing still to be delivered.
 ///
 /// Its id in the outbox is `<revision>.<reaction>` for a reaction, `<revision>.message` for a
-/// text that a person or another session sent, `<revision>.prompt` for a pasted task.
+/// text that a person or another session sent, `<revision>.prompt` for a pasted task,
+/// `<revision>.<session>.<id there>` for a notice of another session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OutboxEntry {
     /// What it is.
@@ -153,6 +169,9 @@ pub struct OutboxEntry {
     /// The session that sent it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<SessionId>,
+    /// The session it is for, for `relay`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<SessionId>,
     /// When it may be given to a busy agent; absent: as configured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<SendWhen>,
@@ -191,6 +210,7 @@ impl OutboxEntry {
             created_at,
             launch: None,
             from: None,
+            to: None,
             when: None,
             attempts: 0,
             next_at: None,

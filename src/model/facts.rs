@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::model::id::LaunchId;
 use crate::model::lifecycle::{ActivitySource, ActivityState, word_enum};
 use crate::model::record::Handles;
+use crate::model::report::ReportFact;
 use crate::model::time::Timestamp;
 
 word_enum! {
@@ -116,6 +117,9 @@ pub struct ActivityFact {
     /// The tool (use id where there is one) it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
+    /// What the agent said with it, where `ao report` made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<ReportFact>,
 }
 
 /// What is seen of a pull request.
@@ -315,7 +319,6 @@ pub struct Bare {
 /// internally tagged enum itself.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "one lives at a time; a box would save nothing")]
 pub enum Observation {
     /// A probe of pane and process.
     Runtime(RuntimeFact),

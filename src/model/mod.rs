@@ -11,6 +11,7 @@ pub mod notifier;
 pub mod patch;
 pub mod policy;
 pub mod record;
+pub mod report;
 pub mod reset;
 pub mod sanitize;
 pub mod screen;

@@ -118,6 +118,34 @@ pub struct ReactionPolicy {
     pub command: Vec<String>,
 }
 
+word_enum! {
+    /// What an orchestrator may be told of a session that it spawned.
+    NoticeKey {
+        /// It ended well, or its agent reports its task completed.
+        Done = "worker.done",
+        NeedsInput = "worker.needs_input",
+        Stuck = "worker.stuck",
+        /// A turn ended, and the agent reported nothing.
+        Idle = "worker.idle",
+        Errored = "worker.errored",
+        Exited = "worker.exited",
+    }
+}
+
+/// What orchestrators are told of their workers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct NoticePolicy {
+    /// On which occasions.
+    pub on: Vec<NoticeKey>,
+}
+
+impl Default for NoticePolicy {
+    fn default() -> Self {
+        Self { on: vec![NoticeKey::Done, NoticeKey::NeedsInput, NoticeKey::Stuck] }
+    }
+}
+
 /// Everything a decider may ask of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -152,6 +180,8 @@ pub struct Policy {
     pub resume: ResumePolicy,
     /// What differs from the table of reactions, by key.
     pub reactions: BTreeMap<String, ReactionPolicy>,
+    /// What orchestrators are told of their workers.
+    pub notices: NoticePolicy,
 }
 
 impl Default for Policy {
@@ -167,6 +197,7 @@ impl Default for Policy {
             detecting: DetectingPolicy::default(),
             resume: ResumePolicy::default(),
             reactions: BTreeMap::new(),
+            notices: NoticePolicy::default(),
         }
     }
 }

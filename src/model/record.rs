@@ -15,6 +15,7 @@ use crate::model::effect::OutboxEntry;
 use crate::model::id::{BranchName, LaunchId, ProcessIdentity, ProjectId, SessionId};
 use crate::model::lifecycle::{Lifecycle, word_enum};
 use crate::model::patch;
+use crate::model::report::Report;
 use crate::model::time::Timestamp;
 
 /// The record schema that this version writes.
@@ -257,6 +258,9 @@ pub struct Record {
     /// How its parts are found again.
     #[serde(skip_serializing_if = "Handles::is_empty")]
     pub handles: Handles,
+    /// What the agent last said of itself with `ao report`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub report: Option<Report>,
     /// Budgets, by reaction key.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub reactions: BTreeMap<String, Tracker>,
@@ -288,6 +292,7 @@ impl Default for Record {
             revision: 0,
             lifecycle: Lifecycle::default(),
             handles: Handles::default(),
+            report: None,
             reactions: BTreeMap::new(),
             outbox: BTreeMap::new(),
             intent: None,
@@ -319,6 +324,7 @@ const KEY_ORDER: &[(&str, &[&str])] = &[
             "revision",
             "lifecycle",
             "handles",
+            "report",
             "reactions",
             "outbox",
             "intent",
@@ -340,6 +346,7 @@ const KEY_ORDER: &[(&str, &[&str])] = &[
         "handles.runtime",
         &["kind", "socket", "session", "pane", "server", "pid", "pid_start", "boot_id"],
     ),
+    ("report", &["state", "note", "pr", "at", "open"]),
     ("reactions.*", &["attempts", "first_attempt_at", "escalated", "signature"]),
     (
         "outbox.*",
@@ -355,6 +362,7 @@ const KEY_ORDER: &[(&str, &[&str])] = &[
             "created_at",
             "launch",
             "from",
+            "to",
             "when",
             "attempts",
             "next_at",

@@ -168,7 +168,8 @@ fn capped_line(line: &str) -> String {
     format!("{}{MORE}", &line[..boundary_at_most(line, LINE_CAP - MORE.len())])
 }
 
-fn capped_in_its_middle(text: &str, max_bytes: usize) -> String {
+/// Returns `text`; what is longer than `max_bytes` loses its middle, and says so.
+pub fn capped_in_its_middle(text: &str, max_bytes: usize) -> String {
     if text.len() <= max_bytes {
         return text.to_owned();
     }

@@ -7,6 +7,8 @@ pub enum ScreenSign {
     Working,
     /// It has ended its turn and takes the next instruction.
     Idle,
+    /// It takes an instruction, and does not show whether it ever had one.
+    Ready,
     /// It waits for an answer in words.
     Waiting,
     /// A dialog is open.

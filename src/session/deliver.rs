@@ -25,7 +25,7 @@ use crate::model::record::{Record, RuntimeKind, Signals};
 use crate::model::sanitize;
 use crate::model::status::Status;
 use crate::model::time::Timestamp;
-use crate::session::SessionError;
+use crate::session::{SessionError, handover};
 use crate::store::{Change, LockError, StoreError, lock};
 
 /// How the key of a task that has to be pasted ends.
@@ -65,6 +65,17 @@ pub fn deliver(
     patience: Patience,
 ) -> Result<Vec<Attempt>, SessionError> {
     deliver_those(world, id, patience, |_| true)
+}
+
+/// [`deliver`] of what goes to others: notices to an orchestrator, notifications to a person.
+pub fn deliver_outward(world: &World, id: &SessionId) -> Result<Vec<Attempt>, SessionError> {
+    let outward = |entry: &OutboxEntry| entry.kind != EntryKind::Send;
+    deliver_those(world, id, Patience::Pass, outward)
+}
+
+/// [`deliver`] of the notices to an orchestrator alone.
+pub fn deliver_notices(world: &World, id: &SessionId) -> Result<Vec<Attempt>, SessionError> {
+    deliver_those(world, id, Patience::Pass, |entry| entry.kind == EntryKind::Relay)
 }
 
 /// [`deliver`] of the texts to the agent alone.
@@ -124,6 +135,7 @@ pub fn deliver_entry(
         EntryKind::Notify => notify_person(world, id, key, &entry, &layered),
         EntryKind::Send => type_text(world, id, key, &entry, patience),
         EntryKind::Run => Ok(act::run_command(id, &record, &entry)),
+        EntryKind::Relay => handover::hand_over(world, id, key, &entry),
         EntryKind::Merge => Ok(Delivery::Failed(
             "merging needs a source-control adapter, and none is set up".into(),
         )),
@@ -238,7 +250,8 @@ fn settle_old_claim(
     let before = locked.record().clone();
     let mut after = before.clone();
     match entry.kind {
-        EntryKind::Notify => {
+        // The notifier knows the id, and the other session's record knows what it was handed.
+        EntryKind::Notify | EntryKind::Relay => {
             let me = process::current().map_err(SessionError::Proc)?;
             let mut entry = entry.clone();
             entry.claim = Some(Claim::of(&me, now));

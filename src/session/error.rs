@@ -12,6 +12,7 @@ use crate::decide::DecideError;
 use crate::invocation::InvocationError;
 use crate::model::id::{InvalidId, SessionId};
 use crate::model::record::IntentOp;
+use crate::model::report::BadUrl;
 use crate::model::status::Status;
 use crate::store::StoreError;
 
@@ -48,6 +49,9 @@ pub enum SessionError {
     /// A name that is none.
     #[error(transparent)]
     Id(#[from] InvalidId),
+    /// A text that is no address of a pull request.
+    #[error(transparent)]
+    Url(#[from] BadUrl),
     /// `/proc` could not be read.
     #[error("could not read process information")]
     Proc(#[source] std::io::Error),
@@ -120,6 +124,12 @@ pub enum SessionError {
         id: SessionId,
         /// The issue.
         issue: String,
+    },
+    /// The project has an orchestrator that lives.
+    #[error("`{id}` is this project's orchestrator, and lives")]
+    OrchestratorLives {
+        /// It.
+        id: SessionId,
     },
     /// A live session works in the repository itself.
     #[error("`{id}` works in {} itself", path.display())]

@@ -11,7 +11,7 @@ use crate::model::status::Status;
 use crate::session::agent_files::{self, Beginning};
 use crate::session::spawn::{self, Spawned};
 use crate::session::start::{self, Task};
-use crate::session::{SessionError, intent, preflight, workspace};
+use crate::session::{SessionError, intent, orchestrator, preflight, role, workspace};
 use crate::store::Change;
 
 /// Starts a terminal session again.
@@ -34,7 +34,12 @@ pub fn restore(world: &World, id: &SessionId) -> Result<Spawned, SessionError> {
     }
     let launch = ids::launch();
     let beginning = choose_beginning(world, &before)?;
-    reopen(world, id, &launch, &beginning)?;
+    {
+        // One at a time: of two that look at once, neither would see the other.
+        let _counting = world.home.lock_file("spawn.lock", world.lock_timeout)?;
+        orchestrator::require_alone(world, &before)?;
+        reopen(world, id, &launch, &beginning)?;
+    }
     let fence = world.home.load(id)?.record.revision;
     pass("restore.recorded")?;
     let made = make(world, id, &launch, &beginning).and_then(|(running, notes)| {
@@ -55,6 +60,7 @@ pub fn restore(world: &World, id: &SessionId) -> Result<Spawned, SessionError> {
 /// Checks everything that can be checked, before anything is changed: a session that cannot come
 /// back stays as it ended.
 fn require_possible(world: &World, id: &SessionId, record: &Record) -> Result<(), SessionError> {
+    orchestrator::require_alone(world, record)?;
     let cards = agent::load_cards(&world.config_directory.join("agents"))?;
     let card = cards.find(&record.agent)?;
     let config = world.config_of(record)?;
@@ -133,14 +139,15 @@ fn make(
         false => fs::read_optional(&world.home.session_dir(id).join("prompt.md"))?,
     };
     let runtime = record.handles.runtime.as_ref().map_or(RuntimeKind::Tmux, |runtime| runtime.kind);
+    let (system, left_out) = role::system_prompt(world, id, &record, card, &layered.config)?;
     let task = Task {
         card,
         prompt: prompt.as_deref(),
-        system: layered.config.rules.as_deref(),
+        system: system.as_deref(),
         resume: beginning.conversation.as_deref().filter(|_| beginning.resumes),
         runtime,
     };
-    let mut notes: Vec<String> = beginning.note.iter().cloned().collect();
+    let mut notes: Vec<String> = beginning.note.iter().cloned().chain(left_out).collect();
     let prepared = start::prepare(world, id, &record, launch, &layered.config, &task, &mut notes)?;
     let running = start::start(world, prepared)?;
     invocation::amend(world, id, "restore", |record| {

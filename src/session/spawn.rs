@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::adapter::agent::{self, Card, Cards};
+use crate::adapter::agent::{self, Card, Cards, SystemDelivery};
 use crate::adapter::fs::{self, Durability};
 use crate::adapter::git::{self, Base, BranchState, Fetched, GitError, Repository};
 use crate::adapter::runtime::{RuntimeError, tmux::Tmux};
@@ -21,11 +21,14 @@ use crate::model::record::{Intent, IntentOp, Kind, Mode, Record, RuntimeKind, Wo
 use crate::model::time::Timestamp;
 use crate::session::deliver::TASK;
 use crate::session::start::{self, Running, Task};
-use crate::session::{SessionError, context, intent, preflight, workspace};
+use crate::session::{SessionError, context, intent, preflight, role, workspace};
 use crate::store::{Home, Project, StoreError};
 
 /// How long the remote is given to answer before the spawn goes on with what is known.
 const FETCH_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The prompt of an orchestrator that is asked for nothing yet, where there has to be one.
+const WAIT: &str = "Say in one line that you are ready, then wait for what you are asked.";
 
 /// Where the agent works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -68,6 +71,8 @@ pub struct SpawnRequest {
     pub id: Option<SessionId>,
     /// The session that spawns it.
     pub parent: Option<SessionId>,
+    /// The orchestrators that it takes the place of.
+    pub retires: Vec<SessionId>,
     /// It is only planned: nothing may change, so that the remote is not asked.
     pub dry_run: bool,
 }
@@ -145,7 +150,7 @@ fn short(sha: &str) -> &str {
 
 /// Checks a request: tools, repository, agent, limits, trust, base, branch. Makes nothing; the base
 /// alone is fetched, unless it is a dry run.
-pub fn plan(world: &World, request: SpawnRequest) -> Result<Plan, SessionError> {
+pub fn plan(world: &World, mut request: SpawnRequest) -> Result<Plan, SessionError> {
     if request.prompt.as_ref().is_some_and(|prompt| prompt.contains(&0)) {
         return Err(SessionError::PromptNul);
     }
@@ -156,10 +161,15 @@ pub fn plan(world: &World, request: SpawnRequest) -> Result<Plan, SessionError> 
     let card = choose_agent(world, &cards, &request, &config.config)?;
     preflight::require_usable(world, &card, &config)?;
     let mode = request.mode.unwrap_or(card.agent.mode);
+    if request.kind == Kind::Orchestrator && card.prompt.system == SystemDelivery::Prepend {
+        // What an agent is taught before its prompt needs a prompt to stand before.
+        request.prompt.get_or_insert_with(|| WAIT.into());
+    }
     let mut notes = Vec::new();
     let runtime = choose_runtime(&request, mode, &mut notes)?;
-    check_free(world, &repository, &request, &config.config)?;
     let project = world.home.find_project_by_common_dir(&repository.common_dir)?;
+    let project_id = project.as_ref().map(|project| &project.id);
+    check_free(world, &repository, project_id, &request, &config.config)?;
     if let Some(approval) =
         workspace::missing_approval(world, project.as_ref(), trust::approval(&config))
     {
@@ -239,6 +249,7 @@ fn choose_runtime(
 fn check_free(
     world: &World,
     repository: &Repository,
+    project: Option<&ProjectId>,
     request: &SpawnRequest,
     config: &Config,
 ) -> Result<(), SessionError> {
@@ -249,7 +260,14 @@ fn check_free(
     }
     let mut live = 0;
     for (id, record) in live_records(&world.home)? {
+        if request.retires.contains(&id) {
+            continue;
+        }
         live += 1;
+        let kinds = (request.kind, record.kind);
+        if kinds == (Kind::Orchestrator, Kind::Orchestrator) && record.project.as_ref() == project {
+            return Err(SessionError::OrchestratorLives { id });
+        }
         if request.workspace == WorkspaceKind::None
             && let Some(handle) = &record.handles.workspace
             && !handle.owned
@@ -320,7 +338,8 @@ pub fn execute(world: &World, plan: &Plan) -> Result<Spawned, SessionError> {
     let id = {
         // One at a time: of two spawns that count at once, neither would see the other.
         let _counting = world.home.lock_file("spawn.lock", world.lock_timeout)?;
-        check_free(world, &plan.repository, &plan.request, &plan.config.config)?;
+        let config = &plan.config.config;
+        check_free(world, &plan.repository, Some(&project.id), &plan.request, config)?;
         seed(world, plan, &project, &launch)?
     };
     // The agent may be through with its first turn before the spawn is complete.
@@ -470,10 +489,12 @@ fn make(
         let path = world.home.session_dir(id).join("prompt.md");
         fs::replace(&path, prompt, Durability::PowerCut)?;
     }
+    let (system, left_out) = role::system_prompt(world, id, &loaded.record, &plan.card, config)?;
+    notes.extend(left_out);
     let task = Task {
         card: &plan.card,
         prompt: plan.request.prompt.as_deref(),
-        system: config.rules.as_deref(),
+        system: system.as_deref(),
         resume: None,
         runtime: plan.runtime,
     };

@@ -25,6 +25,7 @@ const DIRTY: &str = r#"echo precious >work.txt; echo ran >>"$AO_HOME/ran"; exec 
 /// The points that no operation here passes, and why.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("launch.spec_read", "passed by the launcher, which takes no AO_FAILPOINT from ao"),
+    ("notice.taken", "a worker's notice is handed over: roles.rs"),
     ("wait.look", "passed by ao wait, which changes nothing"),
     ("store.cut", "a torn log is put right: the store's own tests"),
     ("store.rotate.keep", "a log of 1 MiB is rotated: the store's own tests"),

@@ -30,6 +30,8 @@ mod races;
 mod reactions;
 mod readme;
 mod reap;
+mod report;
+mod roles;
 mod runtime;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod schema;

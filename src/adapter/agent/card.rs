@@ -235,9 +235,10 @@ pub struct HookFile {
 pub struct TrustEntry {
     /// The file, as templates with `{env:NAME}`; the first whose variables are all set counts.
     pub paths: Vec<String>,
-    /// The JSON pointer to the value, a template with `{workspace}`.
+    /// The JSON pointer to the value, a template with `{workspace}`; `/-` at its end stands for
+    /// an element of an array.
     pub at: String,
-    /// The value.
+    /// The value, its texts templates with `{workspace}`.
     pub value: toml::Value,
     /// The file is made where there is none; else it is left alone.
     #[serde(default)]

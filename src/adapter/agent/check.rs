@@ -26,7 +26,7 @@ const PLACES: Allowed = Allowed { names: &[&["session_dir", "workspace"]], env: 
 const ENTRIES: Allowed = Allowed { names: &[EVENT], env: false };
 const ANSWERS: Allowed = Allowed { names: &[&["message"]], env: false };
 const HOME_FILES: Allowed = Allowed { names: &[], env: true };
-const TRUST_POINTERS: Allowed = Allowed { names: &[&["workspace"]], env: false };
+const TRUSTED: Allowed = Allowed { names: &[&["workspace"]], env: false };
 const CONVERSATIONS: Allowed = Allowed { names: &[&["agent_session"]], env: true };
 
 /// Returns the first thing wrong with the card.
@@ -92,6 +92,8 @@ fn problem_of_templates(card: &Card) -> Option<Problem> {
     let answers = card.hooks.events.values().filter_map(|rule| rule.answer.as_ref());
     let answers: Vec<&str> = answers.flat_map(|table| table.values().flat_map(texts)).collect();
     let trust_paths = card.trust.iter().flat_map(|entry| &entry.paths);
+    let mut trusted: Vec<&str> = card.trust.iter().map(|entry| entry.at.as_str()).collect();
+    trusted.extend(card.trust.iter().flat_map(|entry| texts(&entry.value)));
     let of = |allowed: Allowed| move |word: &String| unknown(word, allowed);
     words
         .map(String::as_str)
@@ -99,7 +101,7 @@ fn problem_of_templates(card: &Card) -> Option<Problem> {
         .or_else(|| card.hooks.event_args.iter().find_map(of(EVENT_WORDS)))
         .or_else(|| answers.into_iter().find_map(|word| unknown(word, ANSWERS)))
         .or_else(|| trust_paths.chain(&card.preflight.auth_files).find_map(of(HOME_FILES)))
-        .or_else(|| card.trust.iter().find_map(|entry| unknown(&entry.at, TRUST_POINTERS)))
+        .or_else(|| trusted.into_iter().find_map(|word| unknown(word, TRUSTED)))
         .or_else(|| card.conversation.files.iter().find_map(of(CONVERSATIONS)))
 }
 

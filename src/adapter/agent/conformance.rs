@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use crate::adapter::agent::card::{Card, FileForm, HookFile};
 use crate::adapter::agent::install::{tests::Stage, uninstall};
 use crate::adapter::agent::render::{LaunchRequest, render};
+use crate::adapter::agent::screen::read_screen;
 use crate::adapter::agent::{Cards, SystemDelivery, load_cards, map_hook};
 use crate::adapter::fs;
-use crate::model::facts::{ActivityFact, Observation};
 use crate::model::record::Mode;
 
 fn cards() -> Cards {
@@ -101,442 +101,7 @@ fn launch_and_resume_of_every_card() {
             table += &format!("-- one shot\n{}\n", given(&request));
         }
     }
-    insta::assert_snapshot!(table, @r#"
-    == aider
-    aider
-    --no-check-update
-    --no-show-release-notes
-    --no-gitignore
-    --no-show-model-warnings
-    --no-detect-urls
-    --chat-history-file
-    /home/sessions/web-1/aider-11111111-2222-4333-8444-555555555555.md
-    --input-history-file
-    /home/sessions/web-1/aider.input
-    --notifications
-    --notifications-command
-    '/home/bin/ao' hook aider waiting </dev/null
-    --yes-always
-    --model
-    MODEL
-    --read
-    /home/sessions/web-1/system.md
-    file /home/sessions/web-1/system.md: ROLE
-    paste THE TASK
-    -- resume
-    aider
-    --no-check-update
-    --no-show-release-notes
-    --no-gitignore
-    --no-show-model-warnings
-    --no-detect-urls
-    --chat-history-file
-    /home/sessions/web-1/aider-ID.md
-    --restore-chat-history
-    --input-history-file
-    /home/sessions/web-1/aider.input
-    --notifications
-    --notifications-command
-    '/home/bin/ao' hook aider waiting </dev/null
-    --yes-always
-    --model
-    MODEL
-    --read
-    /home/sessions/web-1/system.md
-    file /home/sessions/web-1/system.md: ROLE
-    -- one shot
-    aider
-    --no-check-update
-    --no-show-release-notes
-    --no-gitignore
-    --no-show-model-warnings
-    --no-detect-urls
-    --chat-history-file
-    /home/sessions/web-1/aider-11111111-2222-4333-8444-555555555555.md
-    --input-history-file
-    /home/sessions/web-1/aider.input
-    --yes-always
-    --model
-    MODEL
-    --read
-    /home/sessions/web-1/system.md
-    --message-file
-    /home/sessions/web-1/prompt.sh
-    file /home/sessions/web-1/system.md: ROLE
-    file /home/sessions/web-1/prompt.sh: THE TASK
-    == amp
-    amp
-    --mode
-    MODEL
-    paste ROLE
-
-    THE TASK
-    -- resume
-    amp
-    threads
-    continue
-    --mode
-    MODEL
-    ID
-    -- one shot
-    amp
-    --mode
-    MODEL
-    --execute=ROLE
-
-    THE TASK
-    == claude-code
-    claude
-    --settings
-    /home/sessions/web-1/claude-settings.json
-    --permission-mode
-    auto
-    --model
-    MODEL
-    --append-system-prompt-file
-    /home/sessions/web-1/system.md
-    --
-    THE TASK
-    file /home/sessions/web-1/system.md: ROLE
-    -- resume
-    claude
-    --settings
-    /home/sessions/web-1/claude-settings.json
-    --permission-mode
-    auto
-    --model
-    MODEL
-    --append-system-prompt-file
-    /home/sessions/web-1/system.md
-    --resume
-    ID
-    file /home/sessions/web-1/system.md: ROLE
-    -- one shot
-    claude
-    --print
-    --settings
-    /home/sessions/web-1/claude-settings.json
-    --permission-mode
-    auto
-    --model
-    MODEL
-    --append-system-prompt-file
-    /home/sessions/web-1/system.md
-    file /home/sessions/web-1/system.md: ROLE
-    file /home/sessions/web-1/prompt.md: THE TASK
-    == codex
-    codex
-    --no-daemon
-    --dangerously-bypass-hook-trust
-    -c
-    check_for_update_on_startup=false
-    -c
-    projects={"/work tree"={trust_level="trusted"}}
-    -c
-    hooks.Interrupt=[{hooks=[{type="command",command="'/home/bin/ao' hook codex interrupt",timeout=30}]}]
-    -c
-    hooks.PermissionRequest=[{hooks=[{type="command",command="'/home/bin/ao' hook codex permission-request",timeout=30}]}]
-    -c
-    hooks.PostToolUse=[{hooks=[{type="command",command="'/home/bin/ao' hook codex post-tool-use",timeout=30}]}]
-    -c
-    hooks.PreToolUse=[{hooks=[{type="command",command="'/home/bin/ao' hook codex pre-tool-use",timeout=30}]}]
-    -c
-    hooks.SessionEnd=[{hooks=[{type="command",command="'/home/bin/ao' hook codex session-end",timeout=30}]}]
-    -c
-    hooks.SessionStart=[{hooks=[{type="command",command="'/home/bin/ao' hook codex session-start",timeout=30}]}]
-    -c
-    hooks.Stop=[{hooks=[{type="command",command="'/home/bin/ao' hook codex stop",timeout=30}]}]
-    -c
-    hooks.UserPromptSubmit=[{hooks=[{type="command",command="'/home/bin/ao' hook codex user-prompt-submit",timeout=30}]}]
-    --approve-for-me
-    --model
-    MODEL
-    -c
-    developer_instructions="ROLE"
-    --
-    THE TASK
-    -- resume
-    codex
-    resume
-    --no-daemon
-    --dangerously-bypass-hook-trust
-    -c
-    check_for_update_on_startup=false
-    -c
-    projects={"/work tree"={trust_level="trusted"}}
-    -c
-    hooks.Interrupt=[{hooks=[{type="command",command="'/home/bin/ao' hook codex interrupt",timeout=30}]}]
-    -c
-    hooks.PermissionRequest=[{hooks=[{type="command",command="'/home/bin/ao' hook codex permission-request",timeout=30}]}]
-    -c
-    hooks.PostToolUse=[{hooks=[{type="command",command="'/home/bin/ao' hook codex post-tool-use",timeout=30}]}]
-    -c
-    hooks.PreToolUse=[{hooks=[{type="command",command="'/home/bin/ao' hook codex pre-tool-use",timeout=30}]}]
-    -c
-    hooks.SessionEnd=[{hooks=[{type="command",command="'/home/bin/ao' hook codex session-end",timeout=30}]}]
-    -c
-    hooks.SessionStart=[{hooks=[{type="command",command="'/home/bin/ao' hook codex session-start",timeout=30}]}]
-    -c
-    hooks.Stop=[{hooks=[{type="command",command="'/home/bin/ao' hook codex stop",timeout=30}]}]
-    -c
-    hooks.UserPromptSubmit=[{hooks=[{type="command",command="'/home/bin/ao' hook codex user-prompt-submit",timeout=30}]}]
-    --approve-for-me
-    --model
-    MODEL
-    -c
-    developer_instructions="ROLE"
-    ID
-    -- one shot
-    codex
-    exec
-    --skip-git-repo-check
-    --dangerously-bypass-hook-trust
-    -c
-    check_for_update_on_startup=false
-    -c
-    projects={"/work tree"={trust_level="trusted"}}
-    -c
-    hooks.Interrupt=[{hooks=[{type="command",command="'/home/bin/ao' hook codex interrupt",timeout=30}]}]
-    -c
-    hooks.PermissionRequest=[{hooks=[{type="command",command="'/home/bin/ao' hook codex permission-request",timeout=30}]}]
-    -c
-    hooks.PostToolUse=[{hooks=[{type="command",command="'/home/bin/ao' hook codex post-tool-use",timeout=30}]}]
-    -c
-    hooks.PreToolUse=[{hooks=[{type="command",command="'/home/bin/ao' hook codex pre-tool-use",timeout=30}]}]
-    -c
-    hooks.SessionEnd=[{hooks=[{type="command",command="'/home/bin/ao' hook codex session-end",timeout=30}]}]
-    -c
-    hooks.SessionStart=[{hooks=[{type="command",command="'/home/bin/ao' hook codex session-start",timeout=30}]}]
-    -c
-    hooks.Stop=[{hooks=[{type="command",command="'/home/bin/ao' hook codex stop",timeout=30}]}]
-    -c
-    hooks.UserPromptSubmit=[{hooks=[{type="command",command="'/home/bin/ao' hook codex user-prompt-submit",timeout=30}]}]
-    --approve-for-me
-    --model
-    MODEL
-    -c
-    developer_instructions="ROLE"
-    -
-    file /home/sessions/web-1/prompt.md: THE TASK
-    == copilot
-    copilot
-    --plugin-dir=/home/sessions/web-1/copilot
-    --allow-all-tools
-    --model=MODEL
-    --session-id=11111111-2222-4333-8444-555555555555
-    --interactive=ROLE
-
-    THE TASK
-    -- resume
-    copilot
-    --plugin-dir=/home/sessions/web-1/copilot
-    --allow-all-tools
-    --model=MODEL
-    --resume=ID
-    -- one shot
-    copilot
-    --plugin-dir=/home/sessions/web-1/copilot
-    --allow-all-tools
-    --model=MODEL
-    --session-id=11111111-2222-4333-8444-555555555555
-    --prompt=ROLE
-
-    THE TASK
-    == cursor
-    cursor-agent
-    --force
-    --model
-    MODEL
-    --
-    ROLE
-
-    THE TASK
-    -- resume
-    cursor-agent
-    --force
-    --model
-    MODEL
-    --resume=ID
-    -- one shot
-    cursor-agent
-    --print
-    --force
-    --model
-    MODEL
-    --
-    ROLE
-
-    THE TASK
-    == demo
-    /home/bin/ao
-    demo-agent
-    --permission
-    auto
-    --model
-    MODEL
-    --system-file
-    /home/sessions/web-1/system.md
-    --
-    THE TASK
-    file /home/sessions/web-1/system.md: ROLE
-    -- resume
-    /home/bin/ao
-    demo-agent
-    --resume
-    ID
-    --permission
-    auto
-    --model
-    MODEL
-    --system-file
-    /home/sessions/web-1/system.md
-    file /home/sessions/web-1/system.md: ROLE
-    -- one shot
-    /home/bin/ao
-    demo-agent
-    --permission
-    auto
-    --model
-    MODEL
-    --system-file
-    /home/sessions/web-1/system.md
-    --
-    THE TASK
-    file /home/sessions/web-1/system.md: ROLE
-    == gemini
-    gemini
-    --approval-mode
-    yolo
-    --model
-    MODEL
-    --session-id
-    11111111-2222-4333-8444-555555555555
-    --prompt-interactive=ROLE
-
-    THE TASK
-    -- resume
-    gemini
-    --approval-mode
-    yolo
-    --model
-    MODEL
-    --resume
-    ID
-    -- one shot
-    gemini
-    --approval-mode
-    yolo
-    --model
-    MODEL
-    --session-id
-    11111111-2222-4333-8444-555555555555
-    --prompt=ROLE
-
-    THE TASK
-    == goose
-    env
-    GOOSE_MODE=auto
-    goose
-    run
-    --model
-    MODEL
-    --system
-    ROLE
-    --text
-
-    --interactive
-    paste THE TASK
-    -- resume
-    env
-    GOOSE_MODE=auto
-    goose
-    run
-    --model
-    MODEL
-    --system
-    ROLE
-    --resume
-    --session-id
-    ID
-    --text
-
-    --interactive
-    -- one shot
-    env
-    GOOSE_MODE=auto
-    goose
-    run
-    --model
-    MODEL
-    --system
-    ROLE
-    --instructions
-    /home/sessions/web-1/prompt.sh
-    file /home/sessions/web-1/prompt.sh: THE TASK
-    == opencode
-    opencode
-    --auto
-    --model
-    MODEL
-    --prompt=THE TASK
-    env OPENCODE_CONFIG_CONTENT={"plugin":["file:///home/sessions/web-1/opencode.js"],"instructions":["/home/sessions/web-1/system.md"]}
-    file /home/sessions/web-1/system.md: ROLE
-    -- resume
-    opencode
-    --auto
-    --model
-    MODEL
-    --session
-    ID
-    env OPENCODE_CONFIG_CONTENT={"plugin":["file:///home/sessions/web-1/opencode.js"],"instructions":["/home/sessions/web-1/system.md"]}
-    file /home/sessions/web-1/system.md: ROLE
-    -- one shot
-    opencode
-    run
-    --auto
-    --model
-    MODEL
-    --
-    THE TASK
-    env OPENCODE_CONFIG_CONTENT={"plugin":["file:///home/sessions/web-1/opencode.js"],"instructions":["/home/sessions/web-1/system.md"]}
-    file /home/sessions/web-1/system.md: ROLE
-    == qwen
-    qwen
-    --approval-mode
-    auto
-    --model
-    MODEL
-    --append-system-prompt=ROLE
-    --session-id
-    11111111-2222-4333-8444-555555555555
-    --prompt-interactive=THE TASK
-    env QWEN_CODE_SYSTEM_SETTINGS_PATH=/home/sessions/web-1/qwen/settings.json
-    -- resume
-    qwen
-    --approval-mode
-    auto
-    --model
-    MODEL
-    --append-system-prompt=ROLE
-    --resume
-    ID
-    env QWEN_CODE_SYSTEM_SETTINGS_PATH=/home/sessions/web-1/qwen/settings.json
-    -- one shot
-    qwen
-    --approval-mode
-    auto
-    --model
-    MODEL
-    --append-system-prompt=ROLE
-    --session-id
-    11111111-2222-4333-8444-555555555555
-    --prompt=THE TASK
-    env QWEN_CODE_SYSTEM_SETTINGS_PATH=/home/sessions/web-1/qwen/settings.json
-    == shell
-    sh
-    /home/sessions/web-1/prompt.sh
-    file /home/sessions/web-1/prompt.sh: THE TASK
-    "#);
+    insta::assert_snapshot!(table);
 }
 
 #[test]
@@ -597,16 +162,16 @@ fn every_native_event_of_every_card_is_installed() {
     }
 }
 
-/// Returns the captured events: card, file name without `.json`, payload.
-fn captured() -> Vec<(String, String, Vec<u8>)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/agent");
+/// Returns the files in `fixtures/KIND/CARD/VERSION/`: card, file name without its ending, bytes.
+fn captured(kind: &str) -> Vec<(String, String, Vec<u8>)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(kind);
     let list = |directory: &Path| -> Vec<PathBuf> {
         let names = fs::names(directory).unwrap();
         names.iter().map(|name| directory.join(name)).collect()
     };
     let last = |path: &Path| path.file_stem().unwrap().to_string_lossy().into_owned();
     let mut all = Vec::new();
-    for card in list(&root) {
+    for card in list(&root).into_iter().filter(|path| path.is_dir()) {
         for version in list(&card) {
             for file in list(&version) {
                 let payload = fs::read(&file).unwrap();
@@ -623,160 +188,78 @@ fn captured() -> Vec<(String, String, Vec<u8>)> {
 fn every_captured_event_means_what_the_card_says() {
     let cards = cards();
     let mut table = String::new();
-    for (name, event, payload) in captured() {
+    for (name, event, payload) in captured("agent") {
         let card = cards.find(&name).unwrap();
         let kind = event.split('.').next().unwrap();
         let launch = "0123456789abcdef0123456789abcdef".parse().unwrap();
         let at = "2026-11-21T14:30:00Z".parse().unwrap();
-        // Launch and time are the caller's.
-        let shown = match map_hook(card, kind, &payload, &launch, at) {
-            Some(Observation::Activity(fact)) => {
-                let fact = ActivityFact { launch: None, observed_at: None, ..fact };
-                serde_json::to_string(&fact).unwrap()
+        let told = map_hook(card, kind, &payload, &launch, at).map(|fact| {
+            let mut value = serde_json::to_value(fact).unwrap();
+            let object = value.as_object_mut().unwrap();
+            // What every event has says nothing about this one.
+            for key in ["launch", "observed_at", "confidence", "source"] {
+                object.remove(key);
             }
-            Some(Observation::Limit(fact)) => match fact.resets_at {
-                Some(time) => format!("limit until {time}"),
-                None => "limit".to_owned(),
-            },
-            Some(other) => panic!("{other:?}"),
-            None => "nothing".to_owned(),
-        };
-        table += &format!("{name} {event}\n  {shown}\n");
+            value.to_string()
+        });
+        table += &format!("{name} {event}\n  {}\n", told.as_deref().unwrap_or("nothing"));
+    }
+    insta::assert_snapshot!(table);
+}
+
+#[test]
+fn every_captured_screen_shows_what_the_card_says() {
+    let cards = cards();
+    let colours = regex::Regex::new("\u{1b}\\[[0-9;]*m").unwrap();
+    let mut table = String::new();
+    for (name, what, screen) in captured("screen") {
+        let card = cards.find(&name).unwrap();
+        let screen = String::from_utf8(screen).unwrap();
+        let screen = colours.replace_all(&screen, "");
+        let sign = read_screen(card, &screen).map_or("nothing".to_owned(), |it| format!("{it:?}"));
+        table += &format!("{name} {what}: {sign}");
+        let composer =
+            card.terminal.composer.as_ref().and_then(|it| it.captures_iter(&screen).last());
+        if let Some(found) = composer {
+            table += &format!("; composer {:?}", &found[1]);
+        }
+        table.push('\n');
     }
     insta::assert_snapshot!(table, @r#"
-    claude-code notification.idle
-      {"confidence":"valid","activity":"idle","source":"hook","agent_session":"11111111-1111-4111-8111-111111111111"}
-    claude-code notification.permission
-      nothing
-    claude-code permission-request
-      {"confidence":"valid","activity":"blocked","source":"hook","agent_session":"11111111-1111-4111-8111-111111111111","tool":"given-7655a45e6dd654a2"}
-    claude-code permission-request.plan
-      {"confidence":"valid","activity":"blocked","source":"hook","agent_session":"2ed86ef7-5310-4e98-896a-099a653f435c","tool":"ExitPlanMode"}
-    claude-code permission-request.question
-      {"confidence":"valid","activity":"blocked","source":"hook","agent_session":"11111111-1111-4111-8111-111111111111","tool":"given-7b5de0fd1dc381c0"}
-    claude-code post-tool-batch
-      nothing
-    claude-code post-tool-use
-      {"confidence":"valid","activity":"active","source":"hook","agent_session":"11111111-1111-4111-8111-111111111111","tool":"given-7655a45e6dd654a2"}
-    claude-code post-tool-use-failure
-      {"confidence":"valid","activity":"active","source":"hook","agent_session":"11111111-1111-4111-8111-111111111111","tool":"given-c6702c11a5b4315e"}
-    claude-code pre-tool-use
-      {"confidence":"valid","activity":"active","source":"hook","agent_session":"11111111-1111-4111-8111-111111111111"}
-    claude-code pre-tool-use.question
-      {"confidence":"valid","activity":"active","source":"hook","agent_session":"11111111-1111-4111-8111-111111111111"}
-    claude-code session-end
-      {"confidence":"valid","activity":"exited","source":"hook","agent_session":"11111111-1111-4111-8111-111111111111","boundary":true}
-    claude-code session-end.killed
-      {"confidence":"valid","activity":"exited","source":"hook","agent_session":"2669eb53-51f4-43c8-a798-2cd266e0bc31","boundary":true}
-    claude-code session-start
-      {"confidence":"valid","activity":"ready","source":"hook","agent_session":"11111111-1111-4111-8111-111111111111","boundary":true}
-    claude-code session-start.resume
-      {"confidence":"valid","activity":"ready","source":"hook","agent_session":"11111111-1111-4111-8111-111111111111","boundary":true}
-    claude-code stop
-      {"confidence":"valid","activity":"idle","source":"hook","agent_session":"11111111-1111-4111-8111-111111111111","boundary":true}
-    claude-code stop-failure.limit
-      limit until 2026-11-21T19:14:00.000Z
-    claude-code stop-failure.no-credit
-      {"confidence":"valid","activity":"waiting_input","source":"hook","agent_session":"22222222-1111-4111-8111-111111111111","boundary":true}
-    claude-code stop-failure.not-logged-in
-      {"confidence":"valid","activity":"waiting_input","source":"hook","agent_session":"22222222-1111-4111-8111-111111111111","boundary":true}
-    claude-code stop-failure.rate-limit
-      {"confidence":"valid","activity":"idle","source":"hook","agent_session":"11111111-1111-4111-8111-111111111111","boundary":true}
-    claude-code stop-failure.session-limit
-      limit until 2026-11-21T19:18:00.000Z
-    claude-code stop-failure.weekly-limit
-      limit until 2026-11-24T18:00:00.000Z
-    claude-code stop.after-block
-      {"confidence":"valid","activity":"idle","source":"hook","agent_session":"11111111-1111-4111-8111-111111111111","boundary":true}
-    claude-code user-prompt-submit
-      {"confidence":"valid","activity":"active","source":"hook","agent_session":"11111111-1111-4111-8111-111111111111","boundary":true}
-    codex interrupt
-      {"confidence":"valid","activity":"idle","source":"hook","agent_session":"01a1ff52-67d7-74b0-b951-eda3eea12397","boundary":true}
-    codex permission-request
-      {"confidence":"valid","activity":"blocked","source":"hook","agent_session":"01a1ff52-67d7-74b0-b951-eda3eea12397","tool":"given-7655a45e6dd654a2"}
-    codex post-tool-use
-      {"confidence":"valid","activity":"active","source":"hook","agent_session":"01a1ff52-67d7-74b0-b951-eda3eea12397","tool":"given-7655a45e6dd654a2"}
-    codex pre-tool-use
-      {"confidence":"valid","activity":"active","source":"hook","agent_session":"01a1ff52-67d7-74b0-b951-eda3eea12397"}
-    codex session-end
-      {"confidence":"valid","activity":"exited","source":"hook","agent_session":"01a1ff52-67d7-74b0-b951-eda3eea12397","boundary":true}
-    codex session-start
-      {"confidence":"valid","activity":"ready","source":"hook","agent_session":"01a1ff52-67d7-74b0-b951-eda3eea12397","boundary":true}
-    codex session-start.resume
-      {"confidence":"valid","activity":"ready","source":"hook","agent_session":"01a1ff52-67d7-74b0-b951-eda3eea12397","boundary":true}
-    codex stop
-      {"confidence":"valid","activity":"idle","source":"hook","agent_session":"01a1ff51-4ea1-7d11-a75a-fcaece1ded7c","boundary":true}
-    codex stop.after-block
-      {"confidence":"valid","activity":"idle","source":"hook","agent_session":"01a1ff52-67d7-74b0-b951-eda3eea12397","boundary":true}
-    codex user-prompt-submit
-      {"confidence":"valid","activity":"active","source":"hook","agent_session":"01a1ff51-4ea1-7d11-a75a-fcaece1ded7c","boundary":true}
-    codex user-prompt-submit.bypass
-      {"confidence":"valid","activity":"active","source":"hook","agent_session":"01a1ff59-708c-7420-93ac-f73c29109c81","boundary":true}
-    copilot agent-stop
-      {"confidence":"valid","activity":"idle","source":"hook","agent_session":"aee71f6a-fbd0-4226-acda-2fdab539b418","boundary":true}
-    copilot error-occurred
-      limit
-    copilot permission-request
-      {"confidence":"valid","activity":"blocked","source":"hook","agent_session":"aee71f6a-fbd0-4226-acda-2fdab539b418","tool":"bash"}
-    copilot post-tool-use
-      {"confidence":"valid","activity":"active","source":"hook","agent_session":"aee71f6a-fbd0-4226-acda-2fdab539b418","tool":"bash"}
-    copilot pre-tool-use
-      {"confidence":"valid","activity":"active","source":"hook","agent_session":"aee71f6a-fbd0-4226-acda-2fdab539b418","tool":"bash"}
-    copilot session-end
-      {"confidence":"valid","activity":"exited","source":"hook","agent_session":"aee71f6a-fbd0-4226-acda-2fdab539b418","boundary":true}
-    copilot session-start
-      {"confidence":"valid","activity":"ready","source":"hook","agent_session":"aee71f6a-fbd0-4226-acda-2fdab539b418","boundary":true}
-    copilot user-prompt-submitted
-      {"confidence":"valid","activity":"active","source":"hook","agent_session":"aee71f6a-fbd0-4226-acda-2fdab539b418","boundary":true}
-    gemini after-agent
-      {"confidence":"valid","activity":"idle","source":"hook","agent_session":"609c9ada-bd35-4e26-83a4-a9dc992b1c84","boundary":true}
-    gemini after-agent.continued
-      {"confidence":"valid","activity":"idle","source":"hook","agent_session":"609c9ada-bd35-4e26-83a4-a9dc992b1c84","boundary":true}
-    gemini after-tool
-      {"confidence":"valid","activity":"active","source":"hook","agent_session":"609c9ada-bd35-4e26-83a4-a9dc992b1c84","tool":"run_shell_command"}
-    gemini before-agent
-      {"confidence":"valid","activity":"active","source":"hook","agent_session":"609c9ada-bd35-4e26-83a4-a9dc992b1c84","boundary":true}
-    gemini before-tool
-      {"confidence":"valid","activity":"active","source":"hook","agent_session":"609c9ada-bd35-4e26-83a4-a9dc992b1c84","tool":"run_shell_command"}
-    gemini notification
-      {"confidence":"valid","activity":"blocked","source":"hook","agent_session":"609c9ada-bd35-4e26-83a4-a9dc992b1c84"}
-    gemini session-end
-      {"confidence":"valid","activity":"exited","source":"hook","agent_session":"609c9ada-bd35-4e26-83a4-a9dc992b1c84","boundary":true}
-    gemini session-start
-      {"confidence":"valid","activity":"ready","source":"hook","agent_session":"609c9ada-bd35-4e26-83a4-a9dc992b1c84","boundary":true}
-    gemini session-start.resume
-      {"confidence":"valid","activity":"ready","source":"hook","agent_session":"609c9ada-bd35-4e26-83a4-a9dc992b1c84","boundary":true}
-    qwen notification.idle
-      {"confidence":"valid","activity":"idle","source":"hook","agent_session":"48d9e30e-c65f-40fe-ad91-02fce3b44ada","boundary":true}
-    qwen notification.idle
-      {"confidence":"valid","activity":"idle","source":"hook","agent_session":"b4ddca20-4898-4c6d-8fde-3672c2818327","boundary":true}
-    qwen notification.permission
-      {"confidence":"valid","activity":"blocked","source":"hook","agent_session":"48d9e30e-c65f-40fe-ad91-02fce3b44ada","boundary":true}
-    qwen notification.permission
-      {"confidence":"valid","activity":"blocked","source":"hook","agent_session":"b4ddca20-4898-4c6d-8fde-3672c2818327","boundary":true}
-    qwen permission-request
-      {"confidence":"valid","activity":"blocked","source":"hook","agent_session":"48d9e30e-c65f-40fe-ad91-02fce3b44ada","tool":"run_shell_command"}
-    qwen permission-request
-      {"confidence":"valid","activity":"blocked","source":"hook","agent_session":"b4ddca20-4898-4c6d-8fde-3672c2818327","tool":"run_shell_command"}
-    qwen post-tool-use
-      {"confidence":"valid","activity":"active","source":"hook","agent_session":"48d9e30e-c65f-40fe-ad91-02fce3b44ada","tool":"run_shell_command"}
-    qwen pre-tool-use
-      {"confidence":"valid","activity":"active","source":"hook","agent_session":"48d9e30e-c65f-40fe-ad91-02fce3b44ada","tool":"run_shell_command"}
-    qwen session-end
-      {"confidence":"valid","activity":"exited","source":"hook","agent_session":"48d9e30e-c65f-40fe-ad91-02fce3b44ada","boundary":true}
-    qwen session-start
-      {"confidence":"valid","activity":"ready","source":"hook","agent_session":"48d9e30e-c65f-40fe-ad91-02fce3b44ada","boundary":true}
-    qwen session-start
-      {"confidence":"valid","activity":"ready","source":"hook","agent_session":"b4ddca20-4898-4c6d-8fde-3672c2818327","boundary":true}
-    qwen session-start.resume
-      {"confidence":"valid","activity":"ready","source":"hook","agent_session":"48d9e30e-c65f-40fe-ad91-02fce3b44ada","boundary":true}
-    qwen stop
-      {"confidence":"valid","activity":"idle","source":"hook","agent_session":"48d9e30e-c65f-40fe-ad91-02fce3b44ada","boundary":true}
-    qwen user-prompt-submit
-      {"confidence":"valid","activity":"active","source":"hook","agent_session":"48d9e30e-c65f-40fe-ad91-02fce3b44ada","boundary":true}
-    qwen user-prompt-submit
-      {"confidence":"valid","activity":"active","source":"hook","agent_session":"b4ddca20-4898-4c6d-8fde-3672c2818327","boundary":true}
-    qwen user-prompt-submit.after-tool
-      nothing
+    claude-code denied: Idle; composer ""
+    claude-code dialog: Dialog
+    claude-code dialog-second: Dialog
+    claude-code dialog-write: Dialog
+    claude-code draft: Idle; composer "a draft"
+    claude-code idle: Idle; composer " "
+    claude-code interrupted: Idle; composer " "
+    claude-code limit: Limit { reset: Some("Nov 24, 6pm (UTC)") }; composer ""
+    claude-code limit-menu: Limit { reset: Some("Nov 24, 6pm (UTC)") }
+    claude-code pasted: Idle; composer "[Pasted text #1 +240 lines]"
+    claude-code plan: Dialog
+    claude-code question: Dialog
+    claude-code ready: Idle; composer ""
+    claude-code trust: Dialog
+    claude-code vim-insert: Idle; composer ""
+    claude-code vim-normal: Idle; composer "abc"
+    claude-code working: Working; composer " "
+    claude-code working-draft: Working; composer "half "
+    claude-code working-queued: Working; composer "Press up to edit queued messages"
+    codex after-limit: Idle; composer "Ask Codex to do anything"
+    codex denied: Idle; composer "Ask Codex to do anything"
+    codex dialog: Dialog; composer "1. Yes, proceed (y)"
+    codex draft: Ready; composer "a draft"
+    codex error: Idle; composer "Ask Codex to do anything"
+    codex hooks-review: Dialog; composer "1. Review hooks"
+    codex idle: Idle; composer "Ask Codex to do anything"
+    codex interrupted: Idle; composer "Ask Codex to do anything"
+    codex limit: Limit { reset: Some("7:45 PM") }; composer "Ask Codex to do anything"
+    codex limit-date: Limit { reset: Some("Nov 24th, 2026 6:00 PM") }; composer "Ask Codex to do anything"
+    codex pasted: Ready; composer "[Pasted Content 8172 chars]"
+    codex ready: Ready; composer "Ask Codex to do anything"
+    codex reconnecting: Working; composer "Ask Codex to do anything"
+    codex streaming: Ready; composer "Ask Codex to do anything"
+    codex working: Working; composer "Ask Codex to do anything"
+    codex working-draft: Working; composer "half"
     "#);
 }

@@ -60,6 +60,7 @@ pub fn map_hook(
         agent_session: first_id(&payload, &card.hooks.agent_session),
         boundary: rule.boundary,
         tool: rule.tool.iter().find_map(|pointer| tool(payload.pointer(pointer)?)),
+        report: None,
     }))
 }
 

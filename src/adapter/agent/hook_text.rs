@@ -61,7 +61,8 @@ fn entries(card: &Card, file: &HookFile, at: &str, ao: &Path) -> Vec<(String, Va
     entries
 }
 
-fn fill_texts(value: Value, filled: &dyn Fn(&str) -> String) -> Value {
+/// Returns the value with each text in it replaced, at any depth.
+pub(super) fn fill_texts(value: Value, filled: &dyn Fn(&str) -> String) -> Value {
     match value {
         Value::String(text) => Value::String(filled(&text)),
         Value::Array(values) => values.into_iter().map(|value| fill_texts(value, filled)).collect(),

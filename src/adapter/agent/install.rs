@@ -18,6 +18,9 @@ use crate::adapter::fs::{self, Durability, FsError};
 use crate::adapter::git::{self, GitError};
 use crate::adapter::json_edit::{self, Document, EditError};
 
+/// Ends a pointer to an element that an array is to have, as in RFC 6902.
+const ELEMENT: &str = "/-";
+
 /// The longest file of a user's that is changed, in bytes.
 const LONGEST: u64 = 16 << 20;
 
@@ -257,13 +260,15 @@ impl Work<'_> {
         if existing.is_none() && !entry.create {
             return Ok(());
         }
-        let name = json_edit::escape(&workspace.to_string_lossy());
-        let at = template::fill(&entry.at, |_| name.clone().into_bytes());
-        let at = String::from_utf8_lossy(&at).into_owned();
+        let workspace = workspace.to_string_lossy();
+        let at = filled(&entry.at, &json_edit::escape(&workspace));
         let value = serde_json::to_value(&entry.value).expect("a TOML value is JSON");
+        let value = hook_text::fill_texts(value, &|word| filled(word, &workspace));
         let document = Document::parse(existing.as_deref().unwrap_or_default()).map_err(edit)?;
+        let array = at.strip_suffix(ELEMENT);
         let before = document.value(&at);
-        if before.as_ref() == Some(&value) {
+        let elements = array.and_then(|array| document.value(array)?.as_array().cloned());
+        if before.as_ref() == Some(&value) || elements.is_some_and(|have| have.contains(&value)) {
             return Ok(());
         }
         self.installed.values.push(InstalledValue {
@@ -276,7 +281,10 @@ impl Work<'_> {
             directories: missing_directories(Path::new("/"), path)?,
         });
         self.remember()?;
-        document.set(&at, &value).map_err(edit)?;
+        match array {
+            Some(array) => document.append(array, &value).map_err(edit)?,
+            None => document.set(&at, &value).map_err(edit)?,
+        }
         if let Some(parent) = path.parent() {
             fs::create_private_directories(parent)?;
         }
@@ -338,16 +346,19 @@ fn remove_value(value: &InstalledValue) -> Result<(), InstallError> {
     let edit = |source| InstallError::Edit { path: value.path.clone(), source };
     let Some(current) = read(&value.path)? else { return Ok(()) };
     let document = Document::parse(&current).map_err(edit)?;
-    if document.value(&value.at).as_ref() != Some(&value.value) {
-        return Ok(());
-    }
-    match &value.before {
-        Some(before) => document.set(&value.at, before).map_err(edit)?,
-        None => {
-            document.remove(&value.at);
-            let had = |at: &str| value.holders.iter().any(|holder| holder == at);
-            document.prune(parent_of(&value.at), had);
+    let had = |at: &str| value.holders.iter().any(|holder| holder == at);
+    if let Some(array) = value.at.strip_suffix(ELEMENT) {
+        if document.remove_elements(array, |element| *element == value.value) == 0 {
+            return Ok(());
         }
+        document.prune(array, had);
+    } else if document.value(&value.at).as_ref() != Some(&value.value) {
+        return Ok(());
+    } else if let Some(before) = &value.before {
+        document.set(&value.at, before).map_err(edit)?;
+    } else {
+        document.remove(&value.at);
+        document.prune(parent_of(&value.at), had);
     }
     let text = document.text();
     if value.made && text.trim().trim_matches(['{', '}']).trim().is_empty() {
@@ -358,6 +369,12 @@ fn remove_value(value: &InstalledValue) -> Result<(), InstallError> {
         return Ok(());
     }
     Ok(fs::rewrite(&value.path, text.as_bytes())?)
+}
+
+/// Returns `word` with the workspace in it.
+fn filled(word: &str, workspace: &str) -> String {
+    let bytes = template::fill(word, |_| workspace.as_bytes().to_vec());
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn parent_of(pointer: &str) -> &str {
@@ -446,6 +463,12 @@ boundary = true
 paths = ["{env:FILER_HOME}/trusted.json", "{env:HOME}/.filer.json"]
 at = "/folders/{workspace}/trusted"
 value = true
+create = true
+
+[[trust]]
+paths = ["{env:HOME}/.filer/list.json"]
+at = "/trusted/-"
+value = "{workspace}"
 create = true
 "#;
 

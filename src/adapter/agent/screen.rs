@@ -6,7 +6,7 @@ use crate::adapter::agent::card::Card;
 use crate::adapter::agent::pattern::Pattern;
 use crate::model::screen::ScreenSign;
 
-/// Lines at the end of a screen that are looked at.
+/// Lines at the end of a screen that are looked at, blank ones not counted.
 const LINES: usize = 20;
 
 /// Returns what a plain screen says; `None` where no pattern knows it.
@@ -30,13 +30,23 @@ pub fn read_screen(card: &Card, screen: &str) -> Option<ScreenSign> {
     if shows(&terminal.waiting) {
         return Some(ScreenSign::Waiting);
     }
-    shows(&terminal.idle).then_some(ScreenSign::Idle)
+    if shows(&terminal.idle) {
+        return Some(ScreenSign::Idle);
+    }
+    let ready = card.prompt.ready.as_ref().is_some_and(|pattern| pattern.is_match(&end));
+    ready.then_some(ScreenSign::Ready)
 }
 
 /// Returns the last lines of a screen, blank ones at its very end left out.
 fn end_of(screen: &str) -> String {
     let blank = |line: &&str| line.trim().is_empty();
-    let mut lines: Vec<&str> = screen.lines().rev().skip_while(blank).take(LINES).collect();
+    let mut written = 0;
+    // Some agents keep the composer at the bottom, far below the little that was said.
+    let counts = |line: &&str| {
+        written += usize::from(!blank(line));
+        written <= LINES
+    };
+    let mut lines: Vec<&str> = screen.lines().rev().skip_while(blank).take_while(counts).collect();
     lines.reverse();
     lines.join("\n")
 }
@@ -50,7 +60,7 @@ mod tests {
     fn the_end_of_the_screen_says_what_the_agent_does() {
         let cards = load_cards(std::path::Path::new("/none")).unwrap();
         let mut card = cards.find("demo").unwrap().clone();
-        let patterns = |text: &str| vec![Pattern::from(text)];
+        let patterns = |text: &str| vec![Pattern::of(text)];
         card.terminal.working = patterns("esc to interrupt");
         card.terminal.idle = patterns("(?m)^> $");
         card.terminal.waiting = patterns("which one");
@@ -67,9 +77,12 @@ mod tests {
             ("limit reached until 3pm\n> ", Some(limit(Some("3pm")))),
             ("limit reached\n1. Yes", Some(limit(None))),
             ("limit reached\nesc to interrupt", Some(ScreenSign::Working)),
+            ("welcome\n>", Some(ScreenSign::Ready)),
         ] {
             assert_eq!(read_screen(&card, screen), sign, "{screen:?}");
         }
+        let far = format!("which one?{}>", "\n".repeat(40));
+        assert_eq!(read_screen(&card, &far), Some(ScreenSign::Waiting));
         let old = format!("1. Yes\n{}> ", "line\n".repeat(LINES));
         assert_eq!(read_screen(&card, &old), Some(ScreenSign::Idle));
     }

@@ -21,6 +21,7 @@ fn signal(activity: ActivityState, boundary: bool, tool: Option<&str>) -> Observ
         agent_session: None,
         boundary,
         tool: tool.map(str::to_owned),
+        report: None,
     })
 }
 

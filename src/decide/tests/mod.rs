@@ -3,6 +3,7 @@
 mod activity;
 mod batch;
 mod composition;
+mod notices;
 mod outbox;
 mod probe;
 mod properties;
@@ -99,6 +100,7 @@ fn word(effect: &Effect) -> String {
         }
         Effect::Run { reaction, command } => format!("run {reaction} {command:?}"),
         Effect::Merge { reaction } => format!("merge {reaction}"),
+        Effect::Relay { reaction, to, .. } => format!("relay {reaction} to {to}"),
     }
 }
 

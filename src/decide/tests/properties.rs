@@ -7,8 +7,9 @@ use crate::decide::{enqueue, reduce};
 use crate::model::check::check;
 use crate::model::facts::*;
 use crate::model::lifecycle::*;
-use crate::model::policy::Policy;
+use crate::model::policy::{NoticeKey, NoticePolicy, Policy};
 use crate::model::record::{Document, Record};
+use crate::model::report::{ReportFact, ReportState};
 
 fn any_of<T: Copy + std::fmt::Debug + 'static>(all: &'static [T]) -> impl Strategy<Value = T> {
     prop::sample::select(all)
@@ -52,8 +53,9 @@ fn activity() -> impl Strategy<Value = Observation> {
         any::<bool>(),
         prop::option::of(any_of(&["t1", "t2"])),
         moment(),
+        prop::option::of(any_of(ReportState::ALL)),
     );
-    fact.prop_map(|(confidence, activity, source, launch, boundary, tool, observed_at)| {
+    fact.prop_map(|(confidence, activity, source, launch, boundary, tool, observed_at, said)| {
         Observation::Activity(ActivityFact {
             observed_at,
             confidence,
@@ -63,6 +65,7 @@ fn activity() -> impl Strategy<Value = Observation> {
             agent_session: tool.map(str::to_owned),
             boundary,
             tool: tool.map(str::to_owned),
+            report: said.map(|state| ReportFact { state, note: None, pr: None }),
         })
     })
 }
@@ -144,11 +147,13 @@ fn story() -> impl Strategy<Value = (Record, Vec<(u64, Observation)>)> {
         any_of(crate::model::record::Mode::ALL),
         any_of(crate::model::record::Signals::ALL),
         prop::bool::ANY,
+        prop::bool::ANY,
     )
-        .prop_map(|(mode, signals, has_issue)| Record {
+        .prop_map(|(mode, signals, has_issue, has_parent)| Record {
             mode,
             signals,
             issue: has_issue.then(|| "42".to_owned()),
+            parent: has_parent.then(|| "web-1".parse().unwrap()),
             lifecycle: Lifecycle::default(),
             ..record(serde_json::json!({}))
         });
@@ -161,7 +166,8 @@ proptest! {
 
     #[test]
     fn any_sequence_of_facts_keeps_the_invariants((start, facts) in story()) {
-        let policy = Policy::default();
+        let notices = NoticePolicy { on: NoticeKey::ALL.to_vec() };
+        let policy = Policy { notices, ..Policy::default() };
         let mut record = start;
         let mut document = record.to_document();
         let mut elapsed = 0;

@@ -23,7 +23,9 @@ fn failing() -> Value {
 
 fn message(effect: &Effect) -> &str {
     match effect {
-        Effect::Send { message, .. } | Effect::Notify { message, .. } => message,
+        Effect::Send { message, .. }
+        | Effect::Notify { message, .. }
+        | Effect::Relay { message, .. } => message,
         Effect::Run { .. } | Effect::Merge { .. } => panic!("no text: {effect:?}"),
     }
 }

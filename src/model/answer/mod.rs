@@ -9,7 +9,7 @@ mod tools;
 pub use agents::{Agent, AgentsAnswer, BadCard, CardAnswer, CardText, LoggedIn};
 pub use tools::{
     ConfigAnswer, DoctorAnswer, PathAnswer, ProjectAnswer, ProjectsAnswer, ReferenceAnswer,
-    TimerAnswer, TrustAnswer, ValueAnswer,
+    SkillAnswer, TimerAnswer, TrustAnswer, ValueAnswer,
 };
 
 use std::collections::BTreeMap;
@@ -22,6 +22,7 @@ use crate::model::effect::{Effect, OutboxEntry};
 use crate::model::event::Event;
 use crate::model::lifecycle::SessionAxis;
 use crate::model::record::Record;
+use crate::model::report::ReportState;
 use crate::model::status::Status;
 use crate::model::time::Timestamp;
 
@@ -43,6 +44,8 @@ pub enum Answer {
     Send(SendAnswer),
     /// What became of a text to several.
     Sends(SendsAnswer),
+    /// What an agent said of itself.
+    Report(ReportAnswer),
     /// What a fact came to.
     Observe(ObserveAnswer),
     /// What a cleanup removed.
@@ -73,6 +76,8 @@ pub enum Answer {
     Value(ValueAnswer),
     /// Its keys.
     Reference(ReferenceAnswer),
+    /// What an agent should know of ao.
+    Skill(SkillAnswer),
     /// The agents.
     Agents(AgentsAnswer),
     /// An agent's card.
@@ -277,6 +282,30 @@ pub struct SendsAnswer {
     /// Those for which it did not work.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<Failed>,
+}
+
+/// What an agent said of itself.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ReportAnswer {
+    /// The version of this shape.
+    pub schema: u64,
+    /// What it came to.
+    pub report: Reported,
+}
+
+/// What a report came to.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Reported {
+    /// The session.
+    pub id: String,
+    /// What was said.
+    pub state: ReportState,
+    /// The status after it.
+    pub status: Status,
+    /// The rule that decided; `activity.held` while a dialog is open.
+    pub rule: String,
+    /// The record's revision after it.
+    pub revision: u64,
 }
 
 /// What a fact came to.

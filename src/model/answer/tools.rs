@@ -135,6 +135,15 @@ pub struct ReferenceAnswer {
     pub reference: String,
 }
 
+/// What an agent should know of ao.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct SkillAnswer {
+    /// The version of this shape.
+    pub schema: u64,
+    /// A skill file: Markdown with front matter.
+    pub skill: String,
+}
+
 /// What `ao doctor` looked at.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct DoctorAnswer {
