@@ -6,26 +6,23 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::adapter::agent::Card;
+use crate::adapter::agent::{self, Card};
 use crate::adapter::clock::{self, Deadline};
 use crate::adapter::cmd::{self, Cmd};
 use crate::adapter::notify::{self, Notice};
 use crate::adapter::runtime::RuntimeError;
 use crate::adapter::runtime::process_runtime;
-use crate::adapter::runtime::tmux::Tmux;
-use crate::adapter::runtime::tmux_send::{SendOptions, SendOutcome};
+use crate::adapter::runtime::screen::Screen;
+use crate::adapter::runtime::tmux::{ComposerKeys, SendOptions, SendOutcome, Tmux};
 use crate::config::Config;
 use crate::model::effect::OutboxEntry;
 use crate::model::id::{LaunchId, SessionId};
-use crate::model::record::{Mode, Record};
+use crate::model::record::{Mode, Record, Signals};
 use crate::model::sanitize::{self, chain};
 use crate::model::status::Status;
 
 /// Lines of the screen that are searched for the sign that an agent takes its first prompt.
 const READY_LINES: u32 = 80;
-
-/// Lines at the end of a screen that are searched for an open dialog.
-const DIALOG_LINES: usize = 20;
 
 /// How long a configured command may take.
 const RUN_DEADLINE: Duration = Duration::from_secs(60);
@@ -39,6 +36,8 @@ pub enum Delivery {
     Unconfirmed(String),
     /// It waits: a dialog is open, a turn is under way, a back-off runs.
     Held(String),
+    /// It waits: a person's draft is in the composer, and would be mixed up with it.
+    Draft(String),
     /// It could not be delivered; a later pass tries again, or gives up.
     Failed(String),
     /// It does not hold any more, and is gone.
@@ -51,7 +50,7 @@ impl Delivery {
         match self {
             Self::Delivered => "submitted",
             Self::Unconfirmed(_) => "unconfirmed",
-            Self::Held(_) => "held",
+            Self::Held(_) | Self::Draft(_) => "held",
             Self::Failed(_) => "failed",
             Self::Dropped(_) => "dropped",
         }
@@ -61,9 +60,11 @@ impl Delivery {
     pub fn why(&self) -> Option<&str> {
         match self {
             Self::Delivered => None,
-            Self::Unconfirmed(why) | Self::Held(why) | Self::Failed(why) | Self::Dropped(why) => {
-                Some(why)
-            }
+            Self::Unconfirmed(why)
+            | Self::Held(why)
+            | Self::Draft(why)
+            | Self::Failed(why)
+            | Self::Dropped(why) => Some(why),
         }
     }
 }
@@ -105,8 +106,12 @@ pub struct Typing<'a> {
     pub card: &'a Card,
     /// Whether the agent stays, and so reads whole texts.
     pub mode: Mode,
+    /// How the agent tells of itself.
+    pub signals: Signals,
     /// The text.
     pub text: &'a str,
+    /// A person's draft is cleared first.
+    pub force: bool,
     /// For the agent's task, which it takes only once it has started: how long that may take.
     pub ready_within: Option<Duration>,
 }
@@ -126,26 +131,24 @@ pub fn type_text(
             Err(error) => return Delivery::Failed(chain(&error)),
         }
     }
-    let dialog = |screen: &str| {
-        let bottom = bottom(screen);
-        let open = typing.card.terminal.dialog.iter().any(|pattern| pattern.is_match(&bottom));
-        open.then(|| "a dialog is open".to_owned())
+    let card = typing.card;
+    let read = |screen: &Screen| agent::reading(card, screen);
+    let keys = &card.keys;
+    let keys = ComposerKeys {
+        submit: keys.submit.clone(),
+        clear: keys.clear.clone(),
+        insert: keys.insert.clone(),
     };
     let options = SendOptions {
-        submit: true,
         bracketed: typing.mode == Mode::Interactive,
-        blocked: Some(&dialog),
-        proof,
+        force: typing.force,
+        lines: typing.signals == Signals::None && card.terminal.composer.is_none(),
+        read: Some(&read),
+        keys,
+        ..SendOptions::new(proof)
     };
     let text = sanitize::paste(typing.text);
     outcome(tmux.send(typing.session, typing.launch, &text, options))
-}
-
-/// Returns the end of a screen, where an open dialog is; further up is what was answered.
-fn bottom(screen: &str) -> String {
-    let mut lines: Vec<&str> = screen.trim_end().lines().rev().take(DIALOG_LINES).collect();
-    lines.reverse();
-    lines.join("\n")
 }
 
 /// Writes a text to the standard input of an agent without a terminal.
@@ -158,6 +161,7 @@ fn outcome(sent: Result<SendOutcome, RuntimeError>) -> Delivery {
         Ok(SendOutcome::Submitted) => Delivery::Delivered,
         Ok(SendOutcome::Unconfirmed { why }) => Delivery::Unconfirmed(why),
         Ok(SendOutcome::Held { why }) => Delivery::Held(why),
+        Ok(SendOutcome::Draft { why }) => Delivery::Draft(why),
         Ok(SendOutcome::Failed { why }) => Delivery::Failed(why),
         Err(error) => Delivery::Failed(chain(&error)),
     }
@@ -199,18 +203,5 @@ pub fn run_command(id: &SessionId, record: &Record, entry: &OutboxEntry) -> Deli
             Delivery::Failed(format!("`{program}` exited {code}"))
         }
         Err(error) => Delivery::Failed(chain(&error)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_dialog_that_was_answered_has_scrolled_up() {
-        let old = format!("? proceed [y]\n{}", "a line\n".repeat(30));
-        assert!(!bottom(&old).contains("proceed"));
-        let open = format!("{}? proceed [y]\n\n\n\n", "a line\n".repeat(30));
-        assert!(bottom(&open).ends_with("? proceed [y]"));
     }
 }

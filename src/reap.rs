@@ -476,7 +476,7 @@ fn record_delivery(
     let item = Item { id: id.to_string(), what: key, why };
     match delivery {
         Delivery::Delivered => report.delivered.push(item),
-        Delivery::Held(_) => report.held.push(item),
+        Delivery::Held(_) | Delivery::Draft(_) => report.held.push(item),
         Delivery::Failed(_) | Delivery::Unconfirmed(_) => report.failed.push(item),
         Delivery::Dropped(_) => {}
     }

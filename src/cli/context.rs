@@ -45,12 +45,19 @@ impl Context {
 
     /// Opens a home that is there for writing; one that is not is an error, and stays away.
     pub fn existing_world(&self) -> Result<World, CommandError> {
+        self.unconfigured_world()?;
+        self.world()
+    }
+
+    /// [`Self::existing_world`] without a look at the configuration: a hook reads it once, for
+    /// its own session.
+    pub fn unconfigured_world(&self) -> Result<World, CommandError> {
         let path = self.home_path()?;
         if !path.join("format").exists() {
             let error = anyhow::anyhow!("{} is no home of ao", path.display());
             return Err(CommandError::new(Exit::NotFound, error));
         }
-        self.world()
+        Ok(self.world_of(Home::open(&path)?))
     }
 
     /// Returns the home's path.

@@ -460,6 +460,7 @@ impl From<SessionError> for CommandError {
             SessionError::Inhabited { .. } => {
                 (Exit::Conflict, "the next reap tries again once it has ended".into())
             }
+            SessionError::Unsafe { hint, .. } => (Exit::Refused, hint.clone()),
             SessionError::PromptNul => (Exit::Invalid, "take the NUL byte out".into()),
             SessionError::Kept { .. } => (
                 Exit::Refused,
@@ -512,6 +513,7 @@ impl CommandError {
             | SessionError::Unkillable { .. }
             | SessionError::Inhabited { .. }
             | SessionError::InTheWay { .. }
+            | SessionError::Unsafe { .. }
             | SessionError::PromptNul
             | SessionError::Kept { .. } => Self::new(Exit::Internal, error.into()),
         }

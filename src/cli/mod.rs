@@ -1,6 +1,7 @@
 //! The command line: one clap tree, one file per subcommand, one way to render errors.
 
 pub mod agent;
+pub mod approve;
 pub mod attach;
 pub mod cleanup;
 pub mod config;
@@ -139,6 +140,8 @@ enum Command {
     Log(log::LogArgs),
     Events(log::EventsArgs),
     Send(send::SendArgs),
+    Approve(approve::ApproveArgs),
+    Deny(approve::DenyArgs),
     Report(report::ReportArgs),
     Interrupt(interrupt::InterruptArgs),
     Attach(attach::AttachArgs),
@@ -333,6 +336,8 @@ fn run_command(
         Command::Log(args) => log::run(context, out, &args),
         Command::Events(args) => log::events(context, out, &args),
         Command::Send(args) => send::run(context, out, &args),
+        Command::Approve(args) => approve::approve(context, out, &args),
+        Command::Deny(args) => approve::deny(context, out, &args),
         Command::Report(args) => report::run(context, out, &args),
         Command::Interrupt(args) => interrupt::run(context, out, &args),
         Command::Attach(args) => attach::run(context, &args),

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::act::Delivery;
-use crate::adapter::clock;
 use crate::adapter::runtime::tmux::Tmux;
+use crate::adapter::{agent, clock};
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
@@ -18,10 +18,13 @@ use crate::invocation::World;
 use crate::model::effect::{EntryKind, OutboxEntry, SendWhen};
 use crate::model::id::SessionId;
 use crate::model::status::Status;
-use crate::session::send::{self, Sent, When};
+use crate::session::send::{self, Message, Sent, When};
 
-/// Lines of the screen that `--wait` prints as the answer.
-const ANSWER_LINES: u32 = 50;
+/// Lines of the screen in which `--wait` looks for the answer.
+const ANSWER_LINES: u32 = 400;
+
+/// Lines that are printed where the answer cannot be told from the rest.
+const SCREEN_LINES: usize = 50;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,7 +35,8 @@ Examples:
 /// Send a message to an agent and prove that it arrived
 ///
 /// Exits 0 only where the agent submitted it, or where it is queued to the end of a busy agent's
-/// turn. A session with an open dialog is never typed into (exit 5). `-` reads standard input.
+/// turn. A session with an open dialog is never typed into, and one whose composer holds a draft
+/// only with --force (exit 5). `-` reads standard input.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct SendArgs {
@@ -48,7 +52,10 @@ pub struct SendArgs {
     /// Record it only; the next reap delivers it
     #[arg(long)]
     queue: bool,
-    /// Wait for the end of that turn and print the last screen
+    /// Clear a draft that somebody has typed first
+    #[arg(long, conflicts_with = "queue")]
+    force: bool,
+    /// Wait for the end of that very turn and print the agent's answer
     #[arg(long, conflicts_with = "queue")]
     wait: bool,
     /// How long --wait waits
@@ -81,10 +88,12 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &SendArgs) -> Result<Ex
         output::plan(out, context.global.json, &steps)?;
         return Ok(Exit::Done);
     }
+    let from = context.env.text("AO_SESSION").and_then(|id| id.parse().ok());
+    let message = Message { text, when, force: args.force, from };
     if let [id] = ids.as_slice() {
-        return one(context, out, args, &world, id, &text, when);
+        return one(context, out, args, &world, id, &message);
     }
-    broadcast(context, out, &world, &ids, &text, when)
+    broadcast(context, out, &world, &ids, &message)
 }
 
 /// Returns what a send would do with the session as it is.
@@ -141,17 +150,21 @@ fn one(
     args: &SendArgs,
     world: &World,
     id: &SessionId,
-    text: &str,
-    when: When,
+    message: &Message,
 ) -> Result<Exit, CommandError> {
-    let sent = send_from(context, world, id, text, when)?;
+    let sent = send::send(world, id, message)?;
     let exit = exit_of(&sent);
     if exit != Exit::Done {
         return Err(failure(id, &sent, exit));
     }
     if args.wait {
-        let exit = wait::quietly(context, world, id, sent.revision, args.timeout)?;
-        let answer = last_screen(world, id);
+        let fence = wait::Fence::Text {
+            key: &sent.key,
+            since: sent.revision,
+            joins: sent.was_busy && message.when == When::Now,
+        };
+        let exit = wait::for_text(world, id, fence, args.timeout)?;
+        let answer = answer(world, id, &message.text);
         if context.global.json {
             let value = json!({ "id": id, "delivery": word(&sent), "since": sent.revision,
                 "outcome": exit.kind(), "answer": answer });
@@ -174,14 +187,13 @@ fn broadcast(
     out: &mut dyn Write,
     world: &World,
     ids: &[SessionId],
-    text: &str,
-    when: When,
+    message: &Message,
 ) -> Result<Exit, CommandError> {
     let mut sends: Vec<Value> = Vec::new();
     let mut failed: Vec<Value> = Vec::new();
     let mut worst = Exit::Done;
     for id in ids {
-        let result = send_from(context, world, id, text, when);
+        let result = send::send(world, id, message).map_err(CommandError::from);
         let result = result.and_then(|sent| {
             let exit = exit_of(&sent);
             if exit == Exit::Done { Ok(sent) } else { Err(failure(id, &sent, exit)) }
@@ -210,17 +222,6 @@ fn broadcast(
     Ok(worst)
 }
 
-fn send_from(
-    context: &Context,
-    world: &World,
-    id: &SessionId,
-    text: &str,
-    when: When,
-) -> Result<Sent, CommandError> {
-    let from = context.env.text("AO_SESSION").and_then(|id| id.parse().ok());
-    Ok(send::send(world, id, text, when, from)?)
-}
-
 fn word(sent: &Sent) -> &'static str {
     sent.delivery.as_ref().map_or("queued", Delivery::as_str)
 }
@@ -236,7 +237,7 @@ fn value(id: &SessionId, sent: &Sent) -> Value {
 fn exit_of(sent: &Sent) -> Exit {
     match &sent.delivery {
         None | Some(Delivery::Delivered) => Exit::Done,
-        Some(Delivery::Held(_)) => Exit::Refused,
+        Some(Delivery::Held(_) | Delivery::Draft(_)) => Exit::Refused,
         Some(Delivery::Unconfirmed(_) | Delivery::Failed(_) | Delivery::Dropped(_)) => {
             Exit::Internal
         }
@@ -248,7 +249,10 @@ fn failure(id: &SessionId, sent: &Sent, exit: Exit) -> CommandError {
     let error = CommandError::new(exit, anyhow::anyhow!("{id}: {}: {why}", word(sent)));
     match &sent.delivery {
         Some(Delivery::Held(_)) => error.hint(format!(
-            "answer the dialog (`ao attach {id}`), or record the message with --queue"
+            "answer the dialog (`ao approve {id}`, `ao deny {id}`), or record the message with --queue"
+        )),
+        Some(Delivery::Draft(_)) => error.hint(format!(
+            "look first (`ao attach {id}`): --force clears the draft, --queue records the message"
         )),
         Some(Delivery::Unconfirmed(_)) => {
             error.retryable().hint(format!("look before sending again: `ao output {id}`"))
@@ -257,10 +261,18 @@ fn failure(id: &SessionId, sent: &Sent, exit: Exit) -> CommandError {
     }
 }
 
-fn last_screen(world: &World, id: &SessionId) -> Option<String> {
+/// Returns what the agent's screen shows after the question; where that cannot be told, its last
+/// lines.
+fn answer(world: &World, id: &SessionId, question: &str) -> Option<String> {
     let record = world.home.load(id).ok()?.record;
     let launch = record.handles.launch?;
     let tmux = Tmux::new(world.home.root(), &world.config_directory).ok()?;
     let mut screens = tmux.capture(&[(id.clone(), launch)], ANSWER_LINES, false).ok()?;
-    screens.remove(id)
+    let screen = screens.remove(id)?;
+    let card = agent::load_card(&world.config_directory.join("agents"), &record.agent).ok();
+    let told = card.and_then(|card| agent::answer(&card, &screen, question).map(str::to_owned));
+    told.or_else(|| {
+        let lines: Vec<&str> = screen.lines().collect();
+        Some(lines[lines.len().saturating_sub(SCREEN_LINES)..].join("\n"))
+    })
 }

@@ -343,6 +343,7 @@ pub fn deliver_prompt(context: &Context, world: &World, id: &SessionId) {
         Ok(
             other @ (Delivery::Unconfirmed(_)
             | Delivery::Held(_)
+            | Delivery::Draft(_)
             | Delivery::Failed(_)
             | Delivery::Dropped(_)),
         ) => {

@@ -21,9 +21,28 @@ use crate::model::lifecycle::{SessionReason, SessionState};
 use crate::model::record::Record;
 use crate::model::status::Status;
 use crate::reap;
+use crate::session::deliver;
 
 /// How often a waiter makes a pass itself where nobody else did.
 const REAP_EVERY: Duration = Duration::from_secs(2);
+
+/// What a status must have come after to count.
+#[derive(Clone, Copy, Debug)]
+pub enum Fence<'a> {
+    /// Nothing: the first look may end the wait.
+    None,
+    /// This revision.
+    Revision(u64),
+    /// A text: the turn that it begins must have ended.
+    Text {
+        /// Its key in the outbox.
+        key: &'a str,
+        /// The revision that recorded it.
+        since: u64,
+        /// It is given to an agent in the middle of a turn, and joins that.
+        joins: bool,
+    },
+}
 
 /// What ends a wait where nothing else is asked for.
 const DEFAULT_UNTIL: &[Status] = &[
@@ -109,7 +128,8 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &WaitArgs) -> Result<Ex
     let ids =
         args.ids.iter().map(|name| context.session(&world, name)).collect::<Result<Vec<_>, _>>()?;
     let deadline = args.timeout.map(Deadline::after);
-    let outcomes = wait(&world, &ids, &args.until, args.any, args.since, deadline)?;
+    let fence = args.since.map_or(Fence::None, Fence::Revision);
+    let outcomes = wait(&world, &ids, &args.until, args.any, fence, deadline)?;
     answer(context, out, &ids, &outcomes)
 }
 
@@ -124,7 +144,7 @@ pub fn for_turn(
 ) -> Result<Exit, CommandError> {
     let ids = [id.clone()];
     let deadline = timeout.map(Deadline::after);
-    let outcomes = wait(world, &ids, &[], false, Some(since), deadline)?;
+    let outcomes = wait(world, &ids, &[], false, Fence::Revision(since), deadline)?;
     answer(context, out, &ids, &outcomes)
 }
 
@@ -136,8 +156,18 @@ pub fn quietly(
     since: u64,
     timeout: Option<Duration>,
 ) -> Result<Exit, CommandError> {
+    for_text(world, id, Fence::Revision(since), timeout)
+}
+
+/// Waits for the end of the turn that a text began; says how it ended and prints nothing.
+pub fn for_text(
+    world: &World,
+    id: &SessionId,
+    fence: Fence<'_>,
+    timeout: Option<Duration>,
+) -> Result<Exit, CommandError> {
     let deadline = timeout.map(Deadline::after);
-    let outcomes = wait(world, std::slice::from_ref(id), &[], false, Some(since), deadline)?;
+    let outcomes = wait(world, std::slice::from_ref(id), &[], false, fence, deadline)?;
     Ok(outcomes.get(id).map_or(Exit::Timeout, |outcome| outcome.exit))
 }
 
@@ -172,7 +202,7 @@ fn wait(
     ids: &[SessionId],
     until: &[Status],
     any: bool,
-    since: Option<u64>,
+    fence: Fence<'_>,
     deadline: Option<Deadline>,
 ) -> Result<BTreeMap<SessionId, Outcome>, CommandError> {
     let mut outcomes = BTreeMap::new();
@@ -182,7 +212,7 @@ fn wait(
         failpoint::pass("wait.look").map_err(FsError::at("watch", world.home.root()))?;
         for id in ids {
             if !outcomes.contains_key(id)
-                && let Some(outcome) = look(world, id, until, since)?
+                && let Some(outcome) = look(world, id, until, fence)?
             {
                 outcomes.insert(id.clone(), outcome);
             }
@@ -225,23 +255,106 @@ fn look(
     world: &World,
     id: &SessionId,
     until: &[Status],
-    since: Option<u64>,
+    fence: Fence<'_>,
 ) -> Result<Option<Outcome>, CommandError> {
     let record = world.home.load(id)?.record;
     let status = Status::of(&record.lifecycle);
     let wanted = if until.is_empty() { DEFAULT_UNTIL } else { until };
     let asked = wanted.contains(&status);
     if !record.lifecycle.is_terminal() {
-        if !asked {
-            return Ok(None);
-        }
-        if since.is_some_and(|since| !is_news(world, id, &record, since)) {
+        let goes_on = match fence {
+            Fence::None => !asked,
+            Fence::Revision(since) => !asked || !is_news(world, id, &record, since),
+            Fence::Text { key, since, joins } => {
+                match turn_of(world, id, &record, key, since, joins) {
+                    Turn::Lost => {
+                        return Ok(Some(Outcome { status, exit: Exit::Internal, asked: false }));
+                    }
+                    Turn::Waits | Turn::Goes => true,
+                    Turn::Ended => false,
+                }
+            }
+        };
+        if goes_on {
             return Ok(None);
         }
     }
     let limited = record.lifecycle.session.reason == SessionReason::UsageLimited;
     let exit = if until.contains(&status) { Exit::Done } else { exit_of(status, limited) };
     Ok(Some(Outcome { status, exit, asked }))
+}
+
+/// What became of a text, and of the turn that it began.
+enum Turn {
+    /// It waits for its delivery.
+    Waits,
+    /// It was dropped, or given up.
+    Lost,
+    /// The agent has it, and has not ended the turn.
+    Goes,
+    /// The turn is over, or needs a person.
+    Ended,
+}
+
+/// Returns what became of the text `key`, which the write of revision `since` recorded.
+///
+/// Only the turn that the text itself began counts, and for one that `joins` a turn under way the
+/// end of that. A pull request hides in the display status that an agent is idle, so the session
+/// axis is asked.
+fn turn_of(
+    world: &World,
+    id: &SessionId,
+    record: &Record,
+    key: &str,
+    since: u64,
+    joins: bool,
+) -> Turn {
+    let Ok(events) = world.home.events(id) else { return Turn::Goes };
+    let fresh = || events.iter().filter(|it| it.seq > since && it.seq <= record.revision);
+    let moved_after = |seq: u64| fresh().any(|event| event.seq > seq && session(event).is_some());
+    match record.lifecycle.session.state {
+        SessionState::NeedsInput | SessionState::Stuck if moved_after(since) => return Turn::Ended,
+        SessionState::NeedsInput
+        | SessionState::Stuck
+        | SessionState::Idle
+        | SessionState::NotStarted
+        | SessionState::Working
+        | SessionState::Detecting
+        | SessionState::Done
+        | SessionState::Terminated => {}
+    }
+    match record.outbox.get(key) {
+        Some(entry) if entry.dead => return Turn::Lost,
+        Some(_) => return Turn::Waits,
+        None => {}
+    }
+    let dropped = format!("dropped {key}: ");
+    let is_dropped = |event: &Event| event.reason.as_ref().is_some_and(|r| r.starts_with(&dropped));
+    if fresh().any(is_dropped) {
+        return Turn::Lost;
+    }
+    if record.lifecycle.session.state != SessionState::Idle {
+        return Turn::Goes;
+    }
+    // It was taken in hand with this event; what came before is of an earlier turn.
+    let is_claim = |event: &&Event| {
+        let entry = event.patch.get("outbox").and_then(|outbox| outbox.get(key));
+        entry.and_then(|entry| entry.get("claim")).is_some_and(|claim| !claim.is_null())
+    };
+    let start = fresh().filter(is_claim).last().map_or(since, |event| event.seq);
+    let began = |event: &Event| is_at_work(event) || deliver::is_prompt_taken(event);
+    let has_begun = joins || fresh().any(|event| event.seq > start && began(event));
+    if has_begun && moved_after(start) { Turn::Ended } else { Turn::Goes }
+}
+
+fn session(event: &Event) -> Option<&serde_json::Value> {
+    event.patch.get("lifecycle")?.get("session")
+}
+
+/// Returns whether an event put the session to work.
+fn is_at_work(event: &Event) -> bool {
+    let state = session(event).and_then(|axis| axis.get("state")?.as_str());
+    state == Some(SessionState::Working.as_str())
 }
 
 /// Returns whether the status of `record` came after revision `since`.
@@ -254,18 +367,11 @@ fn is_news(world: &World, id: &SessionId, record: &Record, since: u64) -> bool {
     let until_then = || events.iter().rev().filter(|event| event.seq <= record.revision);
     let fresh = || until_then().take_while(|event| event.seq > since);
     let status = Status::of(&record.lifecycle);
-    let session = |event: &Event| event.patch.get("lifecycle")?.get("session").cloned();
     let moved = fresh().any(|event| {
         session(event).is_some()
             || event.patch.get("lifecycle").is_some_and(|patch| patch.get("pr").is_some())
     });
-    let began = || {
-        fresh().filter_map(session).any(|axis| {
-            axis.get("state").and_then(serde_json::Value::as_str)
-                == Some(SessionState::Working.as_str())
-        })
-    };
-    moved && (status != Status::Idle || began() || !has_task(world, id))
+    moved && (status != Status::Idle || fresh().any(is_at_work) || !has_task(world, id))
 }
 
 /// Returns whether the agent was given a task or, since then, a text.

@@ -110,10 +110,14 @@ fn is_reminder(record: &Record, fact: &ActivityFact, at: Timestamp) -> bool {
 }
 
 /// Returns whether the signal says nothing but that the agent still works.
+///
+/// A boundary says more: that it took a prompt, which somebody may be waiting to hear.
 fn is_heartbeat(record: &Record, fact: &ActivityFact, policy: &Policy, at: Timestamp) -> bool {
     let session = &record.lifecycle.session;
     let Some(stored) = &record.lifecycle.activity else { return false };
+    let is_boundary = fact.boundary && at > stored.last_activity_at;
     fact.activity == ActivityState::Active
+        && !is_boundary
         && stored.state == ActivityState::Active
         && stored.source == fact.source
         && session.state == SessionState::Working
@@ -129,9 +133,11 @@ fn is_another_conversation(record: &Record, fact: &ActivityFact) -> bool {
 
 /// Writes the activity axis, and the session axis where it may follow.
 fn apply(after: &mut Record, fact: &ActivityFact, at: Timestamp, now: Timestamp) -> String {
-    if is_another_conversation(after, fact) {
-        after.handles.agent_session.clone_from(&fact.agent_session);
-    }
+    let left = if is_another_conversation(after, fact) {
+        std::mem::replace(&mut after.handles.agent_session, fact.agent_session.clone())
+    } else {
+        None
+    };
     hear_report(after, fact, at);
     let tool = match fact.activity {
         ActivityState::Blocked => fact.tool.clone(),
@@ -154,7 +160,11 @@ fn apply(after: &mut Record, fact: &ActivityFact, at: Timestamp, now: Timestamp)
         return "it speaks, but only a probe resolves the doubt that made it stuck".to_owned();
     }
     session::enter(&mut after.lifecycle, state, reason, now);
-    format!("the agent says that it is {}", fact.activity)
+    let said = format!("the agent says that it is {}", fact.activity);
+    match left {
+        Some(old) => format!("{said}, in another conversation: {old} was not continued"),
+        None => said,
+    }
 }
 
 /// Keeps what the agent says of itself; a prompt that it takes answers what it said before.

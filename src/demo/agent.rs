@@ -15,7 +15,7 @@ use rustix::process::{Resource, Rlimit, Signal, getpid, kill_process, setrlimit}
 use crate::adapter::clock;
 use crate::adapter::cmd::{self, Cmd};
 use crate::adapter::fs::{self, Durability};
-use crate::demo::script::{self, Step};
+use crate::demo::script::{self, Step, Times};
 use crate::demo::terminal::Terminal;
 
 /// The exit code of a script that is wrong.
@@ -133,6 +133,8 @@ struct Player {
     terminal: Terminal,
     prompt: String,
     message: String,
+    /// The last hook was answered with an instruction, which is the message.
+    answered: bool,
 }
 
 impl Player {
@@ -141,7 +143,7 @@ impl Player {
         let mut terminal = Terminal::standard()?;
         terminal.ledger = std::env::var_os("AO_DEMO_LEDGER")
             .and_then(|path| fs::open_append(Path::new(&path)).ok());
-        Ok(Self { terminal, prompt: prompt.into_owned(), message: String::new() })
+        Ok(Self { terminal, prompt: prompt.into_owned(), message: String::new(), answered: false })
     }
 
     fn play(&mut self, steps: &[Step]) -> Result<Flow, String> {
@@ -166,7 +168,16 @@ impl Player {
                 Some(message) => self.message = String::from_utf8_lossy(&message).into_owned(),
                 None => return Ok(Flow::Exit(0)),
             },
-            Step::SwallowEnter(times) => self.terminal.swallow = *times,
+            Step::SwallowEnter(times) => self.terminal.habits.swallow = *times,
+            Step::Draft(text) => self.terminal.habits.draft.clone_from(text),
+            Step::Vim => self.terminal.habits.vim = true,
+            Step::FoldPastes => self.terminal.habits.fold = true,
+            Step::Placeholder(text) => self.terminal.habits.placeholder.clone_from(text),
+            Step::UntilInterrupt(what) => {
+                if !self.terminal.until_interrupt(what).map_err(text)? {
+                    return Ok(Flow::Exit(0));
+                }
+            }
             Step::Dialog { text: question, key } => {
                 if !self.terminal.dialog(question, *key).map_err(text)? {
                     return Ok(Flow::Exit(0));
@@ -195,15 +206,22 @@ impl Player {
         Ok(Flow::Next)
     }
 
-    fn repeat(&mut self, times: Option<u64>, steps: &[Step]) -> Result<Flow, String> {
-        let mut left = times;
-        while left != Some(0) {
+    fn repeat(&mut self, times: Times, steps: &[Step]) -> Result<Flow, String> {
+        let mut done = 0;
+        loop {
+            let goes_on = match times {
+                Times::Ever => true,
+                Times::Number(times) => done < times,
+                Times::Answered => self.answered,
+            };
+            if !goes_on {
+                return Ok(Flow::Next);
+            }
             if let Flow::Exit(code) = self.play(steps)? {
                 return Ok(Flow::Exit(code));
             }
-            left = left.map(|left| left - 1);
+            done += 1;
         }
-        Ok(Flow::Next)
     }
 
     fn say(&mut self, line: &str) -> Result<(), String> {
@@ -233,10 +251,21 @@ impl Player {
             .deadline(DEADLINE)
             .output()
             .map_err(|error| error.to_string())?;
+        self.hear(&output.text());
         if output.success() {
             Ok(())
         } else {
             self.say(&format!("hook {event} failed: {}", output.last_error()))
+        }
+    }
+
+    /// Takes an instruction in a hook's answer as the next message.
+    fn hear(&mut self, answer: &str) {
+        let answer: serde_json::Value = serde_json::from_str(answer).unwrap_or_default();
+        let instruction = answer.get("reason").and_then(serde_json::Value::as_str);
+        self.answered = instruction.is_some();
+        if let Some(instruction) = instruction {
+            instruction.clone_into(&mut self.message);
         }
     }
 

@@ -7,9 +7,14 @@
 //! | `ready TEXT` | prints `TEXT` and draws an empty composer |
 //! | `read` | draws the composer and reads one submitted message |
 //! | `swallow-enter N` | the next `read` ignores the first N presses of Enter |
+//! | `draft TEXT` | the next `read` begins with what a person has typed already |
+//! | `vim` | the composer is vi's from here on: each `read` begins in normal mode |
+//! | `fold-pastes` | it shows a paste of several lines as `[Pasted text #1 +N lines]` |
+//! | `placeholder TEXT` | it shows the text, faint, while it is empty |
+//! | `until-interrupt TEXT` | shows the text as work under way until Ctrl-C is pressed |
 //! | `dialog TEXT KEY` | asks, and waits for KEY (a character, `enter` or `escape`); anything else is noted as a misfire |
 //! | `expect TEXT` | ends with exit code 97 unless the last message contains TEXT |
-//! | `hook EVENT [JSON]` | calls `ao hook` with the JSON on standard input |
+//! | `hook EVENT [JSON]` | calls `ao hook` with the JSON on standard input; an instruction in its answer (`reason`) becomes the message |
 //! | `write FILE TEXT` | writes the text and a line end; `\n` in it is a line end too |
 //! | `commit MESSAGE` | commits everything in the working directory |
 //! | `run PROGRAM ARG…` | runs a program; `"…"` keeps spaces together |
@@ -21,6 +26,7 @@
 //! | `exit N` | ends with exit code N |
 //! | `loop {` … `}` | repeats what is between for ever |
 //! | `repeat N {` … `}` | repeats it N times |
+//! | `answered {` … `}` | repeats it for as long as the last `hook` was answered with an instruction |
 //!
 //! Empty lines and lines that begin with `#` are ignored. The end of a script is `exit 0`.
 
@@ -52,6 +58,16 @@ pub enum Step {
     Read,
     /// Ignore so many presses of Enter.
     SwallowEnter(u32),
+    /// Begin the next message with this.
+    Draft(String),
+    /// Have a composer like vi's.
+    Vim,
+    /// Show long pastes as one word.
+    FoldPastes,
+    /// Show this in an empty composer.
+    Placeholder(String),
+    /// Work until Ctrl-C is pressed.
+    UntilInterrupt(String),
     /// Ask, and wait for the key.
     Dialog {
         /// The question.
@@ -91,13 +107,24 @@ pub enum Step {
     KillSelf(i32),
     /// End.
     Exit(i32),
-    /// Repeat; for ever where there is no number.
+    /// Repeat.
     Repeat {
         /// How often.
-        times: Option<u64>,
+        times: Times,
         /// What.
         steps: Vec<Step>,
     },
+}
+
+/// How often a block is repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Times {
+    /// For ever.
+    Ever,
+    /// This often.
+    Number(u64),
+    /// While the last hook was answered with an instruction.
+    Answered,
 }
 
 /// A line that is no step.
@@ -112,7 +139,7 @@ pub struct ScriptError {
 
 /// Parses a script.
 pub fn parse(text: &str) -> Result<Vec<Step>, ScriptError> {
-    let mut blocks: Vec<(usize, Option<u64>, Vec<Step>)> = vec![(0, None, Vec::new())];
+    let mut blocks: Vec<(usize, Times, Vec<Step>)> = vec![(0, Times::Ever, Vec::new())];
     for (number, line) in text.lines().enumerate().map(|(index, line)| (index + 1, line.trim())) {
         if line.is_empty() || line.starts_with('#') {
             continue;
@@ -154,11 +181,14 @@ pub fn ignored(steps: &[Step]) -> Vec<Deaf> {
     all
 }
 
-fn block(head: &str) -> Result<Option<u64>, String> {
+fn block(head: &str) -> Result<Times, String> {
     match head.split_once(' ') {
-        None if head == "loop" => Ok(None),
-        Some(("repeat", times)) => number("repeat", times).map(Some),
-        None | Some(_) => Err(format!("unknown block `{head}`; there are `loop` and `repeat N`")),
+        None if head == "loop" => Ok(Times::Ever),
+        None if head == "answered" => Ok(Times::Answered),
+        Some(("repeat", times)) => number("repeat", times).map(Times::Number),
+        None | Some(_) => {
+            Err(format!("unknown block `{head}`; there are `loop`, `answered` and `repeat N`"))
+        }
     }
 }
 
@@ -174,6 +204,11 @@ fn step(line: &str) -> Result<Step, String> {
         "ready" => Step::Ready(rest.to_owned()),
         "read" => Step::Read,
         "swallow-enter" => Step::SwallowEnter(number(name, rest)?),
+        "draft" => Step::Draft(required("a text")?),
+        "vim" => Step::Vim,
+        "fold-pastes" => Step::FoldPastes,
+        "placeholder" => Step::Placeholder(required("a text")?),
+        "until-interrupt" => Step::UntilInterrupt(required("a text")?),
         "dialog" => dialog(rest)?,
         "expect" => Step::Expect(required("a text")?),
         "hook" => hook(&required("an event")?)?,
@@ -253,12 +288,12 @@ mod tests {
     fn steps_and_blocks_are_read() {
         let script = "# a comment\n\nhook stop {\"a\": 1}\nrepeat 2 {\n  read\n  loop {\n    say {message}\n  }\n}\nwrite a.txt one\\ntwo\ndialog Run it? y\nrun git log \"-1 x\"\n";
         let steps = parse(script).unwrap();
-        let say = Step::Repeat { times: None, steps: vec![Step::Say("{message}".into())] };
+        let say = Step::Repeat { times: Times::Ever, steps: vec![Step::Say("{message}".into())] };
         assert_eq!(
             steps,
             [
                 Step::Hook { event: "stop".into(), payload: Some("{\"a\": 1}".into()) },
-                Step::Repeat { times: Some(2), steps: vec![Step::Read, say] },
+                Step::Repeat { times: Times::Number(2), steps: vec![Step::Read, say] },
                 Step::Write { file: "a.txt".into(), text: "one\ntwo\n".into() },
                 Step::Dialog { text: "Run it?".into(), key: b'y' },
                 Step::Run(vec!["git".into(), "log".into(), "-1 x".into()]),
@@ -296,7 +331,7 @@ mod tests {
         write a          => line 2: `write` needs a file and a text
         run "a           => line 2: a quote is not closed
         ignore quit      => line 2: `quit` is none of hup, term, int
-        while {          => line 2: unknown block `while`; there are `loop` and `repeat N`
+        while {          => line 2: unknown block `while`; there are `loop`, `answered` and `repeat N`
         repeat x {       => line 2: `repeat` needs a number
         }                => line 2: `}` without a block
         loop {           => line 2: the block has no `}`

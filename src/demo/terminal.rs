@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 
 use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcsetattr};
 
-use crate::demo::composer::Composer;
+use crate::demo::composer::{Composer, Habits};
 
 /// Standard input and output, and the ledger of what came in.
 pub(super) struct Terminal {
@@ -20,8 +20,8 @@ pub(super) struct Terminal {
     unread: VecDeque<u8>,
     /// Where every received byte is noted.
     pub(super) ledger: Option<File>,
-    /// How many presses of Enter the next message ignores.
-    pub(super) swallow: u32,
+    /// What its composer does; `swallow` and `draft` are for the next message only.
+    pub(super) habits: Habits,
 }
 
 impl Terminal {
@@ -29,7 +29,8 @@ impl Terminal {
     pub(super) fn on(input: OwnedFd, output: OwnedFd) -> Self {
         let tty = isatty(&input) && isatty(&output);
         let (before, unread, ledger) = (None, VecDeque::new(), None);
-        Self { input, output: output.into(), before, tty, unread, ledger, swallow: 0 }
+        let habits = Habits::default();
+        Self { input, output: output.into(), before, tty, unread, ledger, habits }
     }
 
     /// Talks by this process's own standard streams.
@@ -42,7 +43,7 @@ impl Terminal {
     /// Prints a line over whatever the composer showed.
     pub(super) fn line(&mut self, text: &str) -> io::Result<()> {
         if self.before.is_some() {
-            self.print(&format!("\r\x1b[K{}\r\n", text.replace('\n', "\r\n")))
+            self.print(&format!("{}{}\r\n", self.erase(), text.replace('\n', "\r\n")))
         } else {
             self.print(&format!("{text}\n"))
         }
@@ -57,14 +58,16 @@ impl Terminal {
     /// Reads one message; `None` at the end of the input.
     pub(super) fn message(&mut self) -> io::Result<Option<Vec<u8>>> {
         self.ready()?;
-        let mut composer = Composer::new(self.swallow);
-        self.swallow = 0;
+        let mut composer = Composer::new(self.habits.clone());
+        self.habits.swallow = 0;
+        self.habits.draft.clear();
+        self.draw(&composer)?;
         loop {
             let Some(byte) = self.byte()? else { return Ok(None) };
             let message = composer.push(byte);
             // Drawn once for a burst, as a real agent does.
-            if self.tty && self.unread.is_empty() {
-                self.print(&format!("\r\x1b[K> {}", composer.shown()))?;
+            if self.unread.is_empty() {
+                self.draw(&composer)?;
             }
             if let Some(message) = message {
                 if self.tty {
@@ -97,6 +100,41 @@ impl Terminal {
                 Some(byte) => self.note(format!("[misfire 0x{byte:02x}]\n").as_bytes())?,
             }
         }
+    }
+
+    /// Shows `text` as work under way until Ctrl-C is pressed; every other byte is noted as a
+    /// misfire. False at the end of the input.
+    pub(super) fn until_interrupt(&mut self, text: &str) -> io::Result<bool> {
+        const CTRL_C: u8 = 3;
+        self.raw()?;
+        self.line(&format!("* {text} (ctrl-c to interrupt)"))?;
+        loop {
+            match self.byte()? {
+                None => return Ok(false),
+                Some(CTRL_C) => {
+                    self.print("\x1b[A\r\x1b[K")?;
+                    return Ok(true);
+                }
+                Some(byte) => self.note(format!("[misfire 0x{byte:02x}]\n").as_bytes())?,
+            }
+        }
+    }
+
+    /// Draws the composer, and below it what belongs to it.
+    fn draw(&mut self, composer: &Composer) -> io::Result<()> {
+        if !self.tty {
+            return Ok(());
+        }
+        let line = format!("{}> {}", self.erase(), composer.shown());
+        match composer.footer() {
+            None => self.print(&line),
+            Some(footer) => self.print(&format!("{line}\r\n{footer}\x1b[A\r\x1b[2C")),
+        }
+    }
+
+    /// Returns what takes the composer's line away, and what is below it.
+    fn erase(&self) -> &'static str {
+        if self.habits.vim { "\r\x1b[J" } else { "\r\x1b[K" }
     }
 
     /// Gives the terminal back.

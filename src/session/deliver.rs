@@ -5,6 +5,7 @@
 //! same write that takes it out.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::act::{self, Delivery, Typing};
@@ -18,9 +19,9 @@ use crate::decide::{self, Sendable};
 use crate::invocation::{self, World};
 use crate::model::effect::{Claim, Effect, EntryKind, OutboxEntry, Priority, SendWhen};
 use crate::model::event::Event;
-use crate::model::facts::{Bare, Observation};
+use crate::model::facts::{ActivityFact, Bare, Confidence, Observation};
 use crate::model::id::SessionId;
-use crate::model::lifecycle::ActivityState;
+use crate::model::lifecycle::{ActivitySource, ActivityState};
 use crate::model::record::{Record, RuntimeKind, Signals};
 use crate::model::sanitize;
 use crate::model::status::Status;
@@ -36,6 +37,8 @@ pub const TASK: &str = ".prompt";
 pub enum Patience {
     /// As long as a person would.
     Foreground,
+    /// As long, and a draft that somebody has typed is cleared first.
+    Insistent,
     /// Not at all: a pass looks once, and the next one looks again.
     Pass,
 }
@@ -43,7 +46,7 @@ pub enum Patience {
 impl Patience {
     fn limit(self) -> Duration {
         match self {
-            Self::Foreground => Duration::from_secs(30),
+            Self::Foreground | Self::Insistent => Duration::from_secs(30),
             Self::Pass => Duration::ZERO,
         }
     }
@@ -79,8 +82,12 @@ pub fn deliver_notices(world: &World, id: &SessionId) -> Result<Vec<Attempt>, Se
 }
 
 /// [`deliver`] of the texts to the agent alone.
-pub fn deliver_texts(world: &World, id: &SessionId) -> Result<Vec<Attempt>, SessionError> {
-    deliver_those(world, id, Patience::Foreground, |entry| entry.kind == EntryKind::Send)
+pub fn deliver_texts(
+    world: &World,
+    id: &SessionId,
+    patience: Patience,
+) -> Result<Vec<Attempt>, SessionError> {
+    deliver_those(world, id, patience, |entry| entry.kind == EntryKind::Send)
 }
 
 fn deliver_those(
@@ -111,7 +118,7 @@ fn deliver_those(
 }
 
 /// Oldest first: the id begins with the revision that recorded it.
-fn order(key: &str) -> (u64, String) {
+pub(super) fn order(key: &str) -> (u64, String) {
     let revision = key.split('.').next().and_then(|number| number.parse().ok());
     (revision.unwrap_or(u64::MAX), key.to_owned())
 }
@@ -159,13 +166,19 @@ fn fate(world: &World, id: &SessionId, key: &str) -> Result<Delivery, SessionErr
     let mut reasons = events.iter().rev().filter_map(|event| event.reason.as_deref());
     let unconfirmed = format!("{key} is unconfirmed: ");
     Ok(match reasons.find(|reason| reason.contains(key)) {
-        Some(reason) if reason == format!("delivered {key}") => Delivery::Delivered,
+        Some(reason) if is_delivery(reason, key) => Delivery::Delivered,
         Some(reason) => match reason.strip_prefix(&unconfirmed) {
             Some(why) => Delivery::Unconfirmed(why.to_owned()),
             None => Delivery::Dropped(reason.to_owned()),
         },
         None => Delivery::Dropped(format!("{key} is not in the outbox")),
     })
+}
+
+/// Returns whether an event's reason says that an entry was delivered, in whatever way.
+pub fn is_delivery(reason: &str, key: &str) -> bool {
+    let rest = reason.strip_prefix("delivered ").and_then(|rest| rest.strip_prefix(key));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
 }
 
 /// Takes an entry for this process, under the lock, if it still holds and is due.
@@ -221,7 +234,7 @@ fn claim(
 
 /// Returns the text that was recorded before this one and still waits: an agent reads them in the
 /// order they were written, unless a person wants one read at once.
-fn earlier_text(record: &Record, key: &str, entry: &OutboxEntry) -> Option<String> {
+pub(super) fn earlier_text(record: &Record, key: &str, entry: &OutboxEntry) -> Option<String> {
     if entry.when == Some(SendWhen::Now) || entry.reaction.is_some() {
         return None;
     }
@@ -336,7 +349,7 @@ fn settle(
             };
             (after, format!("{key} is unconfirmed: {why}"))
         }
-        Delivery::Held(why) => {
+        Delivery::Held(why) | Delivery::Draft(why) => {
             let mut after = before.clone();
             if let Some(entry) = after.outbox.get_mut(key) {
                 entry.claim = None;
@@ -357,6 +370,22 @@ fn settle(
         Delivery::Dropped(why) => (decide::dropped(&before, key), format!("dropped {key}: {why}")),
     };
     commit(&mut locked, &before, &after, "deliver", Some(reason), now)?;
+    let is_taken = entry.kind == EntryKind::Send && *delivery == Delivery::Delivered;
+    if is_taken && before.signals == Signals::Terminal {
+        // No hook will say that the turn began, and a short one is over before anybody looks.
+        let began = ActivityFact {
+            observed_at: Some(now),
+            confidence: Confidence::Valid,
+            activity: ActivityState::Active,
+            source: ActivitySource::Terminal,
+            launch: entry.launch.clone(),
+            agent_session: None,
+            boundary: true,
+            tool: None,
+            report: None,
+        };
+        invocation::apply_locked(world, &mut locked, &Observation::Activity(began), "deliver")?;
+    }
     let is_message = entry.kind == EntryKind::Send && entry.reaction.is_none();
     if is_message && *delivery == Delivery::Delivered {
         let sent = Observation::Sent(Bare::default());
@@ -408,6 +437,11 @@ fn notify_person(
     Ok(Delivery::Failed(told.failed.join("; ")))
 }
 
+/// Returns the file that is locked while a text is given to the agent or a key is pressed.
+pub(super) fn send_lock(world: &World, id: &SessionId) -> PathBuf {
+    world.home.session_dir(id).join("send.lock")
+}
+
 /// Gives a text to the agent, one text to a session at a time.
 fn type_text(
     world: &World,
@@ -416,8 +450,7 @@ fn type_text(
     entry: &OutboxEntry,
     patience: Patience,
 ) -> Result<Delivery, SessionError> {
-    let path = world.home.session_dir(id).join("send.lock");
-    let _typing = match lock::acquire(&path, patience.limit()) {
+    let _typing = match lock::acquire(&send_lock(world, id), patience.limit()) {
         Ok(typing) => typing,
         Err(error @ LockError::Timeout { .. }) => return Ok(Delivery::Held(error.to_string())),
         Err(error) => return Ok(Delivery::Failed(sanitize::chain(&error))),
@@ -445,7 +478,9 @@ fn type_text(
         launch,
         card: cards.find(&record.agent)?,
         mode: record.mode,
+        signals: record.signals,
         text: &entry.message,
+        force: patience == Patience::Insistent,
         ready_within: key.ends_with(TASK).then(|| patience.limit()),
     };
     let tmux = Tmux::new(world.home.root(), &world.config_directory)?;
@@ -474,7 +509,7 @@ fn hook_proof<'a>(
 }
 
 /// Returns whether an agent said with this that it took a prompt.
-fn is_prompt_taken(event: &Event) -> bool {
+pub fn is_prompt_taken(event: &Event) -> bool {
     let Some(observation) = &event.observation else { return false };
     observation["activity"] == ActivityState::Active.as_str() && observation["boundary"] == true
 }

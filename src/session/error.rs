@@ -179,6 +179,16 @@ pub enum SessionError {
         /// The path.
         path: PathBuf,
     },
+    /// A key is not pressed where it is not sure what it would do.
+    #[error("`{id}` is left alone: {why}")]
+    Unsafe {
+        /// The session.
+        id: SessionId,
+        /// What is not sure.
+        why: &'static str,
+        /// What to do instead.
+        hint: String,
+    },
     /// A prompt that cannot be passed on.
     #[error("the prompt contains a NUL byte")]
     PromptNul,

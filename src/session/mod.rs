@@ -5,6 +5,7 @@
 //! killed at any instruction and finished or undone by the next reap.
 
 pub mod agent_files;
+pub mod answer;
 pub mod cleanup;
 pub mod context;
 pub mod deliver;
@@ -15,6 +16,7 @@ pub mod kill;
 pub mod orchestrator;
 pub mod orphans;
 pub mod preflight;
+pub mod press;
 pub mod report;
 pub mod restore;
 pub mod role;

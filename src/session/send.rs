@@ -6,8 +6,10 @@ use crate::decide::{self, Sendable};
 use crate::invocation::{self, World};
 use crate::model::effect::{EntryKind, OutboxEntry, SendWhen};
 use crate::model::id::SessionId;
+use crate::model::lifecycle::SessionState;
 use crate::model::status::Status;
-use crate::session::{SessionError, deliver, intent};
+use crate::session::deliver::{self, Patience};
+use crate::session::{SessionError, intent};
 
 /// When the text is to go out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -21,6 +23,19 @@ pub enum When {
     Queue,
 }
 
+/// A text and how it is to go out.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// The text.
+    pub text: String,
+    /// When.
+    pub when: When,
+    /// A draft that somebody has typed is cleared first.
+    pub force: bool,
+    /// The session that sends it.
+    pub from: Option<SessionId>,
+}
+
 /// What came of a text.
 #[derive(Debug)]
 pub struct Sent {
@@ -28,51 +43,48 @@ pub struct Sent {
     pub key: String,
     /// The revision to fence a `wait` with.
     pub revision: u64,
+    /// The agent was at work when it was recorded.
+    pub was_busy: bool,
     /// What came of it; `None` where it is queued.
     pub delivery: Option<Delivery>,
 }
 
 /// Records a text and, unless it is to be queued, delivers it.
 ///
-/// A text that is held for a dialog is taken back: whoever sent it is told, and it must not
-/// turn up an hour later unasked.
-pub fn send(
-    world: &World,
-    id: &SessionId,
-    text: &str,
-    when: When,
-    from: Option<SessionId>,
-) -> Result<Sent, SessionError> {
-    let (key, revision) = record(world, id, text, when, from)?;
-    if when == When::Queue {
-        return Ok(Sent { key, revision, delivery: None });
+/// A text that is held for a dialog or a draft is taken back: whoever sent it is told, and it
+/// must not turn up an hour later unasked.
+pub fn send(world: &World, id: &SessionId, message: &Message) -> Result<Sent, SessionError> {
+    let sent = record(world, id, message)?;
+    if message.when == When::Queue {
+        return Ok(sent);
     }
-    let delivery = deliver_in_order(world, id, &key)?;
+    let patience = if message.force { Patience::Insistent } else { Patience::Foreground };
+    let delivery = deliver_in_order(world, id, &sent.key, patience)?;
     // Held for the end of a turn, or in another deliverer's hands: it stays in the outbox.
-    let queued = matches!(delivery, Delivery::Held(_)) && is_queued(world, id, &key)?;
-    if !queued && matches!(delivery, Delivery::Held(_) | Delivery::Failed(_)) {
-        take_back(world, id, &key)?;
+    let queued = matches!(delivery, Delivery::Held(_)) && is_queued(world, id, &sent.key)?;
+    let stays = matches!(delivery, Delivery::Held(_) | Delivery::Draft(_) | Delivery::Failed(_));
+    if !queued && stays {
+        take_back(world, id, &sent.key)?;
     }
-    Ok(Sent { key, revision, delivery: (!queued).then_some(delivery) })
+    Ok(Sent { delivery: (!queued).then_some(delivery), ..sent })
 }
 
 /// Delivers what waits for this agent, oldest first, up to `key`.
-fn deliver_in_order(world: &World, id: &SessionId, key: &str) -> Result<Delivery, SessionError> {
-    let attempts = deliver::deliver_texts(world, id)?;
+fn deliver_in_order(
+    world: &World,
+    id: &SessionId,
+    key: &str,
+    patience: Patience,
+) -> Result<Delivery, SessionError> {
+    let attempts = deliver::deliver_texts(world, id, patience)?;
     match attempts.into_iter().find(|(own, _)| own == key) {
         Some((_, delivery)) => delivery,
         // A reap was quicker; whether it arrived is in the record.
-        None => deliver::deliver_entry(world, id, key, deliver::Patience::Foreground),
+        None => deliver::deliver_entry(world, id, key, patience),
     }
 }
 
-fn record(
-    world: &World,
-    id: &SessionId,
-    text: &str,
-    when: When,
-    from: Option<SessionId>,
-) -> Result<(String, u64), SessionError> {
+fn record(world: &World, id: &SessionId, message: &Message) -> Result<Sent, SessionError> {
     let mut key = String::new();
     let record = invocation::amend(world, id, "send", |record| {
         intent::require_free(id, record)?;
@@ -85,16 +97,17 @@ fn record(
         }
         key = format!("{}.message", record.revision + 1);
         let entry = OutboxEntry {
-            message: text.to_owned(),
+            message: message.text.clone(),
             launch: record.handles.launch.clone(),
-            from,
-            when: (when == When::Now).then_some(SendWhen::Now),
+            from: message.from.clone(),
+            when: (message.when == When::Now).then_some(SendWhen::Now),
             ..OutboxEntry::new(EntryKind::Send, clock::now())
         };
         record.outbox.insert(key.clone(), entry);
         Ok(())
     })?;
-    Ok((key, record.revision))
+    let was_busy = record.lifecycle.session.state == SessionState::Working;
+    Ok(Sent { key, revision: record.revision, was_busy, delivery: None })
 }
 
 /// Returns whether a text that was held goes out by itself, with nobody having to do anything.

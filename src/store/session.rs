@@ -401,6 +401,11 @@ impl LockedSession {
         &self.record
     }
 
+    /// Has the events of further commits synced, or not (`state.sync`).
+    pub fn set_sync(&mut self, sync: bool) {
+        self.home = self.home.clone().with_sync(sync);
+    }
+
     /// Returns the record as stored.
     pub fn document(&self) -> &Document {
         &self.document

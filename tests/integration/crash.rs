@@ -27,6 +27,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("launch.spec_read", "passed by the launcher, which takes no AO_FAILPOINT from ao"),
     ("notice.taken", "a worker's notice is handed over: roles.rs"),
     ("wait.look", "passed by ao wait, which changes nothing"),
+    ("answer.claimed", "passed by a hook that is answered: misbehaviour.rs"),
+    ("answer.printed", "passed by a hook that is answered: misbehaviour.rs"),
     ("store.cut", "a torn log is put right: the store's own tests"),
     ("store.rotate.keep", "a log of 1 MiB is rotated: the store's own tests"),
     ("store.rotate.begin", "a log of 1 MiB is rotated: the store's own tests"),

@@ -1,6 +1,8 @@
 //! `ao send`: proved delivery, and nothing typed where it could do harm.
 
-use crate::agents::{agent, gate, ledger, open, pasted, spawn, status, wait_activity, wait_status};
+use crate::agents::{
+    agent, card, configure, gate, ledger, open, pasted, spawn, status, wait_activity, wait_status,
+};
 use crate::env::TestEnvironment;
 use crate::schema::assert_answer;
 
@@ -242,4 +244,89 @@ fn a_text_from_inside_a_session_says_whose_it_is() {
     assert_eq!((&entry["message"], &entry["from"]), (&"well?".into(), &teller.clone().into()));
     assert_eq!(status(&env, &busy), "working");
     open(&env, "turn");
+}
+
+#[test]
+fn a_wait_for_a_turn_ends_with_the_code_of_its_end() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let begin = "hook session-start\nhook stop\nread\nhook user-prompt-submit\n";
+    for (name, end, code) in [
+        ("done", "say all done\nhook stop\nread\n", 0),
+        ("asks", "hook notification {\"notification_type\":\"agent_needs_input\"}\nread\n", 20),
+        ("blocked", "hook permission-request\ndialog Sure? y\n", 20),
+        ("gone", "exit 0\n", 22),
+        ("busy", "say working\nsleep 60000\n", 124),
+    ] {
+        agent(&env, name, &format!("{begin}{end}"));
+        let id = spawn(&env, &repo, &["--agent", name, "x"]);
+        wait_status(&env, &id, "idle");
+        at_composer(&env, &id);
+        let timeout = if code == 124 { "500ms" } else { "30s" };
+        let args = ["send", &id, "--wait", "--timeout", timeout, "--json", "go"];
+        let outcome = env.ao(&args).code(code);
+        assert_answer("SendAnswer", &outcome.json());
+        assert_eq!(outcome.json()["send"]["delivery"], "submitted", "{name}: {outcome}");
+    }
+}
+
+#[test]
+fn a_text_that_joins_a_turn_is_proved_and_waited_for() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let gate = gate(&env, "turn");
+    // It says that it took a prompt right after its last word.
+    let script = format!(
+        "hook session-start\nhook user-prompt-submit\nread\nhook user-prompt-submit\n{gate}\n\
+         say noted {{message}}\nhook stop\nread\n"
+    );
+    agent(&env, "busy", &script);
+    let id = spawn(&env, &repo, &["--agent", "busy", "x"]);
+    wait_status(&env, &id, "working");
+    at_composer(&env, &id);
+    let args = ["send", &id, "--now", "--wait", "--timeout", "30s", "stop that"];
+    let waiter = env.spawn_ao(&args);
+    env.wait_for("the text arrives", || {
+        (ledger(&env, "busy") == pasted("stop that")).then_some(())
+    });
+    open(&env, "turn");
+    let output = waiter.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "noted stop that\n");
+    assert!(output.status.success());
+}
+
+#[test]
+fn a_program_that_reads_lines_has_taken_what_it_has_read() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let spawn =
+        |script: &str| spawn(&env, &repo, &["--agent", "shell", "--mode", "interactive", script]);
+    let reader = spawn("while read -r line; do echo \"got $line\"; done");
+    env.ao(&["send", &reader, "hello"]).success();
+    env.wait_for("the line", || {
+        env.ao(&["output", &reader]).stdout.contains("got hello").then_some(())
+    });
+    let deaf = spawn("sleep 600");
+    let outcome = env.ao(&["send", &deaf, "hello", "--json"]).code(1);
+    assert_eq!(outcome.json_error()["error"]["retryable"], true, "{outcome}");
+    assert!(outcome.stderr.contains("has not read it yet"), "{outcome}");
+    // One Enter is enough for a terminal.
+    assert_eq!(env.ao(&["output", &deaf]).stdout, "hello\n");
+}
+
+#[test]
+fn a_wait_ends_with_a_code_of_its_own_where_the_usage_limit_is_reached() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    configure(&env, "screen_after = \"0s\"\n");
+    let script = "hook session-start\nhook stop\nread\nhook user-prompt-submit\nsay limit reached\n\
+                  sleep 60000\n";
+    card(&env, "limited", script, |text| {
+        text.replace("[terminal]\n", "[terminal]\nlimit = [\"limit reached\"]\n")
+    });
+    let id = spawn(&env, &repo, &["--agent", "limited", "x"]);
+    wait_status(&env, &id, "idle");
+    at_composer(&env, &id);
+    let outcome = env.ao(&["send", &id, "--wait", "--timeout", "30s", "--json", "go"]).code(23);
+    assert_eq!(outcome.json()["send"]["outcome"], "usage_limited", "{outcome}");
 }

@@ -226,6 +226,9 @@ pub struct HookFile {
     /// For a text: it, `{ao}` standing for the program; it holds the words `Written by ao`.
     #[serde(default)]
     pub text: String,
+    /// The directory that holds it is the agent's cache: made for it, it goes with it.
+    #[serde(default)]
+    pub cache: bool,
 }
 
 /// A value set in a file of the agent's, so that it does not ask whether the workspace is

@@ -124,6 +124,7 @@ fn problem_of_file(kind: HookKind, file: &HookFile) -> Option<Problem> {
         FileForm::Text if !file.text.contains(SENTINEL) => {
             return problem(&format!("the text must hold the words `{SENTINEL}`"));
         }
+        FileForm::Json if file.cache => return problem("`cache` is for a text"),
         FileForm::Json if file.at.is_none() && file.content.is_empty() => {
             return problem("a JSON file needs `at` and `entry`, or `content`");
         }

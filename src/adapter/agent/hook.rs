@@ -11,6 +11,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::adapter::agent::card::{Card, CaseActivity, EventRule, LimitRule};
+use crate::adapter::agent::template;
 use crate::adapter::clock;
 use crate::model::facts::{ActivityFact, Confidence, Limit, Observation};
 use crate::model::id::LaunchId;
@@ -86,6 +87,32 @@ fn text_at<'a>(payload: &'a Value, pointer: &str) -> Option<Cow<'a, str>> {
         Value::String(text) => Some(Cow::Borrowed(text)),
         Value::Number(number) => Some(Cow::Owned(number.to_string())),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// Returns the JSON with which a hook gives the agent `message` as its next instruction, by the
+/// `answer` of its rule.
+pub fn answer_to(answer: &toml::Table, message: &str) -> String {
+    let filled = |text: &str| {
+        let filled = template::fill(text, |_| message.as_bytes().to_vec());
+        Value::String(String::from_utf8_lossy(&filled).into_owned())
+    };
+    let pairs = answer.iter().map(|(key, value)| (key.clone(), json(value, &filled)));
+    Value::Object(pairs.collect()).to_string()
+}
+
+fn json(value: &toml::Value, text: &impl Fn(&str) -> Value) -> Value {
+    match value {
+        toml::Value::String(word) => text(word),
+        toml::Value::Integer(number) => Value::from(*number),
+        toml::Value::Float(number) => Value::from(*number),
+        toml::Value::Boolean(value) => Value::from(*value),
+        toml::Value::Datetime(time) => Value::from(time.to_string()),
+        toml::Value::Array(values) => values.iter().map(|value| json(value, text)).collect(),
+        toml::Value::Table(table) => {
+            let pairs = table.iter().map(|(key, value)| (key.clone(), json(value, text)));
+            Value::Object(pairs.collect())
+        }
     }
 }
 
@@ -237,6 +264,17 @@ mod tests {
         }
         let fact = activity_of(map("stop", b"{\"session_id\":\"\xff\"}"));
         assert_eq!(fact.agent_session, None);
+    }
+
+    #[test]
+    fn an_answer_is_the_cards_table_with_the_text_in_it() {
+        let table = "decision = 'block'\nreason = \"Next:\\n{message}\"\n\
+                     more = { n = [1, true, '{{x}}'] }\n";
+        let table: toml::Table = toml::from_str(table).unwrap();
+        let answer = answer_to(&table, "say \"{message}\"\nand \u{1b}more");
+        insta::assert_snapshot!(answer, @r##"
+        {"decision":"block","more":{"n":[1,true,"{x}"]},"reason":"Next:\nsay \"{message}\"\nand \u001bmore"}
+        "##);
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub(super) enum Addition {
     },
     /// The whole file.
     Text(String),
+    /// The whole file, in a directory for the agent's cache.
+    Cache(String),
     /// Lines at the end.
     Lines(Vec<String>),
 }
@@ -31,6 +33,7 @@ pub(super) enum Addition {
 /// Returns what `card` wants to have in `file`.
 pub(super) fn addition(card: &Card, file: &HookFile, ao: &Path) -> Addition {
     match file.form {
+        FileForm::Text if file.cache => Addition::Cache(file.text.clone()),
         FileForm::Text => Addition::Text(file.text.replace("{ao}", &ao.to_string_lossy())),
         FileForm::Json => Addition::Json {
             entries: file.at.iter().flat_map(|at| entries(card, file, at, ao)).collect(),
@@ -95,7 +98,7 @@ pub(super) fn with(
     existing: Option<&str>,
 ) -> Result<Option<String>, EditError> {
     match addition {
-        Addition::Text(text) => {
+        Addition::Text(text) | Addition::Cache(text) => {
             let ours = existing.is_none_or(|existing| existing.contains(SENTINEL));
             Ok(ours.then(|| text.clone()))
         }
@@ -138,8 +141,9 @@ pub(super) fn without(
     original: Option<&str>,
 ) -> Result<Option<String>, EditError> {
     match addition {
-        Addition::Text(_) if current.contains(SENTINEL) => Ok(None),
-        Addition::Text(_) => Ok(Some(current.to_owned())),
+        Addition::Text(_) | Addition::Cache(_) => {
+            Ok((!current.contains(SENTINEL)).then(|| current.to_owned()))
+        }
         Addition::Lines(lines) => Ok(without_lines(lines, current, original)),
         Addition::Json { entries, values } => {
             let document = Document::parse(current)?;

@@ -336,6 +336,9 @@ fn remove_file(session_dir: &Path, file: &InstalledFile) -> Result<(), InstallEr
     if file.tracked {
         git::set_unwatched(&file.workspace, &file.path, false)?;
     }
+    if let (Addition::Cache(_), Some(cache)) = (&file.addition, file.made.last()) {
+        fs::remove_tree(&file.workspace.join(cache))?;
+    }
     for directory in file.made.iter().rev() {
         fs::remove_empty_directory(&file.workspace.join(directory));
     }
@@ -448,6 +451,15 @@ entry = { command = "{command}", timeout = 5 }
 path = "{workspace}/.filer/plugins/ao.js"
 form = "text"
 text = "// Written by ao\nrun('{ao}')\n"
+
+[[hooks.files]]
+path = "{workspace}/.filer-cache/.gitignore"
+form = "text"
+text = '''
+# Written by ao
+*
+'''
+cache = true
 
 [[hooks.files]]
 path = "{session_dir}/filer/settings.json"
@@ -586,6 +598,10 @@ create = true
             assert!(own.contains("\"enabled\": true"), "{own}");
             let trusted = fs::read_text(&stage.root.path().join("user/.filer.json")).unwrap();
             assert!(trusted.contains("work tree\": {"), "{trusted}");
+            let cached = stage.workspace.join(".filer-cache/deep/cached");
+            fs::create_directories(cached.parent().unwrap()).unwrap();
+            fs::rewrite(&cached, b"x").unwrap();
+            assert_eq!(stage.status(), "");
             // A second launch finds the files of the first.
             stage.install(&card()).unwrap();
             assert_eq!(stage.status(), "");

@@ -5,6 +5,7 @@
 mod card;
 mod cards;
 mod check;
+mod composer;
 #[cfg(test)]
 mod conformance;
 mod conversation;
@@ -23,9 +24,10 @@ pub use card::{
     Card, CardError, Delivery, EventRule, FileForm, HookFile, HookKind, SENTINEL, SystemDelivery,
 };
 pub use cards::{Cards, check_card, find_binary, load_card, load_cards};
+pub use composer::{activity_shown, answer, has_dialog, reading};
 pub use conversation::{Proof, conversation};
 pub use environment::{Identity, environment};
-pub use hook::{MAX_PAYLOAD, limit_in, map_hook, shell_command};
+pub use hook::{MAX_PAYLOAD, answer_to, limit_in, map_hook, shell_command};
 pub use install::{InstallError, Places, has_hooks, install, is_installed, uninstall};
 pub use pattern::Pattern;
 pub use place::Variables;

@@ -20,12 +20,6 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// Returns a pattern that stands in no file.
-    #[cfg(test)]
-    pub(super) fn of(text: &str) -> Self {
-        Self { text: text.to_owned(), offset: 0, compiled: OnceLock::new() }
-    }
-
     /// Returns what is wrong with it, on one line.
     pub(super) fn problem(&self) -> Option<String> {
         let error = Regex::new(&self.text).err()?.to_string();

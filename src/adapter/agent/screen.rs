@@ -38,7 +38,7 @@ pub fn read_screen(card: &Card, screen: &str) -> Option<ScreenSign> {
 }
 
 /// Returns the last lines of a screen, blank ones at its very end left out.
-fn end_of(screen: &str) -> String {
+pub(super) fn end_of(screen: &str) -> String {
     let blank = |line: &&str| line.trim().is_empty();
     let mut written = 0;
     // Some agents keep the composer at the bottom, far below the little that was said.
@@ -60,7 +60,7 @@ mod tests {
     fn the_end_of_the_screen_says_what_the_agent_does() {
         let cards = load_cards(std::path::Path::new("/none")).unwrap();
         let mut card = cards.find("demo").unwrap().clone();
-        let patterns = |text: &str| vec![Pattern::of(text)];
+        let patterns = |text: &str| vec![Pattern::from(text)];
         card.terminal.working = patterns("esc to interrupt");
         card.terminal.idle = patterns("(?m)^> $");
         card.terminal.waiting = patterns("which one");

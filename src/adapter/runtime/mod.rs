@@ -21,11 +21,13 @@ use crate::model::time::Timestamp;
 
 pub mod launcher;
 pub mod process_runtime;
+pub mod screen;
 pub mod tmux;
 pub mod tmux_parse;
 pub mod tmux_send;
 mod tmux_server;
 mod tmux_start;
+mod tty;
 
 /// Held by the launcher, and by nobody else, for as long as it lives.
 pub const ALIVE_LOCK: &str = "alive.lock";

@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::adapter::clock;
 use crate::adapter::cmd::{Cmd, CmdError, Output};
 use crate::adapter::runtime::RuntimeError;
+use crate::adapter::runtime::screen::Screen;
 use crate::adapter::runtime::tmux_parse::{
     self as parse, Failure, OLDEST, PANE_FORMAT, Pane, quoted,
 };
@@ -23,7 +24,7 @@ use crate::model::record::RuntimeHandle;
 use crate::model::sanitize;
 
 pub use crate::adapter::runtime::tmux_parse::Panes;
-pub use crate::adapter::runtime::tmux_send::{SendOptions, SendOutcome};
+pub use crate::adapter::runtime::tmux_send::{ComposerKeys, SendOptions, SendOutcome};
 
 /// tmux refuses 16 KiB of arguments; a batch of commands stays well below.
 const BATCH_BYTES: usize = 12 * 1024;
@@ -134,11 +135,8 @@ impl Tmux {
         launch: &LaunchId,
         keys: &[String],
     ) -> Result<(), RuntimeError> {
-        if let Some(bad) = keys.iter().find(|key| !is_key_name(key)) {
-            return Err(RuntimeError::InvalidKey(bad.clone()));
-        }
+        let words = key_words(keys)?;
         let target = pane_target(session);
-        let words = keys.iter().map(|key| quoted(key)).collect::<Vec<_>>().join(" ");
         let press = format!("copy-mode -q -t {target} ; send-keys -t {target} -- {words}");
         self.guarded(session, launch, &press).map(drop)
     }
@@ -169,6 +167,17 @@ impl Tmux {
             }
         }
         Ok(screens)
+    }
+
+    /// Returns the screen of the live pane of `launch` as it is after `wait`.
+    pub fn screen(
+        &self,
+        session: &SessionId,
+        launch: &LaunchId,
+        wait: Duration,
+    ) -> Result<Screen, RuntimeError> {
+        let look = look_commands(session, wait);
+        Ok(Screen::parse(&self.guarded(session, launch, &look)?))
     }
 
     /// Returns the command with which a person looks at the session, from inside another tmux too.
@@ -376,6 +385,12 @@ fn pane_liveness(pane: &Pane, handle: &RuntimeHandle) -> Liveness {
     }
 }
 
+/// Returns the commands that wait inside the server and then print the screen, colours included.
+pub(crate) fn look_commands(session: &SessionId, wait: Duration) -> String {
+    let seconds = wait.as_secs_f64();
+    format!("run-shell -d {seconds:.3} ; capture-pane -e -p -J -t {}", pane_target(session))
+}
+
 /// Returns the target of the session's active pane; `=name` alone is no pane for tmux.
 pub(crate) fn pane_target(session: &SessionId) -> String {
     format!("={session}:")
@@ -388,6 +403,14 @@ pub(crate) fn pane_target(session: &SessionId) -> String {
 fn condition(launch: &LaunchId, alive: bool) -> String {
     let same = format!("#{{==:#{{@ao_launch}},{launch}}}");
     if alive { format!("#{{&&:{same},#{{!=:#{{pane_dead}},1}}}}") } else { same }
+}
+
+/// Returns key names as tmux's command parser takes them.
+pub(crate) fn key_words(keys: &[String]) -> Result<String, RuntimeError> {
+    if let Some(bad) = keys.iter().find(|key| !is_key_name(key)) {
+        return Err(RuntimeError::InvalidKey(bad.clone()));
+    }
+    Ok(keys.iter().map(|key| quoted(key)).collect::<Vec<_>>().join(" "))
 }
 
 fn is_key_name(key: &str) -> bool {

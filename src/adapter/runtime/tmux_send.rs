@@ -4,12 +4,15 @@
 //! ever pasted into the live pane of the right launch, checked by the server in the same instant:
 //! a paste into a dead pane ends a whole tmux 3.3 server.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::adapter::clock::Deadline;
+use crate::adapter::clock::{self, Deadline};
 use crate::adapter::ids;
 use crate::adapter::runtime::RuntimeError;
-use crate::adapter::runtime::tmux::{Tmux, pane_target};
+use crate::adapter::runtime::screen::{Composer, Reading, Screen};
+use crate::adapter::runtime::tmux::{Tmux, key_words, look_commands, pane_target};
+use crate::adapter::runtime::tty::{self, Input};
 use crate::model::id::{LaunchId, SessionId};
 use crate::model::sanitize;
 
@@ -23,8 +26,28 @@ const NEEDLE: usize = 24;
 /// lines.
 const COMPOSER_MARGIN: usize = 2;
 
-/// Looks at a screen and returns why nothing may be typed into it.
-pub type ScreenCheck<'a> = dyn Fn(&str) -> Option<String> + 'a;
+/// How many lines of a draft are cleared at the most.
+const MOST_CLEARS: usize = 40;
+
+/// Says what a screen means to somebody who is about to type.
+pub type Read<'a> = dyn Fn(&Screen) -> Reading + 'a;
+
+/// The keys of an agent's composer, by tmux's names for them.
+#[derive(Clone, Debug)]
+pub struct ComposerKeys {
+    /// Submit what is in it.
+    pub submit: Vec<String>,
+    /// Clear one line of it; empty: not known.
+    pub clear: Vec<String>,
+    /// Leave its normal mode; empty: not known.
+    pub insert: Vec<String>,
+}
+
+impl Default for ComposerKeys {
+    fn default() -> Self {
+        Self { submit: vec!["Enter".to_owned()], clear: Vec::new(), insert: Vec::new() }
+    }
+}
 
 /// How a text is sent.
 pub struct SendOptions<'a> {
@@ -32,12 +55,27 @@ pub struct SendOptions<'a> {
     pub submit: bool,
     /// The program takes bracketed paste, so that several lines arrive as one text.
     pub bracketed: bool,
-    /// Looks at the screen before anything is typed; returns why the text must wait (a dialog, a
-    /// draft).
-    pub blocked: Option<&'a ScreenCheck<'a>>,
+    /// A draft that somebody has typed is cleared first.
+    pub force: bool,
+    /// Nothing is known of the program but that it may read lines: what it has read it has taken.
+    pub lines: bool,
+    /// Says what the screen shows; absent: nobody knows.
+    pub read: Option<&'a Read<'a>>,
+    /// What is pressed.
+    pub keys: ComposerKeys,
     /// Waits until the deadline for a sign, other than the screen, that the agent took a prompt
     /// since this call began (its own hook); returns whether there was one.
     pub proof: &'a mut dyn FnMut(Deadline) -> bool,
+}
+
+impl<'a> SendOptions<'a> {
+    /// Returns the options of a text that is submitted with Enter, to a program of which nothing
+    /// is known.
+    pub fn new(proof: &'a mut dyn FnMut(Deadline) -> bool) -> Self {
+        let keys = ComposerKeys::default();
+        let (submit, bracketed, force, lines) = (true, false, false, false);
+        Self { submit, bracketed, force, lines, read: None, keys, proof }
+    }
 }
 
 /// What became of a text.
@@ -53,6 +91,11 @@ pub enum SendOutcome {
     /// Nothing was typed, and later may be better.
     Held {
         /// What is in the way.
+        why: String,
+    },
+    /// Nothing was typed: somebody has typed something that would be mixed up with it.
+    Draft {
+        /// What is to be done about it.
         why: String,
     },
     /// Nothing was typed, and never will be.
@@ -79,8 +122,10 @@ impl Tmux {
         if let Some(why) = unsendable(text, options.bracketed) {
             return Ok(SendOutcome::Failed { why: why.to_owned() });
         }
-        let sending = Sending { tmux: self, session, launch, needle: needle(text) };
-        match sending.run(text, options) {
+        let SendOptions { submit, force, lines, read, keys, proof, .. } = options;
+        let needle = needle(text);
+        let sending = Sending { tmux: self, session, launch, needle, lines, read, keys };
+        match sending.run(text, submit, force, proof) {
             Err(RuntimeError::NotThisLaunch { why, .. }) => {
                 Ok(SendOutcome::Failed { why: format!("the agent's pane is not there: {why}") })
             }
@@ -112,14 +157,42 @@ struct Sending<'a> {
     session: &'a SessionId,
     launch: &'a LaunchId,
     needle: String,
+    lines: bool,
+    read: Option<&'a Read<'a>>,
+    keys: ComposerKeys,
+}
+
+/// Where a text that is not submitted yet is seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// In the composer.
+    Composer,
+    /// On the screen, as the one word that stands for it.
+    Folded,
+    /// So many lines above the bottom.
+    Line(usize),
+}
+
+/// A screen and what it means.
+struct Seen {
+    screen: Screen,
+    reading: Reading,
+    /// The cursor's place and the terminal, for a program that may read lines.
+    terminal: Option<(String, PathBuf)>,
 }
 
 impl Sending<'_> {
-    fn run(&self, text: &str, options: SendOptions<'_>) -> Result<SendOutcome, RuntimeError> {
-        if let Some(blocked) = options.blocked
-            && let Some(why) = blocked(&self.look(Duration::ZERO)?)
+    fn run(
+        &self,
+        text: &str,
+        submit: bool,
+        force: bool,
+        proof: &mut dyn FnMut(Deadline) -> bool,
+    ) -> Result<SendOutcome, RuntimeError> {
+        if self.read.is_some()
+            && let Some(outcome) = self.make_room(force)?
         {
-            return Ok(SendOutcome::Held { why });
+            return Ok(outcome);
         }
         let pasted = match self.paste(text) {
             Err(RuntimeError::Unresponsive { .. }) => {
@@ -127,16 +200,52 @@ impl Sending<'_> {
             }
             other => other?,
         };
-        let before = self.settled(pasted);
-        match (options.submit, before.is_some()) {
-            (true, _) => Ok(self.submit(before, options.proof)),
+        let (seen, before) = self.settled(pasted);
+        match (submit, before.is_some()) {
+            (true, _) => Ok(self.submit(&seen, before, proof)),
             (false, true) => Ok(SendOutcome::Submitted),
             (false, false) => Ok(unconfirmed("the text does not show on the screen")),
         }
     }
 
+    /// Sees to it that the composer takes a text; returns why it does not.
+    fn make_room(&self, force: bool) -> Result<Option<SendOutcome>, RuntimeError> {
+        let mut seen = self.look(Duration::ZERO)?;
+        if seen.reading.normal_mode && !seen.reading.dialog && !self.keys.insert.is_empty() {
+            seen = self.press(&self.keys.insert, Duration::from_millis(100))?;
+        }
+        let mut cleared = 0;
+        loop {
+            if seen.reading.dialog {
+                return Ok(Some(SendOutcome::Held { why: "a dialog is open".to_owned() }));
+            }
+            if seen.reading.normal_mode {
+                let why = "the composer takes commands, not text".to_owned();
+                return Ok(Some(SendOutcome::Held { why }));
+            }
+            if !matches!(seen.reading.composer, Some(Composer::Filled(_))) {
+                return Ok(None);
+            }
+            let why = match force {
+                false => "somebody's draft is in the composer",
+                true if self.keys.clear.is_empty() => {
+                    "somebody's draft is in the composer, and the agent's card names no key that \
+                     clears it"
+                }
+                true if cleared == MOST_CLEARS => "somebody's draft does not go away",
+                true => {
+                    // One press at a time: on an empty composer the same key may mean more.
+                    seen = self.press(&self.keys.clear, Duration::from_millis(100))?;
+                    cleared += 1;
+                    continue;
+                }
+            };
+            return Ok(Some(SendOutcome::Draft { why: why.to_owned() }));
+        }
+    }
+
     /// Pastes and returns the screen a moment later.
-    fn paste(&self, text: &str) -> Result<String, RuntimeError> {
+    fn paste(&self, text: &str) -> Result<Seen, RuntimeError> {
         let buffer = format!("ao-{}", ids::hex(8));
         let target = pane_target(self.session);
         let commands = format!(
@@ -151,75 +260,157 @@ impl Sending<'_> {
             let delete = self.tmux.client(["delete-buffer", "-b", &buffer]);
             let _ = self.tmux.run(delete, "delete a buffer");
         }
-        result
+        result.map(|captured| self.seen(&captured))
     }
 
-    /// Waits until the screen shows the end of the text; returns where, counted in lines from the
-    /// bottom, `None` where it does not show (a program may hide what is pasted).
-    fn settled(&self, first: String) -> Option<usize> {
-        let mut screen = first;
-        for wait in [200, 500] {
-            let found = position(&screen, &self.needle);
-            if found.is_some() {
-                return found;
+    /// Waits until the screen shows the text; returns it and where it shows, `None` where it does
+    /// not (a program may hide what is pasted).
+    fn settled(&self, first: Seen) -> (Seen, Option<Place>) {
+        let mut seen = first;
+        // Who knows the composer knows that the text will be in it, however slow the agent is.
+        let known = seen.reading.composer.is_some();
+        let waits: &[u64] = if known { &[100, 200, 400, 800, 1600] } else { &[200, 500] };
+        for wait in waits {
+            let place = self.place(&seen);
+            if place.is_some() || seen.reading.dialog {
+                return (seen, place);
             }
-            screen = self.look(Duration::from_millis(wait)).ok()?;
+            match self.look(Duration::from_millis(*wait)) {
+                Ok(later) => seen = later,
+                Err(_) => return (seen, None),
+            }
         }
-        position(&screen, &self.needle)
+        let place = self.place(&seen);
+        (seen, place)
+    }
+
+    /// Returns where the text is seen.
+    fn place(&self, seen: &Seen) -> Option<Place> {
+        match &seen.reading.composer {
+            Some(Composer::Filled(_)) => Some(Place::Composer),
+            Some(Composer::Empty | Composer::Unseen) => None,
+            None if seen.reading.folded => Some(Place::Folded),
+            None => position(&seen.screen.plain, &self.needle).map(Place::Line),
+        }
     }
 
     fn submit(
         &self,
-        mut before: Option<usize>,
+        typed: &Seen,
+        mut before: Option<Place>,
         proof: &mut dyn FnMut(Deadline) -> bool,
     ) -> SendOutcome {
         const PATIENCE: [u64; MOST_ENTERS] = [500, 1000, 2000];
         for wait in PATIENCE {
             let wait = Duration::from_millis(wait);
-            let after = match self.enter() {
-                Ok(screen) => screen,
+            let after = match self.press(&self.keys.submit, Duration::from_millis(150)) {
+                Ok(seen) => seen,
                 // The agent may have ended because of what it was told.
                 Err(_) if proof(Deadline::after(wait)) => return SendOutcome::Submitted,
                 Err(RuntimeError::NotThisLaunch { why, .. }) => return unconfirmed(why),
                 Err(error) => return unconfirmed(&error.to_string()),
             };
-            if is_emptied(before, &after, &self.needle) || proof(Deadline::after(wait)) {
+            match before.and_then(|_| self.is_read(typed, &after)) {
+                Some(true) => return SendOutcome::Submitted,
+                Some(false) => return unconfirmed("the program has not read it yet"),
+                None => {}
+            }
+            if self.is_emptied(before, &after) || proof(Deadline::after(wait)) {
                 return SendOutcome::Submitted;
             }
-            let Some(row) = before else {
+            if before.is_none() {
                 // Another Enter could answer a dialog that nobody has seen.
                 return unconfirmed("the text never showed on the screen");
-            };
+            }
             let Ok(later) = self.look(wait) else {
                 return unconfirmed("tmux did not answer after Enter was pressed");
             };
-            if is_emptied(Some(row), &later, &self.needle) {
+            if self.is_emptied(before, &later) {
                 return SendOutcome::Submitted;
             }
-            before = position(&later, &self.needle);
+            if later.reading.dialog {
+                return unconfirmed("a dialog opened after Enter was pressed");
+            }
+            before = self.place(&later);
+            if before.is_none() {
+                return unconfirmed(
+                    "the text is gone from the composer, and no sign says where to",
+                );
+            }
         }
         unconfirmed("the text is still on the last lines of the screen")
     }
 
-    /// Presses Enter and returns the screen a moment later.
-    fn enter(&self) -> Result<String, RuntimeError> {
+    /// Returns whether a program that reads lines has read this one; `None` where that cannot be
+    /// told.
+    fn is_read(&self, typed: &Seen, after: &Seen) -> Option<bool> {
+        const READING: Duration = Duration::from_secs(2);
+        let ((was, _), (is, terminal)) = (typed.terminal.as_ref()?, after.terminal.as_ref()?);
+        // Only once the terminal has moved the cursor on has it taken Enter for the end of a line.
+        if was == is {
+            return None;
+        }
+        let asked = clock::poll_until(Deadline::after(READING), || match tty::input(terminal) {
+            Ok(Input::Read) => Some(Some(true)),
+            Ok(Input::Waiting) => None,
+            Ok(Input::Keys) | Err(_) => Some(None),
+        });
+        asked.unwrap_or(Some(false))
+    }
+
+    /// Returns whether the text has left the place where it was.
+    fn is_emptied(&self, before: Option<Place>, after: &Seen) -> bool {
+        let reading = &after.reading;
+        match before {
+            None => false,
+            Some(Place::Composer) => match &reading.composer {
+                Some(Composer::Empty) => true,
+                // At work, an agent may have no composer at all; a dialog may hide it.
+                Some(Composer::Unseen) | None => reading.working && !reading.dialog,
+                Some(Composer::Filled(_)) => false,
+            },
+            Some(Place::Folded) => !reading.folded && !reading.dialog,
+            Some(Place::Line(row)) => is_emptied(row, &after.screen.plain, &self.needle),
+        }
+    }
+
+    /// Presses keys and returns the screen a moment later.
+    fn press(&self, keys: &[String], wait: Duration) -> Result<Seen, RuntimeError> {
         let target = pane_target(self.session);
+        let words = key_words(keys)?;
         let commands = format!(
-            "copy-mode -q -t {target} ; send-keys -t {target} Enter ; {}",
-            self.look_commands(Duration::from_millis(150))
+            "copy-mode -q -t {target} ; send-keys -t {target} -- {words} ; {}",
+            self.look_commands(wait)
         );
-        self.tmux.guarded(self.session, self.launch, &commands)
+        let captured = self.tmux.guarded(self.session, self.launch, &commands)?;
+        Ok(self.seen(&captured))
     }
 
-    fn look(&self, wait: Duration) -> Result<String, RuntimeError> {
-        self.tmux.guarded(self.session, self.launch, &self.look_commands(wait))
+    fn look(&self, wait: Duration) -> Result<Seen, RuntimeError> {
+        let commands = self.look_commands(wait);
+        Ok(self.seen(&self.tmux.guarded(self.session, self.launch, &commands)?))
     }
 
-    /// Returns the commands that wait inside the server and then print the screen.
     fn look_commands(&self, wait: Duration) -> String {
-        let seconds = wait.as_secs_f64();
+        let look = look_commands(self.session, wait);
+        if !self.lines {
+            return look;
+        }
         let target = pane_target(self.session);
-        format!("run-shell -d {seconds:.3} ; capture-pane -p -J -t {target}")
+        format!(
+            "{look} ; display-message -p -t {target} \"#{{cursor_x}},#{{cursor_y}} #{{pane_tty}}\""
+        )
+    }
+
+    fn seen(&self, captured: &str) -> Seen {
+        let asked = captured.trim_end_matches('\n').rsplit_once('\n').filter(|_| self.lines);
+        let terminal = asked.and_then(|(_, last)| {
+            let (cursor, path) = last.split_once(' ')?;
+            Some((cursor.to_owned(), PathBuf::from(path)))
+        });
+        let screen = Screen::parse(asked.map_or(captured, |(screen, _)| screen));
+        let reading = self.read.map_or_else(Reading::default, |read| read(&screen));
+        Seen { screen, reading, terminal }
     }
 }
 
@@ -257,10 +448,8 @@ fn position(screen: &str, needle: &str) -> Option<usize> {
 }
 
 /// Returns whether the text that stood `before` lines above the bottom has left that place.
-fn is_emptied(before: Option<usize>, after: &str, needle: &str) -> bool {
-    before.is_some_and(|before| {
-        position(after, needle).is_none_or(|row| row > before + COMPOSER_MARGIN)
-    })
+fn is_emptied(before: usize, after: &str, needle: &str) -> bool {
+    position(after, needle).is_none_or(|row| row > before + COMPOSER_MARGIN)
 }
 
 #[cfg(test)]
@@ -280,15 +469,14 @@ mod tests {
     #[test]
     fn an_emptied_composer_is_told_from_an_echo() {
         let needle = needle("say hello");
-        let before = position("> say hello\n? for shortcuts", &needle);
-        assert_eq!(before, Some(1));
+        let before = position("> say hello\n? for shortcuts", &needle).unwrap();
+        assert_eq!(before, 1);
         let taken = "> say hello\n\n* thinking\n\n> \n? for shortcuts";
         assert!(is_emptied(before, taken, &needle));
         assert!(is_emptied(before, "* thinking", &needle));
         assert!(!is_emptied(before, "> say hello\n? for shortcuts", &needle));
         // A terminal in line mode shows what was typed, and `cat` shows it again.
-        assert!(!is_emptied(Some(0), "say hello\nsay hello", &needle));
-        assert!(!is_emptied(None, "* thinking", &needle));
+        assert!(!is_emptied(0, "say hello\nsay hello", &needle));
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub enum Answer {
     Send(SendAnswer),
     /// What became of a text to several.
     Sends(SendsAnswer),
+    /// What came of a key that was pressed.
+    Press(PressAnswer),
     /// What an agent said of itself.
     Report(ReportAnswer),
     /// What a fact came to.
@@ -282,6 +284,31 @@ pub struct SendsAnswer {
     /// Those for which it did not work.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<Failed>,
+}
+
+/// What came of `approve`, `deny` or `interrupt`, under the command's name.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct PressAnswer {
+    /// The version of this shape.
+    pub schema: u64,
+    /// After `approve`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approve: Option<PressedKey>,
+    /// After `deny`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deny: Option<PressedKey>,
+    /// After `interrupt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interrupt: Option<PressedKey>,
+}
+
+/// A session and what a key did to it.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct PressedKey {
+    /// The session.
+    pub id: String,
+    /// `approved`, `denied`, `interrupted`, or `needless` where nothing was to be done.
+    pub result: String,
 }
 
 /// What an agent said of itself.

@@ -107,8 +107,8 @@ impl World {
     }
 
     fn send(&self, spec: &LaunchSpec, text: &str, bracketed: bool) -> SendOutcome {
-        let options =
-            SendOptions { submit: true, bracketed, blocked: None, proof: &mut |_deadline| false };
+        let mut proof = |_deadline| false;
+        let options = SendOptions { bracketed, ..SendOptions::new(&mut proof) };
         self.tmux.send(&spec.session, &spec.launch, text, options).unwrap()
     }
 

@@ -1,5 +1,7 @@
 //! Sending texts and keys, and reading the screen.
 
+use ao::adapter::runtime::screen::{Reading, Screen};
+
 use super::*;
 
 /// Reads its terminal byte by byte, with bracketed paste, into a file; a composer that Enter
@@ -57,17 +59,14 @@ fn a_hook_is_proof_and_an_echo_is_not() {
         asked += 1;
         true
     };
-    let options = SendOptions { submit: true, bracketed: false, blocked: None, proof: &mut proof };
+    let options = SendOptions::new(&mut proof);
     let outcome = world.tmux.send(&spec.session, &spec.launch, "two", options).unwrap();
     assert_eq!((outcome, asked), (SendOutcome::Submitted, 1));
 
-    let blocked = |screen: &str| screen.contains("two").then(|| "a dialog is open".to_owned());
-    let options = SendOptions {
-        submit: true,
-        bracketed: false,
-        blocked: Some(&blocked),
-        proof: &mut |_deadline| true,
-    };
+    let read =
+        |screen: &Screen| Reading { dialog: screen.plain.contains("two"), ..Default::default() };
+    let mut proof = |_deadline| true;
+    let options = SendOptions { read: Some(&read), ..SendOptions::new(&mut proof) };
     let outcome = world.tmux.send(&spec.session, &spec.launch, "three", options).unwrap();
     assert_eq!(outcome, SendOutcome::Held { why: "a dialog is open".into() });
     assert!(!std::fs::read_to_string(world.file("got")).unwrap().contains("three"));
@@ -80,8 +79,8 @@ fn a_pane_that_dies_during_pastes_does_not_take_the_server_with_it() {
     let server = world.server_pid();
     for round in 0..10 {
         let (spec, _) = world.start(&format!("ao-{round}"), "sleep 0.03");
-        let options =
-            SendOptions { submit: false, bracketed: false, blocked: None, proof: &mut |_| false };
+        let mut proof = |_deadline| false;
+        let options = SendOptions { submit: false, ..SendOptions::new(&mut proof) };
         world.tmux.send(&spec.session, &spec.launch, "hello", options).unwrap();
         wait_for_exit(&spec);
         let outcome = world.send(&spec, "hello", false);
