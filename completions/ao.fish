@@ -43,6 +43,8 @@ complete -c ao -n "__fish_ao_needs_command" -f -a "explain" -d 'Say why a sessio
 complete -c ao -n "__fish_ao_needs_command" -f -a "log" -d 'Show a session\'s event log'
 complete -c ao -n "__fish_ao_needs_command" -f -a "events" -d 'Show the events of all sessions, oldest first'
 complete -c ao -n "__fish_ao_needs_command" -f -a "send" -d 'Send a message to an agent and prove that it arrived'
+complete -c ao -n "__fish_ao_needs_command" -f -a "approve" -d 'Say yes to the dialog that an agent has opened'
+complete -c ao -n "__fish_ao_needs_command" -f -a "deny" -d 'Say no to the dialog that an agent has opened'
 complete -c ao -n "__fish_ao_needs_command" -f -a "report" -d 'Say how you get on; for the agent of a session'
 complete -c ao -n "__fish_ao_needs_command" -f -a "interrupt" -d 'Interrupt an agent\'s turn, with the key its card names'
 complete -c ao -n "__fish_ao_needs_command" -f -a "attach" -d 'Attach this terminal to an agent\'s; C-q leaves it'
@@ -237,10 +239,27 @@ complete -c ao -n "__fish_ao_using_subcommand send" -l lock-timeout -d 'How long
 complete -c ao -n "__fish_ao_using_subcommand send" -l all -d 'To every session that has not ended'
 complete -c ao -n "__fish_ao_using_subcommand send" -l now -d 'To a busy agent at once instead of at the end of its turn'
 complete -c ao -n "__fish_ao_using_subcommand send" -l queue -d 'Record it only; the next reap delivers it'
-complete -c ao -n "__fish_ao_using_subcommand send" -l wait -d 'Wait for the end of that turn and print the last screen'
+complete -c ao -n "__fish_ao_using_subcommand send" -l force -d 'Clear a draft that somebody has typed first'
+complete -c ao -n "__fish_ao_using_subcommand send" -l wait -d 'Wait for the end of that very turn and print the agent\'s answer'
 complete -c ao -n "__fish_ao_using_subcommand send" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c ao -n "__fish_ao_using_subcommand send" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand send" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand approve" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand approve" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand approve" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand approve" -l dry-run -d 'Say what would be done, and do nothing'
+complete -c ao -n "__fish_ao_using_subcommand approve" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand approve" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand deny" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand deny" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand deny" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand deny" -l dry-run -d 'Say what would be done, and do nothing'
+complete -c ao -n "__fish_ao_using_subcommand deny" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand deny" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand report" -l note -d 'What there is to say about it' -r
 complete -c ao -n "__fish_ao_using_subcommand report" -l pr -d 'The address of the pull request you opened' -r
 complete -c ao -n "__fish_ao_using_subcommand report" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
@@ -256,6 +275,7 @@ complete -c ao -n "__fish_ao_using_subcommand interrupt" -l color -d 'When to us
 always\t'Always'
 never\t'Never'"
 complete -c ao -n "__fish_ao_using_subcommand interrupt" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand interrupt" -l force -d 'Press the key whatever the agent is at'
 complete -c ao -n "__fish_ao_using_subcommand interrupt" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c ao -n "__fish_ao_using_subcommand interrupt" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand interrupt" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -16,8 +16,7 @@ use crate::cli::context::Context;
 use crate::cli::env::Environment;
 use crate::cli::error::CommandError;
 use crate::cli::{Cli, Command, Global};
-use crate::invocation::{self, World};
-use crate::model::facts::Observation;
+use crate::invocation::World;
 use crate::model::id::{LaunchId, SessionId};
 use crate::model::sanitize;
 use crate::model::time::Timestamp;
@@ -84,18 +83,12 @@ fn record(
     let is_whole = |bytes: &[u8]| serde_json::from_slice::<IgnoredAny>(bytes).is_ok();
     let payload = stdin::read_within(agent::MAX_PAYLOAD, PATIENCE, is_whole);
     let card = agent::load_card(&world.config_directory.join("agents"), &args.agent)?;
-    let heard = match agent::map_hook(&card, &args.event, &payload, &launch, started) {
-        Some(Observation::Activity(fact)) => fact,
-        Some(other) => {
-            invocation::apply(world, session, &other, "hook")?;
-            return Ok(());
-        }
-        None => return Ok(()),
-    };
+    let said = agent::map_hook(&card, &args.event, &payload, &launch, started);
+    let Some(observation) = said else { return Ok(()) };
     let answer = card.hooks.events.get(&args.event).and_then(|rule| rule.answer.as_ref());
     match answer {
-        Some(answer) => answer::heard(world, session, heard, Some(&mut print_by(answer)))?,
-        None => answer::heard(world, session, heard, None)?,
+        Some(answer) => answer::heard(world, session, observation, Some(&mut print_by(answer)))?,
+        None => answer::heard(world, session, observation, None)?,
     }
     Ok(())
 }

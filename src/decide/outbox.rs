@@ -274,6 +274,10 @@ pub fn undeliverable(record: &Record, id: &str, why: &str) -> (Record, Vec<Effec
 pub fn delivered(record: &Record, id: &str) -> Record {
     let mut after = record.clone();
     let Some(entry) = after.outbox.remove(id) else { return after };
+    // What the agent said of itself before it was written to is answered.
+    if let (EntryKind::Send, Some(report)) = (entry.kind, &mut after.report) {
+        report.open = false;
+    }
     if entry.attempts > 0
         && let Some(tracker) = tracker_of(&mut after, &entry)
     {

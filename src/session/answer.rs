@@ -38,7 +38,7 @@ pub type Print<'a> = dyn FnMut(&str) -> io::Result<()> + 'a;
 pub fn heard(
     world: &World,
     id: &SessionId,
-    fact: ActivityFact,
+    said: Observation,
     print: Option<&mut Print<'_>>,
 ) -> Result<(), SessionError> {
     let mut locked = world.home.lock_session(id, world.lock_timeout)?;
@@ -48,7 +48,8 @@ pub fn heard(
     let policy = &layered.config.policy;
     let now = clock::now();
     if let Some(print) = print
-        && let Some(key) = next_text(locked.record(), &fact, policy, now)
+        && let Observation::Activity(fact) = &said
+        && let Some(key) = next_text(locked.record(), &said, policy, now)
         && given_in_a_row(world, id) < MOST_IN_A_ROW
         && let Ok(typing) = lock::acquire(&deliver::send_lock(world, id), std::time::Duration::ZERO)
     {
@@ -63,23 +64,22 @@ pub fn heard(
         drop(typing);
         return result;
     }
-    apply(&mut locked, fact, policy)
+    apply(&mut locked, &said, policy)
 }
 
 fn apply(
     locked: &mut LockedSession,
-    fact: ActivityFact,
+    said: &Observation,
     policy: &Policy,
 ) -> Result<(), SessionError> {
-    let observation = Observation::Activity(fact);
-    invocation::apply_with(locked, &observation, policy, "hook", None, clock::now())?;
+    invocation::apply_with(locked, said, policy, "hook", None, clock::now())?;
     Ok(())
 }
 
-/// Returns the oldest text that may be given to the agent once `fact` has ended its turn.
+/// Returns the oldest text that may be given to the agent once what it `said` has ended its turn.
 fn next_text(
     record: &Record,
-    fact: &ActivityFact,
+    said: &Observation,
     policy: &Policy,
     now: Timestamp,
 ) -> Option<String> {
@@ -90,8 +90,7 @@ fn next_text(
     if !record.outbox.iter().any(|(key, entry)| waits(key, entry)) {
         return None;
     }
-    let observation = Observation::Activity(fact.clone());
-    let outcome = decide::reduce(record, &observation, policy, now).ok()?;
+    let outcome = decide::reduce(record, said, policy, now).ok()?;
     let after = &outcome.after;
     let is_over = after.lifecycle.activity.as_ref().map(|it| it.state) == Some(ActivityState::Idle);
     if outcome.rule.starts_with("noop.") || !is_over {
@@ -147,7 +146,7 @@ fn settle(
     locked: &mut LockedSession,
     key: &str,
     entry: &OutboxEntry,
-    fact: ActivityFact,
+    fact: &ActivityFact,
     printed: io::Result<()>,
     policy: &Policy,
 ) -> Result<(), SessionError> {
@@ -159,14 +158,15 @@ fn settle(
             }
             Ok::<(), SessionError>(())
         })?;
-        return apply(locked, fact, policy);
+        return apply(locked, &Observation::Activity(fact.clone()), policy);
     }
     let before = locked.record().clone();
     if !before.outbox.contains_key(key) {
         return Ok(());
     }
     let now = clock::now();
-    let goes_on = ActivityFact { activity: ActivityState::Active, boundary: true, ..fact };
+    let activity = ActivityState::Active;
+    let goes_on = ActivityFact { activity, boundary: true, ..fact.clone() };
     let observation = Observation::Activity(goes_on);
     let delivered = decide::delivered(&before, key);
     let outcome = decide::reduce(&delivered, &observation, policy, now)?;

@@ -259,7 +259,9 @@ impl Pane<'_> {
                     Err(RuntimeError::NotThisLaunch { .. }) => None,
                     Err(error) => return Err(error.into()),
                 };
-                resting = if shown.is_some_and(is_over) { resting + 1 } else { 0 };
+                // A composer alone proves nothing: some are there while the agent works.
+                let has_ended = shown.is_some_and(is_over) && shown != Some(ActivityState::Ready);
+                resting = if has_ended { resting + 1 } else { 0 };
                 if resting == 2 {
                     self.tell(before, ActivityState::Idle)?;
                     return Ok(Pressed::Done);

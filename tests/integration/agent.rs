@@ -203,17 +203,16 @@ fn a_restore_of_all_stops_where_nobody_is_logged_in() {
             id
         })
         .collect();
-    // As after a power cut: nobody wrote down how they ended.
-    for pid in env.processes() {
+    // As after a power cut: launchers and server first, so that nobody says how an agent ended.
+    let server = env.tmux(&["display-message", "-p", "#{pid}"]).stdout.trim().parse().unwrap();
+    let launcher = |id: &String| env.record(id)["handles"]["runtime"]["pid"].as_i64().unwrap();
+    for pid in ids.iter().map(launcher).chain([server]) {
         let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     }
-    for id in &ids {
-        env.wait_for("each to be lost", || {
-            env.ao(&["reap"]).success();
-            (status(&env, id) == "exited").then_some(())
-        });
-    }
+    env.wait_for("nothing is left", || agents_alive(&env).is_empty().then_some(()));
+    env.ao(&["reap"]).success();
+    ids.iter().for_each(|id| assert_eq!(status(&env, id), "exited"));
     let outcome = env.ao(&["restore", "--all"]).code(6);
     assert!(outcome.stderr.contains("nobody is logged in at agent `keen`"), "{outcome}");
     assert!(outcome.stderr.contains("log in, or set KEEN_KEY"), "{outcome}");

@@ -447,3 +447,70 @@ fn a_lost_stop_hook_leaves_an_idle_screen_behind() {
     assert_eq!(env.ao(&["interrupt", &id]).success().stdout, format!("{id} interrupted\n"));
     assert_eq!(env.record(&id)["lifecycle"]["activity"]["state"], "idle");
 }
+
+#[test]
+fn an_answer_that_nobody_reads_leaves_the_text_where_it_was() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    answering(&env, "hook session-start\nhook user-prompt-submit\nread\n");
+    let id = spawn(&env, &repo, &["--agent", "odd", "x"]);
+    wait_status(&env, &id, "working");
+    env.ao(&["send", &id, "--queue", "the instruction"]).success();
+    let launch = env.record(&id)["handles"]["launch"].as_str().unwrap().to_owned();
+    let hook = env.ao_command(&["hook", "odd", "stop"]).env("AO_SESSION", &*id);
+    let hook = hook.env("AO_LAUNCH", &*launch);
+    let piped = std::process::Stdio::piped;
+    let mut child = hook.spawn(piped(), piped(), piped()).unwrap();
+    // The agent has given its hook up before it answers; it reads its input to the end first.
+    drop(child.stdout.take());
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+    let record = env.record(&id);
+    assert_eq!(record["lifecycle"]["activity"]["state"], "idle");
+    let entry = record["outbox"].as_object().unwrap().values().next().unwrap();
+    assert_eq!((&entry["message"], entry.get("claim")), (&"the instruction".into(), None));
+    shown(&env, &id, ">");
+    env.ao(&["reap"]).success();
+    assert_eq!(ledger(&env, "odd"), pasted("the instruction"));
+}
+
+#[test]
+fn so_many_texts_in_a_row_and_no_more_are_given_by_hook() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    answering(&env, "hook session-start\nhook user-prompt-submit\nread\n");
+    let id = spawn(&env, &repo, &["--agent", "odd", "x"]);
+    wait_status(&env, &id, "working");
+    let launch = env.record(&id)["handles"]["launch"].as_str().unwrap().to_owned();
+    let own = [("AO_SESSION", &*id), ("AO_LAUNCH", &*launch)];
+    let mut answered = 0;
+    for _ in 0..7 {
+        env.ao(&["send", &id, "--queue", "again"]).success();
+        let outcome = env.ao_env(&["hook", "odd", "stop"], &own).success();
+        if outcome.stdout.is_empty() {
+            break;
+        }
+        assert_eq!(outcome.stdout, "{\"decision\":\"block\",\"reason\":\"again\"}\n");
+        answered += 1;
+    }
+    assert_eq!(answered, 5);
+    assert_eq!(env.record(&id)["lifecycle"]["activity"]["state"], "idle");
+}
+
+#[test]
+fn an_agent_of_which_only_the_screen_tells_is_waited_for() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    card(&env, "odd", "loop {\nread\nsay answer to {message}\n}\n", |text| {
+        text.replace("kind = \"built_in\"", "kind = \"none\"")
+    });
+    let id = spawn(&env, &repo, &["--agent", "odd", "x"]);
+    assert_eq!(env.record(&id)["signals"], "terminal");
+    shown(&env, &id, ">");
+    env.wait_for("the screen is read", || {
+        env.ao(&["reap"]).success();
+        (status(&env, &id) == "idle").then_some(())
+    });
+    let outcome = env.ao(&["send", &id, "--wait", "--timeout", "30s", "go"]).success();
+    assert_eq!(outcome.stdout, "answer to go\n");
+}

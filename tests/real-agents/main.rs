@@ -48,6 +48,9 @@ struct StoryArgs {
     /// Try the cards in DIR instead of the built-in ones
     #[arg(long, value_name = "DIR")]
     cards: Option<PathBuf>,
+    /// The ao to run instead of the one that was built with this program
+    #[arg(long, value_name = "FILE")]
+    ao: Option<PathBuf>,
     /// How many seconds a condition may take to come true
     ///
     /// The machine may be busy, and some agents take half a minute to start.
@@ -102,7 +105,7 @@ fn run_stories(args: &StoryArgs) -> anyhow::Result<ExitCode> {
     let mut reports: Vec<Report> = Vec::new();
     for agent in chosen {
         let log = args.log.join(agent.name);
-        let world = World::new(agent, &args.cache, args.cards.as_deref());
+        let world = World::new(agent, &args.cache, args.ao.as_deref(), args.cards.as_deref());
         let world =
             world.with_context(|| format!("the story of {} could not begin", agent.name))?;
         let report = story::run(world, &log, Duration::from_secs(args.patience))?;

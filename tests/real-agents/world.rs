@@ -33,10 +33,12 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Makes the world of `agent`, which is installed below `cache`, with `cards` of the user's.
+    /// Makes the world of `agent`, which is installed below `cache`, with an `ao` that is not the
+    /// one beside this program and `cards` of the user's.
     pub(crate) fn new(
         agent: &'static Agent,
         cache: &Path,
+        ao: Option<&Path>,
         cards: Option<&Path>,
     ) -> anyhow::Result<Self> {
         // Not TMPDIR, which may be long: a socket's path has at most 107 bytes.
@@ -47,7 +49,8 @@ impl World {
             fs::set_permissions(&path, fs::Permissions::from_mode(0o700))?;
         }
         let player = Player::start(agent.script(), 0)?;
-        let mut world = Self { root, ao: ao_beside_this()?, variables: Vec::new(), agent, player };
+        let ao = ao.map_or_else(ao_beside_this, |path| Ok(fs::canonicalize(path)?))?;
+        let mut world = Self { root, ao, variables: Vec::new(), agent, player };
         world.variables = world.base_variables(cache)?;
         for (name, value) in (agent.variables)(&world.player.url()) {
             world.variables.push((name.to_owned(), value.into()));

@@ -37,11 +37,10 @@ pub fn activity_shown(card: &Card, screen: &Screen) -> Option<ActivityState> {
     // A hint in an empty composer is no part of what an idle one looks like.
     let sign = read_screen(card, &screen.plain).or_else(|| read_screen(card, &screen.bright))?;
     Some(match sign {
-        // Some show their composer while they work.
-        ScreenSign::Ready => return None,
         ScreenSign::Dialog => ActivityState::Blocked,
         ScreenSign::Working => ActivityState::Active,
         ScreenSign::Waiting => ActivityState::WaitingInput,
+        ScreenSign::Ready => ActivityState::Ready,
         ScreenSign::Idle | ScreenSign::Limit { .. } => ActivityState::Idle,
     })
 }

@@ -34,10 +34,12 @@ pub(super) fn input(path: &Path) -> io::Result<Input> {
 mod tests {
     use std::fs::File;
     use std::io::{Read, Write};
+    use std::time::Duration;
 
     use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, ptsname, unlockpt};
 
     use super::*;
+    use crate::adapter::clock::{self, Deadline};
 
     #[test]
     fn a_line_is_kept_until_it_is_read() {
@@ -51,7 +53,10 @@ mod tests {
         let mut person = File::from(person);
         assert_eq!(asked(), Input::Read);
         person.write_all(b"a line\n").unwrap();
-        assert_eq!(asked(), Input::Waiting);
+        // The system takes in what is typed in its own time.
+        let deadline = Deadline::after(Duration::from_secs(10));
+        let kept = clock::poll_until(deadline, || (asked() == Input::Waiting).then_some(()));
+        assert_eq!(kept, Some(()));
         let mut line = [0; 7];
         program.read_exact(&mut line).unwrap();
         assert_eq!(asked(), Input::Read);

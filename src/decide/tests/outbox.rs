@@ -164,3 +164,15 @@ fn what_can_never_be_delivered_goes_to_a_person_at_once() {
     assert_eq!(effects.len(), 1);
     assert_eq!(after.reactions["ci-failed"].attempts, 0);
 }
+
+#[test]
+fn a_text_that_arrives_answers_what_the_agent_reported() {
+    let mut told = record(json!({"report": {"state": "needs-input", "at": at(1), "open": true}}));
+    for kind in ["notify", "send"] {
+        let entry = json!({"kind": kind, "created_at": at(2), "message": "8080"});
+        told.outbox.insert(format!("4.{kind}"), serde_json::from_value(entry).unwrap());
+    }
+    let open = |key: &str| crate::decide::delivered(&told, key).report.unwrap().open;
+    assert!(open("4.notify"), "a person who knows has not answered yet");
+    assert!(!open("4.send"));
+}
