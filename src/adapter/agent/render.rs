@@ -342,7 +342,8 @@ fn fill(word: &str, values: &Values) -> OsString {
 
 /// Returns a text as JSON writes it, which is a TOML string too.
 fn json_text(text: &str) -> OsString {
-    serde_json::Value::from(text).to_string().into()
+    // JSON lets a delete character stand as it is, TOML does not.
+    serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f").into()
 }
 
 #[cfg(test)]
@@ -436,6 +437,18 @@ mod tests {
             LaunchRequest { card: &card, mode: Mode::Interactive, model: None, ..request };
         let mode = render(&interactive).unwrap_err().to_string();
         assert_eq!(mode, "agent `shell` has no mode `interactive`");
+    }
+
+    #[test]
+    fn a_hostile_text_is_the_same_in_json_and_in_toml() {
+        let text: String = (1..=0x9f)
+            .filter_map(char::from_u32)
+            .chain("{x} '' \"\"\" \\u{1f600}".chars())
+            .collect();
+        let written = json_text(&text).into_string().unwrap();
+        assert_eq!(serde_json::from_str::<String>(&written).unwrap(), text);
+        let table: toml::Table = toml::from_str(&format!("a={{{written}={written}}}")).unwrap();
+        assert_eq!(table["a"][text.as_str()].as_str(), Some(text.as_str()));
     }
 
     #[test]
