@@ -344,7 +344,7 @@ fn turn_of(
         let entry = event.patch.get("outbox").and_then(|outbox| outbox.get(key));
         entry.and_then(|entry| entry.get("claim")).is_some_and(|claim| !claim.is_null())
     };
-    let start = fresh().filter(is_claim).last().map_or(since, |event| event.seq);
+    let start = fresh().rfind(is_claim).map_or(since, |event| event.seq);
     let began = |event: &Event| is_at_work(event) || deliver::is_prompt_taken(event);
     let has_begun = fresh().any(|event| event.seq > start && began(event));
     // Some agents keep what joins a turn for a turn of its own, which follows at once.
