@@ -143,6 +143,7 @@ pub fn type_text(
         submit: keys.submit.clone(),
         clear: keys.clear.clone(),
         insert: keys.insert.clone(),
+        close: keys.close.clone(),
     };
     let options = SendOptions {
         bracketed: typing.mode == Mode::Interactive,

@@ -16,6 +16,7 @@ pub fn reading(card: &Card, screen: &Screen) -> Reading {
     let shows = |pattern: &Option<Pattern>| pattern.as_ref().is_some_and(|it| it.is_match(&bottom));
     Reading {
         dialog: has_dialog(card, screen),
+        menu: terminal.menu.iter().any(|pattern| pattern.is_match(&bottom)),
         composer: composer(terminal, screen),
         folded: shows(&terminal.pasted),
         normal_mode: shows(&terminal.normal_mode),
@@ -132,25 +133,25 @@ mod tests {
         }
         insta::assert_snapshot!(table, @r##"
         "said\n> "
-          Reading { dialog: false, composer: Some(Empty), folded: false, normal_mode: false, working: false } Some(Idle)
+          Reading { dialog: false, menu: false, composer: Some(Empty), folded: false, normal_mode: false, working: false } Some(Idle)
         "said\n> a draft"
-          Reading { dialog: false, composer: Some(Filled("a draft")), folded: false, normal_mode: false, working: false } None
+          Reading { dialog: false, menu: false, composer: Some(Filled("a draft")), folded: false, normal_mode: false, working: false } None
         "said\n> \u{1b}[7mA\u{1b}[0;2msk anything\u{1b}[0m"
-          Reading { dialog: false, composer: Some(Empty), folded: false, normal_mode: false, working: false } Some(Idle)
+          Reading { dialog: false, menu: false, composer: Some(Empty), folded: false, normal_mode: false, working: false } Some(Idle)
         "said\n> Type a message"
-          Reading { dialog: false, composer: Some(Empty), folded: false, normal_mode: false, working: false } None
+          Reading { dialog: false, menu: false, composer: Some(Empty), folded: false, normal_mode: false, working: false } None
         "you: a\n> quoted\n> "
-          Reading { dialog: false, composer: Some(Empty), folded: false, normal_mode: false, working: false } Some(Idle)
+          Reading { dialog: false, menu: false, composer: Some(Empty), folded: false, normal_mode: false, working: false } Some(Idle)
         "> an old line\nsaid"
-          Reading { dialog: false, composer: Some(Unseen), folded: false, normal_mode: false, working: false } None
+          Reading { dialog: false, menu: false, composer: Some(Unseen), folded: false, normal_mode: false, working: false } None
         "> [Pasted text #1 +10 lines]"
-          Reading { dialog: false, composer: Some(Filled("[Pasted text #1 +10 lines]")), folded: true, normal_mode: false, working: false } None
+          Reading { dialog: false, menu: false, composer: Some(Filled("[Pasted text #1 +10 lines]")), folded: true, normal_mode: false, working: false } None
         "> x\n-- NORMAL --"
-          Reading { dialog: false, composer: Some(Filled("x")), folded: false, normal_mode: true, working: false } None
+          Reading { dialog: false, menu: false, composer: Some(Filled("x")), folded: false, normal_mode: true, working: false } None
         "? Run it? [y]"
-          Reading { dialog: true, composer: Some(Unseen), folded: false, normal_mode: false, working: false } Some(Blocked)
+          Reading { dialog: true, menu: false, composer: Some(Unseen), folded: false, normal_mode: false, working: false } Some(Blocked)
         "* Thinking (ctrl-c to interrupt)\n> "
-          Reading { dialog: false, composer: Some(Empty), folded: false, normal_mode: false, working: true } Some(Active)
+          Reading { dialog: false, menu: false, composer: Some(Empty), folded: false, normal_mode: false, working: true } Some(Active)
         "##);
     }
 

@@ -41,11 +41,14 @@ pub struct ComposerKeys {
     pub clear: Vec<String>,
     /// Leave its normal mode; empty: not known.
     pub insert: Vec<String>,
+    /// Close a menu that decides nothing; empty: not known.
+    pub close: Vec<String>,
 }
 
 impl Default for ComposerKeys {
     fn default() -> Self {
-        Self { submit: vec!["Enter".to_owned()], clear: Vec::new(), insert: Vec::new() }
+        let submit = vec!["Enter".to_owned()];
+        Self { submit, clear: Vec::new(), insert: Vec::new(), close: Vec::new() }
     }
 }
 
@@ -220,6 +223,9 @@ impl Sending<'_> {
     /// Sees to it that the composer takes a text; returns why it does not.
     fn make_room(&self, force: bool) -> Result<Option<SendOutcome>, RuntimeError> {
         let mut seen = self.look(Duration::ZERO)?;
+        if seen.reading.menu && !self.keys.close.is_empty() {
+            seen = self.press(&self.keys.close, Duration::from_millis(300))?;
+        }
         if seen.reading.normal_mode && !seen.reading.dialog && !self.keys.insert.is_empty() {
             seen = self.press(&self.keys.insert, Duration::from_millis(100))?;
         }
