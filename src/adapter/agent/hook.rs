@@ -95,25 +95,10 @@ fn text_at<'a>(payload: &'a Value, pointer: &str) -> Option<Cow<'a, str>> {
 pub fn answer_to(answer: &toml::Table, message: &str) -> String {
     let filled = |text: &str| {
         let filled = template::fill(text, |_| message.as_bytes().to_vec());
-        Value::String(String::from_utf8_lossy(&filled).into_owned())
+        String::from_utf8_lossy(&filled).into_owned()
     };
-    let pairs = answer.iter().map(|(key, value)| (key.clone(), json(value, &filled)));
-    Value::Object(pairs.collect()).to_string()
-}
-
-fn json(value: &toml::Value, text: &impl Fn(&str) -> Value) -> Value {
-    match value {
-        toml::Value::String(word) => text(word),
-        toml::Value::Integer(number) => Value::from(*number),
-        toml::Value::Float(number) => Value::from(*number),
-        toml::Value::Boolean(value) => Value::from(*value),
-        toml::Value::Datetime(time) => Value::from(time.to_string()),
-        toml::Value::Array(values) => values.iter().map(|value| json(value, text)).collect(),
-        toml::Value::Table(table) => {
-            let pairs = table.iter().map(|(key, value)| (key.clone(), json(value, text)));
-            Value::Object(pairs.collect())
-        }
-    }
+    let table = serde_json::to_value(answer).expect("a TOML table is JSON");
+    template::fill_texts(table, &filled).to_string()
 }
 
 fn activity(rule: &EventRule, payload: &Value) -> Option<ActivityState> {
