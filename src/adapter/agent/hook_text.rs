@@ -129,9 +129,11 @@ pub(super) fn without(
     original: Option<&str>,
 ) -> Result<Option<String>, EditError> {
     match addition {
-        Addition::Text(_) | Addition::Cache(_) => {
-            Ok((!current.contains(SENTINEL)).then(|| current.to_owned()))
+        // A file of ao's that somebody committed is theirs, as it was.
+        Addition::Text(_) | Addition::Cache(_) if current.contains(SENTINEL) => {
+            Ok(original.map(str::to_owned))
         }
+        Addition::Text(_) | Addition::Cache(_) => Ok(Some(current.to_owned())),
         Addition::Lines(lines) => Ok(without_lines(lines, current, original)),
         Addition::Json { entries, values } => {
             let document = Document::parse(current)?;
@@ -252,7 +254,9 @@ mod tests {
         assert_eq!(with(&text, Some("mine")).unwrap(), None);
         assert!(with(&text, None).unwrap().is_some());
         assert_eq!(without(&text, "mine", None).unwrap().as_deref(), Some("mine"));
-        assert_eq!(without(&text, &format!("// {SENTINEL}, changed"), None).unwrap(), None);
+        let changed = format!("// {SENTINEL}, changed");
+        assert_eq!(without(&text, &changed, None).unwrap(), None);
+        assert_eq!(without(&text, &changed, Some("as it was")).unwrap().unwrap(), "as it was");
     }
 
     #[test]
