@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use ao::adapter::clock::Stopwatch;
+use ao::adapter::clock::{Stopwatch, pause};
 use ao::adapter::cmd::exit_code;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -172,8 +172,10 @@ impl Story {
         let reason = self.record("/lifecycle/session/reason")?;
         ensure!(reason == "usage_limited", "the reason was {reason}");
         self.until = self.record("/lifecycle/session/until").ok();
+        self.screen_rests()?;
         let seen = self.world.player.requests().len();
-        let since = self.send(&format!("The limit is over. {}", says::AFTER_LIMIT))?;
+        let message = format!("The limit is over. {}", says::AFTER_LIMIT);
+        let since = self.send_past_a_dialog(&message)?;
         self.request(seen, says::AFTER_LIMIT)?;
         self.reaches("idle", Some(since))
     }
@@ -351,6 +353,29 @@ impl Story {
     /// asked when their prompt is drawn.
     fn settle(&mut self) -> anyhow::Result<()> {
         self.reaches_within("idle", "60s")
+    }
+
+    /// Waits until the screen rests: some agents open a dialog a moment after they met their limit,
+    /// and nobody types into what has not been drawn.
+    fn screen_rests(&self) -> anyhow::Result<()> {
+        let mut last = String::new();
+        self.world.wait_for(self.patience, "a screen that rests", || {
+            let next = self.world.ao(&["output", &self.id])?.text();
+            let rests = next == last;
+            last = next;
+            pause(Duration::from_secs(1));
+            Ok(rests.then_some(()))
+        })
+    }
+
+    /// Sends a message over a used up limit. Some agents open a dialog there, which a person would
+    /// close first.
+    fn send_past_a_dialog(&self, message: &str) -> anyhow::Result<String> {
+        let first = self.send(message);
+        if first.is_ok() || self.world.ao(&["deny", &self.id])?.success() {
+            return first.or_else(|_| self.send(message));
+        }
+        first
     }
 
     /// Sends a message, which has to be submitted, and returns the revision to wait from.
