@@ -194,6 +194,10 @@ impl Story {
         self.send(&format!("Tell me everything. {}", says::ENDLESS))?;
         self.request(seen, says::ENDLESS)?;
         self.reaches("working", None)?;
+        self.world.wait_for(self.patience, "the beginning of the answer", || {
+            let screen = self.world.ao(&["output", &self.id])?.text();
+            Ok(screen.contains("On and on.").then_some(()))
+        })?;
         self.done(&["interrupt", &self.id])?;
         self.reaches("idle", None)?;
         let left = self.world.player.wait_for(seen, self.patience, |it| {
@@ -336,7 +340,8 @@ impl Story {
             return Ok(());
         }
         if !is_over {
-            tell(&format!("{}: it was {status}; interrupting", self.world.agent.name));
+            tell(&format!("{}: it was {status}; that is ended", self.world.agent.name));
+            self.world.ao(&["deny", &self.id])?;
             self.world.ao(&["interrupt", &self.id])?;
             if self.reaches_within("idle", "15s").is_ok() {
                 return Ok(());
