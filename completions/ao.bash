@@ -19,6 +19,9 @@ _ao() {
             ao,agent)
                 cmd="ao__subcmd__agent"
                 ;;
+            ao,approve)
+                cmd="ao__subcmd__approve"
+                ;;
             ao,attach)
                 cmd="ao__subcmd__attach"
                 ;;
@@ -39,6 +42,9 @@ _ao() {
                 ;;
             ao,demo-agent)
                 cmd="ao__subcmd__demo__subcmd__agent"
+                ;;
+            ao,deny)
+                cmd="ao__subcmd__deny"
                 ;;
             ao,doctor)
                 cmd="ao__subcmd__doctor"
@@ -200,7 +206,7 @@ _ao() {
 
     case "${cmd}" in
         ao)
-            opts="-h -V --home --json --color --lock-timeout --help --version init project spawn orchestrator ls status show explain log events send report interrupt attach output path exec wait kill restore cleanup rename reap observe decide hook outbox timer agent doctor config trust demo skill schema completions man help launch demo-agent"
+            opts="-h -V --home --json --color --lock-timeout --help --version init project spawn orchestrator ls status show explain log events send approve deny report interrupt attach output path exec wait kill restore cleanup rename reap observe decide hook outbox timer agent doctor config trust demo skill schema completions man help launch demo-agent"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -306,6 +312,32 @@ _ao() {
         ao__subcmd__agent__subcmd__show)
             opts="-h --home --json --color --lock-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --home)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --lock-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ao__subcmd__approve)
+            opts="-h --dry-run --home --json --color --lock-timeout --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -661,6 +693,32 @@ _ao() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        ao__subcmd__deny)
+            opts="-h --dry-run --home --json --color --lock-timeout --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --home)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --lock-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         ao__subcmd__doctor)
             opts="-h --state --repair --home --json --color --lock-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -848,7 +906,7 @@ _ao() {
             return 0
             ;;
         ao__subcmd__interrupt)
-            opts="-h --dry-run --home --json --color --lock-timeout --help"
+            opts="-h --force --dry-run --home --json --color --lock-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1554,7 +1612,7 @@ _ao() {
             return 0
             ;;
         ao__subcmd__send)
-            opts="-h --all --now --queue --wait --timeout --dry-run --home --json --color --lock-timeout --help"
+            opts="-h --all --now --queue --force --wait --timeout --dry-run --home --json --color --lock-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -24,6 +24,9 @@ use crate::model::status::Status;
 /// Lines of the screen that are searched for the sign that an agent takes its first prompt.
 const READY_LINES: u32 = 80;
 
+/// How long an agent that was at rest may take to say that it took a prompt.
+const HEARD: Duration = Duration::from_millis(1500);
+
 /// How long a configured command may take.
 const RUN_DEADLINE: Duration = Duration::from_secs(60);
 
@@ -112,6 +115,8 @@ pub struct Typing<'a> {
     pub text: &'a str,
     /// A person's draft is cleared first.
     pub force: bool,
+    /// The agent is in the middle of a turn, and may never say that it took this text.
+    pub joins: bool,
     /// For the agent's task, which it takes only once it has started: how long that may take.
     pub ready_within: Option<Duration>,
 }
@@ -138,12 +143,14 @@ pub fn type_text(
         submit: keys.submit.clone(),
         clear: keys.clear.clone(),
         insert: keys.insert.clone(),
+        close: keys.close.clone(),
     };
     let options = SendOptions {
         bracketed: typing.mode == Mode::Interactive,
         force: typing.force,
         lines: typing.signals == Signals::None && card.terminal.composer.is_none(),
         read: Some(&read),
+        heard_within: if typing.joins { Duration::ZERO } else { HEARD },
         keys,
         ..SendOptions::new(proof)
     };

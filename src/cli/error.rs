@@ -370,6 +370,10 @@ impl From<InstallError> for CommandError {
             InstallError::Edit { .. } => {
                 (Exit::Invalid, Some("mend the file, or choose another agent"))
             }
+            InstallError::Forgotten { .. } => (
+                Exit::Internal,
+                Some("look at the workspace's hook files by hand, then remove that file"),
+            ),
             InstallError::Taken { .. } | InstallError::Link { .. } => {
                 (Exit::Refused, Some("move it away, or choose another agent"))
             }

@@ -6,8 +6,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::act::Delivery;
+use crate::adapter::agent;
+use crate::adapter::clock::{self, Deadline};
+use crate::adapter::runtime::screen::Screen;
 use crate::adapter::runtime::tmux::Tmux;
-use crate::adapter::{agent, clock};
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
@@ -17,11 +19,18 @@ use crate::decide::{self, Sendable};
 use crate::invocation::World;
 use crate::model::effect::{EntryKind, OutboxEntry, SendWhen};
 use crate::model::id::SessionId;
+use crate::model::lifecycle::ActivityState;
 use crate::model::status::Status;
 use crate::session::send::{self, Message, Sent, When};
 
 /// Lines of the screen in which `--wait` looks for the answer.
 const ANSWER_LINES: u32 = 400;
+
+/// How long an agent may take to draw that its turn is over.
+const DRAWN: Duration = Duration::from_secs(2);
+
+/// Between two looks at its screen.
+const BETWEEN: Duration = Duration::from_millis(100);
 
 /// Lines that are printed where the answer cannot be told from the rest.
 const SCREEN_LINES: usize = 50;
@@ -164,7 +173,7 @@ fn one(
             joins: sent.was_busy && message.when == When::Now,
         };
         let exit = wait::for_text(world, id, fence, args.timeout)?;
-        let answer = answer(world, id, &message.text);
+        let answer = answer(world, id, &message.text, exit != Exit::Timeout);
         if context.global.json {
             let value = json!({ "id": id, "delivery": word(&sent), "since": sent.revision,
                 "outcome": exit.kind(), "answer": answer });
@@ -263,13 +272,24 @@ fn failure(id: &SessionId, sent: &Sent, exit: Exit) -> CommandError {
 
 /// Returns what the agent's screen shows after the question; where that cannot be told, its last
 /// lines.
-fn answer(world: &World, id: &SessionId, question: &str) -> Option<String> {
+///
+/// An agent whose turn is over calls its hook before it has drawn that.
+fn answer(world: &World, id: &SessionId, question: &str, is_over: bool) -> Option<String> {
     let record = world.home.load(id).ok()?.record;
     let launch = record.handles.launch?;
     let tmux = Tmux::new(world.home.root(), &world.config_directory).ok()?;
+    let card = agent::load_card(&world.config_directory.join("agents"), &record.agent).ok();
+    let is_drawn = |screen: &Screen| {
+        let shown = card.as_ref().and_then(|card| agent::activity_shown(card, screen));
+        shown != Some(ActivityState::Active)
+    };
+    let limit = if is_over { DRAWN } else { Duration::ZERO };
+    clock::poll_until(Deadline::after(limit), || match tmux.screen(id, &launch, BETWEEN) {
+        Ok(screen) => is_drawn(&screen).then_some(()),
+        Err(_) => Some(()),
+    });
     let mut screens = tmux.capture(&[(id.clone(), launch)], ANSWER_LINES, false).ok()?;
     let screen = screens.remove(id)?;
-    let card = agent::load_card(&world.config_directory.join("agents"), &record.agent).ok();
     let told = card.and_then(|card| agent::answer(&card, &screen, question).map(str::to_owned));
     told.or_else(|| {
         let lines: Vec<&str> = screen.lines().collect();

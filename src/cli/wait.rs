@@ -26,6 +26,9 @@ use crate::session::deliver;
 /// How often a waiter makes a pass itself where nobody else did.
 const REAP_EVERY: Duration = Duration::from_secs(2);
 
+/// How soon after the end of a turn the next one begins, where a text that joined it was kept.
+const FOLLOWS: Duration = Duration::from_millis(1500);
+
 /// What a status must have come after to count.
 #[derive(Clone, Copy, Debug)]
 pub enum Fence<'a> {
@@ -341,10 +344,12 @@ fn turn_of(
         let entry = event.patch.get("outbox").and_then(|outbox| outbox.get(key));
         entry.and_then(|entry| entry.get("claim")).is_some_and(|claim| !claim.is_null())
     };
-    let start = fresh().filter(is_claim).last().map_or(since, |event| event.seq);
+    let start = fresh().rfind(is_claim).map_or(since, |event| event.seq);
     let began = |event: &Event| is_at_work(event) || deliver::is_prompt_taken(event);
-    let has_begun = joins || fresh().any(|event| event.seq > start && began(event));
-    if has_begun && moved_after(start) { Turn::Ended } else { Turn::Goes }
+    let has_begun = fresh().any(|event| event.seq > start && began(event));
+    // Some agents keep what joins a turn for a turn of its own, which follows at once.
+    let rested = record.lifecycle.session.since.is_none_or(|it| clock::now().since(it) >= FOLLOWS);
+    if (has_begun || joins && rested) && moved_after(start) { Turn::Ended } else { Turn::Goes }
 }
 
 fn session(event: &Event) -> Option<&serde_json::Value> {

@@ -21,7 +21,7 @@ use crate::model::effect::{Claim, Effect, EntryKind, OutboxEntry, Priority, Send
 use crate::model::event::Event;
 use crate::model::facts::{ActivityFact, Bare, Confidence, Observation};
 use crate::model::id::SessionId;
-use crate::model::lifecycle::{ActivitySource, ActivityState};
+use crate::model::lifecycle::{ActivitySource, ActivityState, SessionState};
 use crate::model::record::{Record, RuntimeKind, Signals};
 use crate::model::sanitize;
 use crate::model::status::Status;
@@ -481,6 +481,7 @@ fn type_text(
         signals: record.signals,
         text: &entry.message,
         force: patience == Patience::Insistent,
+        joins: record.lifecycle.session.state == SessionState::Working,
         ready_within: key.ends_with(TASK).then(|| patience.limit()),
     };
     let tmux = Tmux::new(world.home.root(), &world.config_directory)?;

@@ -31,6 +31,8 @@ const CLOSED: Duration = Duration::from_secs(5);
 const STOPPED: Duration = Duration::from_secs(10);
 /// How long an agent that tells nothing may take to end.
 const ENDED: Duration = Duration::from_secs(5);
+/// How many lines of a prompt that was put back are cleared at the most.
+const MOST_CLEARS: usize = 40;
 /// Between two looks at a screen.
 const BETWEEN: Duration = Duration::from_millis(150);
 
@@ -118,10 +120,17 @@ pub fn press(world: &World, id: &SessionId, wish: Wish) -> Result<Pressed, Sessi
         }
         Wish::Interrupt { force: false } => {}
     }
+    let has_draft = pane.has_draft()?;
     pane.tmux.keys(id, launch, wish.keys(&card)?)?;
     match wish {
         Wish::Approve | Wish::Deny => pane.answered(&record, wish),
-        Wish::Interrupt { .. } => pane.stopped(&record, true),
+        Wish::Interrupt { .. } => {
+            let pressed = pane.stopped(&record, true)?;
+            if pressed == Pressed::Done && !has_draft {
+                pane.clear_put_back()?;
+            }
+            Ok(pressed)
+        }
     }
 }
 
@@ -273,6 +282,30 @@ impl Pane<'_> {
                 return Ok(Pressed::Unconfirmed("nothing shows that the turn is over"));
             }
         }
+    }
+
+    fn has_draft(&self) -> Result<bool, SessionError> {
+        let screen = self.screen(Duration::ZERO)?;
+        let composer = agent::reading(self.card, &screen).composer;
+        Ok(matches!(composer, Some(Composer::Filled(_))))
+    }
+
+    /// Clears what the agent itself has put back into an empty composer: some do that with a
+    /// prompt they had not begun to answer, and it would pass for a person's draft.
+    fn clear_put_back(&self) -> Result<(), SessionError> {
+        if self.card.keys.clear.is_empty() {
+            return Ok(());
+        }
+        for _ in 0..MOST_CLEARS {
+            match self.has_draft() {
+                Ok(true) => self.tmux.keys(self.id, self.launch, &self.card.keys.clear)?,
+                Ok(false) => break,
+                Err(SessionError::Runtime(RuntimeError::NotThisLaunch { .. })) => break,
+                Err(error) => return Err(error),
+            }
+            clock::pause(BETWEEN);
+        }
+        Ok(())
     }
 
     /// Records what the screen shows, unless the agent has said something itself meanwhile.

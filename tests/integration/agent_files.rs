@@ -153,6 +153,15 @@ fn a_repository_with_no_json_in_the_hook_file_is_refused_and_nothing_is_left() {
     assert_eq!(env.git(&repo, &["worktree", "list"]).lines().count(), 1);
 }
 
+/// Returns the card with other looks: `BUSY` while it works, `DONE` at rest.
+fn seen_on_screen(card: &str) -> String {
+    let (before, rest) = card.split_once("[terminal]\n").unwrap();
+    let (_, after) = rest.split_once("[preflight]\n").unwrap();
+    let looks = "working = ['BUSY\\s*\\z']\nidle = ['DONE\\s*(> ?)?\\z']\n\
+                 dialog = ['(?m)^\\? .* \\[.\\]$']\n";
+    format!("{before}[terminal]\n{looks}[preflight]\n{after}")
+}
+
 #[test]
 fn an_agent_without_hooks_is_read_from_its_screen() {
     let env = TestEnvironment::new();
@@ -162,10 +171,7 @@ fn an_agent_without_hooks_is_read_from_its_screen() {
     let script = format!("say BUSY\n{work}\nsay DONE\n{ask}\ndialog proceed y\nsay BUSY\nread\n");
     card(&env, "mute", &script, |text| {
         let text = text.replace("kind = \"built_in\"", "kind = \"none\"");
-        text.replace(
-            "[terminal]\n",
-            "[terminal]\nworking = ['BUSY\\s*\\z']\nidle = ['DONE\\s*(> ?)?\\z']\n",
-        )
+        seen_on_screen(&text)
     });
     let id = spawn(&env, &repo, &["--agent", "mute", "work"]);
     assert_eq!(env.record(&id)["signals"], "terminal");
@@ -199,12 +205,7 @@ fn a_turn_whose_end_nobody_told_is_seen_on_the_screen() {
     configure(&env, "screen_after = \"1s\"\n");
     let end = gate(&env, "end");
     let script = format!("hook user-prompt-submit\nsay BUSY\n{end}\nsay DONE\nread\n");
-    card(&env, "forgetful", &script, |text| {
-        text.replace(
-            "[terminal]\n",
-            "[terminal]\nworking = ['BUSY\\s*\\z']\nidle = ['DONE\\s*(> ?)?\\z']\n",
-        )
-    });
+    card(&env, "forgetful", &script, |text| seen_on_screen(&text));
     let id = spawn(&env, &repo, &["--agent", "forgetful", "work"]);
     wait_activity(&env, &id, "active");
     open(&env, "end");

@@ -261,11 +261,7 @@ fn no_signal_is_lost_when_many_hooks_and_reaps_run_at_once() {
     // The first call says nothing that the agent's own hooks had not; each later one moves it.
     let moves: Vec<&str> = ["active", "blocked"].into_iter().cycle().take(CALLS).collect();
     for id in &ids {
-        assert_eq!(
-            env.record(id)["lifecycle"]["session"]["state"] == json!("detecting"),
-            false,
-            "{id}"
-        );
+        assert_ne!(env.record(id)["lifecycle"]["session"]["state"], "detecting", "{id}");
         env.ao(&["log", id, "--verify"]).success();
     }
     for id in &ids[1..] {

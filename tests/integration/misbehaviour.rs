@@ -362,6 +362,24 @@ fn a_no_ends_the_turn_of_an_agent_that_says_nothing_of_it() {
 }
 
 #[test]
+fn a_menu_that_decides_nothing_is_closed_for_a_text() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let script = "hook session-start\nhook stop\ndialog Wait for the limit? n\n\
+                  read\nhook user-prompt-submit\nsay then {message}\nhook stop\nread\n";
+    card(&env, "odd", script, |text| {
+        let menu = "[terminal]\nmenu = ['(?m)^\\? Wait for the limit']\n";
+        text.replace("[terminal]\n", menu).replace("[keys]\n", "[keys]\nclose = [\"n\"]\n")
+    });
+    let id = spawn(&env, &repo, &["--agent", "odd", "x"]);
+    wait_status(&env, &id, "idle");
+    shown(&env, &id, "? Wait for the limit?");
+    let sent = env.ao_json(&["send", &id, "hello", "--json"]);
+    assert_eq!(delivery(&sent), "submitted", "{sent:#}");
+    shown(&env, &id, "then hello");
+}
+
+#[test]
 fn a_dialog_that_the_screen_does_not_show_is_not_answered() {
     let env = TestEnvironment::new();
     let repo = env.repo("app");

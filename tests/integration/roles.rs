@@ -485,3 +485,36 @@ fn a_retirement_killed_at_any_step_leaves_one_orchestrator_and_its_work() {
         assert!(is_saved || plan.exists(), "{point}: {}", env.state());
     }
 }
+
+#[test]
+fn a_notice_can_reach_an_orchestrator_with_no_keystroke() {
+    let env = TestEnvironment::new();
+    configure(&env, "[env]\nAO_DEMO_AGENT = \"lead\"\n");
+    let repo = env.repo("app");
+    let turn = gate(&env, "turn");
+    let script = format!(
+        "hook session-start\nhook user-prompt-submit\n{turn}\nhook stop\n\
+         answered {{\nwrite heard.txt {{message}}\nhook stop\n}}\nread\n"
+    );
+    card(&env, "lead", &script, |text| {
+        let answer = "answer = { decision = \"block\", reason = \"{message}\" }\n";
+        text.replace("[hooks.events.stop]\n", &format!("[hooks.events.stop]\n{answer}"))
+    });
+    let lead = env.ao_in(&repo, &["orchestrator", "--agent", "lead"]).success().stdout;
+    let lead = lead.trim_end();
+    wait_status(&env, lead, "working");
+    let args = ["--agent", "shell", "--runtime", "process", "true"];
+    let worker = spawn_from(&env, lead, &repo, &args);
+    wait_status(&env, &worker, "done");
+    assert!(reap(&env)["held"].to_string().contains("busy"));
+    open(&env, "turn");
+    let told = env.home().join("worktrees/app").join(lead).join("heard.txt");
+    let text = env.wait_for("the notice", || {
+        fs::read_to_string(&told).ok().filter(|text| text.contains("`ao send"))
+    });
+    assert!(text.starts_with(&format!("ao: worker {worker} is done.")), "{text}");
+    wait_activity(&env, lead, "idle");
+    reap(&env);
+    assert_eq!(heard(&env), "", "no key was pressed");
+    assert_eq!(env.record(lead).get("outbox"), None);
+}

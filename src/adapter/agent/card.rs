@@ -327,6 +327,8 @@ pub struct TerminalSection {
     pub waiting: Vec<Pattern>,
     /// A dialog is open: a keystroke could answer it.
     pub dialog: Vec<Pattern>,
+    /// One of these is a menu that decides nothing: a text that is sent may close it.
+    pub menu: Vec<Pattern>,
     /// Its usage limit is reached; the group `reset`, if any, says when that ends.
     pub limit: Vec<Pattern>,
     /// The composer, its group 1 what is typed in it; the last match on the screen counts, drawn
@@ -374,6 +376,8 @@ pub struct KeySection {
     pub clear: Vec<String>,
     /// To leave the composer's normal mode; empty: not known.
     pub insert: Vec<String>,
+    /// To close a menu that decides nothing; empty: not known.
+    pub close: Vec<String>,
 }
 
 impl Default for KeySection {
@@ -386,6 +390,7 @@ impl Default for KeySection {
             submit: keys("Enter"),
             clear: Vec::new(),
             insert: Vec::new(),
+            close: Vec::new(),
         }
     }
 }

@@ -16,6 +16,7 @@ pub fn reading(card: &Card, screen: &Screen) -> Reading {
     let shows = |pattern: &Option<Pattern>| pattern.as_ref().is_some_and(|it| it.is_match(&bottom));
     Reading {
         dialog: has_dialog(card, screen),
+        menu: terminal.menu.iter().any(|pattern| pattern.is_match(&bottom)),
         composer: composer(terminal, screen),
         folded: shows(&terminal.pasted),
         normal_mode: shows(&terminal.normal_mode),
@@ -73,20 +74,25 @@ fn last_match(pattern: &Regex, text: &str) -> Option<(usize, String)> {
 
 /// Returns the lines of `screen` between what was asked and the composer: the agent's answer.
 ///
-/// `None` where the question is not on the screen, in a line of its own behind a prompt sign.
+/// `None` where the question is not on the screen. It is looked for in a line of its own behind a
+/// prompt sign, else behind whatever an agent puts before what its hook has told it.
 pub fn answer<'a>(card: &Card, screen: &'a str, question: &str) -> Option<&'a str> {
     const LONGEST_SIGN: usize = 5;
     let last_line = question.lines().rev().find(|line| !line.trim().is_empty())?.trim();
-    let is_question = |line: &str| {
-        let sign = line.trim_end().strip_suffix(last_line);
-        sign.is_some_and(|sign| sign.chars().count() <= LONGEST_SIGN)
+    let after_last = |longest: usize| {
+        let is_question = |line: &str| {
+            let sign = line.trim_end().strip_suffix(last_line);
+            sign.is_some_and(|sign| sign.chars().count() <= longest)
+        };
+        let mut end_of_line = 0;
+        let mut start = None;
+        for line in screen.split_inclusive('\n') {
+            end_of_line += line.len();
+            start = if is_question(line) { Some(end_of_line) } else { start };
+        }
+        start
     };
-    let mut end_of_line = 0;
-    let mut start = None;
-    for line in screen.split_inclusive('\n') {
-        end_of_line += line.len();
-        start = if is_question(line) { Some(end_of_line) } else { start };
-    }
+    let start = after_last(LONGEST_SIGN).or_else(|| after_last(usize::MAX));
     let rest = screen[start?..].trim_start_matches('\n');
     let composer = card.terminal.composer.as_ref();
     let end =
@@ -127,25 +133,25 @@ mod tests {
         }
         insta::assert_snapshot!(table, @r##"
         "said\n> "
-          Reading { dialog: false, composer: Some(Empty), folded: false, normal_mode: false, working: false } Some(Idle)
+          Reading { dialog: false, menu: false, composer: Some(Empty), folded: false, normal_mode: false, working: false } Some(Idle)
         "said\n> a draft"
-          Reading { dialog: false, composer: Some(Filled("a draft")), folded: false, normal_mode: false, working: false } None
+          Reading { dialog: false, menu: false, composer: Some(Filled("a draft")), folded: false, normal_mode: false, working: false } None
         "said\n> \u{1b}[7mA\u{1b}[0;2msk anything\u{1b}[0m"
-          Reading { dialog: false, composer: Some(Empty), folded: false, normal_mode: false, working: false } Some(Idle)
+          Reading { dialog: false, menu: false, composer: Some(Empty), folded: false, normal_mode: false, working: false } Some(Idle)
         "said\n> Type a message"
-          Reading { dialog: false, composer: Some(Empty), folded: false, normal_mode: false, working: false } None
+          Reading { dialog: false, menu: false, composer: Some(Empty), folded: false, normal_mode: false, working: false } None
         "you: a\n> quoted\n> "
-          Reading { dialog: false, composer: Some(Empty), folded: false, normal_mode: false, working: false } Some(Idle)
+          Reading { dialog: false, menu: false, composer: Some(Empty), folded: false, normal_mode: false, working: false } Some(Idle)
         "> an old line\nsaid"
-          Reading { dialog: false, composer: Some(Unseen), folded: false, normal_mode: false, working: false } None
+          Reading { dialog: false, menu: false, composer: Some(Unseen), folded: false, normal_mode: false, working: false } None
         "> [Pasted text #1 +10 lines]"
-          Reading { dialog: false, composer: Some(Filled("[Pasted text #1 +10 lines]")), folded: true, normal_mode: false, working: false } None
+          Reading { dialog: false, menu: false, composer: Some(Filled("[Pasted text #1 +10 lines]")), folded: true, normal_mode: false, working: false } None
         "> x\n-- NORMAL --"
-          Reading { dialog: false, composer: Some(Filled("x")), folded: false, normal_mode: true, working: false } None
+          Reading { dialog: false, menu: false, composer: Some(Filled("x")), folded: false, normal_mode: true, working: false } None
         "? Run it? [y]"
-          Reading { dialog: true, composer: Some(Unseen), folded: false, normal_mode: false, working: false } Some(Blocked)
+          Reading { dialog: true, menu: false, composer: Some(Unseen), folded: false, normal_mode: false, working: false } Some(Blocked)
         "* Thinking (ctrl-c to interrupt)\n> "
-          Reading { dialog: false, composer: Some(Empty), folded: false, normal_mode: false, working: true } Some(Active)
+          Reading { dialog: false, menu: false, composer: Some(Empty), folded: false, normal_mode: false, working: true } Some(Active)
         "##);
     }
 
@@ -230,5 +236,7 @@ mod tests {
         assert_eq!(answer(&card, screen, "another"), None);
         assert_eq!(answer(&card, "> which way?\nleft", "which way?"), Some("left"));
         assert_eq!(answer(&card, "> which way?", "which way?"), Some(""));
+        let by_hook = "  ⎿  Stop hook error: which way?\n\n● left";
+        assert_eq!(answer(&card, by_hook, "which way?"), Some("● left"));
     }
 }

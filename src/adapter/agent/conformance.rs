@@ -218,6 +218,9 @@ fn every_captured_screen_shows_what_the_card_says() {
         let screen = colours.replace_all(&screen, "");
         let sign = read_screen(card, &screen).map_or("nothing".to_owned(), |it| format!("{it:?}"));
         table += &format!("{name} {what}: {sign}");
+        if card.terminal.menu.iter().any(|pattern| pattern.is_match(&screen)) {
+            table += "; menu";
+        }
         let composer =
             card.terminal.composer.as_ref().and_then(|it| it.captures_iter(&screen).last());
         if let Some(found) = composer {

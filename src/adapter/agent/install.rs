@@ -61,6 +61,15 @@ pub enum InstallError {
         /// The file.
         path: PathBuf,
     },
+    /// What was installed cannot be told any more.
+    #[error("{} does not say what was installed", path.display())]
+    Forgotten {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
     /// A link where a file or directory has to be.
     #[error("{} is a symbolic link, and hooks are not written through one", path.display())]
     Link {
@@ -158,8 +167,8 @@ pub fn is_installed(session_dir: &Path) -> bool {
 pub fn uninstall(session_dir: &Path) -> Result<(), InstallError> {
     let path = session_dir.join("installed.json");
     let Some(bytes) = fs::read_optional(&path)? else { return Ok(()) };
-    // One that cannot be read was never finished: nothing had been done by it.
-    let installed: Installed = serde_json::from_slice(&bytes).unwrap_or_default();
+    let installed: Installed = serde_json::from_slice(&bytes)
+        .map_err(|source| InstallError::Forgotten { path: path.clone(), source })?;
     for file in installed.files.iter().rev() {
         remove_file(session_dir, file)?;
     }
@@ -609,6 +618,16 @@ create = true
             assert_eq!(stage.everything(), before, "{files:?}");
             uninstall(&stage.session).unwrap();
         }
+    }
+
+    #[test]
+    fn what_was_installed_is_never_guessed() {
+        let stage = Stage::new(&[]);
+        stage.install(&card()).unwrap();
+        let path = stage.session.join("installed.json");
+        fs::rewrite(&path, b"{}").unwrap();
+        assert!(matches!(uninstall(&stage.session), Err(InstallError::Forgotten { .. })));
+        assert!(stage.install(&card()).is_err() && path.exists());
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub enum Composer {
 pub struct Reading {
     /// A dialog is open.
     pub dialog: bool,
+    /// It is a menu that decides nothing.
+    pub menu: bool,
     /// The composer; absent where nobody knows what it looks like.
     pub composer: Option<Composer>,
     /// A long text that was pasted stands there as one word.

@@ -135,10 +135,7 @@ impl Tmux {
         launch: &LaunchId,
         keys: &[String],
     ) -> Result<(), RuntimeError> {
-        let words = key_words(keys)?;
-        let target = pane_target(session);
-        let press = format!("copy-mode -q -t {target} ; send-keys -t {target} -- {words}");
-        self.guarded(session, launch, &press).map(drop)
+        self.guarded(session, launch, &presses(&pane_target(session), keys)?).map(drop)
     }
 
     /// Returns the last `lines` lines of each pane, of all in one go; dead panes included.
@@ -405,6 +402,21 @@ fn condition(launch: &LaunchId, alive: bool) -> String {
     if alive { format!("#{{&&:{same},#{{!=:#{{pane_dead}},1}}}}") } else { same }
 }
 
+/// Returns the commands that press keys as a person would: one after the other.
+///
+/// Agents take two escapes that arrive as one for a key of another name.
+fn presses(target: &str, keys: &[String]) -> Result<String, RuntimeError> {
+    let mut commands = vec![format!("copy-mode -q -t {target}")];
+    for key in keys {
+        let word = key_words(std::slice::from_ref(key))?;
+        if commands.len() > 1 {
+            commands.push("run-shell -d 0.25".to_owned());
+        }
+        commands.push(format!("send-keys -t {target} -- {word}"));
+    }
+    Ok(commands.join(" ; "))
+}
+
 /// Returns key names as tmux's command parser takes them.
 pub(crate) fn key_words(keys: &[String]) -> Result<String, RuntimeError> {
     if let Some(bad) = keys.iter().find(|key| !is_key_name(key)) {
@@ -423,4 +435,21 @@ fn last_lines(screen: &str, lines: u32, raw: bool) -> String {
     let all: Vec<&str> = text.trim_end().lines().map(str::trim_end).collect();
     let skipped = all.len().saturating_sub(lines as usize);
     all[skipped..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_pressed_one_after_the_other() {
+        let pressed = |keys: &[&str]| {
+            let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+            presses("=web-1:", &keys).map_err(|error| error.to_string())
+        };
+        let escapes = "copy-mode -q -t =web-1: ; send-keys -t =web-1: -- \"Escape\" ; \
+                       run-shell -d 0.25 ; send-keys -t =web-1: -- \"Escape\"";
+        assert_eq!(pressed(&["Escape", "Escape"]).as_deref(), Ok(escapes));
+        assert!(pressed(&["Escape", "no key"]).is_err());
+    }
 }

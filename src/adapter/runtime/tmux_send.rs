@@ -41,11 +41,14 @@ pub struct ComposerKeys {
     pub clear: Vec<String>,
     /// Leave its normal mode; empty: not known.
     pub insert: Vec<String>,
+    /// Close a menu that decides nothing; empty: not known.
+    pub close: Vec<String>,
 }
 
 impl Default for ComposerKeys {
     fn default() -> Self {
-        Self { submit: vec!["Enter".to_owned()], clear: Vec::new(), insert: Vec::new() }
+        let submit = vec!["Enter".to_owned()];
+        Self { submit, clear: Vec::new(), insert: Vec::new(), close: Vec::new() }
     }
 }
 
@@ -66,6 +69,9 @@ pub struct SendOptions<'a> {
     /// Waits until the deadline for a sign, other than the screen, that the agent took a prompt
     /// since this call began (its own hook); returns whether there was one.
     pub proof: &'a mut dyn FnMut(Deadline) -> bool,
+    /// How long that sign is waited for where the composer was seen to empty: what is recorded of
+    /// the agent is then true when the next text comes.
+    pub heard_within: Duration,
 }
 
 impl<'a> SendOptions<'a> {
@@ -74,7 +80,8 @@ impl<'a> SendOptions<'a> {
     pub fn new(proof: &'a mut dyn FnMut(Deadline) -> bool) -> Self {
         let keys = ComposerKeys::default();
         let (submit, bracketed, force, lines) = (true, false, false, false);
-        Self { submit, bracketed, force, lines, read: None, keys, proof }
+        let heard_within = Duration::ZERO;
+        Self { submit, bracketed, force, lines, read: None, keys, proof, heard_within }
     }
 }
 
@@ -122,10 +129,15 @@ impl Tmux {
         if let Some(why) = unsendable(text, options.bracketed) {
             return Ok(SendOutcome::Failed { why: why.to_owned() });
         }
-        let SendOptions { submit, force, lines, read, keys, proof, .. } = options;
+        let SendOptions { submit, force, lines, read, keys, proof, heard_within, .. } = options;
         let needle = needle(text);
         let sending = Sending { tmux: self, session, launch, needle, lines, read, keys };
-        match sending.run(text, submit, force, proof) {
+        let sent = sending.run(text, submit, force, proof);
+        if submit && !heard_within.is_zero() && matches!(sent, Ok(SendOutcome::Submitted)) {
+            // Where the sign was the proof, it is heard again at once.
+            proof(Deadline::after(heard_within));
+        }
+        match sent {
             Err(RuntimeError::NotThisLaunch { why, .. }) => {
                 Ok(SendOutcome::Failed { why: format!("the agent's pane is not there: {why}") })
             }
@@ -211,6 +223,9 @@ impl Sending<'_> {
     /// Sees to it that the composer takes a text; returns why it does not.
     fn make_room(&self, force: bool) -> Result<Option<SendOutcome>, RuntimeError> {
         let mut seen = self.look(Duration::ZERO)?;
+        if seen.reading.menu && !self.keys.close.is_empty() {
+            seen = self.press(&self.keys.close, Duration::from_millis(300))?;
+        }
         if seen.reading.normal_mode && !seen.reading.dialog && !self.keys.insert.is_empty() {
             seen = self.press(&self.keys.insert, Duration::from_millis(100))?;
         }

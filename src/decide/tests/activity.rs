@@ -115,6 +115,22 @@ fn a_dialog_replaces_the_stored_one() {
 }
 
 #[test]
+fn a_prompt_that_was_taken_is_recorded_however_soon_it_was() {
+    let subject = record(json!({"lifecycle": {
+        "session": {"state": "working", "reason": "task_in_progress"},
+        "activity": {"state": "active", "last_activity_at": at(10), "source": "hook"},
+    }}));
+    let told = |boundary: bool, second: u64| {
+        let signal = signal(ActivityState::Active, boundary, None);
+        let outcome = step(&subject, &signal, &Policy::default(), at(second));
+        (outcome.rule, outcome.is_unchanged())
+    };
+    assert_eq!(told(false, 11), ("noop.coalesced", true));
+    assert_eq!(told(true, 11), ("activity.active", false));
+    assert_eq!(told(true, 10), ("noop.coalesced", true));
+}
+
+#[test]
 fn only_a_valid_signal_counts() {
     for &confidence in Confidence::ALL {
         let fact = json!({"kind":"activity","confidence":confidence,"activity":"idle",
