@@ -269,7 +269,10 @@ pub(crate) const ALL: &[Agent] = &[
         },
         without_tools: false,
         trusts: |home, workspace| mentions(home, ".qwen/trustedFolders.json", workspace),
-        lacks: &[(Step::LimitReset, "it does not tell")],
+        lacks: &[
+            (Step::Limit, "it tries again for ten minutes and says nothing of it"),
+            (Step::LimitReset, "it does not tell"),
+        ],
     },
     Agent {
         name: "opencode",
