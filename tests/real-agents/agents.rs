@@ -55,6 +55,8 @@ pub(crate) enum Step {
     LimitReset,
     Restore,
     StopHook,
+    /// To say that a turn begins; what came after a message cannot be told then.
+    TurnBegin,
 }
 
 /// What the story says to an agent. The player answers by these words.
@@ -332,6 +334,8 @@ pub(crate) const ALL: &[Agent] = &[
         trusts: |_, _| false,
         lacks: &[
             (Step::Dialog, "it has no tools and so no permission dialog"),
+            (Step::TurnBegin, "its only hook is called at the end of a turn"),
+            (Step::Limit, "it tries again for a minute, then gives up as for any error"),
             (Step::LimitReset, "it does not tell"),
             (Step::StopHook, "its only hook takes no answer"),
         ],

@@ -139,6 +139,7 @@ impl Story {
         let request = self.request(seen, says::LONG)?;
         ensure!(whole(&request, &message), "{}", difference(&request, &message));
         self.known.push(says::LONG);
+        self.is_answered(seen, says::LONG)?;
         self.reaches("idle", Some(since))
     }
 
@@ -399,10 +400,19 @@ impl Story {
         found.with_context(|| format!("no request said {text}"))
     }
 
+    /// Waits until the request that says `text` has its whole answer.
+    fn is_answered(&self, seen: usize, text: &str) -> anyhow::Result<()> {
+        let found = self.world.player.wait_for(seen, self.patience, |it| {
+            is_about(it, text) && it.ended == Some(Ended::Complete)
+        });
+        found.map(drop).with_context(|| format!("the answer to {text} was not taken"))
+    }
+
     fn reaches(&self, status: &str, since: Option<String>) -> anyhow::Result<()> {
         let patience = format!("{}s", self.patience.as_secs());
         let mut args = vec!["wait", &self.id, "--until", status, "--timeout", &patience];
-        if let Some(since) = &since {
+        let tells = self.world.agent.lack(Step::TurnBegin).is_none();
+        if let Some(since) = since.as_ref().filter(|_| tells) {
             args.extend(["--since", since]);
         }
         self.waited(status, &args)
