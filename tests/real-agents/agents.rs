@@ -53,6 +53,8 @@ pub(crate) enum Step {
     Dialog,
     Limit,
     LimitReset,
+    /// To end a turn that met the limit.
+    GivesUp,
     Restore,
     StopHook,
     /// To say that a turn begins; what came after a message cannot be told then.
@@ -304,7 +306,10 @@ pub(crate) const ALL: &[Agent] = &[
         tool: || Some(("bash", json!({"command": command(), "description": "Say something"}))),
         without_tools: false,
         trusts: |_, _| false,
-        lacks: &[(Step::StopHook, "no hook of its takes an answer")],
+        lacks: &[
+            (Step::GivesUp, "it tries again until it is interrupted"),
+            (Step::StopHook, "no hook of its takes an answer"),
+        ],
     },
     Agent {
         name: "aider",

@@ -173,10 +173,13 @@ impl Story {
         let reason = self.record("/lifecycle/session/reason")?;
         ensure!(reason == "usage_limited", "the reason was {reason}");
         self.until = self.record("/lifecycle/session/until").ok();
-        self.screen_rests()?;
+        match self.world.agent.lack(Step::GivesUp) {
+            Some(_) => self.done(&["interrupt", "--force", &self.id])?,
+            None => self.screen_rests()?,
+        }
         let seen = self.world.player.requests().len();
         let message = format!("The limit is over. {}", says::AFTER_LIMIT);
-        let since = self.send_past_a_dialog(&message)?;
+        let since = self.send_past_a_limit(&message)?;
         self.request(seen, says::AFTER_LIMIT)?;
         self.reaches("idle", Some(since))
     }
@@ -374,14 +377,16 @@ impl Story {
         })
     }
 
-    /// Sends a message over a used up limit. Some agents open a dialog there, which a person would
-    /// close first.
-    fn send_past_a_dialog(&self, message: &str) -> anyhow::Result<String> {
+    /// Sends a message over a used up limit. Some agents open a dialog there, and some try again for
+    /// ever; a person would first close the one and interrupt the other.
+    fn send_past_a_limit(&self, message: &str) -> anyhow::Result<String> {
         let first = self.send(message);
-        if first.is_ok() || self.world.ao(&["deny", &self.id])?.success() {
-            return first.or_else(|_| self.send(message));
+        if first.is_ok() {
+            return first;
         }
-        first
+        let closed = self.world.ao(&["deny", &self.id])?.success()
+            || self.world.ao(&["interrupt", &self.id])?.success();
+        if closed { self.send(message) } else { first }
     }
 
     /// Sends a message, which has to be submitted, and returns the revision to wait from.
