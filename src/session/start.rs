@@ -104,6 +104,7 @@ pub fn prepare(
             issue: record.issue.as_deref(),
             home: world.home.root(),
             launch,
+            has_task: task.prompt.is_some() && invocation.paste.is_none(),
             path_first: &program_directory(world)?,
         },
     );

@@ -268,6 +268,9 @@ pub struct EventRule {
     pub native: Option<String>,
     /// The activity; absent: it says nothing of the activity.
     pub activity: Option<ActivityState>,
+    /// The activity instead, where the launch's command line held the task: an agent that says
+    /// that it is up is about to begin then.
+    pub with_task: Option<ActivityState>,
     /// It is a turn boundary.
     pub boundary: bool,
     /// JSON pointers to the tool's use id, its name or what it is given, the first that is there

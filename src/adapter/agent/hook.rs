@@ -43,11 +43,13 @@ pub struct Heard {
 /// Returns what `event` of `launch`, heard `at`, says; `None` where it says nothing.
 ///
 /// A limit that is met ends a turn, so an event that tells of one is no activity besides.
+/// `has_task` says that the launch's command line held the task.
 pub fn map_hook(
     card: &Card,
     event: &str,
     payload: &[u8],
     launch: &LaunchId,
+    has_task: bool,
     at: Timestamp,
 ) -> Option<Heard> {
     let rule = card.hooks.events.get(event)?;
@@ -67,7 +69,7 @@ pub fn map_hook(
     let observation = Observation::Activity(ActivityFact {
         observed_at,
         confidence: Confidence::Valid,
-        activity: activity(rule, &payload)?,
+        activity: activity(rule, &payload, has_task)?,
         source: ActivitySource::Hook,
         launch,
         agent_session: first_id(&payload, &card.hooks.agent_session),
@@ -114,12 +116,12 @@ pub fn answer_to(answer: &toml::Table, message: &str) -> String {
     template::fill_texts(table, &filled).to_string()
 }
 
-fn activity(rule: &EventRule, payload: &Value) -> Option<ActivityState> {
+fn activity(rule: &EventRule, payload: &Value, has_task: bool) -> Option<ActivityState> {
     let case = rule.field.as_deref().and_then(|pointer| payload.pointer(pointer)?.as_str());
     match case.and_then(|case| rule.cases.get(case)) {
         Some(CaseActivity::Is(activity)) => Some(*activity),
         Some(CaseActivity::Nothing(_)) => None,
-        None => rule.activity,
+        None => rule.with_task.filter(|_| has_task).or(rule.activity),
     }
 }
 
@@ -166,8 +168,8 @@ mod tests {
     }
 
     fn map_with(card: &Card, event: &str, payload: &[u8]) -> Option<Observation> {
-        map_hook(card, event, payload, &launch(), "2026-11-21T14:30:00Z".parse().unwrap())
-            .map(|heard| heard.observation)
+        let at = "2026-11-21T14:30:00Z".parse().unwrap();
+        map_hook(card, event, payload, &launch(), false, at).map(|heard| heard.observation)
     }
 
     fn map(event: &str, payload: &[u8]) -> Option<Observation> {
@@ -344,5 +346,25 @@ mod tests {
         not json
           {"activity":"idle","boundary":true,"kind":"activity","source":"hook"}
         "#);
+    }
+
+    #[test]
+    fn an_agent_that_starts_with_a_task_is_not_ready_for_one() {
+        let cards = load_cards(std::path::Path::new("/none")).unwrap();
+        let said = |agent: &str, payload: &str, has_task: bool| {
+            let (card, at) = (cards.find(agent).unwrap(), "2026-11-21T14:30:00Z".parse().unwrap());
+            let told = map_hook(card, "session-start", payload.as_bytes(), &launch(), has_task, at);
+            activity_of(told).activity
+        };
+        for agent in ["claude-code", "gemini", "qwen"] {
+            let startup = r#"{"source":"startup"}"#;
+            assert_eq!(said(agent, startup, false), ActivityState::Ready, "{agent}");
+            assert_eq!(said(agent, startup, true), ActivityState::Active, "{agent}");
+            // The person began another conversation; its first task is yet to come.
+            let clear = r#"{"source":"clear"}"#;
+            assert_eq!(said(agent, clear, true), ActivityState::Ready, "{agent}");
+        }
+        // It says so together with its first turn, whenever that is.
+        assert_eq!(said("codex", r#"{"source":"resume"}"#, false), ActivityState::Active);
     }
 }
