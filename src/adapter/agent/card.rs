@@ -280,6 +280,9 @@ pub struct EventRule {
     pub field: Option<String>,
     /// Activities by that text, instead of `activity`; `none` says nothing.
     pub cases: BTreeMap<String, CaseActivity>,
+    /// At the end of a turn: JSON pointers to what the agent said last, the first that is there
+    /// counts.
+    pub said: Vec<String>,
     /// It tells that the usage limit is reached, where these match.
     pub limit: Option<LimitRule>,
     /// At the end of a turn: what `ao hook` prints to give the agent its next instruction, a

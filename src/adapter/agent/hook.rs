@@ -17,6 +17,7 @@ use crate::model::facts::{ActivityFact, Confidence, Limit, Observation};
 use crate::model::id::LaunchId;
 use crate::model::lifecycle::{ActivitySource, ActivityState};
 use crate::model::reset::reset_time;
+use crate::model::sanitize::{self, capped_in_its_middle};
 use crate::model::time::Timestamp;
 
 /// Returns the shell command that reports `event`, with the program's path quoted.
@@ -31,6 +32,9 @@ pub const MAX_PAYLOAD: usize = 1 << 20;
 /// The longest id that is kept, in characters.
 const MAX_ID: usize = 256;
 
+/// The longest answer that is kept, in bytes.
+const MAX_WORDS: usize = 64 * 1024;
+
 /// What a hook says, and where.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Heard {
@@ -38,6 +42,8 @@ pub struct Heard {
     pub observation: Observation,
     /// The directory that the agent works in, where it tells.
     pub directory: Option<PathBuf>,
+    /// What the agent said last, at the end of a turn; fit for a terminal, and capped.
+    pub words: Option<String>,
 }
 
 /// Returns what `event` of `launch`, heard `at`, says; `None` where it says nothing.
@@ -62,7 +68,7 @@ pub fn map_hook(
     let (observed_at, launch) = (Some(at), Some(launch.clone()));
     if let Some(resets_at) = rule.limit.as_ref().and_then(|rule| limit(rule, &payload, at)) {
         let observation = Observation::Limit(Limit { observed_at, resets_at, launch });
-        return Some(Heard { observation, directory: None });
+        return Some(Heard { observation, directory: None, words: None });
     }
     let told = card.hooks.cwd.as_deref().and_then(|pointer| payload.pointer(pointer)?.as_str());
     let directory = told.map(PathBuf::from).filter(|path| path.is_absolute());
@@ -77,7 +83,9 @@ pub fn map_hook(
         tool: rule.tool.iter().find_map(|pointer| tool(payload.pointer(pointer)?)),
         report: None,
     });
-    Some(Heard { observation, directory })
+    let words = rule.said.iter().find_map(|pointer| payload.pointer(pointer)?.as_str());
+    let words = words.map(|words| capped_in_its_middle(&sanitize::text(words), MAX_WORDS));
+    Some(Heard { observation, directory, words })
 }
 
 /// Returns when the limit ends (`None` where it does not say) that `text`, seen at `now`, tells of
@@ -354,7 +362,7 @@ mod tests {
         let said = |agent: &str, payload: &str, has_task: bool| {
             let (card, at) = (cards.find(agent).unwrap(), "2026-11-21T14:30:00Z".parse().unwrap());
             let told = map_hook(card, "session-start", payload.as_bytes(), &launch(), has_task, at);
-            activity_of(told).activity
+            activity_of(told.map(|heard| heard.observation)).activity
         };
         for agent in ["claude-code", "gemini", "qwen"] {
             let startup = r#"{"source":"startup"}"#;
