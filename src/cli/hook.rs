@@ -86,11 +86,11 @@ fn record(
     let payload = stdin::read_within(agent::MAX_PAYLOAD, PATIENCE, is_whole);
     let card = agent::load_card(&world.config_directory.join("agents"), &args.agent)?;
     let said = agent::map_hook(&card, &args.event, &payload, &launch, has_task, started);
-    let Some(observation) = said else { return Ok(()) };
+    let Some(said) = said else { return Ok(()) };
     let answer = card.hooks.events.get(&args.event).and_then(|rule| rule.answer.as_ref());
     match answer {
-        Some(answer) => answer::heard(world, session, observation, Some(&mut print_by(answer)))?,
-        None => answer::heard(world, session, observation, None)?,
+        Some(answer) => answer::heard(world, session, said, Some(&mut print_by(answer)))?,
+        None => answer::heard(world, session, said, None)?,
     }
     Ok(())
 }

@@ -6,8 +6,10 @@
 //! died knows that the outcome is not known.
 
 use std::io;
+use std::path::Path;
 
-use crate::adapter::{clock, failpoint, process};
+use crate::adapter::agent::Heard;
+use crate::adapter::{clock, failpoint, fs, process};
 use crate::decide::{self, Sendable};
 use crate::invocation::{self, World};
 use crate::model::effect::{Claim, EntryKind, OutboxEntry};
@@ -38,10 +40,11 @@ pub type Print<'a> = dyn FnMut(&str) -> io::Result<()> + 'a;
 pub fn heard(
     world: &World,
     id: &SessionId,
-    said: Observation,
+    heard: Heard,
     print: Option<&mut Print<'_>>,
 ) -> Result<(), SessionError> {
     let mut locked = world.home.lock_session(id, world.lock_timeout)?;
+    let said = about(locked.record(), heard);
     // The one time that the configuration is read.
     let layered = world.config_of(locked.record())?;
     locked.set_sync(layered.config.state.sync);
@@ -65,6 +68,23 @@ pub fn heard(
         return result;
     }
     apply(&mut locked, &said, policy)
+}
+
+/// Returns what is said without the id of a conversation that is held outside of the workspace:
+/// it may be a sub-agent's, and is never the one to go on with.
+fn about(record: &Record, heard: Heard) -> Observation {
+    let Heard { mut observation, directory } = heard;
+    if let Observation::Activity(fact) = &mut observation
+        && fact.agent_session.is_some()
+        && fact.agent_session != record.handles.agent_session
+        && let (Some(directory), Some(handle)) = (directory, &record.handles.workspace)
+    {
+        let real = |path: &Path| fs::canonical(path).unwrap_or_else(|_| path.to_owned());
+        if !real(&directory).starts_with(real(&handle.path)) {
+            fact.agent_session = None;
+        }
+    }
+    observation
 }
 
 fn apply(

@@ -4,7 +4,7 @@
 //! panics, and the event's name alone still counts.
 
 use std::borrow::Cow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use regex::Regex;
 use serde_json::Value;
@@ -31,6 +31,15 @@ pub const MAX_PAYLOAD: usize = 1 << 20;
 /// The longest id that is kept, in characters.
 const MAX_ID: usize = 256;
 
+/// What a hook says, and where.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Heard {
+    /// What it says of the session.
+    pub observation: Observation,
+    /// The directory that the agent works in, where it tells.
+    pub directory: Option<PathBuf>,
+}
+
 /// Returns what `event` of `launch`, heard `at`, says; `None` where it says nothing.
 ///
 /// A limit that is met ends a turn, so an event that tells of one is no activity besides.
@@ -42,7 +51,7 @@ pub fn map_hook(
     launch: &LaunchId,
     has_task: bool,
     at: Timestamp,
-) -> Option<Observation> {
+) -> Option<Heard> {
     let rule = card.hooks.events.get(event)?;
     let payload = if payload.len() > MAX_PAYLOAD {
         Value::Null
@@ -52,9 +61,12 @@ pub fn map_hook(
     };
     let (observed_at, launch) = (Some(at), Some(launch.clone()));
     if let Some(resets_at) = rule.limit.as_ref().and_then(|rule| limit(rule, &payload, at)) {
-        return Some(Observation::Limit(Limit { observed_at, resets_at, launch }));
+        let observation = Observation::Limit(Limit { observed_at, resets_at, launch });
+        return Some(Heard { observation, directory: None });
     }
-    Some(Observation::Activity(ActivityFact {
+    let told = card.hooks.cwd.as_deref().and_then(|pointer| payload.pointer(pointer)?.as_str());
+    let directory = told.map(PathBuf::from).filter(|path| path.is_absolute());
+    let observation = Observation::Activity(ActivityFact {
         observed_at,
         confidence: Confidence::Valid,
         activity: activity(rule, &payload, has_task)?,
@@ -64,7 +76,8 @@ pub fn map_hook(
         boundary: rule.boundary,
         tool: rule.tool.iter().find_map(|pointer| tool(payload.pointer(pointer)?)),
         report: None,
-    }))
+    });
+    Some(Heard { observation, directory })
 }
 
 /// Returns when the limit ends (`None` where it does not say) that `text`, seen at `now`, tells of
@@ -97,25 +110,10 @@ fn text_at<'a>(payload: &'a Value, pointer: &str) -> Option<Cow<'a, str>> {
 pub fn answer_to(answer: &toml::Table, message: &str) -> String {
     let filled = |text: &str| {
         let filled = template::fill(text, |_| message.as_bytes().to_vec());
-        Value::String(String::from_utf8_lossy(&filled).into_owned())
+        String::from_utf8_lossy(&filled).into_owned()
     };
-    let pairs = answer.iter().map(|(key, value)| (key.clone(), json(value, &filled)));
-    Value::Object(pairs.collect()).to_string()
-}
-
-fn json(value: &toml::Value, text: &impl Fn(&str) -> Value) -> Value {
-    match value {
-        toml::Value::String(word) => text(word),
-        toml::Value::Integer(number) => Value::from(*number),
-        toml::Value::Float(number) => Value::from(*number),
-        toml::Value::Boolean(value) => Value::from(*value),
-        toml::Value::Datetime(time) => Value::from(time.to_string()),
-        toml::Value::Array(values) => values.iter().map(|value| json(value, text)).collect(),
-        toml::Value::Table(table) => {
-            let pairs = table.iter().map(|(key, value)| (key.clone(), json(value, text)));
-            Value::Object(pairs.collect())
-        }
-    }
+    let table = serde_json::to_value(answer).expect("a TOML table is JSON");
+    template::fill_texts(table, &filled).to_string()
 }
 
 fn activity(rule: &EventRule, payload: &Value, has_task: bool) -> Option<ActivityState> {
@@ -170,7 +168,8 @@ mod tests {
     }
 
     fn map_with(card: &Card, event: &str, payload: &[u8]) -> Option<Observation> {
-        map_hook(card, event, payload, &launch(), false, "2026-11-21T14:30:00Z".parse().unwrap())
+        let at = "2026-11-21T14:30:00Z".parse().unwrap();
+        map_hook(card, event, payload, &launch(), false, at).map(|heard| heard.observation)
     }
 
     fn map(event: &str, payload: &[u8]) -> Option<Observation> {
