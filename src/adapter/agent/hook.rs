@@ -354,7 +354,7 @@ mod tests {
         let said = |agent: &str, payload: &str, has_task: bool| {
             let (card, at) = (cards.find(agent).unwrap(), "2026-11-21T14:30:00Z".parse().unwrap());
             let told = map_hook(card, "session-start", payload.as_bytes(), &launch(), has_task, at);
-            activity_of(told).activity
+            activity_of(told.map(|heard| heard.observation)).activity
         };
         for agent in ["claude-code", "gemini", "qwen"] {
             let startup = r#"{"source":"startup"}"#;
