@@ -478,7 +478,7 @@ fn a_prompt_that_is_put_back_by_an_interrupt_is_no_draft() {
                   until-interrupt Thinking\nsay Interrupted\ndraft go\n";
     card(&env, "odd", &format!("{script}{CHAT}"), |text| {
         let own = "idle = [\"(?m)^> ?";
-        text.replace(own, &format!("idle = [\"Interrupted\\\\n> go\\\\s*\\\\z\", \"(?m)^> ?"))
+        text.replace(own, "idle = [\"Interrupted\\\\n> go\\\\s*\\\\z\", \"(?m)^> ?")
     });
     let id = spawn(&env, &repo, &["--agent", "odd", "x"]);
     wait_status(&env, &id, "idle");

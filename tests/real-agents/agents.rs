@@ -56,6 +56,8 @@ pub(crate) enum Step {
     /// To end a turn that met the limit.
     GivesUp,
     Restore,
+    /// To go on with its earlier turns word by word.
+    Verbatim,
     StopHook,
     /// To say that a turn begins; what came after a message cannot be told then.
     TurnBegin,
@@ -339,6 +341,7 @@ pub(crate) const ALL: &[Agent] = &[
         trusts: |_, _| false,
         lacks: &[
             (Step::Dialog, "it has no tools and so no permission dialog"),
+            (Step::Verbatim, "it asks the model for a summary of them and goes on with that"),
             (Step::TurnBegin, "its only hook is called at the end of a turn"),
             (Step::Limit, "it tries again for a minute, then gives up as for any error"),
             (Step::LimitReset, "it does not tell"),

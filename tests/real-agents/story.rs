@@ -272,16 +272,21 @@ impl Story {
         ensure!(!self.id.is_empty(), "there was no session");
         let status = self.status()?;
         ensure!(matches!(status.as_str(), "exited" | "killed"), "it was {status} before");
+        let seen = self.world.player.requests().len();
         let restored = self.world.ao(&["restore", &self.id])?;
         ensure!(restored.success(), "{}", said(&restored));
-        let seen = self.world.player.requests().len();
         let message = format!("Do you remember? {}", says::RESTORED);
         self.settle().with_context(|| format!("after restore ({})", restored.stderr.trim()))?;
         let since = self.send(&message)?;
         let request = self.request(seen, says::RESTORED)?;
-        let turn = request.turn.unwrap_or_default();
+        let mut turns = vec![request.turn.unwrap_or_default()];
+        if self.world.agent.lack(Step::Verbatim).is_some() {
+            let since = self.world.player.requests().into_iter().skip(seen);
+            turns.extend(since.filter_map(|it| it.turn));
+        }
         for earlier in &self.known {
-            let there = turn.texts.iter().any(|text| text.contains(earlier));
+            let there =
+                turns.iter().flat_map(|turn| &turn.texts).any(|text| text.contains(earlier));
             ensure!(there, "the request after restore does not have {earlier}");
         }
         self.reaches("idle", Some(since))
