@@ -18,7 +18,7 @@ Examples:
 
 /// Say yes to the dialog that an agent has opened
 ///
-/// Presses what the agent's card names for \"yes, this once\", and only while a dialog is open;
+/// Presses what the agent's card names for "yes, this once", and only while a dialog is open;
 /// then waits until it is gone. Exits 4 where none is open, 5 where that is not sure, 1 where the
 /// dialog stays.
 #[derive(Debug, clap::Args)]
@@ -34,7 +34,7 @@ pub struct ApproveArgs {
 
 /// Say no to the dialog that an agent has opened
 ///
-/// Presses what the agent's card names for \"no\", and only while a dialog is open; then waits
+/// Presses what the agent's card names for "no", and only while a dialog is open; then waits
 /// until it is gone. Exits 4 where none is open, 5 where that is not sure, 1 where the dialog
 /// stays.
 #[derive(Debug, clap::Args)]

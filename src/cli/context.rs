@@ -97,7 +97,7 @@ impl Context {
         if !(self.env.stdin_is_terminal && self.env.stderr_is_terminal) {
             return Err(CommandError::new(
                 Exit::Invalid,
-                anyhow::anyhow!("{question}: there is no terminal to ask on"),
+                anyhow::anyhow!("there is no terminal to ask on: {question}"),
             )
             .hint(format!("say {flag}")));
         }

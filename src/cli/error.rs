@@ -125,9 +125,15 @@ impl From<FsError> for CommandError {
     }
 }
 
+/// Some agents run their commands where nothing but the workspace can be written.
+fn denied_hint(error: &FsError) -> Option<&'static str> {
+    let is_read_only = error.source.kind() == io::ErrorKind::ReadOnlyFilesystem;
+    is_read_only.then_some("in an agent's sandbox: ask for this command to run outside it")
+}
+
 fn fs_exit(error: &FsError) -> (Exit, Option<String>) {
     if error.is_denied() {
-        return (Exit::Denied, None);
+        return (Exit::Denied, denied_hint(error).map(str::to_owned));
     }
     let kind = error.source.kind();
     if matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
@@ -246,7 +252,7 @@ fn lock_exit(error: &LockError) -> (Exit, Option<&'static str>) {
             ),
         ),
         LockError::Gone { .. } | LockError::Replaced { .. } => (Exit::Conflict, Some("try again")),
-        LockError::Fs(fs) if fs.is_denied() => (Exit::Denied, None),
+        LockError::Fs(fs) if fs.is_denied() => (Exit::Denied, denied_hint(fs)),
         LockError::Fs(fs) if fs.is_link() => {
             (Exit::Refused, Some("remove the link: a lock file is never one"))
         }
@@ -415,9 +421,11 @@ impl From<SessionError> for CommandError {
             SessionError::WrongState { id, .. } => {
                 (Exit::Conflict, format!("`ao explain {id}` says why it is where it is"))
             }
-            SessionError::NoAgent { .. } => {
-                (Exit::Invalid, "name one with --agent, or `ao config set agent NAME`".into())
-            }
+            SessionError::NoAgent { .. } => (
+                Exit::Invalid,
+                "name one with --agent, or `ao config set agent NAME`; `ao agent ls` lists all"
+                    .into(),
+            ),
             SessionError::AgentMissing { .. } => {
                 (Exit::MissingDependency, "install it, or name another with --agent".into())
             }
@@ -521,5 +529,26 @@ impl CommandError {
             | SessionError::PromptNul
             | SessionError::Kept { .. } => Self::new(Exit::Internal, error.into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn an_agent_in_a_sandbox_is_told_the_way_out_of_it() {
+        let failed = |kind: io::ErrorKind| FsError::at("open", Path::new("/lock"))(kind.into());
+        for read_only in [
+            CommandError::from(failed(io::ErrorKind::ReadOnlyFilesystem)),
+            CommandError::from(LockError::Fs(failed(io::ErrorKind::ReadOnlyFilesystem))),
+        ] {
+            assert_eq!(read_only.exit, Exit::Denied);
+            assert!(read_only.hint.is_some_and(|hint| hint.contains("outside it")));
+        }
+        let denied = CommandError::from(failed(io::ErrorKind::PermissionDenied));
+        assert_eq!((denied.exit, denied.hint), (Exit::Denied, None));
     }
 }

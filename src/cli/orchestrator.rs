@@ -129,8 +129,10 @@ fn present(
         output::plan(out, context.global.json, &[])?;
         return Ok(Exit::Done);
     }
-    if args.agent.as_ref().is_some_and(|agent| *agent != record.agent) {
-        context.tell(&format!("{id} lives already, with agent {}", record.agent));
+    let is_other = args.agent.as_ref().is_some_and(|agent| *agent != record.agent);
+    if is_other || args.model.is_some() || args.permission.is_some() {
+        let agent = &record.agent;
+        context.tell(&format!("{id} lives already, with agent {agent}; --clean starts another"));
     }
     answer(context, out, world, id, None)
 }

@@ -64,7 +64,8 @@ its number inside the project's repository, or `.` for the session you are in.
 3. `ao output ID` shows its screen, `ao show ID` everything recorded, `ao explain ID` why its status
    is what it is, `ao status` all sessions at once.
 4. `ao send ID 'text'` answers or instructs it; a busy agent gets the text at the end of its turn.
-   Exit code 5 means that a dialog is open: look with `ao output ID`, and decide.
+   Exit code 5 means that a dialog is open or that a person is typing there: look with
+   `ao output ID`. `ao approve ID` and `ao deny ID` answer a dialog; leave a draft alone.
 5. Look at the work: `ao exec ID -- git log -p`, or `cd \"$(ao path ID)\"`.
 6. `ao kill ID` ends a worker and keeps its files; `ao cleanup ID` then removes what holds nothing
    of value, and says what it keeps.

@@ -77,6 +77,9 @@ pub fn run(
         output::json(out, &answer)?;
     } else {
         table(out, &rows, args.git)?;
+        if rows.is_empty() {
+            context.tell("no sessions");
+        }
     }
     Ok(Exit::Done)
 }

@@ -80,7 +80,9 @@ pub enum Pressed {
 pub fn require(world: &World, id: &SessionId, wish: Wish) -> Result<Record, SessionError> {
     let record = world.home.load(id)?.record;
     let why = match (&record.handles.runtime, wish) {
-        _ if record.lifecycle.is_terminal() => Some("it has ended, and nobody is there to answer"),
+        _ if record.lifecycle.is_terminal() => {
+            Some("it has ended, and there is no agent to press a key for")
+        }
         (None, Wish::Approve | Wish::Deny | Wish::Interrupt { .. }) => Some("it has no runtime"),
         (Some(handle), Wish::Approve | Wish::Deny) if handle.kind == RuntimeKind::Process => {
             Some("it has no terminal, so no dialog can be open")

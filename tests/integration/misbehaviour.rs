@@ -471,6 +471,26 @@ fn an_interrupt_is_over_when_the_screen_says_so() {
 }
 
 #[test]
+fn a_prompt_that_is_put_back_by_an_interrupt_is_no_draft() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let script = "hook session-start\nhook stop\nread\nhook user-prompt-submit\n\
+                  until-interrupt Thinking\nsay Interrupted\ndraft go\n";
+    card(&env, "odd", &format!("{script}{CHAT}"), |text| {
+        let own = "idle = [\"(?m)^> ?";
+        text.replace(own, "idle = [\"Interrupted\\\\n> go\\\\s*\\\\z\", \"(?m)^> ?")
+    });
+    let id = spawn(&env, &repo, &["--agent", "odd", "x"]);
+    wait_status(&env, &id, "idle");
+    env.ao(&["send", &id, "go"]).success();
+    shown(&env, &id, "ctrl-c to interrupt");
+    env.ao(&["interrupt", &id]).success();
+    env.ao(&["send", &id, "something else"]).success();
+    let received = String::from_utf8(ledger(&env, "odd")).unwrap();
+    assert!(received.ends_with("something else\u{1b}[201~\r"), "{received:?}");
+}
+
+#[test]
 fn an_interrupt_of_an_agent_that_tells_nothing_is_unconfirmed() {
     let env = TestEnvironment::new();
     let repo = env.repo("app");

@@ -157,6 +157,8 @@ fn a_project_has_one_orchestrator_and_it_is_taught_ao() {
     );
     let other = again(&["--agent", "shell"]).success();
     assert!(other.stderr.contains("lives already, with agent lead"), "{other}");
+    let other = again(&["--permission", "auto"]).success();
+    assert!(other.stderr.contains("--clean starts another"), "{other}");
     let task = again(&["do it"]).code(4);
     assert!(task.stderr.contains(&format!("`ao send {lead}`")), "{task}");
     assert_eq!(again(&["--dry-run"]).success().stdout, "nothing to do\n");

@@ -26,7 +26,11 @@ pub fn reading(card: &Card, screen: &Screen) -> Reading {
 
 /// Returns whether a dialog is open.
 pub fn has_dialog(card: &Card, screen: &Screen) -> bool {
-    let bottom = end_of(&screen.plain);
+    shows_dialog(card, &screen.plain)
+}
+
+fn shows_dialog(card: &Card, screen: &str) -> bool {
+    let bottom = end_of(screen);
     card.terminal.dialog.iter().any(|pattern| pattern.is_match(&bottom))
 }
 
@@ -73,6 +77,7 @@ fn last_match(pattern: &Regex, text: &str) -> Option<(usize, String)> {
 }
 
 /// Returns the lines of `screen` between what was asked and the composer: the agent's answer.
+/// A dialog stands in the composer's place and is part of it.
 ///
 /// `None` where the question is not on the screen. It is looked for in a line of its own behind a
 /// prompt sign, else behind whatever an agent puts before what its hook has told it.
@@ -94,7 +99,8 @@ pub fn answer<'a>(card: &Card, screen: &'a str, question: &str) -> Option<&'a st
     };
     let start = after_last(LONGEST_SIGN).or_else(|| after_last(usize::MAX));
     let rest = screen[start?..].trim_start_matches('\n');
-    let composer = card.terminal.composer.as_ref();
+    // The first choice of a dialog may look like a composer.
+    let composer = card.terminal.composer.as_ref().filter(|_| !shows_dialog(card, screen));
     let end =
         composer.and_then(|pattern| pattern.find_iter(rest).last()).map(|found| found.start());
     Some(rest[..end.unwrap_or(rest.len())].trim_end())
@@ -238,5 +244,7 @@ mod tests {
         assert_eq!(answer(&card, "> which way?", "which way?"), Some(""));
         let by_hook = "  ⎿  Stop hook error: which way?\n\n● left";
         assert_eq!(answer(&card, by_hook, "which way?"), Some("● left"));
+        let dialog = "> which way?\n? proceed [y]\n> yes\n";
+        assert_eq!(answer(&card, dialog, "which way?"), Some("? proceed [y]\n> yes"));
     }
 }

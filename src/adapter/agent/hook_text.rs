@@ -59,21 +59,9 @@ fn entries(card: &Card, file: &HookFile, at: &str, ao: &Path) -> Vec<(String, Va
             });
             String::from_utf8_lossy(&bytes).into_owned()
         };
-        entries.push((filled(at), fill_texts(json(&file.entry), &filled)));
+        entries.push((filled(at), template::fill_texts(json(&file.entry), &filled)));
     }
     entries
-}
-
-/// Returns the value with each text in it replaced, at any depth.
-pub(super) fn fill_texts(value: Value, filled: &dyn Fn(&str) -> String) -> Value {
-    match value {
-        Value::String(text) => Value::String(filled(&text)),
-        Value::Array(values) => values.into_iter().map(|value| fill_texts(value, filled)).collect(),
-        Value::Object(map) => {
-            map.into_iter().map(|(name, value)| (name, fill_texts(value, filled))).collect()
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => value,
-    }
 }
 
 fn json(table: &toml::Table) -> Value {

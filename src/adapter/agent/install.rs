@@ -273,7 +273,7 @@ impl Work<'_> {
         let workspace = workspace.to_string_lossy();
         let at = filled(&entry.at, &json_edit::escape(&workspace));
         let value = serde_json::to_value(&entry.value).expect("a TOML value is JSON");
-        let value = hook_text::fill_texts(value, &|word| filled(word, &workspace));
+        let value = template::fill_texts(value, &|word| filled(word, &workspace));
         let document = Document::parse(existing.as_deref().unwrap_or_default()).map_err(edit)?;
         let array = at.strip_suffix(ELEMENT);
         let before = document.value(&at);

@@ -140,6 +140,12 @@ fn refuse_nul(request: &LaunchRequest<'_>) -> Result<(), CardError> {
     Ok(())
 }
 
+fn unknown_mode(card: &Card, mode: &str) -> String {
+    let known: Vec<&str> = card.permissions.keys().map(String::as_str).collect();
+    let known = if known.is_empty() { "default".to_owned() } else { known.join(", ") };
+    format!("permission mode `{mode}`; there is {known}")
+}
+
 fn unsupported(card: &Card, what: String) -> CardError {
     CardError::Unsupported { agent: card.name().to_owned(), what }
 }
@@ -278,7 +284,7 @@ impl Values {
             match card.permissions.get(mode) {
                 Some(args) => self.lists.push(("permission_args", args.clone())),
                 None if mode == "default" => {}
-                None => return Err(unsupported(card, format!("permission mode `{mode}`"))),
+                None => return Err(unsupported(card, unknown_mode(card, mode))),
             }
         } else if let Some(args) = card.permissions.get("default") {
             self.lists.push(("permission_args", args.clone()));
@@ -426,7 +432,8 @@ mod tests {
         assert!(render(&request).is_ok());
         request.permission = Some("bypass");
         let permission = render(&request).unwrap_err().to_string();
-        assert_eq!(permission, "agent `shell` has no permission mode `bypass`");
+        let wanted = "agent `shell` has no permission mode `bypass`; there is default";
+        assert_eq!(permission, wanted);
         request.permission = None;
         request.model = Some("big");
         let model = render(&request).unwrap_err().to_string();
