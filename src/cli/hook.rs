@@ -66,8 +66,9 @@ pub fn run(context: &Context, args: &HookArgs) {
     let session = context.env.text("AO_SESSION").and_then(|id| id.parse::<SessionId>().ok());
     let launch = context.env.text("AO_LAUNCH").and_then(|id| id.parse::<LaunchId>().ok());
     let (Some(session), Some(launch)) = (session, launch) else { return };
+    let has_task = context.env.text("AO_TASK").is_some();
     let Ok(world) = context.unconfigured_world() else { return };
-    if let Err(error) = record(&world, &session, launch, args, started) {
+    if let Err(error) = record(&world, &session, launch, has_task, args, started) {
         let line = format!("{session} {} {}: {}", args.agent, args.event, error.one_line());
         world.home.hooks_log(&line, started);
     }
@@ -77,18 +78,19 @@ fn record(
     world: &World,
     session: &SessionId,
     launch: LaunchId,
+    has_task: bool,
     args: &HookArgs,
     started: Timestamp,
 ) -> Result<(), CommandError> {
     let is_whole = |bytes: &[u8]| serde_json::from_slice::<IgnoredAny>(bytes).is_ok();
     let payload = stdin::read_within(agent::MAX_PAYLOAD, PATIENCE, is_whole);
     let card = agent::load_card(&world.config_directory.join("agents"), &args.agent)?;
-    let said = agent::map_hook(&card, &args.event, &payload, &launch, started);
-    let Some(observation) = said else { return Ok(()) };
+    let said = agent::map_hook(&card, &args.event, &payload, &launch, has_task, started);
+    let Some(said) = said else { return Ok(()) };
     let answer = card.hooks.events.get(&args.event).and_then(|rule| rule.answer.as_ref());
     match answer {
-        Some(answer) => answer::heard(world, session, observation, Some(&mut print_by(answer)))?,
-        None => answer::heard(world, session, observation, None)?,
+        Some(answer) => answer::heard(world, session, said, Some(&mut print_by(answer)))?,
+        None => answer::heard(world, session, said, None)?,
     }
     Ok(())
 }

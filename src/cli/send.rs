@@ -21,6 +21,7 @@ use crate::model::effect::{EntryKind, OutboxEntry, SendWhen};
 use crate::model::id::SessionId;
 use crate::model::lifecycle::ActivityState;
 use crate::model::status::Status;
+use crate::session::answer::last_words;
 use crate::session::send::{self, Message, Sent, When};
 
 /// Lines of the screen in which `--wait` looks for the answer.
@@ -276,6 +277,9 @@ fn failure(id: &SessionId, sent: &Sent, exit: Exit) -> CommandError {
 /// An agent whose turn is over calls its hook before it has drawn that.
 fn answer(world: &World, id: &SessionId, question: &str, is_over: bool) -> Option<String> {
     let record = world.home.load(id).ok()?.record;
+    if let Some(words) = last_words(world, id, &record).filter(|_| is_over) {
+        return Some(words);
+    }
     let launch = record.handles.launch?;
     let tmux = Tmux::new(world.home.root(), &world.config_directory).ok()?;
     let card = agent::load_card(&world.config_directory.join("agents"), &record.agent).ok();

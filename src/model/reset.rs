@@ -17,6 +17,9 @@ pub type Zones<'a> = &'a dyn Fn(Option<&str>) -> Option<TimeZone>;
 /// A limit that ended longer ago than this is another one's.
 const LONGEST_AGO: Duration = Duration::from_secs(24 * 3600);
 
+/// A time of day that passed no longer ago than this is today's: the limit is just over.
+const JUST_OVER: Duration = Duration::from_secs(10 * 60);
+
 /// No limit lasts longer; a number that says so is no time.
 const LONGEST_AHEAD: Duration = Duration::from_secs(400 * 24 * 3600);
 
@@ -41,7 +44,7 @@ const WEEKDAYS: &[(&str, Weekday)] = &[
 ///
 /// Understands seconds and milliseconds since 1970, RFC 3339, `3pm`, `15:30`, `tomorrow 9am`,
 /// `Nov 21st, 2026 3:04 PM`, `Mon 9am`, each with a zone behind it, and `in 2 hours 5 minutes`.
-/// A time of day that has passed means the next day.
+/// A time of day that has passed means the next day, unless it has only just passed.
 pub fn reset_time(text: &str, now: Timestamp, zones: Zones<'_>) -> Option<Timestamp> {
     let text = text.trim().trim_end_matches(['.', '!', ';', ',']);
     let found = epoch(text)
@@ -186,7 +189,9 @@ impl Said {
 
     /// Returns the day and time that are meant, as seen at `now`.
     fn resolve(&self, now: &Zoned) -> Option<DateTime> {
-        let (today, passed) = (now.date(), |date_time: DateTime| date_time <= now.datetime());
+        let today = now.date();
+        let passed =
+            |said: DateTime| said.checked_add(JUST_OVER).is_ok_and(|over| over < now.datetime());
         let time = self.time.unwrap_or(Time::midnight());
         let next = |date: Date, span: Span| date.checked_add(span).ok();
         match (self.month, self.day, self.days_ahead, self.weekday) {
@@ -215,11 +220,11 @@ impl Said {
                 Some(next(date, Span::new().days(7))?.to_datetime(time))
             }
             (None, None, None, None) if self.year.is_none() => {
-                let date_time = today.to_datetime(self.time?);
-                if !passed(date_time) {
-                    return Some(date_time);
-                }
-                Some(next(today, Span::new().days(1))?.to_datetime(time))
+                // Yesterday's, too, may have only just passed.
+                let time = self.time?;
+                let days = [-1, 0, 1].map(|days| next(today, Span::new().days(days)));
+                let meant = days.into_iter().flatten().map(|day| day.to_datetime(time));
+                meant.into_iter().find(|meant| !passed(*meant))
             }
             (Some(_) | None, Some(_) | None, Some(_) | None, Some(_) | None) => None,
         }
@@ -382,7 +387,7 @@ mod tests {
         3:04 p.m.                          2026-11-21T15:04
         15:30                              2026-11-21T15:30
         09:15:30                           2026-11-22T09:15:30.000Z
-        14:30                              2026-11-22T14:30
+        14:30                              2026-11-21T14:30
         Nov 21st, 2026 3:04 PM             2026-11-21T15:04
         Nov 21 at 3pm                      2026-11-21T15:00
         November 21                        2026-11-21T00:00
@@ -406,6 +411,23 @@ mod tests {
         in 3 days 4 hours 9 minutes        2026-11-24T18:39
         1 week                             2026-11-28T14:30
         ");
+    }
+
+    #[test]
+    fn a_time_of_day_that_has_only_just_passed_is_todays() {
+        for (now, text, meant) in [
+            ("2026-11-21T15:00:00Z", "3pm", "2026-11-21T15:00:00.000Z"),
+            ("2026-11-21T15:10:00Z", "3pm", "2026-11-21T15:00:00.000Z"),
+            ("2026-11-21T15:10:01Z", "3pm", "2026-11-22T15:00:00.000Z"),
+            ("2026-11-21T15:04:00Z", "Sat 3pm", "2026-11-21T15:00:00.000Z"),
+            ("2026-11-21T15:11:00Z", "Sat 3pm", "2026-11-28T15:00:00.000Z"),
+            ("2026-11-22T00:05:00Z", "11:55pm", "2026-11-21T23:55:00.000Z"),
+            ("2026-11-22T00:06:00Z", "11:55pm", "2026-11-22T23:55:00.000Z"),
+            ("2026-11-22T00:05:00Z", "midnight", "2026-11-22T00:00:00.000Z"),
+        ] {
+            let said = reset_time(text, now.parse().unwrap(), &zones).unwrap();
+            assert_eq!(said.to_string(), meant, "{text} at {now}");
+        }
     }
 
     #[test]

@@ -6,15 +6,20 @@
 //! died knows that the outcome is not known.
 
 use std::io;
+use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
+use crate::adapter::agent::Heard;
+use crate::adapter::fs::{self, Durability};
 use crate::adapter::{clock, failpoint, process};
 use crate::decide::{self, Sendable};
 use crate::invocation::{self, World};
 use crate::model::effect::{Claim, EntryKind, OutboxEntry};
 use crate::model::event::Event;
 use crate::model::facts::{ActivityFact, Bare, Observation};
-use crate::model::id::SessionId;
-use crate::model::lifecycle::ActivityState;
+use crate::model::id::{LaunchId, SessionId};
+use crate::model::lifecycle::{ActivitySource, ActivityState};
 use crate::model::policy::Policy;
 use crate::model::record::Record;
 use crate::model::time::Timestamp;
@@ -38,10 +43,12 @@ pub type Print<'a> = dyn FnMut(&str) -> io::Result<()> + 'a;
 pub fn heard(
     world: &World,
     id: &SessionId,
-    said: Observation,
+    heard: Heard,
     print: Option<&mut Print<'_>>,
 ) -> Result<(), SessionError> {
     let mut locked = world.home.lock_session(id, world.lock_timeout)?;
+    keep_words(world, id, locked.record(), &heard);
+    let said = about(locked.record(), heard);
     // The one time that the configuration is read.
     let layered = world.config_of(locked.record())?;
     locked.set_sync(layered.config.state.sync);
@@ -65,6 +72,67 @@ pub fn heard(
         return result;
     }
     apply(&mut locked, &said, policy)
+}
+
+/// What an agent said last, in `answer.json` beside the record: whole, which its screen seldom is.
+#[derive(Debug, Serialize, Deserialize)]
+struct Words {
+    /// When the hook that told it was called.
+    at: Timestamp,
+    /// The launch that said it.
+    launch: LaunchId,
+    text: String,
+}
+
+/// Keeps what the agent said at the end of its turn. It can be lost: the screen shows it too.
+fn keep_words(world: &World, id: &SessionId, record: &Record, heard: &Heard) {
+    let Observation::Activity(fact) = &heard.observation else { return };
+    let (Some(text), Some(at), Some(launch)) = (&heard.words, fact.observed_at, &fact.launch)
+    else {
+        return;
+    };
+    if record.handles.launch.as_ref() != Some(launch) {
+        return;
+    }
+    let words = Words { at, launch: launch.clone(), text: text.clone() };
+    let bytes = serde_json::to_vec(&words).expect("words are JSON");
+    let path = words_file(world, id);
+    if let Err(error) = fs::replace(&path, &bytes, Durability::Process) {
+        tracing::warn!("{}", crate::model::sanitize::chain(&error));
+    }
+}
+
+fn words_file(world: &World, id: &SessionId) -> PathBuf {
+    world.home.session_dir(id).join("answer.json")
+}
+
+/// Returns what the agent of `record` said at the end of its last turn; `None` where its own hook
+/// did not tell of that end, or what was said.
+pub fn last_words(world: &World, id: &SessionId, record: &Record) -> Option<String> {
+    let activity = record.lifecycle.activity.as_ref()?;
+    let bytes = fs::read_optional(&words_file(world, id)).ok()??;
+    let words: Words = serde_json::from_slice(&bytes).ok()?;
+    let is_of_that_end = activity.source == ActivitySource::Hook
+        && words.at == activity.last_activity_at
+        && record.handles.launch.as_ref() == Some(&words.launch);
+    is_of_that_end.then_some(words.text)
+}
+
+/// Returns what is said without the id of a conversation that is held outside of the workspace:
+/// it may be a sub-agent's, and is never the one to go on with.
+fn about(record: &Record, heard: Heard) -> Observation {
+    let Heard { mut observation, directory, words: _ } = heard;
+    if let Observation::Activity(fact) = &mut observation
+        && fact.agent_session.is_some()
+        && fact.agent_session != record.handles.agent_session
+        && let (Some(directory), Some(handle)) = (directory, &record.handles.workspace)
+    {
+        let real = |path: &Path| fs::canonical(path).unwrap_or_else(|_| path.to_owned());
+        if !real(&directory).starts_with(real(&handle.path)) {
+            fact.agent_session = None;
+        }
+    }
+    observation
 }
 
 fn apply(

@@ -99,9 +99,10 @@ pub fn require(world: &World, id: &SessionId, wish: Wish) -> Result<Record, Sess
 
 /// Presses what is wished, and waits for what shows that it had its effect.
 pub fn press(world: &World, id: &SessionId, wish: Wish) -> Result<Pressed, SessionError> {
-    let record = require(world, id, wish)?;
+    let mut record = require(world, id, wish)?;
     let card = agent::load_card(&world.config_directory.join("agents"), &record.agent)?;
-    let (Some(handle), Some(launch)) = (&record.handles.runtime, &record.handles.launch) else {
+    let handles = record.handles.clone();
+    let (Some(handle), Some(launch)) = (&handles.runtime, &handles.launch) else {
         let (id, status) = (id.clone(), Status::of(&record.lifecycle));
         return Err(SessionError::WrongState { id, status, why: "it has no runtime" });
     };
@@ -114,21 +115,29 @@ pub fn press(world: &World, id: &SessionId, wish: Wish) -> Result<Pressed, Sessi
         process::interrupt_marked(launch).map_err(SessionError::Proc)?;
         return pane.stopped(&record, false);
     }
+    let before = std::mem::replace(&mut record, pane.record()?);
     match wish {
-        Wish::Approve | Wish::Deny => pane.require_dialog(&record)?,
+        Wish::Approve | Wish::Deny => {
+            // Who held the lock may have answered the dialog that is meant; the next is another.
+            if activity(&before) == Some(ActivityState::Blocked) && has_moved_on(&before, &record) {
+                let why = "the dialog that was to be answered is gone";
+                return Err(pane.left_alone(why, format!("`ao status {id}` says what it does")));
+            }
+            pane.require_dialog(&record)?;
+        }
         Wish::Interrupt { force: true } => {}
         Wish::Interrupt { force: false } if pane.is_at_rest(&record)? => {
             return Ok(Pressed::Needless);
         }
         Wish::Interrupt { force: false } => {}
     }
-    let has_draft = pane.has_draft()?;
+    let may_put_back = matches!(wish, Wish::Interrupt { .. }) && !pane.has_draft()?;
     pane.tmux.keys(id, launch, wish.keys(&card)?)?;
     match wish {
         Wish::Approve | Wish::Deny => pane.answered(&record, wish),
         Wish::Interrupt { .. } => {
             let pressed = pane.stopped(&record, true)?;
-            if pressed == Pressed::Done && !has_draft {
+            if pressed == Pressed::Done && may_put_back {
                 pane.clear_put_back()?;
             }
             Ok(pressed)

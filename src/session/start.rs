@@ -1,6 +1,6 @@
 //! Starts the agent of a session in its runtime: the part that spawn and restore share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::adapter::agent::{self, Card, Identity, LaunchRequest, Stdin};
 use crate::adapter::fs::{self, Durability, FsError};
@@ -81,15 +81,7 @@ pub fn prepare(
         // That of an earlier launch must not be pasted into this one.
         None => fs::remove_file(&paste_file(world, id))?,
     }
-    let stdin = match invocation.stdin {
-        // Without a terminal, an agent that stays still needs a way to be spoken to.
-        Stdin::Terminal if task.runtime == RuntimeKind::Process && stays(record) => {
-            StdinSource::File(process_runtime::make_input(&directory)?.into())
-        }
-        Stdin::Terminal => StdinSource::Terminal,
-        Stdin::Null => StdinSource::Null,
-        Stdin::File(path) => StdinSource::File(path.into()),
-    };
+    let stdin = stdin_of(invocation.stdin, task.runtime, record, &directory)?;
     let project = record.project.clone().ok_or_else(|| SessionError::WrongState {
         id: id.clone(),
         status: Status::of(&record.lifecycle),
@@ -104,6 +96,7 @@ pub fn prepare(
             issue: record.issue.as_deref(),
             home: world.home.root(),
             launch,
+            has_task: task.prompt.is_some() && invocation.paste.is_none(),
             path_first: &program_directory(world)?,
         },
     );
@@ -127,6 +120,24 @@ pub fn prepare(
         runtime: task.runtime,
         paste: invocation.paste,
         resumed: invocation.resumed,
+    })
+}
+
+/// Returns where the agent reads from.
+fn stdin_of(
+    stdin: Stdin,
+    runtime: RuntimeKind,
+    record: &Record,
+    directory: &Path,
+) -> Result<StdinSource, SessionError> {
+    Ok(match stdin {
+        // Without a terminal, an agent that stays still needs a way to be spoken to.
+        Stdin::Terminal if runtime == RuntimeKind::Process && stays(record) => {
+            StdinSource::File(process_runtime::make_input(directory)?.into())
+        }
+        Stdin::Terminal => StdinSource::Terminal,
+        Stdin::Null => StdinSource::Null,
+        Stdin::File(path) => StdinSource::File(path.into()),
     })
 }
 

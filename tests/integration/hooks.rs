@@ -97,6 +97,45 @@ fn an_old_launch_is_not_believed() {
 }
 
 #[test]
+fn a_conversation_held_outside_of_the_workspace_is_not_the_sessions() {
+    let env = TestEnvironment::new();
+    let (id, launch) = session(&env);
+    let workspace = env.record(&id)["handles"]["workspace"]["path"].as_str().unwrap().to_owned();
+    let inside = format!("{workspace}/deep");
+    let link = env.path("tmp/link");
+    std::os::unix::fs::symlink(&workspace, &link).unwrap();
+    let beside = format!("{workspace}-2");
+    let out_again = format!("{workspace}/out");
+    std::os::unix::fs::symlink("/", &out_again).unwrap();
+    let hook = |event: &str, payload: Value| {
+        let hook = env.ao_command(&["hook", "claude-code", event]).env("AO_SESSION", &*id);
+        let hook = hook.env("AO_LAUNCH", &*launch).stdin(payload.to_string());
+        env.run(&hook).success();
+        env.record(&id)
+    };
+    for (number, cwd, kept) in [
+        (0, json!("/"), false),
+        (1, json!(workspace), true),
+        (2, json!(env.path("tmp")), false),
+        (3, json!(beside), false),
+        (4, json!(inside), true),
+        (5, json!(out_again), false),
+        (6, json!(link), true),
+        (7, json!("."), true),
+        (8, json!("/gone"), false),
+        (9, json!(7), true),
+        (10, Value::Null, true),
+    ] {
+        let before = env.record(&id)["handles"]["agent_session"].clone();
+        let told = json!(format!("conversation-{number}"));
+        let record = hook("user-prompt-submit", json!({ "session_id": told, "cwd": cwd }));
+        let expected = if kept { &told } else { &before };
+        assert_eq!(&record["handles"]["agent_session"], expected, "{cwd}");
+        assert_eq!(record["lifecycle"]["activity"]["state"], "active", "the event counts");
+    }
+}
+
+#[test]
 fn a_hook_of_a_session_that_has_ended_changes_nothing() {
     let env = TestEnvironment::new();
     let (id, launch) = session(&env);

@@ -3,6 +3,8 @@
 //! A swallowed Enter, copy mode and an open dialog are in `send.rs`.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::process::Stdio;
 
 use serde_json::Value;
 
@@ -342,6 +344,37 @@ fn a_dialog_is_answered_where_one_is_open_and_nowhere_else() {
 }
 
 #[test]
+fn an_answer_that_had_to_wait_is_not_given_to_the_next_dialog() {
+    let env = TestEnvironment::new();
+    let script = "read\nhook user-prompt-submit\nhook permission-request {\"tool_use_id\":\"t1\"}\n\
+                  dialog Run it? y\nread\n";
+    let id = idle(&env, script);
+    env.ao(&["send", &id, "go"]).success();
+    wait_status(&env, &id, "needs_input");
+    shown(&env, &id, "Run it?");
+    let launch = env.record(&id)["handles"]["launch"].as_str().unwrap().to_owned();
+    let lock = env.home().join("sessions").join(&*id).join("send.lock");
+    let held = ao::store::lock::acquire(&lock, std::time::Duration::ZERO).unwrap();
+    let approve = env.ao_command(&["approve", &id]);
+    let waiting = approve.spawn(Stdio::null(), Stdio::null(), Stdio::piped()).unwrap();
+    // It has read the record once it waits for the lock.
+    let inode = fs::metadata(&lock).unwrap().ino();
+    let waits = |line: &str| line.contains("->") && line.contains(&format!(":{inode} "));
+    env.wait_for("its wait", || {
+        fs::read_to_string("/proc/locks").unwrap().lines().any(waits).then_some(())
+    });
+    let hook = env.ao_command(&["hook", "odd", "permission-request"]);
+    let hook = hook.stdin("{\"tool_use_id\":\"t2\"}").env("AO_SESSION", &*id);
+    env.run(&hook.env("AO_LAUNCH", &*launch)).success();
+    drop(held);
+    let output = waiting.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("the dialog that was to be answered is gone"), "{told}");
+    assert_eq!(output.status.code(), Some(5));
+    assert_eq!(ledger(&env, "odd"), pasted("go"), "no key was pressed");
+}
+
+#[test]
 fn a_no_ends_the_turn_of_an_agent_that_says_nothing_of_it() {
     let env = TestEnvironment::new();
     let id = idle(
@@ -445,7 +478,7 @@ fn a_prompt_that_is_put_back_by_an_interrupt_is_no_draft() {
                   until-interrupt Thinking\nsay Interrupted\ndraft go\n";
     card(&env, "odd", &format!("{script}{CHAT}"), |text| {
         let own = "idle = [\"(?m)^> ?";
-        text.replace(own, &format!("idle = [\"Interrupted\\\\n> go\\\\s*\\\\z\", \"(?m)^> ?"))
+        text.replace(own, "idle = [\"Interrupted\\\\n> go\\\\s*\\\\z\", \"(?m)^> ?")
     });
     let id = spawn(&env, &repo, &["--agent", "odd", "x"]);
     wait_status(&env, &id, "idle");

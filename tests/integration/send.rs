@@ -200,6 +200,26 @@ fn a_send_can_wait_for_the_answer() {
 }
 
 #[test]
+fn what_the_agent_itself_says_of_its_answer_is_printed_whole_and_alone() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let said = "hook stop {\"last_message\":\"one\\n\\u001b[31mtwo\"}";
+    let script = format!(
+        "hook session-start\nhook stop\nread\nhook user-prompt-submit\nsay noise\n{said}\n\
+         read\nhook user-prompt-submit\nsay plain\nhook stop\nread\n"
+    );
+    agent(&env, "teller", &script);
+    let id = spawn(&env, &repo, &["--agent", "teller", "x"]);
+    wait_status(&env, &id, "idle");
+    at_composer(&env, &id);
+    let args = ["send", &id, "--wait", "--timeout", "30s"];
+    assert_eq!(env.ao(&[&args[..], &["go"]].concat()).success().stdout, "one\ntwo\n");
+    // What was said to another question is not said again.
+    let outcome = env.ao(&[&args[..], &["again"]].concat()).success();
+    assert!(outcome.stdout.contains("plain") && !outcome.stdout.contains("two"), "{outcome}");
+}
+
+#[test]
 fn one_text_goes_to_all_that_live() {
     let env = TestEnvironment::new();
     let first = chatting(&env);

@@ -53,8 +53,14 @@ pub(crate) enum Step {
     Dialog,
     Limit,
     LimitReset,
+    /// To end a turn that met the limit.
+    GivesUp,
     Restore,
+    /// To go on with its earlier turns word by word.
+    Verbatim,
     StopHook,
+    /// To say that a turn begins; what came after a message cannot be told then.
+    TurnBegin,
 }
 
 /// What the story says to an agent. The player answers by these words.
@@ -269,7 +275,10 @@ pub(crate) const ALL: &[Agent] = &[
         },
         without_tools: false,
         trusts: |home, workspace| mentions(home, ".qwen/trustedFolders.json", workspace),
-        lacks: &[(Step::LimitReset, "it does not tell")],
+        lacks: &[
+            (Step::Limit, "it tries again for ten minutes and says nothing of it"),
+            (Step::LimitReset, "it does not tell"),
+        ],
     },
     Agent {
         name: "opencode",
@@ -299,7 +308,10 @@ pub(crate) const ALL: &[Agent] = &[
         tool: || Some(("bash", json!({"command": command(), "description": "Say something"}))),
         without_tools: false,
         trusts: |_, _| false,
-        lacks: &[(Step::StopHook, "no hook of its takes an answer")],
+        lacks: &[
+            (Step::GivesUp, "it tries again until it is interrupted"),
+            (Step::StopHook, "no hook of its takes an answer"),
+        ],
     },
     Agent {
         name: "aider",
@@ -329,6 +341,9 @@ pub(crate) const ALL: &[Agent] = &[
         trusts: |_, _| false,
         lacks: &[
             (Step::Dialog, "it has no tools and so no permission dialog"),
+            (Step::Verbatim, "it asks the model for a summary of them and goes on with that"),
+            (Step::TurnBegin, "its only hook is called at the end of a turn"),
+            (Step::Limit, "it tries again for a minute, then gives up as for any error"),
             (Step::LimitReset, "it does not tell"),
             (Step::StopHook, "its only hook takes no answer"),
         ],

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use ao::adapter::clock::Stopwatch;
+use ao::adapter::clock::{Stopwatch, pause};
 use ao::adapter::cmd::exit_code;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -139,6 +139,7 @@ impl Story {
         let request = self.request(seen, says::LONG)?;
         ensure!(whole(&request, &message), "{}", difference(&request, &message));
         self.known.push(says::LONG);
+        self.is_answered(seen, says::LONG)?;
         self.reaches("idle", Some(since))
     }
 
@@ -172,8 +173,13 @@ impl Story {
         let reason = self.record("/lifecycle/session/reason")?;
         ensure!(reason == "usage_limited", "the reason was {reason}");
         self.until = self.record("/lifecycle/session/until").ok();
+        match self.world.agent.lack(Step::GivesUp) {
+            Some(_) => self.done(&["interrupt", "--force", &self.id])?,
+            None => self.screen_rests()?,
+        }
         let seen = self.world.player.requests().len();
-        let since = self.send(&format!("The limit is over. {}", says::AFTER_LIMIT))?;
+        let message = format!("The limit is over. {}", says::AFTER_LIMIT);
+        let since = self.send_past_a_limit(&message)?;
         self.request(seen, says::AFTER_LIMIT)?;
         self.reaches("idle", Some(since))
     }
@@ -192,6 +198,10 @@ impl Story {
         self.send(&format!("Tell me everything. {}", says::ENDLESS))?;
         self.request(seen, says::ENDLESS)?;
         self.reaches("working", None)?;
+        self.world.wait_for(self.patience, "the beginning of the answer", || {
+            let screen = self.world.ao(&["output", &self.id])?.text();
+            Ok(screen.contains("On and on.").then_some(()))
+        })?;
         self.done(&["interrupt", &self.id])?;
         self.reaches("idle", None)?;
         let left = self.world.player.wait_for(seen, self.patience, |it| {
@@ -262,16 +272,21 @@ impl Story {
         ensure!(!self.id.is_empty(), "there was no session");
         let status = self.status()?;
         ensure!(matches!(status.as_str(), "exited" | "killed"), "it was {status} before");
+        let seen = self.world.player.requests().len();
         let restored = self.world.ao(&["restore", &self.id])?;
         ensure!(restored.success(), "{}", said(&restored));
-        let seen = self.world.player.requests().len();
         let message = format!("Do you remember? {}", says::RESTORED);
         self.settle().with_context(|| format!("after restore ({})", restored.stderr.trim()))?;
         let since = self.send(&message)?;
         let request = self.request(seen, says::RESTORED)?;
-        let turn = request.turn.unwrap_or_default();
+        let mut turns = vec![request.turn.unwrap_or_default()];
+        if self.world.agent.lack(Step::Verbatim).is_some() {
+            let since = self.world.player.requests().into_iter().skip(seen);
+            turns.extend(since.filter_map(|it| it.turn));
+        }
         for earlier in &self.known {
-            let there = turn.texts.iter().any(|text| text.contains(earlier));
+            let there =
+                turns.iter().flat_map(|turn| &turn.texts).any(|text| text.contains(earlier));
             ensure!(there, "the request after restore does not have {earlier}");
         }
         self.reaches("idle", Some(since))
@@ -334,7 +349,8 @@ impl Story {
             return Ok(());
         }
         if !is_over {
-            tell(&format!("{}: it was {status}; interrupting", self.world.agent.name));
+            tell(&format!("{}: it was {status}; that is ended", self.world.agent.name));
+            self.world.ao(&["deny", &self.id])?;
             self.world.ao(&["interrupt", &self.id])?;
             if self.reaches_within("idle", "15s").is_ok() {
                 return Ok(());
@@ -353,6 +369,31 @@ impl Story {
         self.reaches_within("idle", "60s")
     }
 
+    /// Waits until the screen rests: some agents open a dialog a moment after they met their limit,
+    /// and nobody types into what has not been drawn.
+    fn screen_rests(&self) -> anyhow::Result<()> {
+        let mut last = String::new();
+        self.world.wait_for(self.patience, "a screen that rests", || {
+            let next = self.world.ao(&["output", &self.id])?.text();
+            let rests = next == last;
+            last = next;
+            pause(Duration::from_secs(1));
+            Ok(rests.then_some(()))
+        })
+    }
+
+    /// Sends a message over a used up limit. Some agents open a dialog there, and some try again for
+    /// ever; a person would first close the one and interrupt the other.
+    fn send_past_a_limit(&self, message: &str) -> anyhow::Result<String> {
+        let first = self.send(message);
+        if first.is_ok() {
+            return first;
+        }
+        let closed = self.world.ao(&["deny", &self.id])?.success()
+            || self.world.ao(&["interrupt", &self.id])?.success();
+        if closed { self.send(message) } else { first }
+    }
+
     /// Sends a message, which has to be submitted, and returns the revision to wait from.
     fn send(&self, message: &str) -> anyhow::Result<String> {
         let output = self.world.ao_stdin(&["send", &self.id, "-", "--json"], message)?;
@@ -369,10 +410,19 @@ impl Story {
         found.with_context(|| format!("no request said {text}"))
     }
 
+    /// Waits until the request that says `text` has its whole answer.
+    fn is_answered(&self, seen: usize, text: &str) -> anyhow::Result<()> {
+        let found = self.world.player.wait_for(seen, self.patience, |it| {
+            is_about(it, text) && it.ended == Some(Ended::Complete)
+        });
+        found.map(drop).with_context(|| format!("the answer to {text} was not taken"))
+    }
+
     fn reaches(&self, status: &str, since: Option<String>) -> anyhow::Result<()> {
         let patience = format!("{}s", self.patience.as_secs());
         let mut args = vec!["wait", &self.id, "--until", status, "--timeout", &patience];
-        if let Some(since) = &since {
+        let tells = self.world.agent.lack(Step::TurnBegin).is_none();
+        if let Some(since) = since.as_ref().filter(|_| tells) {
             args.extend(["--since", since]);
         }
         self.waited(status, &args)

@@ -268,6 +268,9 @@ pub struct EventRule {
     pub native: Option<String>,
     /// The activity; absent: it says nothing of the activity.
     pub activity: Option<ActivityState>,
+    /// The activity instead, where the launch's command line held the task: an agent that says
+    /// that it is up is about to begin then.
+    pub with_task: Option<ActivityState>,
     /// It is a turn boundary.
     pub boundary: bool,
     /// JSON pointers to the tool's use id, its name or what it is given, the first that is there
@@ -277,6 +280,9 @@ pub struct EventRule {
     pub field: Option<String>,
     /// Activities by that text, instead of `activity`; `none` says nothing.
     pub cases: BTreeMap<String, CaseActivity>,
+    /// At the end of a turn: JSON pointers to what the agent said last, the first that is there
+    /// counts.
+    pub said: Vec<String>,
     /// It tells that the usage limit is reached, where these match.
     pub limit: Option<LimitRule>,
     /// At the end of a turn: what `ao hook` prints to give the agent its next instruction, a

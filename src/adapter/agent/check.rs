@@ -190,7 +190,7 @@ fn problem_of_words(card: &Card) -> Option<Problem> {
     let hooks = &card.hooks;
     let of_rules = hooks.events.values().flat_map(|rule| {
         let limit = rule.limit.iter().flat_map(|limit| &limit.fields);
-        rule.tool.iter().chain(&rule.field).chain(limit)
+        rule.tool.iter().chain(&rule.field).chain(&rule.said).chain(limit)
     });
     let pointers = of_rules
         .chain(&hooks.agent_session)

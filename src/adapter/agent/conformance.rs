@@ -193,8 +193,8 @@ fn every_captured_event_means_what_the_card_says() {
         let kind = event.split('.').next().unwrap();
         let launch = "0123456789abcdef0123456789abcdef".parse().unwrap();
         let at = "2026-11-21T14:30:00Z".parse().unwrap();
-        let told = map_hook(card, kind, &payload, &launch, at).map(|fact| {
-            let mut value = serde_json::to_value(fact).unwrap();
+        let told = map_hook(card, kind, &payload, &launch, false, at).map(|heard| {
+            let mut value = serde_json::to_value(heard.observation).unwrap();
             let object = value.as_object_mut().unwrap();
             // What every event has says nothing about this one.
             for key in ["launch", "observed_at", "confidence", "source"] {

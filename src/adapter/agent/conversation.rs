@@ -40,8 +40,8 @@ pub fn conversation(
     if section.files.is_empty() {
         return Ok(Proof::Unasked);
     }
-    // It becomes a part of a path.
-    if agent_session.contains('/') || agent_session.starts_with('.') {
+    // It becomes a part of a path, where a star would stand for any other's id.
+    if agent_session.contains(['/', '*']) || agent_session.starts_with('.') {
         return Ok(Proof::Absent);
     }
     let mut proof = Proof::Absent;
@@ -146,6 +146,7 @@ mod tests {
                 Proof::Absent
             ]
         );
+        assert_eq!(proof(&card, "*", "/w"), Proof::Absent);
         assert_eq!(proof(&card, "abc", "/w/deeper"), Proof::Elsewhere);
         card.conversation.cwd = Vec::new();
         assert_eq!(proof(&card, "silent", "/w"), Proof::Here);

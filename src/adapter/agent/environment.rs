@@ -20,6 +20,8 @@ pub struct Identity<'a> {
     pub home: &'a Path,
     /// This start of it.
     pub launch: &'a LaunchId,
+    /// The command line holds its task.
+    pub has_task: bool,
     /// The first entry of its PATH, `<home>/bin`.
     pub path_first: &'a Path,
 }
@@ -34,7 +36,7 @@ pub fn environment(
     let mut all: BTreeMap<OsString, OsString> =
         caller.filter(|(name, _)| !is_scrubbed(name)).collect();
     all.extend(configured.iter().map(|(name, value)| (name.into(), value.into())));
-    for name in ["AO_SESSION", "AO_PROJECT", "AO_ISSUE", "AO_HOME", "AO_LAUNCH"] {
+    for name in ["AO_SESSION", "AO_PROJECT", "AO_ISSUE", "AO_HOME", "AO_LAUNCH", "AO_TASK"] {
         all.remove(OsStr::new(name));
     }
     let mut set = |name: &str, value: OsString| all.insert(name.into(), value);
@@ -44,6 +46,9 @@ pub fn environment(
     set("AO_LAUNCH", identity.launch.as_str().into());
     if let Some(issue) = identity.issue {
         set("AO_ISSUE", issue.into());
+    }
+    if identity.has_task {
+        set("AO_TASK", "given".into());
     }
     let path = all.remove(OsStr::new("PATH")).filter(|path| !path.is_empty());
     let path = path.unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
@@ -75,6 +80,7 @@ mod tests {
             issue: None,
             home: Path::new("/h"),
             launch: &launch,
+            has_task: false,
             path_first: Path::new("/h/bin"),
         };
         let caller = caller.iter().map(|(name, value)| (name.into(), value.into()));

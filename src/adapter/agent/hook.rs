@@ -4,7 +4,7 @@
 //! panics, and the event's name alone still counts.
 
 use std::borrow::Cow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use regex::Regex;
 use serde_json::Value;
@@ -17,6 +17,7 @@ use crate::model::facts::{ActivityFact, Confidence, Limit, Observation};
 use crate::model::id::LaunchId;
 use crate::model::lifecycle::{ActivitySource, ActivityState};
 use crate::model::reset::reset_time;
+use crate::model::sanitize::{self, capped_in_its_middle};
 use crate::model::time::Timestamp;
 
 /// Returns the shell command that reports `event`, with the program's path quoted.
@@ -31,16 +32,32 @@ pub const MAX_PAYLOAD: usize = 1 << 20;
 /// The longest id that is kept, in characters.
 const MAX_ID: usize = 256;
 
+/// The longest answer that is kept, in bytes.
+const MAX_WORDS: usize = 64 * 1024;
+
+/// What a hook says, and where.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Heard {
+    /// What it says of the session.
+    pub observation: Observation,
+    /// The directory that the agent works in, where it tells.
+    pub directory: Option<PathBuf>,
+    /// What the agent said last, at the end of a turn; fit for a terminal, and capped.
+    pub words: Option<String>,
+}
+
 /// Returns what `event` of `launch`, heard `at`, says; `None` where it says nothing.
 ///
 /// A limit that is met ends a turn, so an event that tells of one is no activity besides.
+/// `has_task` says that the launch's command line held the task.
 pub fn map_hook(
     card: &Card,
     event: &str,
     payload: &[u8],
     launch: &LaunchId,
+    has_task: bool,
     at: Timestamp,
-) -> Option<Observation> {
+) -> Option<Heard> {
     let rule = card.hooks.events.get(event)?;
     let payload = if payload.len() > MAX_PAYLOAD {
         Value::Null
@@ -50,19 +67,25 @@ pub fn map_hook(
     };
     let (observed_at, launch) = (Some(at), Some(launch.clone()));
     if let Some(resets_at) = rule.limit.as_ref().and_then(|rule| limit(rule, &payload, at)) {
-        return Some(Observation::Limit(Limit { observed_at, resets_at, launch }));
+        let observation = Observation::Limit(Limit { observed_at, resets_at, launch });
+        return Some(Heard { observation, directory: None, words: None });
     }
-    Some(Observation::Activity(ActivityFact {
+    let told = card.hooks.cwd.as_deref().and_then(|pointer| payload.pointer(pointer)?.as_str());
+    let directory = told.map(PathBuf::from).filter(|path| path.is_absolute());
+    let observation = Observation::Activity(ActivityFact {
         observed_at,
         confidence: Confidence::Valid,
-        activity: activity(rule, &payload)?,
+        activity: activity(rule, &payload, has_task)?,
         source: ActivitySource::Hook,
         launch,
         agent_session: first_id(&payload, &card.hooks.agent_session),
         boundary: rule.boundary,
         tool: rule.tool.iter().find_map(|pointer| tool(payload.pointer(pointer)?)),
         report: None,
-    }))
+    });
+    let words = rule.said.iter().find_map(|pointer| payload.pointer(pointer)?.as_str());
+    let words = words.map(|words| capped_in_its_middle(&sanitize::text(words), MAX_WORDS));
+    Some(Heard { observation, directory, words })
 }
 
 /// Returns when the limit ends (`None` where it does not say) that `text`, seen at `now`, tells of
@@ -95,33 +118,18 @@ fn text_at<'a>(payload: &'a Value, pointer: &str) -> Option<Cow<'a, str>> {
 pub fn answer_to(answer: &toml::Table, message: &str) -> String {
     let filled = |text: &str| {
         let filled = template::fill(text, |_| message.as_bytes().to_vec());
-        Value::String(String::from_utf8_lossy(&filled).into_owned())
+        String::from_utf8_lossy(&filled).into_owned()
     };
-    let pairs = answer.iter().map(|(key, value)| (key.clone(), json(value, &filled)));
-    Value::Object(pairs.collect()).to_string()
+    let table = serde_json::to_value(answer).expect("a TOML table is JSON");
+    template::fill_texts(table, &filled).to_string()
 }
 
-fn json(value: &toml::Value, text: &impl Fn(&str) -> Value) -> Value {
-    match value {
-        toml::Value::String(word) => text(word),
-        toml::Value::Integer(number) => Value::from(*number),
-        toml::Value::Float(number) => Value::from(*number),
-        toml::Value::Boolean(value) => Value::from(*value),
-        toml::Value::Datetime(time) => Value::from(time.to_string()),
-        toml::Value::Array(values) => values.iter().map(|value| json(value, text)).collect(),
-        toml::Value::Table(table) => {
-            let pairs = table.iter().map(|(key, value)| (key.clone(), json(value, text)));
-            Value::Object(pairs.collect())
-        }
-    }
-}
-
-fn activity(rule: &EventRule, payload: &Value) -> Option<ActivityState> {
+fn activity(rule: &EventRule, payload: &Value, has_task: bool) -> Option<ActivityState> {
     let case = rule.field.as_deref().and_then(|pointer| payload.pointer(pointer)?.as_str());
     match case.and_then(|case| rule.cases.get(case)) {
         Some(CaseActivity::Is(activity)) => Some(*activity),
         Some(CaseActivity::Nothing(_)) => None,
-        None => rule.activity,
+        None => rule.with_task.filter(|_| has_task).or(rule.activity),
     }
 }
 
@@ -168,7 +176,8 @@ mod tests {
     }
 
     fn map_with(card: &Card, event: &str, payload: &[u8]) -> Option<Observation> {
-        map_hook(card, event, payload, &launch(), "2026-11-21T14:30:00Z".parse().unwrap())
+        let at = "2026-11-21T14:30:00Z".parse().unwrap();
+        map_hook(card, event, payload, &launch(), false, at).map(|heard| heard.observation)
     }
 
     fn map(event: &str, payload: &[u8]) -> Option<Observation> {
@@ -345,5 +354,25 @@ mod tests {
         not json
           {"activity":"idle","boundary":true,"kind":"activity","source":"hook"}
         "#);
+    }
+
+    #[test]
+    fn an_agent_that_starts_with_a_task_is_not_ready_for_one() {
+        let cards = load_cards(std::path::Path::new("/none")).unwrap();
+        let said = |agent: &str, payload: &str, has_task: bool| {
+            let (card, at) = (cards.find(agent).unwrap(), "2026-11-21T14:30:00Z".parse().unwrap());
+            let told = map_hook(card, "session-start", payload.as_bytes(), &launch(), has_task, at);
+            activity_of(told.map(|heard| heard.observation)).activity
+        };
+        for agent in ["claude-code", "gemini", "qwen"] {
+            let startup = r#"{"source":"startup"}"#;
+            assert_eq!(said(agent, startup, false), ActivityState::Ready, "{agent}");
+            assert_eq!(said(agent, startup, true), ActivityState::Active, "{agent}");
+            // The person began another conversation; its first task is yet to come.
+            let clear = r#"{"source":"clear"}"#;
+            assert_eq!(said(agent, clear, true), ActivityState::Ready, "{agent}");
+        }
+        // It says so together with its first turn, whenever that is.
+        assert_eq!(said("codex", r#"{"source":"resume"}"#, false), ActivityState::Active);
     }
 }

@@ -59,21 +59,9 @@ fn entries(card: &Card, file: &HookFile, at: &str, ao: &Path) -> Vec<(String, Va
             });
             String::from_utf8_lossy(&bytes).into_owned()
         };
-        entries.push((filled(at), fill_texts(json(&file.entry), &filled)));
+        entries.push((filled(at), template::fill_texts(json(&file.entry), &filled)));
     }
     entries
-}
-
-/// Returns the value with each text in it replaced, at any depth.
-pub(super) fn fill_texts(value: Value, filled: &dyn Fn(&str) -> String) -> Value {
-    match value {
-        Value::String(text) => Value::String(filled(&text)),
-        Value::Array(values) => values.into_iter().map(|value| fill_texts(value, filled)).collect(),
-        Value::Object(map) => {
-            map.into_iter().map(|(name, value)| (name, fill_texts(value, filled))).collect()
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => value,
-    }
 }
 
 fn json(table: &toml::Table) -> Value {
@@ -141,9 +129,11 @@ pub(super) fn without(
     original: Option<&str>,
 ) -> Result<Option<String>, EditError> {
     match addition {
-        Addition::Text(_) | Addition::Cache(_) => {
-            Ok((!current.contains(SENTINEL)).then(|| current.to_owned()))
+        // A file of ao's that somebody committed is theirs, as it was.
+        Addition::Text(_) | Addition::Cache(_) if current.contains(SENTINEL) => {
+            Ok(original.map(str::to_owned))
         }
+        Addition::Text(_) | Addition::Cache(_) => Ok(Some(current.to_owned())),
         Addition::Lines(lines) => Ok(without_lines(lines, current, original)),
         Addition::Json { entries, values } => {
             let document = Document::parse(current)?;
@@ -264,7 +254,9 @@ mod tests {
         assert_eq!(with(&text, Some("mine")).unwrap(), None);
         assert!(with(&text, None).unwrap().is_some());
         assert_eq!(without(&text, "mine", None).unwrap().as_deref(), Some("mine"));
-        assert_eq!(without(&text, &format!("// {SENTINEL}, changed"), None).unwrap(), None);
+        let changed = format!("// {SENTINEL}, changed");
+        assert_eq!(without(&text, &changed, None).unwrap(), None);
+        assert_eq!(without(&text, &changed, Some("as it was")).unwrap().unwrap(), "as it was");
     }
 
     #[test]

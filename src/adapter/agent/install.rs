@@ -178,8 +178,9 @@ pub fn uninstall(session_dir: &Path) -> Result<(), InstallError> {
             tracing::warn!("{}", crate::model::sanitize::chain(&error));
         }
     }
-    fs::remove_tree(&session_dir.join("original"))?;
-    Ok(fs::remove_file(&path)?)
+    // In this order: without the copies, a second run would take a user's lines for ao's.
+    fs::remove_file(&path)?;
+    Ok(fs::remove_tree(&session_dir.join("original"))?)
 }
 
 struct Work<'a> {
@@ -272,7 +273,7 @@ impl Work<'_> {
         let workspace = workspace.to_string_lossy();
         let at = filled(&entry.at, &json_edit::escape(&workspace));
         let value = serde_json::to_value(&entry.value).expect("a TOML value is JSON");
-        let value = hook_text::fill_texts(value, &|word| filled(word, &workspace));
+        let value = template::fill_texts(value, &|word| filled(word, &workspace));
         let document = Document::parse(existing.as_deref().unwrap_or_default()).map_err(edit)?;
         let array = at.strip_suffix(ELEMENT);
         let before = document.value(&at);
@@ -327,13 +328,28 @@ fn remove_file(session_dir: &Path, file: &InstalledFile) -> Result<(), InstallEr
     if fs::metadata(&file.workspace)?.is_none() {
         return Ok(());
     }
-    refuse_links(&file.workspace, &file.path)?;
     let path = file.workspace.join(&file.path);
+    // What the agent put in the place of the file is not ao's to take away, and must not keep
+    // the rest from going.
+    let is_linked = match refuse_links(&file.workspace, &file.path) {
+        Err(error @ InstallError::Link { .. }) => {
+            tracing::warn!("{error}");
+            true
+        }
+        other => other.map(|()| false)?,
+    };
+    let current = match is_linked {
+        true => None,
+        false => read(&path).unwrap_or_else(|error| {
+            tracing::warn!("{}", crate::model::sanitize::chain(&error));
+            None
+        }),
+    };
     let original = match &file.original {
         Some(name) => read(&session_dir.join("original").join(name))?,
         None => None,
     };
-    if let Some(current) = read(&path)? {
+    if let Some(current) = current {
         match hook_text::without(&file.addition, &current, original.as_deref()) {
             Ok(Some(text)) if text != current => fs::rewrite(&path, text.as_bytes())?,
             Ok(Some(_)) => {}
@@ -342,8 +358,12 @@ fn remove_file(session_dir: &Path, file: &InstalledFile) -> Result<(), InstallEr
             Err(error) => tracing::warn!("{}: {error}", path.display()),
         }
     }
-    if file.tracked {
+    // Another branch may have been checked out, without it.
+    if file.tracked && git::is_tracked(&file.workspace, &file.path)? {
         git::set_unwatched(&file.workspace, &file.path, false)?;
+    }
+    if is_linked {
+        return Ok(());
     }
     if let (Addition::Cache(_), Some(cache)) = (&file.addition, file.made.last()) {
         fs::remove_tree(&file.workspace.join(cache))?;
@@ -400,8 +420,13 @@ fn read(path: &Path) -> Result<Option<String>, InstallError> {
         Err(_) if fs::metadata(path)?.is_none() => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let bytes = fs::read_regular(&target, LONGEST)?;
-    Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    let Some(bytes) = fs::read_regular(&target, LONGEST)? else { return Ok(None) };
+    // What cannot be read as text could not be written back as it was.
+    let text = String::from_utf8(bytes);
+    text.map(Some).map_err(|error| InstallError::Edit {
+        path: path.to_owned(),
+        source: EditError::Syntax(error.to_string()),
+    })
 }
 
 /// Refuses a path below `top` that a link is part of.
@@ -645,6 +670,74 @@ create = true
         let stage = Stage::new(&[]);
         fs::symlink(stage.root.path(), &stage.workspace.join(".filer")).unwrap();
         assert!(matches!(stage.install(&card()), Err(InstallError::Link { .. })));
+    }
+
+    #[test]
+    fn what_the_agent_did_to_the_files_keeps_nothing_from_going() {
+        let own = [(".filer/hooks.json", "{\"mine\": 1}")];
+        // A branch without the file.
+        let stage = Stage::new(&own);
+        stage.install(&card()).unwrap();
+        stage.git(&stage.workspace, &["update-index", "--force-remove", ".filer/hooks.json"]);
+        uninstall(&stage.session).unwrap();
+        assert!(!is_installed(&stage.session));
+        // A link out of the workspace where the directory was.
+        let stage = Stage::new(&own);
+        stage.install(&card()).unwrap();
+        let directory = stage.workspace.join(".filer");
+        let outside = stage.root.path().join("outside");
+        std::fs::rename(&directory, &outside).unwrap();
+        fs::symlink(&outside, &directory).unwrap();
+        let there = fs::read_text(&outside.join("hooks.json")).unwrap();
+        uninstall(&stage.session).unwrap();
+        assert_eq!(fs::read_text(&outside.join("hooks.json")).unwrap(), there);
+        assert!(stage.status().contains(".filer"), "git says so: {}", stage.status());
+        // A directory where the file was.
+        let stage = Stage::new(&own);
+        stage.install(&card()).unwrap();
+        let path = stage.workspace.join(".filer/hooks.json");
+        fs::remove_file(&path).unwrap();
+        fs::create_directories(&path).unwrap();
+        uninstall(&stage.session).unwrap();
+        assert!(stage.status().contains(".filer/hooks.json"), "{}", stage.status());
+    }
+
+    #[test]
+    fn a_file_that_is_no_text_is_left_as_it_is() {
+        let stage = Stage::new(&[]);
+        let hooks = stage.workspace.join(".filer/hooks.json");
+        let trust = stage.root.path().join("user/.filer.json");
+        let bytes = b"{\"name\": \"caf\xe9\"}";
+        fs::rewrite(&trust, bytes).unwrap();
+        assert_eq!(stage.install(&card()).unwrap().len(), 1);
+        assert_eq!(fs::read(&trust).unwrap(), bytes);
+        uninstall(&stage.session).unwrap();
+        fs::create_directories(hooks.parent().unwrap()).unwrap();
+        fs::rewrite(&hooks, bytes).unwrap();
+        assert!(matches!(stage.install(&card()), Err(InstallError::Edit { .. })));
+        assert_eq!(fs::read(&hooks).unwrap(), bytes);
+    }
+
+    #[test]
+    fn a_removal_that_was_cut_short_harms_nothing_when_it_is_done_again() {
+        let stage = Stage::new(&[(".filer/hooks.json", "{}"), (".filer/.gitignore", "/ao.js\n")]);
+        let before = stage.everything();
+        stage.install(&card()).unwrap();
+        let memory = fs::read(&stage.session.join("installed.json")).unwrap();
+        uninstall(&stage.session).unwrap();
+        assert_eq!(stage.everything(), before);
+        assert!(!stage.session.join("original").exists(), "copies go last");
+        // Whoever is killed before the last step has the copies still.
+        stage.install(&card()).unwrap();
+        assert_eq!(fs::read(&stage.session.join("installed.json")).unwrap(), memory);
+        let copies = stage.session.join("original");
+        let aside = stage.root.path().join("aside");
+        std::process::Command::new("cp").arg("-r").arg(&copies).arg(&aside).status().unwrap();
+        uninstall(&stage.session).unwrap();
+        std::fs::rename(&aside, &copies).unwrap();
+        fs::rewrite(&stage.session.join("installed.json"), &memory).unwrap();
+        uninstall(&stage.session).unwrap();
+        assert_eq!(stage.everything(), before);
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub use cards::{Cards, check_card, find_binary, load_card, load_cards};
 pub use composer::{activity_shown, answer, has_dialog, reading};
 pub use conversation::{Proof, conversation};
 pub use environment::{Identity, environment};
-pub use hook::{MAX_PAYLOAD, answer_to, limit_in, map_hook, shell_command};
+pub use hook::{Heard, MAX_PAYLOAD, answer_to, limit_in, map_hook, shell_command};
 pub use install::{InstallError, Places, has_hooks, install, is_installed, uninstall};
 pub use pattern::Pattern;
 pub use place::Variables;

@@ -1,5 +1,7 @@
 //! Words with placeholders, as cards write them: `{name}`, and `{{` and `}}` for braces.
 
+use serde_json::Value;
+
 /// A piece of a word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Part {
@@ -51,6 +53,18 @@ pub(super) fn fill(word: &str, value: impl Fn(&str) -> Vec<u8>) -> Vec<u8> {
         }
     }
     filled
+}
+
+/// Returns `value` with each text in it replaced by what `filled` makes of it.
+pub(super) fn fill_texts(value: Value, filled: &dyn Fn(&str) -> String) -> Value {
+    match value {
+        Value::String(text) => Value::String(filled(&text)),
+        Value::Array(values) => values.into_iter().map(|value| fill_texts(value, filled)).collect(),
+        Value::Object(map) => {
+            map.into_iter().map(|(name, value)| (name, fill_texts(value, filled))).collect()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => value,
+    }
 }
 
 #[cfg(test)]

@@ -213,6 +213,14 @@ impl Sending<'_> {
             other => other?,
         };
         let (seen, before) = self.settled(pasted);
+        // A text that quotes a dialog looks like one in the composer as well.
+        let is_quoted = || self.read.is_some_and(|read| read(&Screen::parse(text)).dialog);
+        if submit && seen.reading.dialog && !is_quoted() {
+            // It opened while the text was typed, and Enter would answer it.
+            return Ok(unconfirmed(
+                "a dialog opened while the text was typed; nothing was pressed",
+            ));
+        }
         match (submit, before.is_some()) {
             (true, _) => Ok(self.submit(&seen, before, proof)),
             (false, true) => Ok(SendOutcome::Submitted),

@@ -73,6 +73,31 @@ fn a_hook_is_proof_and_an_echo_is_not() {
 }
 
 #[test]
+fn a_dialog_that_opens_while_a_text_is_typed_gets_no_enter() {
+    let read = |screen: &Screen| Reading {
+        dialog: screen.plain.contains("Run it?"),
+        ..Default::default()
+    };
+    for (text, dialog, pressed) in [("one", "Run it?", ""), ("say Run it?", "", "\r")] {
+        let world = World::new();
+        let asker = format!(
+            "stty raw -echo; printf '\\033[?2004h> '; touch ready
+             c=$(dd bs=65536 count=1 2>/dev/null); printf '%s' \"$c\" >got
+             printf '%s\\r\\n{dialog}' \"$c\" | tr -d '\\033'; cat >>got"
+        );
+        let (spec, _) = world.start("ao-1", &asker);
+        assert!(wait(|| world.file("ready").exists()));
+        let mut proof = |_deadline| true;
+        let options =
+            SendOptions { bracketed: true, read: Some(&read), ..SendOptions::new(&mut proof) };
+        let outcome = world.tmux.send(&spec.session, &spec.launch, text, options).unwrap();
+        assert_eq!(outcome == SendOutcome::Submitted, dialog.is_empty(), "{outcome:?}");
+        let expected = format!("\u{1b}[200~{text}\u{1b}[201~{pressed}");
+        assert!(wait(|| std::fs::read_to_string(world.file("got")).unwrap() == expected));
+    }
+}
+
+#[test]
 fn a_pane_that_dies_during_pastes_does_not_take_the_server_with_it() {
     let world = World::new();
     world.start("keep", "exec sleep 600");

@@ -54,26 +54,27 @@ impl Dialect for Gemini {
         answer(voice, &part, Some("STOP"))
     }
 
-    /// What the service answers where the quota of a day is used up.
+    /// What the service answers where a quota is used up.
     fn limit(&self, reset: Option<Reset>) -> Failure {
         let mut body = self.failure(
             429,
             "You exceeded your current quota, please check your plan and billing details.",
         );
-        let mut details = vec![json!({
-            "@type": "type.googleapis.com/google.rpc.QuotaFailure",
-            "violations": [{
-                "quotaMetric": "generativelanguage.googleapis.com/generate_requests_per_day",
-                "quotaId": "GenerateRequestsPerDayPerProjectPerModel",
-            }],
-        })];
-        if let Some(reset) = reset {
-            details.push(json!({
+        // Of a quota of the day the program shows no time, whatever else is said.
+        let details = match reset {
+            Some(reset) => json!([{
                 "@type": "type.googleapis.com/google.rpc.RetryInfo",
                 "retryDelay": format!("{}s", reset.after),
-            }));
-        }
-        body["error"]["details"] = json!(details);
+            }]),
+            None => json!([{
+                "@type": "type.googleapis.com/google.rpc.QuotaFailure",
+                "violations": [{
+                    "quotaMetric": "generativelanguage.googleapis.com/generate_requests_per_day",
+                    "quotaId": "GenerateRequestsPerDayPerProjectPerModel",
+                }],
+            }]),
+        };
+        body["error"]["details"] = details;
         Failure { status: 429, headers: Vec::new(), body }
     }
 

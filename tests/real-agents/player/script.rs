@@ -106,7 +106,9 @@ impl Answer {
                 text.split_inclusive(' ').flat_map(|word| [say(word), pause.clone()]).collect()
             }
             Self::Cut { .. } => vec![say(first_half(text)), Delta::Wait(Piece::Cut)],
-            Self::Endless { .. } => vec![Delta::Again(text.to_owned(), ENDLESS_EVERY)],
+            Self::Endless { .. } => {
+                vec![say(text), Delta::Again(text.to_owned(), ENDLESS_EVERY)]
+            }
             Self::Text { .. }
             | Self::Held { .. }
             | Self::Tool { .. }

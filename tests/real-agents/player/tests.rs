@@ -300,7 +300,7 @@ fn failures_have_their_status_and_body() {
     429 {"error":{"message":"This request would exceed your account's rate limit.","type":"rate_limit_error"},"type":"error"}
     429 {"error":{"message":"The usage limit has been reached","plan_type":"plus","resets_at":7,"type":"usage_limit_reached"}}
     429 {"error":{"code":"insufficient_quota","message":"You exceeded your current quota, please check your plan and billing details.","param":null,"type":"insufficient_quota"}}
-    429 {"error":{"code":429,"details":[{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[{"quotaId":"GenerateRequestsPerDayPerProjectPerModel","quotaMetric":"generativelanguage.googleapis.com/generate_requests_per_day"}]},{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"1s"}],"message":"You exceeded your current quota, please check your plan and billing details.","status":"RESOURCE_EXHAUSTED"}}
+    429 {"error":{"code":429,"details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"1s"}],"message":"You exceeded your current quota, please check your plan and billing details.","status":"RESOURCE_EXHAUSTED"}}
     529 {"error":{"message":"Overloaded","type":"overloaded_error"},"type":"error"}
     529 {"error":{"code":null,"message":"Overloaded","type":"server_error"}}
     529 {"error":{"code":"server_error","message":"Overloaded","param":null,"type":"server_error"}}
