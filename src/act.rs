@@ -148,7 +148,7 @@ pub fn type_text(
     let options = SendOptions {
         bracketed: typing.mode == Mode::Interactive,
         force: typing.force,
-        lines: typing.signals == Signals::None && card.terminal.composer.is_none(),
+        lines: typing.signals != Signals::Hooks && card.terminal.composer.is_none(),
         read: Some(&read),
         heard_within: if typing.joins { Duration::ZERO } else { HEARD },
         keys,

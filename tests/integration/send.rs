@@ -1,5 +1,7 @@
 //! `ao send`: proved delivery, and nothing typed where it could do harm.
 
+use std::fs;
+
 use crate::agents::{
     agent, card, configure, gate, ledger, open, pasted, spawn, status, wait_activity, wait_status,
 };
@@ -332,6 +334,30 @@ fn a_program_that_reads_lines_has_taken_what_it_has_read() {
     assert!(outcome.stderr.contains("has not read it yet"), "{outcome}");
     // One Enter is enough for a terminal.
     assert_eq!(env.ao(&["output", &deaf]).stdout, "hello\n");
+}
+
+#[test]
+fn a_card_with_patterns_and_no_composer_may_be_of_a_program_that_reads_lines() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let script =
+        env.script("lines", "printf '> '; while read -r it; do printf \"got $it\\n> \"; done");
+    let cards = env.path("user/config/ao/agents");
+    fs::create_dir_all(&cards).unwrap();
+    let card = format!(
+        "[agent]\nname = \"lines\"\nbinary = \"sh\"\nmode = \"interactive\"\n\
+         interactive = [\"{{binary}}\", \"{}\"]\n\
+         [prompt]\ndelivery = \"paste\"\nready = '(?m)^>'\n\
+         [terminal]\nidle = ['(?m)^> ?\\z']\n",
+        script.display()
+    );
+    fs::write(cards.join("lines.toml"), card).unwrap();
+    let id = spawn(&env, &repo, &["--agent", "lines", "one"]);
+    env.ao(&["send", &id, "two", "--now"]).success();
+    env.wait_for("both lines", || {
+        let screen = env.ao(&["output", &id]).stdout;
+        (screen.trim_end() == "> one\ngot one\n> two\ngot two\n>").then_some(())
+    });
 }
 
 #[test]

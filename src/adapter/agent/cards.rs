@@ -305,6 +305,8 @@ mod tests {
             ("[agent]", format!("{hooks}answer = {{ a = {{ b = '{{msg}}' }} }}\n[agent]")),
             ("[agent]", format!("{hooks}limit = {{ fields = ['/e'] }}\n[agent]")),
             ("[agent]", "[terminal]\ncomposer = '^> .*'\n[agent]".to_owned()),
+            ("[agent]", "[keys]\napprove = ['y', 'C-m', 'F13']\n[agent]".to_owned()),
+            ("[agent]", "[keys]\ninterrupt = ['Esc']\n[agent]".to_owned()),
         ];
         let mut table = String::new();
         for (from, to) in cases {
@@ -341,6 +343,8 @@ mod tests {
         mine.toml:4: unknown placeholder in "{msg}"; allowed are {message}, and `{{` for a brace
         mine.toml:4: missing field `pattern`
         mine.toml:2: the composer needs a group for what is typed in it
+        mine.toml:2: "F13" is no key; allowed are one character, Enter, Escape, Tab, BTab, Space, BSpace, Up, Down, Left, Right, Home, End, PageUp, PageDown, DC and F1 to F12, with C-, M- or S- before it
+        mine.toml:2: "Esc" is no key; allowed are one character, Enter, Escape, Tab, BTab, Space, BSpace, Up, Down, Left, Right, Home, End, PageUp, PageDown, DC and F1 to F12, with C-, M- or S- before it
         "#);
     }
 

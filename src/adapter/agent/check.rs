@@ -11,6 +11,12 @@ use crate::model::record::Mode;
 /// A text on the line to point at, and why it is wrong.
 pub(super) type Problem = (String, String);
 
+/// Keys by the names that tmux has for them.
+const KEYS: [&str; 15] = [
+    "Enter", "Escape", "Tab", "BTab", "Space", "BSpace", "Up", "Down", "Left", "Right", "Home",
+    "End", "PageUp", "PageDown", "DC",
+];
+
 /// Placeholders a template may hold.
 #[derive(Clone, Copy)]
 struct Allowed {
@@ -196,7 +202,40 @@ fn problem_of_words(card: &Card) -> Option<Problem> {
         let why = format!("{pointer:?} is no JSON pointer, which begins with `/`");
         return Some((pointer.clone(), why));
     }
-    None
+    problem_of_keys(card)
+}
+
+/// A name that tmux does not know would be typed letter by letter.
+fn problem_of_keys(card: &Card) -> Option<Problem> {
+    let keys = &card.keys;
+    let lists = [
+        ("interrupt", &keys.interrupt),
+        ("approve", &keys.approve),
+        ("deny", &keys.deny),
+        ("submit", &keys.submit),
+        ("clear", &keys.clear),
+        ("insert", &keys.insert),
+        ("close", &keys.close),
+    ];
+    let mut all =
+        lists.into_iter().flat_map(|(name, keys)| keys.iter().map(move |key| (name, key)));
+    let (name, key) = all.find(|(_, key)| !is_key(key))?;
+    let why = format!(
+        "{key:?} is no key; allowed are one character, {} and F1 to F12, with C-, M- or S- before it",
+        KEYS.join(", ")
+    );
+    Some((format!("{name} ="), why))
+}
+
+fn is_key(key: &str) -> bool {
+    let mut name = key;
+    while let Some(rest) = ["C-", "M-", "S-"].iter().find_map(|it| name.strip_prefix(it)) {
+        name = rest;
+    }
+    let function = name.strip_prefix('F').and_then(|number| number.parse::<u8>().ok());
+    matches!(name.as_bytes(), [one] if one.is_ascii_graphic())
+        || KEYS.contains(&name)
+        || function.is_some_and(|number| (1..=12).contains(&number))
 }
 
 /// Returns the first pattern that is wrong: where it stands, and why.
