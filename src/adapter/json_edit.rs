@@ -158,7 +158,8 @@ pub fn escape(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 
-fn parent_of(pointer: &str) -> &str {
+/// Returns the pointer to what holds `pointer`.
+pub fn parent_of(pointer: &str) -> &str {
     &pointer[..pointer.rfind('/').unwrap_or(0)]
 }
 

@@ -78,7 +78,7 @@ pub(super) fn run(
     let world = context.world()?;
     let id = context.session(&world, name)?;
     if dry_run {
-        let record = press::require(&world, &id, wish)?;
+        let (record, _) = press::require(&world, &id, wish)?;
         let activity = record.lifecycle.activity.map_or("unknown", |it| it.state.as_str());
         let step = (format!("{verb} {id}"), format!("its activity is {activity}"));
         output::plan(out, context.global.json, &[step])?;

@@ -76,8 +76,9 @@ pub enum Pressed {
     Unconfirmed(&'static str),
 }
 
-/// Checks that the wish makes sense for the session as it is recorded; presses nothing.
-pub fn require(world: &World, id: &SessionId, wish: Wish) -> Result<Record, SessionError> {
+/// Checks that the wish makes sense for the session as it is recorded, and returns that and its
+/// agent's card; presses nothing.
+pub fn require(world: &World, id: &SessionId, wish: Wish) -> Result<(Record, Card), SessionError> {
     let record = world.home.load(id)?.record;
     let why = match (&record.handles.runtime, wish) {
         _ if record.lifecycle.is_terminal() => {
@@ -93,14 +94,14 @@ pub fn require(world: &World, id: &SessionId, wish: Wish) -> Result<Record, Sess
         let status = Status::of(&record.lifecycle);
         return Err(SessionError::WrongState { id: id.clone(), status, why });
     }
-    wish.keys(&agent::load_card(&world.config_directory.join("agents"), &record.agent)?)?;
-    Ok(record)
+    let card = agent::load_card(&world.config_directory.join("agents"), &record.agent)?;
+    wish.keys(&card)?;
+    Ok((record, card))
 }
 
 /// Presses what is wished, and waits for what shows that it had its effect.
 pub fn press(world: &World, id: &SessionId, wish: Wish) -> Result<Pressed, SessionError> {
-    let mut record = require(world, id, wish)?;
-    let card = agent::load_card(&world.config_directory.join("agents"), &record.agent)?;
+    let (mut record, card) = require(world, id, wish)?;
     let handles = record.handles.clone();
     let (Some(handle), Some(launch)) = (&handles.runtime, &handles.launch) else {
         let (id, status) = (id.clone(), Status::of(&record.lifecycle));

@@ -390,7 +390,7 @@ fn remove_value(value: &InstalledValue) -> Result<(), InstallError> {
         document.set(&value.at, before).map_err(edit)?;
     } else {
         document.remove(&value.at);
-        document.prune(parent_of(&value.at), had);
+        document.prune(json_edit::parent_of(&value.at), had);
     }
     let text = document.text();
     if value.made && text.trim().trim_matches(['{', '}']).trim().is_empty() {
@@ -407,10 +407,6 @@ fn remove_value(value: &InstalledValue) -> Result<(), InstallError> {
 fn filled(word: &str, workspace: &str) -> String {
     let bytes = template::fill(word, |_| workspace.as_bytes().to_vec());
     String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn parent_of(pointer: &str) -> &str {
-    &pointer[..pointer.rfind('/').unwrap_or(0)]
 }
 
 /// Reads a text, links followed: what a user links to is the user's choice.
