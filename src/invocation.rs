@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::adapter::agent::{self, CardError, Cards};
 use crate::adapter::clock;
 use crate::config::{self, ConfigError, Layered, Sources};
 use crate::decide::{self, DecideError, Outcome};
@@ -53,6 +54,7 @@ pub struct World {
     /// below it knows.
     pub guide: fn() -> String,
     layers: RefCell<BTreeMap<Option<PathBuf>, Rc<Layered>>>,
+    cards: RefCell<Option<Rc<Cards>>>,
 }
 
 impl World {
@@ -73,6 +75,7 @@ impl World {
             flags: toml::Table::new(),
             guide: String::new,
             layers: RefCell::default(),
+            cards: RefCell::default(),
         }
     }
 
@@ -80,12 +83,25 @@ impl World {
     pub fn configured_in(mut self, directory: &Path) -> Self {
         directory.clone_into(&mut self.config_directory);
         self.layers = RefCell::default();
+        self.cards = RefCell::default();
         self
     }
 
     /// Returns a variable of the caller's environment as text.
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(&OsString::from(name))?.to_str().filter(|text| !text.is_empty())
+    }
+
+    /// Returns all agent cards.
+    ///
+    /// Read once per invocation.
+    pub fn cards(&self) -> Result<Rc<Cards>, CardError> {
+        if let Some(cards) = &*self.cards.borrow() {
+            return Ok(Rc::clone(cards));
+        }
+        let cards = Rc::new(agent::load_cards(&self.config_directory.join("agents"))?);
+        *self.cards.borrow_mut() = Some(Rc::clone(&cards));
+        Ok(cards)
     }
 
     /// Returns the configuration as seen from `repository` (its main worktree), or from none.
@@ -189,21 +205,30 @@ pub fn apply_with(
     let before = locked.record().clone();
     let outcome = decide::reduce(&before, observation, policy, now)?;
     let after = decide::enqueue(&outcome.after, &outcome.effects, before.revision + 1, now);
-    let commit = locked.commit(Change {
-        patch: before.difference(&after),
-        cause: cause.to_owned(),
-        rule: Some(outcome.rule.to_string()),
-        observation: serde_json::to_value(observation).ok(),
-        evidence: Some(outcome.evidence.clone()).filter(|evidence| !evidence.is_empty()),
-        reason: Some(match note {
-            Some(note) => format!("{}; {note}", outcome.reason),
-            None => outcome.reason.clone(),
-        })
-        .filter(|reason| !reason.is_empty()),
-        heartbeat: is_heartbeat(&before, &after),
-        at: now,
-    })?;
+    let mut change = change_of(cause, &outcome, observation, now);
+    if let Some(note) = note {
+        change.reason = Some(format!("{}; {note}", outcome.reason));
+    }
+    change.reason = change.reason.filter(|reason| !reason.is_empty());
+    change.evidence = Some(outcome.evidence.clone()).filter(|evidence| !evidence.is_empty());
+    change.heartbeat = is_heartbeat(&before, &after);
+    let commit = locked.commit(change.with_patch(before.difference(&after)))?;
     Ok(Applied { outcome, revision: commit.revision, changed: commit.changed })
+}
+
+/// Returns the change that says what was decided upon `observation` and why; its patch, and what
+/// else the caller knows of it, are still to be filled in.
+pub fn change_of(
+    cause: &str,
+    outcome: &Outcome,
+    observation: &Observation,
+    now: Timestamp,
+) -> Change {
+    let mut change = Change::new(cause, now);
+    change.rule = Some(outcome.rule.to_string());
+    change.reason = Some(outcome.reason.clone());
+    change.observation = serde_json::to_value(observation).ok();
+    change
 }
 
 /// A change of nothing but when the agent was last heard need not survive a power cut.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::adapter::agent::{self, CardError};
+use crate::adapter::agent::{self, Cards};
 use crate::adapter::runtime::{self, RuntimeError, tmux::Panes, tmux::Tmux};
 use crate::model::facts::{Liveness, RuntimeFact};
 use crate::model::id::SessionId;
@@ -67,17 +67,6 @@ impl Probe {
 /// Lines of a screen that are read.
 const SCREEN_LINES: u32 = 50;
 
-/// Why screens could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ScreenError {
-    /// tmux did not show them.
-    #[error(transparent)]
-    Runtime(#[from] RuntimeError),
-    /// The cards cannot be listed.
-    #[error(transparent)]
-    Card(#[from] CardError),
-}
-
 /// Returns what the screens of `records`' agents say, all of them asked for in one tmux call.
 ///
 /// A session whose pane is another launch's, or whose card cannot be read or knows no screens, is
@@ -85,9 +74,9 @@ pub enum ScreenError {
 pub fn screens<'a>(
     home: &Path,
     config_directory: &Path,
+    cards: &Cards,
     records: impl IntoIterator<Item = &'a Record>,
-) -> Result<Vec<(SessionId, ScreenSign)>, ScreenError> {
-    let cards = agent::load_cards(&config_directory.join("agents"))?;
+) -> Result<Vec<(SessionId, ScreenSign)>, RuntimeError> {
     let mut asked = Vec::new();
     let mut targets = Vec::new();
     for record in records {

@@ -294,8 +294,9 @@ impl Pass<'_> {
     fn look_at_screens(&mut self) -> Vec<(SessionId, Observation)> {
         let world = self.world;
         let wanted = |record: &Record| {
-            let policy = world.config_of(record).map(|layered| layered.config.policy.clone());
-            policy.is_ok_and(|policy| decide::wants_screen(record, &policy, self.started))
+            world.config_of(record).is_ok_and(|layered| {
+                decide::wants_screen(record, &layered.config.policy, self.started)
+            })
         };
         let settled = self.records.values().filter(|record| record.intent.is_none());
         let silent: Vec<&Record> = settled.filter(|record| wanted(record)).collect();
@@ -303,10 +304,14 @@ impl Pass<'_> {
             return Vec::new();
         }
         let (home, config) = (world.home.root(), &world.config_directory);
-        let signs = match observe::screens(home, config, silent) {
+        let cards = world.cards().map_err(|error| sanitize::chain(&error));
+        let signs = cards.and_then(|cards| {
+            observe::screens(home, config, &cards, silent).map_err(|error| sanitize::chain(&error))
+        });
+        let signs = match signs {
             Ok(signs) => signs,
-            Err(error) => {
-                let why = Some(sanitize::chain(&error));
+            Err(why) => {
+                let why = Some(why);
                 let what = "read the screens".to_owned();
                 self.report.failed.push(Item { id: String::new(), what, why });
                 return Vec::new();

@@ -121,7 +121,7 @@ fn tools(world: &World, checks: &mut Vec<Check>) {
 }
 
 fn agents(world: &World, checks: &mut Vec<Check>) {
-    let cards = match agent::load_cards(&world.config_directory.join("agents")) {
+    let cards = match world.cards() {
         Ok(cards) => cards,
         Err(error) => {
             return checks.push(Check::bad("agents", crate::model::sanitize::chain(&error)));

@@ -24,7 +24,7 @@ use crate::model::policy::Policy;
 use crate::model::record::Record;
 use crate::model::time::Timestamp;
 use crate::session::{SessionError, deliver};
-use crate::store::{Change, LockedSession, lock};
+use crate::store::{LockedSession, lock};
 
 /// What follows `delivered KEY` in the event log.
 const BY_HOOK: &str = "by the agent's hook";
@@ -239,12 +239,10 @@ fn settle(
     let delivered = decide::delivered(&before, key);
     let outcome = decide::reduce(&delivered, &observation, policy, now)?;
     let after = decide::enqueue(&outcome.after, &outcome.effects, before.revision + 1, now);
-    let mut change = Change::new("hook", now).with_patch(before.difference(&after));
-    change.rule = Some(outcome.rule.to_owned());
-    change.observation = serde_json::to_value(&observation).ok();
+    let mut change = invocation::change_of("hook", &outcome, &observation, now);
     change.evidence = Some(outcome.evidence);
     change.reason = Some(format!("delivered {key} {BY_HOOK}"));
-    locked.commit(change)?;
+    locked.commit(change.with_patch(before.difference(&after)))?;
     if entry.reaction.is_none() {
         let sent = Observation::Sent(Bare::default());
         invocation::apply_with(locked, &sent, policy, "send", None, now)?;

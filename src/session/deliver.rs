@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::act::{self, Delivery, Typing};
-use crate::adapter::agent;
 use crate::adapter::clock::{self, Deadline};
 use crate::adapter::notify::Notice;
 use crate::adapter::process::{self, Presence};
@@ -472,7 +471,7 @@ fn type_text(
     if handle.kind == RuntimeKind::Process {
         return Ok(act::write_text(&world.home.session_dir(id), &entry.message));
     }
-    let cards = agent::load_cards(&world.config_directory.join("agents"))?;
+    let cards = world.cards()?;
     let typing = Typing {
         session: id,
         launch,

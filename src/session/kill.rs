@@ -10,7 +10,6 @@ use crate::model::facts::{Kill, KillCause, Observation};
 use crate::model::id::SessionId;
 use crate::model::record::{IntentOp, Record};
 use crate::session::{SessionError, intent};
-use crate::store::Change;
 
 /// What a kill found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,12 +52,8 @@ fn record(
     let mut after: Record =
         decide::enqueue(&outcome.after, &outcome.effects, before.revision + 1, now);
     after.intent = Some(intent::begin(IntentOp::Kill, "recorded")?);
-    let mut change = Change::new("kill", now);
-    change.patch = before.difference(&after);
-    change.rule = Some(outcome.rule.to_string());
-    change.reason = Some(outcome.reason);
-    change.observation = serde_json::to_value(&observation).ok();
-    locked.commit(change)?;
+    let change = invocation::change_of("kill", &outcome, &observation, now);
+    locked.commit(change.with_patch(before.difference(&after)))?;
     Ok(was_terminal)
 }
 

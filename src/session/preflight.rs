@@ -61,7 +61,7 @@ pub fn require_login(
 ) -> Result<(), SessionError> {
     let record = world.home.load(id)?.record;
     let config = world.config_of(&record)?;
-    let cards = agent::load_cards(&world.config_directory.join("agents"))?;
+    let cards = world.cards()?;
     let card = cards.find(&record.agent)?;
     let login = *asked.entry(record.agent.clone()).or_insert_with(|| {
         let variables = variables(world, Some(&config));

@@ -1,6 +1,5 @@
 //! Restore: starts a session that has ended again, in the same workspace.
 
-use crate::adapter::agent;
 use crate::adapter::{failpoint, fs, git, ids};
 use crate::decide;
 use crate::invocation::{self, World};
@@ -12,7 +11,6 @@ use crate::session::agent_files::{self, Beginning};
 use crate::session::spawn::{self, Spawned};
 use crate::session::start::{self, Task};
 use crate::session::{SessionError, intent, orchestrator, preflight, role, workspace};
-use crate::store::Change;
 
 /// Starts a terminal session again.
 pub fn restore(world: &World, id: &SessionId) -> Result<Spawned, SessionError> {
@@ -61,7 +59,7 @@ pub fn restore(world: &World, id: &SessionId) -> Result<Spawned, SessionError> {
 /// back stays as it ended.
 fn require_possible(world: &World, id: &SessionId, record: &Record) -> Result<(), SessionError> {
     orchestrator::require_alone(world, record)?;
-    let cards = agent::load_cards(&world.config_directory.join("agents"))?;
+    let cards = world.cards()?;
     let card = cards.find(&record.agent)?;
     let config = world.config_of(record)?;
     preflight::require_usable(world, card, &config)?;
@@ -82,7 +80,7 @@ fn unarchive(world: &World, id: &SessionId) -> Result<(), SessionError> {
 /// Returns what the agent goes on with, from what there is before anything is changed.
 fn choose_beginning(world: &World, record: &Record) -> Result<Beginning, SessionError> {
     let layered = world.config_of(record)?;
-    let cards = agent::load_cards(&world.config_directory.join("agents"))?;
+    let cards = world.cards()?;
     agent_files::beginning(world, record, &layered.config, cards.find(&record.agent)?)
 }
 
@@ -106,15 +104,11 @@ fn reopen(
     // A conversation that is not gone on with is nobody's; some agents take an id for the next.
     after.handles.agent_session = beginning.conversation.clone();
     after.intent = Some(intent::begin(IntentOp::Restore, "seeded")?);
-    let mut change = Change::new("restore", now);
-    change.patch = before.difference(&after);
-    change.rule = Some(outcome.rule.to_string());
-    change.reason = Some(match &beginning.note {
-        Some(note) => format!("{}; {note}", outcome.reason),
-        None => outcome.reason,
-    });
-    change.observation = serde_json::to_value(&observation).ok();
-    locked.commit(change)?;
+    let mut change = invocation::change_of("restore", &outcome, &observation, now);
+    if let Some(note) = &beginning.note {
+        change.reason = Some(format!("{}; {note}", outcome.reason));
+    }
+    locked.commit(change.with_patch(before.difference(&after)))?;
     Ok(())
 }
 
@@ -131,7 +125,7 @@ fn make(
         let _lock = workspace::lock_repository(&repository)?;
         git::restore_worktree(&repository, handle, id)?;
     }
-    let cards = agent::load_cards(&world.config_directory.join("agents"))?;
+    let cards = world.cards()?;
     let card = cards.find(&record.agent)?;
     // A conversation that goes on has the task in it already.
     let prompt = match beginning.resumes {

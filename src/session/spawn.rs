@@ -157,7 +157,7 @@ pub fn plan(world: &World, mut request: SpawnRequest) -> Result<Plan, SessionErr
     git::version()?;
     let repository = context::repository(&world.directory)?;
     let config = world.config(Some(&repository.main))?;
-    let cards = agent::load_cards(&world.config_directory.join("agents"))?;
+    let cards = world.cards()?;
     let card = choose_agent(world, &cards, &request, &config.config)?;
     preflight::require_usable(world, &card, &config)?;
     let mode = request.mode.unwrap_or(card.agent.mode);
@@ -556,12 +556,8 @@ pub fn complete(world: &World, id: &SessionId, running: Running) -> Result<u64, 
         let entry = prompt_entry(&after, &paste, now);
         after.outbox.insert(format!("{}{TASK}", before.revision + 1), entry);
     }
-    let mut change = crate::store::Change::new("spawn", now);
-    change.patch = before.difference(&after);
-    change.rule = Some(outcome.rule.to_string());
-    change.reason = Some(outcome.reason);
-    change.observation = serde_json::to_value(&observation).ok();
-    let revision = locked.commit(change)?.revision;
+    let change = invocation::change_of("spawn", &outcome, &observation, now);
+    let revision = locked.commit(change.with_patch(before.difference(&after)))?.revision;
     // It is complete: a file that cannot be removed fails nothing.
     if let Err(error) = fs::remove_file(&start::paste_file(world, id)) {
         tracing::warn!("{error}");
