@@ -29,7 +29,7 @@ use crate::model::time::Timestamp;
 use crate::observe::{self, Probe};
 use crate::session::deliver::{self, Patience};
 use crate::session::intent::{self, Recovery};
-use crate::session::{SessionError, cleanup, kill, workspace};
+use crate::session::{SessionError, cleanup, kill, poll, workspace};
 use crate::store::StoreError;
 
 /// Lines of the screen of an agent that never started.
@@ -133,6 +133,7 @@ pub fn reap(world: &World) -> Result<Option<Report>, StoreError> {
     pass.recover();
     pass.probe();
     pass.read_screens();
+    pass.poll();
     pass.tick();
     pass.deliver();
     pass.clean();
@@ -332,6 +333,18 @@ impl Pass<'_> {
             Some((id, fact))
         };
         signs.into_iter().filter_map(fact).collect()
+    }
+
+    /// Looks at the pull requests of all sessions and applies what they mean.
+    fn poll(&mut self) {
+        for observed in poll::look(self.world, &self.records) {
+            if let Some(why) = observed.why {
+                let what = "look at its pull request".to_owned();
+                let id = observed.id.to_string();
+                self.report.failed.push(Item { id, what, why: Some(why) });
+            }
+            self.apply(&observed.id, Observation::Scm(Box::new(observed.fact)));
+        }
     }
 
     /// Returns the step that a fact would make, if any.

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
+use crate::model::forge::ScmKind;
 use crate::model::notifier::Notifier;
 use crate::model::policy::Policy;
 use crate::model::time::duration_text;
@@ -59,6 +60,8 @@ pub struct Config {
     pub workspace: WorkspaceConfig,
     /// The check command.
     pub check: CheckConfig,
+    /// Where pull requests live.
+    pub scm: ScmConfig,
     /// What becomes of removed workspaces.
     pub trash: TrashConfig,
     /// What the reaper cleans up by itself.
@@ -112,6 +115,14 @@ pub struct CheckConfig {
     pub timeout: Duration,
 }
 
+/// Where pull requests live, and how they are looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct ScmConfig {
+    /// `None` for `"auto"`: told by the remote.
+    #[serde(deserialize_with = "word_or_auto")]
+    pub kind: Option<ScmKind>,
+}
+
 /// What becomes of removed workspaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct TrashConfig {
@@ -140,4 +151,12 @@ pub struct StateConfig {
 
 fn on_or_off<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     Ok(String::deserialize(deserializer)? == "on")
+}
+
+fn word_or_auto<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ScmKind>, D::Error> {
+    let word = String::deserialize(deserializer)?;
+    if word == "auto" {
+        return Ok(None);
+    }
+    word.parse().map(Some).map_err(serde::de::Error::custom)
 }

@@ -2,9 +2,11 @@
 
 pub mod answer;
 pub mod check;
+pub mod check_run;
 pub mod effect;
 pub mod event;
 pub mod facts;
+pub mod forge;
 pub mod id;
 pub mod lifecycle;
 pub mod notifier;
@@ -13,6 +15,7 @@ pub mod policy;
 pub mod record;
 pub mod report;
 pub mod reset;
+pub mod review;
 pub mod sanitize;
 pub mod screen;
 pub mod status;

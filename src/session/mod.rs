@@ -15,6 +15,7 @@ pub mod intent;
 pub mod kill;
 pub mod orchestrator;
 pub mod orphans;
+pub mod poll;
 pub mod preflight;
 pub mod press;
 pub mod report;

@@ -38,6 +38,8 @@ mod runtime;
 mod schema;
 mod scripts;
 mod send;
+#[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
+mod server;
 mod spawn;
 mod tidy;
 mod timer;

@@ -13,17 +13,17 @@ const MAX_BODY: usize = 64 * 1024 * 1024;
 
 /// One request as it came.
 #[derive(Clone, Debug)]
-pub(super) struct Request {
-    pub(super) method: String,
+pub(crate) struct Request {
+    pub(crate) method: String,
     /// With the query.
-    pub(super) path: String,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
+    pub(crate) path: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Request {
     /// Returns a header's value; names are told apart without their case.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(it, _)| it.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
@@ -31,15 +31,15 @@ impl Request {
 
 /// What is answered.
 #[derive(Clone, Debug)]
-pub(super) struct Reply {
-    pub(super) status: u16,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) pieces: Vec<Piece>,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) pieces: Vec<Piece>,
 }
 
 /// One piece of an answer's body.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Piece {
+pub(crate) enum Piece {
     Bytes(String),
     Pause(Duration),
     /// Nothing more until the player is told to go on.
@@ -52,7 +52,7 @@ pub(super) enum Piece {
 
 /// How an answer came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(crate) enum Ending {
     Complete,
     /// The client closed the connection before the end.
     Abandoned,
@@ -60,7 +60,7 @@ pub(super) enum Ending {
 }
 
 /// What a waiting answer waits for.
-pub(super) trait Gate {
+pub(crate) trait Gate {
     /// Waits until the answer may go on; false once it must end.
     fn pass(&self) -> bool;
     /// Returns whether the server is being stopped.
@@ -68,7 +68,7 @@ pub(super) trait Gate {
 }
 
 /// Reads the next request; none where the client is done.
-pub(super) fn read(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Request>> {
+pub(crate) fn read(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Request>> {
     let head = read_head(stream)?;
     if head.is_empty() {
         return Ok(None);
@@ -145,7 +145,7 @@ fn too_short(what: &str) -> io::Error {
 }
 
 /// Writes an answer, piece by piece.
-pub(super) fn write(stream: &mut TcpStream, reply: &Reply, gate: &dyn Gate) -> Ending {
+pub(crate) fn write(stream: &mut TcpStream, reply: &Reply, gate: &dyn Gate) -> Ending {
     let ending = write_pieces(stream, reply, gate).unwrap_or(Ending::Abandoned);
     if ending != Ending::Complete {
         let _ = stream.shutdown(Shutdown::Both);

@@ -1,0 +1,141 @@
+//! A reviewer's pass over one head of a worker's branch.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::facts::ReviewState;
+use crate::model::id::SessionId;
+use crate::model::lifecycle::word_enum;
+use crate::model::time::Timestamp;
+
+word_enum! {
+    /// What a reviewer came to.
+    Verdict {
+        Approved = "approved",
+        ChangesRequested = "changes_requested",
+    }
+}
+
+word_enum! {
+    /// How far a run is.
+    RunState {
+        /// Recorded; its reviewer is at work, or about to be.
+        Running = "running",
+        /// It has a verdict.
+        Complete = "complete",
+        /// The worker has what it asks for.
+        Delivered = "delivered",
+        /// Its reviewer ended without a verdict, or could not be started.
+        Failed = "failed",
+        /// A newer head made it pointless, or a person ended it.
+        Cancelled = "cancelled",
+    }
+}
+
+/// One pass.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Run {
+    /// Its name, never used twice: `<worker>-r<n>`.
+    pub run: String,
+    /// The session whose branch is reviewed.
+    pub worker: SessionId,
+    /// The reviewer agent's card.
+    pub reviewer: String,
+    /// The session that reviews; absent until it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
+    /// The commit that is reviewed.
+    pub head_sha: String,
+    /// The commit it is compared with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_sha: Option<String>,
+    /// The pull request's number, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<u64>,
+    /// How far it is.
+    pub state: RunState,
+    /// What it came to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
+    /// What the reviewer wrote: text of an agent's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// Why it failed or was cancelled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// How often its body was tried to be given to the worker.
+    #[serde(default)]
+    pub attempts: u32,
+    /// When it was recorded.
+    pub created_at: Timestamp,
+    /// When it got its verdict, failed or was cancelled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// When the worker got it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivered_at: Option<Timestamp>,
+}
+
+/// Returns what all runs together say of `head`.
+///
+/// A request for changes outweighs an approval; a verdict on another head says nothing.
+pub fn state_of(runs: &[Run], head: &str) -> ReviewState {
+    let here = || runs.iter().filter(|run| run.head_sha == head);
+    let verdict = |verdict| here().any(|run| run.verdict == Some(verdict));
+    if verdict(Verdict::ChangesRequested) {
+        ReviewState::ChangesRequested
+    } else if here().any(|run| run.state == RunState::Running) {
+        ReviewState::Pending
+    } else if verdict(Verdict::Approved) {
+        ReviewState::Approved
+    } else {
+        ReviewState::None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(head: &str, state: RunState, verdict: Option<Verdict>) -> Run {
+        Run {
+            run: "web-1-r1".to_owned(),
+            worker: "web-1".parse().unwrap(),
+            reviewer: "codex".to_owned(),
+            session: None,
+            head_sha: head.to_owned(),
+            base_sha: None,
+            number: None,
+            state,
+            verdict,
+            body: None,
+            why: None,
+            attempts: 0,
+            created_at: "2026-11-20T10:00:00Z".parse().unwrap(),
+            ended_at: None,
+            delivered_at: None,
+        }
+    }
+
+    #[test]
+    fn what_runs_say_together() {
+        use RunState as S;
+        use Verdict as V;
+        let approved = run("a", S::Complete, Some(V::Approved));
+        let refused = run("a", S::Delivered, Some(V::ChangesRequested));
+        let running = run("a", S::Running, None);
+        let failed = run("a", S::Failed, None);
+        let table = [
+            (vec![], ReviewState::None),
+            (vec![failed.clone()], ReviewState::None),
+            (vec![running.clone()], ReviewState::Pending),
+            (vec![approved.clone()], ReviewState::Approved),
+            (vec![approved.clone(), running.clone()], ReviewState::Pending),
+            (vec![approved.clone(), refused, running], ReviewState::ChangesRequested),
+        ];
+        for (runs, expected) in table {
+            assert_eq!(state_of(&runs, "a"), expected, "{runs:?}");
+            assert_eq!(state_of(&runs, "b"), ReviewState::None);
+        }
+    }
+}
