@@ -358,7 +358,7 @@ pub fn is_scrubbed(name: &OsStr) -> bool {
 }
 
 /// Waits for the end of `child`, `None` where `deadline` came first.
-fn wait_until(child: &mut Child, deadline: Deadline) -> io::Result<Option<ExitStatus>> {
+pub fn wait_until(child: &mut Child, deadline: Deadline) -> io::Result<Option<ExitStatus>> {
     // A pidfd turns the end of the child into something that can be waited for with a timeout.
     let pid = Pid::from_child(child);
     let Ok(pidfd) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) else {
