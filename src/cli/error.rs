@@ -299,9 +299,13 @@ impl From<GitError> for CommandError {
             GitError::UnsafePath { .. } => {
                 (Exit::Invalid, Some("workspace.copy and .symlinks take paths inside it"))
             }
-            GitError::Unreadable { .. } | GitError::Failed { .. } | GitError::Cmd(_) => {
-                (Exit::Internal, None)
+            GitError::NoTarget { .. } => {
+                (Exit::NotFound, Some("check out a branch in the main worktree"))
             }
+            GitError::Unreadable { .. }
+            | GitError::Library { .. }
+            | GitError::Failed { .. }
+            | GitError::Cmd(_) => (Exit::Internal, None),
             GitError::Fs(fs) => (fs_exit(fs).0, None),
         };
         let mut error = Self::new(exit, error.into());
