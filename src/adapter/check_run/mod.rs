@@ -22,7 +22,8 @@ use crate::adapter::flock;
 use crate::adapter::fs::{self, Durability, FsError};
 use crate::adapter::ids;
 use crate::adapter::process;
-use crate::adapter::runtime::{ao_program, own_session};
+use crate::adapter::runtime::ao_program;
+use crate::adapter::runtime::process_runtime::own_session;
 use crate::model::check_run::{CheckRun, CheckState};
 use crate::model::time::Timestamp;
 
@@ -198,8 +199,21 @@ pub fn end(session_dir: &Path) -> Result<bool, CheckError> {
     Ok(true)
 }
 
+/// Records that a check lost its supervisor, once what that left running is gone.
+pub fn bury(session_dir: &Path, now: Timestamp) -> Result<(), CheckError> {
+    let Some(_lock) = flock::take(&session_dir.join(CHECK_LOCK))? else { return Ok(()) };
+    end_leftovers(session_dir)?;
+    let Some(mut run) = load(session_dir)?.filter(|run| run.state == CheckState::Running) else {
+        return Ok(());
+    };
+    run.state = CheckState::Aborted;
+    run.why = Some("its supervisor was killed".to_owned());
+    run.ended_at = Some(now);
+    store(session_dir, &run)
+}
+
 /// Ends what a supervisor that was killed left running.
-pub fn end_leftovers(session_dir: &Path) -> Result<(), CheckError> {
+fn end_leftovers(session_dir: &Path) -> Result<(), CheckError> {
     let Some(marker) = load(session_dir)?.and_then(|run| run.marker) else { return Ok(()) };
     let report = process::end_carrying(&variable(&marker), GRACE)
         .map_err(CheckError::io("end the check's processes"))?;
@@ -221,7 +235,7 @@ fn variable(marker: &str) -> String {
 }
 
 /// Returns the program's name without its directory, which stands for the check.
-fn name_of(command: &[String]) -> String {
+pub fn name_of(command: &[String]) -> String {
     let program = command.first().map_or("", String::as_str);
     let name = Path::new(program).file_name().and_then(|name| name.to_str());
     name.unwrap_or("check").to_owned()

@@ -2,6 +2,7 @@
 //!
 //! Whatever the command leaves running ends with it. What kept the check from being made (no
 //! program, a full disk, a signal from outside) is *aborted*, which says nothing of the commit.
+#![expect(clippy::disallowed_methods, reason = "passes its own environment on")]
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -207,9 +208,12 @@ fn lock(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
 /// Ends whatever still runs of the check: its group, and what carries its marker.
 fn end_all(child: &Child, marker: &str) {
     let group = Pid::from_child(child);
-    let _ = kill_process_group(group, Signal::TERM);
+    let is_there = kill_process_group(group, Signal::TERM).is_ok();
     let _ = process::end_carrying(&variable(marker), GRACE);
-    let _ = kill_process_group(group, Signal::KILL);
+    // The number of a group stays taken as long as a process is in it.
+    if is_there {
+        let _ = kill_process_group(group, Signal::KILL);
+    }
 }
 
 /// A program that crashes has failed; one that somebody else ended says nothing.

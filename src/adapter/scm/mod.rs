@@ -4,6 +4,8 @@
 //! is `fetched: false` with the reason beside it, never "there is none"; one session's failure
 //! says nothing about the others.
 
+pub mod command;
+pub mod local;
 pub mod remote;
 
 use std::time::Duration;
