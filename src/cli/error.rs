@@ -19,6 +19,7 @@ use crate::model::id::InvalidId;
 use crate::model::sanitize;
 use crate::session::SessionError;
 use crate::session::context::ResolveError;
+use crate::session::review::ReviewError;
 use crate::store::{LockError, StoreError};
 
 /// Why a command failed.
@@ -411,6 +412,49 @@ impl From<InstallError> for CommandError {
     }
 }
 
+impl From<ReviewError> for CommandError {
+    fn from(error: ReviewError) -> Self {
+        let (exit, hint) = match &error {
+            ReviewError::NoRun { .. } => {
+                (Exit::NotFound, "`ao review ls --all` lists every review".to_owned())
+            }
+            ReviewError::NotAWorker { .. } | ReviewError::NoBranch { .. } => {
+                (Exit::Conflict, "name a worker; `ao ls --kind worker` lists them".to_owned())
+            }
+            ReviewError::NoCommits { id, .. } => {
+                (Exit::Conflict, format!("`ao send {id} 'commit your work'`, then try again"))
+            }
+            ReviewError::HeadMoved { .. } => {
+                (Exit::Conflict, "leave --head out to review what there is".to_owned())
+            }
+            ReviewError::NotAReviewer { .. } => (
+                Exit::Invalid,
+                "name another with --reviewer, or give its card a [review] table".to_owned(),
+            ),
+            ReviewError::NoReviewer { .. } => {
+                (Exit::Invalid, "install one, or name others in review.agents".to_owned())
+            }
+            ReviewError::Decided { .. } => (
+                Exit::Conflict,
+                "a verdict is handed in once; the next head has another".to_owned(),
+            ),
+            ReviewError::Over { run, .. } => {
+                let worker = run.rsplit_once("-r").map_or(run.as_str(), |(worker, _)| worker);
+                (Exit::Conflict, format!("`ao review ls {worker}` shows what came of each head"))
+            }
+            ReviewError::NotYours { .. } => {
+                (Exit::Refused, "a review is judged by its own reviewer, or by a person".to_owned())
+            }
+            ReviewError::NoBody => (
+                Exit::Invalid,
+                "say --body TEXT, or --body - and write it to standard input".to_owned(),
+            ),
+            ReviewError::BodyNul => (Exit::Invalid, "take the NUL byte out".to_owned()),
+        };
+        Self::new(exit, error.into()).hint(hint)
+    }
+}
+
 impl From<SchedulerError> for CommandError {
     fn from(error: SchedulerError) -> Self {
         let (exit, hint) = match &error {
@@ -504,6 +548,7 @@ impl From<SessionError> for CommandError {
             | SessionError::Runtime(_)
             | SessionError::Card(_)
             | SessionError::Install(_)
+            | SessionError::Review(_)
             | SessionError::Fs(_)
             | SessionError::Cmd(_)
             | SessionError::Check(_)
@@ -525,6 +570,7 @@ impl CommandError {
             SessionError::Runtime(error) => error.into(),
             SessionError::Card(error) => error.into(),
             SessionError::Install(error) => error.into(),
+            SessionError::Review(error) => error.into(),
             SessionError::Fs(error) => error.into(),
             SessionError::Cmd(error) => error.into(),
             SessionError::Check(error) => error.into(),

@@ -32,6 +32,7 @@ pub mod reap;
 pub mod rename;
 pub mod report;
 pub mod restore;
+pub mod review;
 pub mod screen;
 pub mod send;
 pub mod show;
@@ -144,6 +145,7 @@ enum Command {
     Approve(approve::ApproveArgs),
     Deny(approve::DenyArgs),
     Report(report::ReportArgs),
+    Review(review::ReviewArgs),
     Interrupt(interrupt::InterruptArgs),
     Attach(attach::AttachArgs),
     Output(screen::OutputArgs),
@@ -342,6 +344,7 @@ fn run_command(
         Command::Approve(args) => approve::approve(context, out, &args),
         Command::Deny(args) => approve::deny(context, out, &args),
         Command::Report(args) => report::run(context, out, &args),
+        Command::Review(args) => review::run(context, out, &args),
         Command::Interrupt(args) => interrupt::run(context, out, &args),
         Command::Attach(args) => attach::run(context, &args),
         Command::Output(args) => screen::run(context, out, &args),

@@ -229,7 +229,8 @@ impl Subject<'_> {
 
     /// Returns each unresolved comment with its place and author, as long as there is room.
     fn comment_list(&self) -> String {
-        let comments = self.scm.map_or(&[][..], |fact| &fact.comments);
+        let comments = self.scm.iter().flat_map(|fact| &fact.comments);
+        let comments: Vec<&Comment> = comments.filter(|comment| !comment.delivered).collect();
         let mut room = self.max.saturating_sub(FRAME);
         let mut parts = Vec::new();
         for (shown, comment) in comments.iter().enumerate() {

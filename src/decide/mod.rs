@@ -24,6 +24,7 @@ mod pull_request;
 mod quarantine;
 mod reaction;
 mod resume;
+pub mod review;
 mod screen;
 mod session;
 

@@ -4,9 +4,11 @@
 //! `null`. Later versions add keys and never change what one means.
 
 mod agents;
+mod reviews;
 mod tools;
 
 pub use agents::{Agent, AgentsAnswer, BadCard, CardAnswer, CardText, LoggedIn};
+pub use reviews::{ReviewAnswer, ReviewBrief, ReviewShown, ReviewsAnswer};
 pub use tools::{
     ConfigAnswer, DoctorAnswer, PathAnswer, ProjectAnswer, ProjectsAnswer, ReferenceAnswer,
     SkillAnswer, TimerAnswer, TrustAnswer, ValueAnswer,
@@ -49,6 +51,10 @@ pub enum Answer {
     Press(PressAnswer),
     /// What an agent said of itself.
     Report(ReportAnswer),
+    /// One review.
+    Review(Box<ReviewAnswer>),
+    /// Several reviews.
+    Reviews(ReviewsAnswer),
     /// What a fact came to.
     Observe(ObserveAnswer),
     /// What a cleanup removed.
@@ -116,6 +122,9 @@ pub struct SessionAnswer {
     /// The last check of its branch, in `show`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<CheckShown>,
+    /// The reviews of its branch, oldest first, where there are any: `show`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reviews: Vec<ReviewBrief>,
 }
 
 /// The last check of a session's branch.
@@ -214,6 +223,9 @@ pub struct Pass {
     pub delivered: Vec<Item>,
     /// Outbox entries that wait.
     pub held: Vec<Item>,
+    /// Reviews that were begun or closed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reviewed: Vec<Item>,
     /// Sessions that were cleaned up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cleaned: Vec<Item>,
