@@ -25,6 +25,7 @@ mod reaction;
 mod resume;
 mod screen;
 mod session;
+mod text;
 
 use std::time::Duration;
 

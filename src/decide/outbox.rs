@@ -59,27 +59,8 @@ fn free_id(record: &Record, revision: u64, reaction: &str) -> String {
 }
 
 fn entry_of(record: &Record, effect: &Effect, now: Timestamp) -> OutboxEntry {
-    let entry = OutboxEntry {
-        kind: EntryKind::Notify,
-        reaction: Some(effect.reaction().to_owned()),
-        priority: None,
-        escalation: false,
-        signature: None,
-        repeat: false,
-        message: String::new(),
-        command: Vec::new(),
-        created_at: now,
-        launch: None,
-        from: None,
-        to: None,
-        when: None,
-        attempts: 0,
-        next_at: None,
-        last_error: None,
-        claim: None,
-        delivered: Default::default(),
-        dead: false,
-    };
+    let reaction = Some(effect.reaction().to_owned());
+    let entry = OutboxEntry { reaction, ..OutboxEntry::new(EntryKind::Notify, now) };
     match effect.clone() {
         Effect::Send { signature, repeat, message, .. } => OutboxEntry {
             kind: EntryKind::Send,
@@ -92,11 +73,20 @@ fn entry_of(record: &Record, effect: &Effect, now: Timestamp) -> OutboxEntry {
         Effect::Notify { priority, escalation, message, .. } => {
             OutboxEntry { priority: Some(priority), escalation, message, ..entry }
         }
-        Effect::Run { command, .. } => OutboxEntry { kind: EntryKind::Run, command, ..entry },
-        Effect::Merge { .. } => OutboxEntry { kind: EntryKind::Merge, ..entry },
-        Effect::Relay { to, signature, message, .. } => OutboxEntry {
+        Effect::Run { signature, message, command, .. } => OutboxEntry {
+            kind: EntryKind::Run,
+            signature: Some(signature),
+            message,
+            command,
+            ..entry
+        },
+        Effect::Merge { signature, .. } => {
+            OutboxEntry { kind: EntryKind::Merge, signature: Some(signature), ..entry }
+        }
+        Effect::Relay { to, recipient, signature, message, .. } => OutboxEntry {
             kind: EntryKind::Relay,
-            to: Some(to),
+            to,
+            recipient,
             signature,
             message,
             launch: record.handles.launch.clone(),
@@ -117,7 +107,9 @@ fn is_same(waiting: &OutboxEntry, fresh: &OutboxEntry) -> bool {
                 && waiting.escalation == fresh.escalation
                 && waiting.message == fresh.message
         }
-        EntryKind::Run | EntryKind::Merge => waiting.claim.is_none(),
+        EntryKind::Run | EntryKind::Merge => {
+            waiting.claim.is_none() && waiting.signature == fresh.signature
+        }
         EntryKind::Relay => waiting.claim.is_none() && waiting.message == fresh.message,
     }
 }
@@ -135,7 +127,7 @@ pub fn still_holds(record: &Record, entry: &OutboxEntry) -> Result<(), String> {
         return Err("it was meant for an earlier launch of this session".to_owned());
     }
     let Some(key) = entry.reaction.as_deref() else { return Ok(()) };
-    if entry.kind == EntryKind::Relay {
+    if entry.kind == EntryKind::Relay && entry.recipient.is_none() {
         return notice::still_holds(record, key, entry.signature.as_deref());
     }
     if key == resume::KEY {
@@ -150,7 +142,7 @@ pub fn still_holds(record: &Record, entry: &OutboxEntry) -> Result<(), String> {
     let known = tracker.and_then(|tracker| tracker.signature.as_ref());
     // The end of a session clears its trackers; what triggered the text is still so.
     let is_other = known != entry.signature.as_ref() && !record.lifecycle.is_terminal();
-    if entry.kind == EntryKind::Send && is_other {
+    if entry.signature.is_some() && is_other {
         return Err(format!("{key} is about something else by now"));
     }
     Ok(())
@@ -309,10 +301,16 @@ fn give_back(record: &mut Record, entry: &OutboxEntry) {
     }
 }
 
-/// Returns the budget that the text `entry` was charged to, if the incident is still the same.
+/// Returns the budget that the text `entry` was charged to, if the incident is still the same: one
+/// that news took over before it went out was charged to it as well.
 fn tracker_of<'a>(record: &'a mut Record, entry: &OutboxEntry) -> Option<&'a mut Tracker> {
-    let key = entry.reaction.as_ref().filter(|_| entry.kind == EntryKind::Send)?;
-    record.reactions.get_mut(key).filter(|tracker| tracker.signature == entry.signature)
+    let is_text = matches!(entry.kind, EntryKind::Send | EntryKind::Relay);
+    let key = entry.reaction.as_ref().filter(|_| is_text)?;
+    let is_its = |tracker: &&mut Tracker| {
+        let since = tracker.first_attempt_at;
+        tracker.signature == entry.signature || since.is_some_and(|since| entry.created_at >= since)
+    };
+    record.reactions.get_mut(key).filter(is_its)
 }
 
 /// Returns the notification that goes out instead of `entry`.
@@ -323,11 +321,12 @@ fn instead(entry: &OutboxEntry, error: &str) -> Vec<Effect> {
         return Vec::new();
     }
     let key = entry.reaction.clone().unwrap_or_else(|| "message".to_owned());
-    let what = match entry.kind {
-        EntryKind::Send | EntryKind::Notify => "could not be given to the agent",
-        EntryKind::Run => "could not be run",
-        EntryKind::Merge => "could not be merged",
-        EntryKind::Relay => "could not be given to the orchestrator",
+    let what = match (entry.kind, &entry.to) {
+        (EntryKind::Send | EntryKind::Notify, _) => "could not be given to the agent".to_owned(),
+        (EntryKind::Run, _) => "the command failed".to_owned(),
+        (EntryKind::Merge, _) => "could not be merged".to_owned(),
+        (EntryKind::Relay, Some(to)) => format!("could not be given to {to}"),
+        (EntryKind::Relay, None) => "could not be given to the orchestrator".to_owned(),
     };
     let text = if entry.message.is_empty() {
         format!("{key}: {what}: {error}")
