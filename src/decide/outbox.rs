@@ -291,6 +291,18 @@ pub fn dropped(record: &Record, id: &str) -> Record {
     after
 }
 
+/// Returns the record with the entry `id` due at once, a dead letter alive again.
+pub fn revived(record: &Record, id: &str) -> Record {
+    let mut after = record.clone();
+    if let Some(entry) = after.outbox.get_mut(id) {
+        entry.dead = false;
+        entry.next_at = None;
+        // One failure is remembered: by it a delivery knows that its attempt was given back.
+        entry.attempts = entry.attempts.min(1);
+    }
+    after
+}
+
 /// Takes the attempt that `entry` stands for off its budget: only delivered ones count.
 fn give_back(record: &mut Record, entry: &OutboxEntry) {
     if let Some(tracker) = tracker_of(record, entry) {

@@ -180,9 +180,66 @@ mod tests {
                 Text::plain("The end."),
             ])
         };
-        insta::assert_snapshot!(text().render(250), @"");
-        insta::assert_snapshot!(text().render(150), @"");
-        insta::assert_snapshot!(text().render(80), @"");
+        insta::assert_snapshot!(text().render(250), @r#"
+        Ours.
+
+        short (quoted from outside):
+        ```
+        s
+        ```
+
+        long (quoted from outside):
+        ```
+        line
+        line
+        line
+        line
+        line
+        line
+        line
+        line
+        line
+        line
+        line
+        line
+        lin
+        [… 372 bytes left out …]
+        line
+        line
+        line
+        line
+        line
+        line
+        line
+        line
+        line
+        line
+        line
+        line
+        line
+        ```
+
+        The end.
+        "#);
+        insta::assert_snapshot!(text().render(150), @r#"
+        Ours.
+
+        short (quoted from outside):
+        ```
+        s
+        ```
+
+        [no room for 1 of the quotations]
+
+        The end.
+        "#);
+        insta::assert_snapshot!(text().render(80), @r#"
+        Ours.
+
+        [no room for 2 of the quotations]
+
+        The end.
+        "#);
         assert_eq!(text().render(20), "Ours\n[… cut …]\nend.");
     }
 

@@ -174,8 +174,11 @@ impl ReactionPolicy {
     /// Returns these settings, those of `row` where there are none.
     pub fn or(&self, row: Self) -> Self {
         let set = self.clone();
+        // Who names another session wants it to be told.
+        let elsewhere = matches!(set.to, Some(Recipient::Parent | Recipient::Orchestrator));
+        let action = set.action.or(elsewhere.then_some(Action::Send));
         Self {
-            action: set.action.or(row.action),
+            action: action.or(row.action),
             priority: set.priority.or(row.priority),
             retries: set.retries.or(row.retries),
             escalate_after: set.escalate_after.or(row.escalate_after),

@@ -120,7 +120,7 @@ fn deliver_those(
 }
 
 /// Oldest first: the id begins with the revision that recorded it.
-pub(super) fn order(key: &str) -> (u64, String) {
+pub fn order(key: &str) -> (u64, String) {
     let revision = key.split('.').next().and_then(|number| number.parse().ok());
     (revision.unwrap_or(u64::MAX), key.to_owned())
 }

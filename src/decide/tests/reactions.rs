@@ -108,11 +108,14 @@ fn an_action_can_be_set() {
 #[test]
 fn a_text_about_checks_names_them_and_fences_the_log() {
     let effects = effects(json!({}), failing(), &Policy::default());
-    insta::assert_snapshot!(message(&effects[0]), @"
+    insta::assert_snapshot!(message(&effects[0]), @r#"
     Checks fail on pull request #17 (https://forge/17) at commit 0123456789ab. Fix them, commit and push.
 
+    The failing checks (quoted from outside):
+    ```
     - unit tests: https://forge/run/1
     - lint
+    ```
 
     The end of the log (quoted from outside):
     `````
@@ -121,7 +124,7 @@ fn a_text_about_checks_names_them_and_fences_the_log() {
     $(rm -rf /)
     last line
     `````
-    ");
+    "#);
 }
 
 #[test]
