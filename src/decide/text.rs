@@ -240,7 +240,7 @@ mod tests {
 
         The end.
         "#);
-        assert_eq!(text().render(20), "Ours\n[… cut …]\nend.");
+        assert_eq!(text().render(20), "Ou\n[… cut …]\nd.");
     }
 
     #[test]

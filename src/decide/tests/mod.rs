@@ -11,6 +11,7 @@ mod pull_request;
 mod reactions;
 mod resume;
 mod scenario;
+mod storms;
 
 use std::time::Duration;
 
