@@ -16,7 +16,7 @@ use crate::adapter::git::{self, Assessment};
 use crate::adapter::runtime::tmux::Tmux;
 use crate::decide::{self, review};
 use crate::invocation::{self, World};
-use crate::model::effect::EntryKind;
+use crate::model::effect::{EntryKind, OutboxEntry};
 use crate::model::facts::{Bare, KillCause, Observation, RuntimeFact};
 use crate::model::id::SessionId;
 use crate::model::lifecycle::PrState;
@@ -580,25 +580,27 @@ impl Pass<'_> {
         }
     }
 
-    /// Hands notices over first: they go out with the orchestrator's own texts.
+    /// Hands over first what is for other sessions: it goes out with their own texts.
     fn hand_over(&mut self) {
-        let relays = |record: &Record| {
-            let relays = record.outbox.values().filter(|entry| !entry.dead);
-            relays.filter(|entry| entry.kind == EntryKind::Relay).find_map(|it| it.to.clone())
-        };
-        for id in self.ids(|record| relays(record).is_some()) {
-            let parent = self.records.get(&id).and_then(relays);
-            match deliver::deliver_notices(self.world, &id) {
+        let is_relay = |entry: &OutboxEntry| entry.kind == EntryKind::Relay && !entry.dead;
+        let senders = self.ids(|record| record.outbox.values().any(is_relay));
+        let mut readers = Vec::new();
+        for id in &senders {
+            match deliver::deliver_notices(self.world, id) {
                 Ok(deliveries) => {
                     for (key, result) in deliveries {
-                        record_delivery(&id, key, result, &mut self.report);
+                        record_delivery(id, key, result, &mut self.report);
                     }
                 }
-                Err(error) => self.report.fail(&id, "hand over", &error),
+                Err(error) => self.report.fail(id, "hand over", &error),
             }
-            self.load(&id);
-            parent.iter().for_each(|parent| self.load(parent));
+            readers.extend(self.records.get(id).and_then(|record| record.parent.clone()));
+            self.load(id);
         }
+        if !senders.is_empty() {
+            readers.extend(self.ids(|record| record.kind == Kind::Orchestrator));
+        }
+        readers.iter().for_each(|reader| self.load(reader));
     }
 
     /// Cleans up what the configuration allows, and empties the trash.

@@ -4,7 +4,9 @@
 
 use toml::Value;
 
+use crate::model::id::ProjectId;
 use crate::model::policy::PERMISSIONS;
+use crate::model::template;
 use crate::model::time::Window;
 
 /// What a value must look like.
@@ -40,6 +42,8 @@ pub enum Kind {
     Secret,
     /// A part of the day.
     Window,
+    /// A text with variables.
+    Template,
 }
 
 /// Whether a repository's own file may set a key.
@@ -95,7 +99,15 @@ const NOTICES: &[&str] = &[
 const ACTIONS: &[&str] = &["send", "notify", "run", "merge", "none"];
 const PRIORITIES: &[&str] = &["urgent", "action", "warning", "info"];
 const SCMS: &[&str] = &["auto", "local", "github", "command", "none"];
+const RECIPIENTS: &[&str] = &["self", "parent", "orchestrator"];
 const MANY: i64 = 1_000_000;
+
+/// The table of the user's file that holds what differs in one project.
+pub(super) const PROJECTS: &str = "projects";
+
+/// What is one for the whole home: no project has its own.
+pub const HOME_WIDE: &[&str] =
+    &["max_sessions", "reap", "workspace.root", "trash.keep", "state.sync"];
 
 const fn key(path: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> Key {
     let default = if default.is_empty() { None } else { Some(default) };
@@ -139,14 +151,16 @@ pub const KEYS: &[Key] = &[
     repository(key("reactions.*.retries", Kind::Number(0, MANY), "", "How many messages go to the agent before a person is asked.")),
     repository(key("reactions.*.escalate_after", Kind::Duration, "", "How long after the first message a person is asked.")),
     repository(key("reactions.*.after", Kind::Duration, "", "How long the state must hold before the first message.")),
-    repository(key("reactions.*.message", Kind::Text, "", "The text instead of the built-in one.")),
-    key("reactions.*.command", Kind::Command, "", "The argument vector of action `run`."),
+    repository(key("reactions.*.message", Kind::Template, "", "The text instead of the built-in one.")),
+    key("reactions.*.to", Kind::Word(RECIPIENTS), "", "Whose agent gets the text of `send`: the session's own, its parent's, the project's orchestrator's; where none lives, a person is told. Other than `self` means `send` where no action is set."),
+    key("reactions.*.command", Kind::Command, "", "The argument vector of action `run`. It reads the reaction as JSON on standard input and has AO_SESSION, AO_PROJECT, AO_REACTION, AO_STATUS, AO_PR_NUMBER, AO_PR_URL, AO_PR_HEAD."),
+    key("reactions.*.timeout", Kind::Duration, "", "How long that command may take; unset: 60s. A pass waits for it."),
     key("notices.on", Kind::Words(NOTICES), "[\"worker.done\", \"worker.needs_input\", \"worker.stuck\"]", "What an orchestrator session is told of the sessions it spawned."),
     repository(key("prompt.built_in", Kind::Switch, "true", "Whether agents are told how to work under ao, and the facts of their project, before your rules.")),
     key("resume.on_limit", Kind::Switch, "false", "Whether an agent is told to go on when its usage limit has ended."),
     key("resume.window", Kind::Window, "\"00:00-24:00\"", "The hours of the day, local time, in which it may be told so; \"22:00-07:00\" goes past midnight."),
     key("resume.max", Kind::Number(1, 1000), "3", "How often it is told so until a turn ends well; then a person is asked."),
-    key("resume.text", Kind::Text, "\"Your usage limit is over. Go on with your task where you stopped.\"", "What it is told."),
+    key("resume.text", Kind::Template, "\"Your usage limit is over. Go on with your task where you stopped.\"", "What it is told."),
     key("resume.retry_after", Kind::Duration, "\"1h\"", "How long after it was met a limit is taken to be over, where nobody said when it ends."),
     key("workspace.root", Kind::Path, "", "Where worktrees are made; else below ao's home."),
     repository(key("workspace.copy", Kind::RelativePaths, "[]", "Files to copy from the main worktree into each workspace, as patterns.")),
@@ -176,7 +190,8 @@ pub const KEYS: &[Key] = &[
 
 /// Returns the key that `path` names.
 pub fn find(path: &[String]) -> Option<&'static Key> {
-    KEYS.iter().find(|key| {
+    let (path, of_project) = within(path);
+    KEYS.iter().filter(|key| !of_project || may_differ(key)).find(|key| {
         let mut segments = key.path.split('.');
         path.iter().all(|part| segments.next().is_some_and(|segment| fits(key, segment, part)))
             && segments.next().is_none()
@@ -185,8 +200,13 @@ pub fn find(path: &[String]) -> Option<&'static Key> {
 
 /// Returns what may stand directly below `path`, empty where nothing may.
 pub fn below(path: &[String]) -> Vec<&'static str> {
+    if path == [PROJECTS] {
+        return vec!["<project>"];
+    }
+    let is_top = path.is_empty();
+    let (path, of_project) = within(path);
     let mut names = Vec::new();
-    for key in KEYS {
+    for key in KEYS.iter().filter(|key| !of_project || may_differ(key)) {
         let segments: Vec<_> = key.path.split('.').collect();
         let within = segments.len() > path.len()
             && path.iter().zip(&segments).all(|(part, segment)| fits(key, segment, part));
@@ -201,7 +221,26 @@ pub fn below(path: &[String]) -> Vec<&'static str> {
             names.push(next);
         }
     }
+    if is_top {
+        names.push(PROJECTS);
+    }
     names
+}
+
+/// Returns what `path` names within a project's own table, and whether it is in one.
+fn within(path: &[String]) -> (&[String], bool) {
+    match path {
+        [table, project, rest @ ..]
+            if table == PROJECTS && project.parse::<ProjectId>().is_ok() =>
+        {
+            (rest, true)
+        }
+        _ => (path, false),
+    }
+}
+
+fn may_differ(key: &Key) -> bool {
+    !HOME_WIDE.contains(&key.path)
 }
 
 fn fits(key: &Key, segment: &str, part: &str) -> bool {
@@ -235,6 +274,14 @@ impl Kind {
             Self::Text => "a text that is not empty".to_owned(),
             Self::Secret => "a text".to_owned(),
             Self::Window => "a part of the day such as \"22:00-07:00\"".to_owned(),
+            Self::Template => {
+                let names: Vec<String> =
+                    template::VARIABLES.iter().map(|(name, _)| format!("{{{name}}}")).collect();
+                format!(
+                    "a text that is not empty; its variables are {}, and `{{{{` is a brace",
+                    names.join(" ")
+                )
+            }
             Self::Path => "an absolute path".to_owned(),
             Self::RelativePaths => "a list of relative paths without `..`".to_owned(),
             Self::Agents => "a list of agents' names".to_owned(),
@@ -262,6 +309,9 @@ impl Kind {
             Self::Secret => text.is_some(),
             Self::Window => text.is_some_and(|text| text.parse::<Window>().is_ok()),
             Self::Text => text.is_some_and(|text| !text.trim().is_empty()),
+            Self::Template => {
+                text.is_some_and(|text| !text.trim().is_empty() && template::is_valid(text))
+            }
             Self::Path => text.is_some_and(|text| text.starts_with('/')),
             Self::RelativePaths => is_list(value, |item| item.as_str().is_some_and(is_relative)),
             Self::Agents => is_list(value, |item| item.as_str().is_some_and(is_agent_name)),
@@ -335,6 +385,23 @@ mod tests {
     }
 
     #[test]
+    fn a_project_may_differ_in_what_is_its_own() {
+        let path = |text: &str| text.split('.').map(str::to_owned).collect::<Vec<_>>();
+        for key in KEYS.iter().filter(|key| !key.path.contains('*')) {
+            let found = find(&path(&format!("projects.web.{}", key.path)));
+            let expected = (!HOME_WIDE.contains(&key.path)).then_some(key.path);
+            assert_eq!(found.map(|key| key.path), expected, "{}", key.path);
+        }
+        for key in HOME_WIDE {
+            assert!(find(&path(key)).is_some(), "{key}");
+        }
+        assert!(find(&path("projects.web.reactions.ci-failed.retries")).is_some());
+        assert!(find(&path("projects.web.projects.web.agent")).is_none());
+        assert!(find(&path("projects.WEB.agent")).is_none());
+        assert!(!below(&path("projects.web")).contains(&"max_sessions"));
+    }
+
+    #[test]
     fn kinds_refuse_what_would_do_harm() {
         let accepts = |kind: Kind, text: &str| {
             kind.accepts(&format!("x = {text}").parse::<toml::Table>().unwrap()["x"])
@@ -355,6 +422,8 @@ mod tests {
             (Kind::Text, "'x'", "' '"),
             (Kind::Secret, "''", "1"),
             (Kind::Window, "'22:00-07:00'", "'22-7'"),
+            (Kind::Template, "'{id}: {{x}}'", "'{ids}'"),
+            (Kind::Template, "'x'", "' '"),
         ] {
             assert!(accepts(kind, good), "{kind:?} {good}");
             assert!(!accepts(kind, bad), "{kind:?} {bad}");

@@ -1,12 +1,13 @@
 //! What the user configured: layers of TOML merged into one [`Config`].
 //!
-//! Built in < user < repository < environment < flag. Nothing here looks at the environment or
+//! Built in < user < repository < the user's table for the project < environment < flag. Nothing here looks at the environment or
 //! at a default path: the caller says where the layers are.
 
 mod edit;
 mod error;
 pub mod keys;
 pub mod layers;
+mod reactions;
 mod reference;
 pub mod trust;
 

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::act::run::{self, Reaction};
 use crate::act::{self, Delivery, Typing};
 use crate::adapter::clock::{self, Deadline};
 use crate::adapter::notify::Notice;
@@ -21,6 +22,7 @@ use crate::model::event::Event;
 use crate::model::facts::{ActivityFact, Bare, Confidence, Observation};
 use crate::model::id::SessionId;
 use crate::model::lifecycle::{ActivitySource, ActivityState, SessionState};
+use crate::model::policy::ReactionPolicy;
 use crate::model::record::{Record, RuntimeKind, Signals};
 use crate::model::sanitize;
 use crate::model::status::Status;
@@ -71,7 +73,8 @@ pub fn deliver(
 
 /// [`deliver`] of what goes to others: notices to an orchestrator, notifications to a person.
 pub fn deliver_outward(world: &World, id: &SessionId) -> Result<Vec<Attempt>, SessionError> {
-    let outward = |entry: &OutboxEntry| entry.kind != EntryKind::Send;
+    // A command may take its time, and nobody waits for one but a pass.
+    let outward = |entry: &OutboxEntry| matches!(entry.kind, EntryKind::Notify | EntryKind::Relay);
     deliver_those(world, id, Patience::Pass, outward)
 }
 
@@ -117,7 +120,7 @@ fn deliver_those(
 }
 
 /// Oldest first: the id begins with the revision that recorded it.
-pub(super) fn order(key: &str) -> (u64, String) {
+pub fn order(key: &str) -> (u64, String) {
     let revision = key.split('.').next().and_then(|number| number.parse().ok());
     (revision.unwrap_or(u64::MAX), key.to_owned())
 }
@@ -140,7 +143,7 @@ pub fn deliver_entry(
     let delivery = match entry.kind {
         EntryKind::Notify => notify_person(world, id, key, &entry, &layered),
         EntryKind::Send => type_text(world, id, key, &entry, patience),
-        EntryKind::Run => Ok(act::run_command(id, &record, &entry)),
+        EntryKind::Run => run_command(world, id, key, &entry, &layered),
         EntryKind::Relay => handover::hand_over(world, id, key, &entry),
         EntryKind::Merge => Ok(Delivery::Failed(
             "merging needs a source-control adapter, and none is set up".into(),
@@ -436,6 +439,21 @@ fn notify_person(
     Ok(Delivery::Failed(told.failed.join("; ")))
 }
 
+/// Runs the command of a `run` reaction, which reads what it is about.
+fn run_command(
+    world: &World,
+    id: &SessionId,
+    key: &str,
+    entry: &OutboxEntry,
+    layered: &Layered,
+) -> Result<Delivery, SessionError> {
+    let record = world.home.load(id)?.record;
+    let reaction = entry.reaction.as_deref().unwrap_or_default();
+    let limit = layered.config.policy.reaction(reaction).timeout;
+    let limit = limit.unwrap_or(ReactionPolicy::TIMEOUT);
+    Ok(run::run(world.home.root(), &Reaction { id, key, record: &record, entry }, limit))
+}
+
 /// Returns the file that is locked while a text is given to the agent or a key is pressed.
 pub(super) fn send_lock(world: &World, id: &SessionId) -> PathBuf {
     world.home.session_dir(id).join("send.lock")
@@ -463,7 +481,8 @@ fn type_text(
     match decide::sendable(&record, entry, &layered.config.policy) {
         Sendable::Now => {}
         Sendable::Hold(why) | Sendable::Wait(why) => return Ok(Delivery::Held(why)),
-        Sendable::Never(why) => return Ok(Delivery::Dropped(why)),
+        // The next pass finds that under the lock, and has a person told.
+        Sendable::Never(why) => return Ok(Delivery::Held(why)),
     }
     let (Some(handle), Some(launch)) = (&record.handles.runtime, &record.handles.launch) else {
         return Ok(Delivery::Failed("the session has no runtime".into()));
