@@ -199,6 +199,11 @@ impl Objects for Library {
     }
 
     fn log(&self, full_name: &str) -> Result<Vec<LogLine>, GitError> {
+        let has_log = self.repo.reference_has_log(full_name);
+        if !has_log.map_err(self.failed("read a log of"))? {
+            // Asked for one that is not there, libgit2 makes it.
+            return Ok(Vec::new());
+        }
         let log = self.repo.reflog(full_name).map_err(self.failed("read a log of"))?;
         let line = |entry: git2::ReflogEntry<'_>| LogLine {
             sha: entry.id_new().to_string(),

@@ -91,3 +91,13 @@ fn look_at(objects: &dyn Objects, query: &BranchQuery<'_>) -> Result<BranchLook,
         target,
     })
 }
+
+/// Returns the answers of libgit2 and of the `git` program, which are the same.
+#[cfg(test)]
+pub(super) fn look_both_ways(
+    repo: &Repository,
+    query: &BranchQuery<'_>,
+) -> [Result<BranchLook, GitError>; 2] {
+    let by_library = Library::open(repo).and_then(|library| look_at(&library, query));
+    [by_library, look_at(&Program::new(repo), query)]
+}
