@@ -302,6 +302,29 @@ impl From<GitError> for CommandError {
             GitError::NoTarget { .. } => {
                 (Exit::NotFound, Some("check out a branch in the main worktree"))
             }
+            GitError::NotLocal { .. } => (
+                Exit::Refused,
+                Some("create the local branch, or push the work and merge it at the forge"),
+            ),
+            GitError::MergeConflicts { .. } => {
+                (Exit::Conflict, Some("merge the base into the branch and resolve them there"))
+            }
+            GitError::NothingToMerge { .. } => (Exit::Conflict, None),
+            GitError::RebaseLoses { .. } => {
+                (Exit::Conflict, Some("use --method merge or --method squash"))
+            }
+            GitError::NoIdentity { .. } => (
+                Exit::Refused,
+                Some("`git config --global user.name NAME`, and user.email, tell it"),
+            ),
+            GitError::NotSigned { .. } => {
+                (Exit::Refused, Some("`git commit -S --allow-empty` shows what is wrong"))
+            }
+            GitError::TargetMoved { .. } => (Exit::Conflict, Some("try it again")),
+            GitError::WouldOverwrite { .. } => {
+                (Exit::Refused, Some("commit them or move them away first"))
+            }
+            GitError::WorktreeBusy { .. } => (Exit::Refused, Some("finish that first")),
             GitError::Unreadable { .. }
             | GitError::Library { .. }
             | GitError::Failed { .. }

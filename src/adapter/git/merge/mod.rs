@@ -7,11 +7,15 @@
 mod contained;
 mod evidence;
 mod fingerprint;
+mod land;
 mod libgit2;
+mod make;
 mod objects;
 mod program;
 mod target;
 
+pub use land::{Landed, keep_merged, land, place_to_land};
+pub use make::{MergePlan, make_merge};
 pub use target::Target;
 
 use self::libgit2::Library;
