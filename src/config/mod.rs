@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
-use crate::model::forge::ScmKind;
+use crate::model::forge::{MergeMethod, ScmKind};
 use crate::model::notifier::Notifier;
 use crate::model::policy::Policy;
 use crate::model::time::duration_text;
@@ -62,6 +62,8 @@ pub struct Config {
     pub check: CheckConfig,
     /// Where pull requests live.
     pub scm: ScmConfig,
+    /// How branches are merged.
+    pub merge: MergeConfig,
     /// What becomes of removed workspaces.
     pub trash: TrashConfig,
     /// What the reaper cleans up by itself.
@@ -121,6 +123,13 @@ pub struct ScmConfig {
     /// `None` for `"auto"`: told by the remote.
     #[serde(deserialize_with = "word_or_auto")]
     pub kind: Option<ScmKind>,
+}
+
+/// How branches are merged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct MergeConfig {
+    /// Where nobody says otherwise.
+    pub method: MergeMethod,
 }
 
 /// What becomes of removed workspaces.

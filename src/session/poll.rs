@@ -6,10 +6,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::adapter::scm::{ForgeError, Scm};
 use crate::invocation::World;
-use crate::model::forge::{Observed, Subject};
+use crate::model::forge::{Observed, ScmKind, Subject};
 use crate::model::id::SessionId;
 use crate::model::record::{Kind, Record};
+use crate::session::SessionError;
 
 /// Looks at the pull request of each of `records` that can have one.
 pub fn look(_world: &World, records: &BTreeMap<SessionId, Record>) -> Vec<Observed> {
@@ -22,9 +24,22 @@ pub fn look(_world: &World, records: &BTreeMap<SessionId, Record>) -> Vec<Observ
     Vec::new()
 }
 
+/// Returns the forge that answers for a session's repository; `None` where the repository itself
+/// does.
+pub fn forge(world: &World, record: &Record) -> Result<Option<Box<dyn Scm>>, SessionError> {
+    let layered = world.config_of(record)?;
+    match layered.config.scm.kind {
+        Some(ScmKind::Local) | None => Ok(None),
+        Some(kind @ (ScmKind::GitHub | ScmKind::Command | ScmKind::None)) => {
+            let what = "merge a pull request".to_owned();
+            Err(ForgeError::Unsupported { forge: kind.to_string(), what }.into())
+        }
+    }
+}
+
 /// Returns a session's repository and branch, where it can have a pull request: orchestrators and
 /// reviewers open none, and the branch of a directory that is the user's own is the user's.
-fn subject(record: &Record) -> Option<(PathBuf, Subject)> {
+pub fn subject(record: &Record) -> Option<(PathBuf, Subject)> {
     let handle = record.handles.workspace.as_ref()?;
     if record.kind != Kind::Worker || !handle.owned {
         return None;

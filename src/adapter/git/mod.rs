@@ -28,7 +28,7 @@ pub use entry::WorktreeEntry;
 pub use hidden::{is_ignored, is_tracked, set_unwatched};
 pub use include::{IncludeReport, copy_included};
 pub use merge::{
-    BranchLook, BranchQuery, Landed, MAX_CONFLICTS, MergePlan, Target, keep_merged, land, look,
+    BranchLook, BranchQuery, Landed, MAX_CONFLICTS, MergePlan, Target, forget_merged, keep_merged, land, look,
     make_merge, place_to_land,
 };
 pub use preserve::{Preserved, preserve};

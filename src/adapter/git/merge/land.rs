@@ -94,6 +94,11 @@ pub fn keep_merged(repo: &Repository, session: &SessionId, head: &str) -> Result
     publish(repo, "merged", session, head)
 }
 
+/// Takes the name back that [`keep_merged`] gave, where nothing was merged after all.
+pub fn forget_merged(repo: &Repository, name: &str, head: &str) -> Result<(), GitError> {
+    repo.delete_ref(name, head)
+}
+
 fn swap(repo: &Repository, target: &Target, new: &str) -> Result<(), GitError> {
     const WHAT: &str = "git update-ref";
     let command = repo.git().args(["-c", "core.fsync=all", "update-ref", "-m", "ao: merge"]);

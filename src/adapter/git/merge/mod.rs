@@ -14,7 +14,7 @@ mod objects;
 mod program;
 mod target;
 
-pub use land::{Landed, keep_merged, land, place_to_land};
+pub use land::{Landed, forget_merged, keep_merged, land, place_to_land};
 pub use make::{MergePlan, make_merge};
 pub use target::Target;
 
