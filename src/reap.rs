@@ -3,14 +3,14 @@
 //! Finishes dead owners' intents, probes all sessions at once, ticks escalations, delivers the
 //! outboxes, cleans up what policy allows. Idempotent; one session's failure stops no other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::act::Delivery;
-use crate::adapter::clock::{self, Stopwatch};
+use crate::adapter::clock::{self, Deadline, Stopwatch};
 use crate::adapter::fs::{self, Durability};
 use crate::adapter::git::{self, Assessment};
 use crate::adapter::runtime::tmux::Tmux;
@@ -29,7 +29,8 @@ use crate::model::time::Timestamp;
 use crate::observe::{self, Probe};
 use crate::session::deliver::{self, Patience};
 use crate::session::intent::{self, Recovery};
-use crate::session::{SessionError, cleanup, kill, poll, workspace};
+use crate::session::check::{Progress, Step};
+use crate::session::{SessionError, check, cleanup, kill, poll, workspace};
 use crate::store::StoreError;
 
 /// Lines of the screen of an agent that never started.
@@ -78,6 +79,12 @@ pub struct Report {
     /// Sessions that were cleaned up.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cleaned: Vec<Item>,
+    /// Checks that were begun, or whose supervisor was found dead.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Item>,
+    /// Checks that were waited for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waited: Vec<Item>,
     /// What went wrong, session by session.
     pub failed: Vec<Item>,
     /// So many looked dead at once that none was believed.
@@ -98,7 +105,22 @@ impl Report {
             && self.escalated.is_empty()
             && self.delivered.is_empty()
             && self.cleaned.is_empty()
+            && self.checks.is_empty()
             && self.failed.is_empty()
+    }
+
+    /// Adds what a later pass did to what this one did.
+    fn followed_by(mut self, mut later: Self) -> Self {
+        self.transitions.append(&mut later.transitions);
+        self.recovered.append(&mut later.recovered);
+        self.escalated.append(&mut later.escalated);
+        self.delivered.append(&mut later.delivered);
+        self.cleaned.append(&mut later.cleaned);
+        self.checks.append(&mut later.checks);
+        self.failed.append(&mut later.failed);
+        self.took_ms += later.took_ms;
+        // What waits is what waits at the end.
+        Self { probed: later.probed, held: later.held, storm: later.storm, ..self }
     }
 
     fn fail(&mut self, id: &SessionId, what: &str, error: &dyn std::error::Error) {
@@ -141,6 +163,41 @@ pub fn reap(world: &World) -> Result<Option<Report>, StoreError> {
     report.took_ms = u64::try_from(watch.elapsed().as_millis()).unwrap_or(u64::MAX);
     remember(world, started, &report)?;
     Ok(Some(report))
+}
+
+/// Makes passes until no check runs, or `timeout` has passed: each waits for the checks that run,
+/// looks at what came of them and delivers it.
+pub fn reap_waiting(
+    world: &World,
+    timeout: Option<Duration>,
+) -> Result<Option<Report>, SessionError> {
+    let deadline = Deadline::after(timeout.unwrap_or(Duration::MAX));
+    let Some(mut report) = reap(world)? else { return Ok(None) };
+    loop {
+        let waited = wait_for_checks(world, deadline)?;
+        if waited.is_empty() {
+            return Ok(Some(report));
+        }
+        report.waited.extend(waited);
+        // Where another pass is under way, that one looks.
+        let Some(later) = reap(world)? else { return Ok(Some(report)) };
+        report = report.followed_by(later);
+        if deadline.passed() {
+            return Ok(Some(report));
+        }
+    }
+}
+
+fn wait_for_checks(world: &World, deadline: Deadline) -> Result<Vec<Item>, SessionError> {
+    let mut waited = Vec::new();
+    for id in check::running(world)? {
+        let watch = Stopwatch::start();
+        let is_over = check::wait(world, &id, deadline)?;
+        let what = if is_over { "waited for its check" } else { "its check still runs" };
+        let why = Some(format!("{:.1} s", watch.elapsed().as_secs_f64()));
+        waited.push(Item { id: id.to_string(), what: what.to_owned(), why });
+    }
+    Ok(waited)
 }
 
 /// Returns what a pass would do now, without doing it: what it would do in the wake of that is
@@ -335,15 +392,44 @@ impl Pass<'_> {
         signs.into_iter().filter_map(fact).collect()
     }
 
-    /// Looks at the pull requests of all sessions and applies what they mean.
+    /// Looks at the pull requests of all sessions, applies what they mean, and begins the checks
+    /// that are due.
     fn poll(&mut self) {
-        for observed in poll::look(self.world, &self.records) {
+        let looked = poll::look(self.world, &self.records);
+        for observed in looked.observed {
             if let Some(why) = observed.why {
                 let what = "look at its pull request".to_owned();
                 let id = observed.id.to_string();
                 self.report.failed.push(Item { id, what, why: Some(why) });
             }
             self.apply(&observed.id, Observation::Scm(Box::new(observed.fact)));
+        }
+        self.check(&looked.steps);
+    }
+
+    /// Begins and ends checks; where one step fails, those that follow for the session wait.
+    fn check(&mut self, steps: &[Step]) {
+        let mut failed = BTreeSet::new();
+        for step in steps {
+            if failed.contains(&step.id) {
+                continue;
+            }
+            let what = match check::advance(self.world, step) {
+                Ok(Progress::Begun) => {
+                    format!("began the check of {}", step.head_sha.get(..12).unwrap_or_default())
+                }
+                Ok(Progress::Buried) => "found its check's supervisor dead".to_owned(),
+                Ok(Progress::Waits(_)) => continue,
+                Err(SessionError::Store(
+                    StoreError::NotFound { .. } | StoreError::Archived { .. },
+                )) => continue,
+                Err(error) => {
+                    self.report.fail(&step.id, "check", &error);
+                    failed.insert(step.id.clone());
+                    continue;
+                }
+            };
+            self.report.checks.push(Item { id: step.id.to_string(), what, why: None });
         }
     }
 

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use crate::adapter::agent::{CardError, InstallError};
+use crate::adapter::check_run::CheckError;
 use crate::adapter::cmd::CmdError;
 use crate::adapter::fs::FsError;
 use crate::adapter::git::GitError;
@@ -395,6 +396,20 @@ impl From<CardError> for CommandError {
     }
 }
 
+impl From<CheckError> for CommandError {
+    fn from(error: CheckError) -> Self {
+        match error {
+            CheckError::Fs(error) => error.into(),
+            CheckError::Cmd(error) => error.into(),
+            error @ CheckError::Unkillable { .. } => Self::new(Exit::Internal, error.into())
+                .hint("the next reap tries again; `ps` tells what they wait for"),
+            error @ CheckError::Unreadable { .. } => Self::new(Exit::Internal, error.into())
+                .hint("remove the file; the next reap checks again"),
+            error @ CheckError::Io { .. } => Self::new(Exit::Internal, error.into()),
+        }
+    }
+}
+
 impl From<InstallError> for CommandError {
     fn from(error: InstallError) -> Self {
         let (exit, hint) = match &error {
@@ -514,6 +529,7 @@ impl From<SessionError> for CommandError {
             | SessionError::Install(_)
             | SessionError::Fs(_)
             | SessionError::Cmd(_)
+            | SessionError::Check(_)
             | SessionError::Id(_)
             | SessionError::Proc(_) => return Self::of_part(error),
         };
@@ -534,6 +550,7 @@ impl CommandError {
             SessionError::Install(error) => error.into(),
             SessionError::Fs(error) => error.into(),
             SessionError::Cmd(error) => error.into(),
+            SessionError::Check(error) => error.into(),
             SessionError::Id(error) => error.into(),
             SessionError::Proc(_)
             | SessionError::Busy { .. }

@@ -185,7 +185,8 @@ fn judge(world: &World, id: &SessionId, options: &MergeOptions) -> Result<Judged
         return Err(none(format!("its branch has no commit that `{target}` has not")));
     }
     let forge = poll::forge(world, &record)?;
-    let fact = poll::look(world, &BTreeMap::from([(id.clone(), record.clone())])).pop();
+    let only = BTreeMap::from([(id.clone(), record.clone())]);
+    let fact = poll::look(world, &only).observed.pop();
     if let Some(observed) = &fact {
         require_open(id, observed)?;
     }

@@ -18,6 +18,8 @@ pub use land::{Landed, forget_merged, keep_merged, land, place_to_land};
 pub use make::{MergePlan, make_merge};
 pub use target::Target;
 
+use serde::{Deserialize, Serialize};
+
 use self::libgit2::Library;
 use self::objects::Objects;
 use self::program::Program;
@@ -43,7 +45,7 @@ pub struct BranchQuery<'a> {
 }
 
 /// What one look at a branch found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BranchLook {
     /// Its tip.
     pub head: String,
@@ -58,25 +60,51 @@ pub struct BranchLook {
     pub conflicts: Vec<String>,
 }
 
+impl BranchLook {
+    /// Returns whether tip and target alone lead to the same answer again.
+    pub fn is_lasting(&self) -> bool {
+        self.ahead > 0 || self.merged
+    }
+}
+
 /// Looks at all `queries` of one repository: one answer each, in their order.
 pub fn look(repo: &Repository, queries: &[BranchQuery<'_>]) -> Vec<Result<BranchLook, GitError>> {
+    look_knowing(repo, queries, &[])
+}
+
+/// [`look`] for one who remembers what earlier looks found: a branch with work whose tip and
+/// target are what they were is not analysed again.
+pub fn look_knowing(
+    repo: &Repository,
+    queries: &[BranchQuery<'_>],
+    known: &[BranchLook],
+) -> Vec<Result<BranchLook, GitError>> {
     let library = Library::open(repo).ok();
     let program = Program::new(repo);
     let one = |query: &BranchQuery<'_>| match &library {
-        Some(library) => match look_at(library, query) {
+        Some(library) => match look_at(library, query, known) {
             // What libgit2 cannot do, git itself may.
-            Err(GitError::Library { .. }) => look_at(&program, query),
+            Err(GitError::Library { .. }) => look_at(&program, query, known),
             answer => answer,
         },
-        None => look_at(&program, query),
+        None => look_at(&program, query, known),
     };
     queries.iter().map(one).collect()
 }
 
-fn look_at(objects: &dyn Objects, query: &BranchQuery<'_>) -> Result<BranchLook, GitError> {
+fn look_at(
+    objects: &dyn Objects,
+    query: &BranchQuery<'_>,
+    known: &[BranchLook],
+) -> Result<BranchLook, GitError> {
     let gone = || GitError::BranchGone { branch: query.branch.to_owned(), preserved: None };
     let head = objects.tip(&format!("refs/heads/{}", query.branch))?.ok_or_else(gone)?;
     let target = target::of(objects, query.branch, query.base_ref)?;
+    // Whether a branch without work ever had some is told by more than these two.
+    let is_same = |it: &&BranchLook| it.head == head && it.target == target;
+    if let Some(known) = known.iter().filter(|it| it.is_lasting()).find(is_same) {
+        return Ok(known.clone());
+    }
     let tips = target.tips();
     let ahead = objects.missing_from(&head, &tips)?;
     let found = if ahead.is_empty() {

@@ -1,5 +1,7 @@
 //! Which branch a branch is to be merged into.
 
+use serde::{Deserialize, Serialize};
+
 use super::objects::Objects;
 use crate::adapter::git::GitError;
 
@@ -8,7 +10,7 @@ use crate::adapter::git::GitError;
 /// The local branch that the base names, or the local branch of the same name as a remote's. Where
 /// there is none, the remote-tracking branch, which can be compared with but not merged into. A
 /// base that is no branch (a tag, a hash) means the repository's default branch.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
     /// Its short name: `main`, `origin/main`.
     pub name: String,
