@@ -11,6 +11,7 @@ use crate::adapter::fs::FsError;
 use crate::adapter::git::GitError;
 use crate::adapter::runtime::RuntimeError;
 use crate::adapter::scheduler::SchedulerError;
+use crate::adapter::scm::ForgeError;
 use crate::cli::exit::Exit;
 use crate::config::ConfigError;
 use crate::decide::DecideError;
@@ -381,6 +382,30 @@ impl From<RuntimeError> for CommandError {
     }
 }
 
+impl From<ForgeError> for CommandError {
+    fn from(error: ForgeError) -> Self {
+        let (exit, hint) = match error {
+            ForgeError::Cmd(CmdError::TimedOut { .. }) => (Exit::Unavailable, None),
+            ForgeError::Cmd(error) => return error.into(),
+            ForgeError::Git(error) => return error.into(),
+            ForgeError::Fs(error) => return error.into(),
+            ForgeError::Unsupported { .. } => (Exit::Invalid, None),
+            ForgeError::Denied { .. } => {
+                (Exit::Denied, Some("log in, or give it a token that may do this"))
+            }
+            ForgeError::NotFound { .. } => (Exit::NotFound, None),
+            ForgeError::Conflict { .. } => (Exit::Conflict, None),
+            ForgeError::RateLimited { .. }
+            | ForgeError::Failed { .. }
+            | ForgeError::Unreadable { .. }
+            | ForgeError::Http(_) => (Exit::Unavailable, None),
+        };
+        let mut error = Self::new(exit, error.into());
+        error.hint = hint.map(str::to_owned);
+        error
+    }
+}
+
 impl From<CardError> for CommandError {
     fn from(error: CardError) -> Self {
         let exit = match &error {
@@ -463,6 +488,19 @@ impl From<SessionError> for CommandError {
             SessionError::WrongState { id, .. } => {
                 (Exit::Conflict, format!("`ao explain {id}` says why it is where it is"))
             }
+            SessionError::NothingToMerge { id, .. } => {
+                (Exit::Conflict, format!("`ao show {id}` tells what is known of its branch"))
+            }
+            SessionError::NotMergeable { .. } => {
+                (Exit::Refused, "--force merges it all the same".into())
+            }
+            SessionError::MidTurn { id } => {
+                (Exit::Conflict, format!("`ao wait {id}` waits for its end; --force does not"))
+            }
+            SessionError::Uncommitted { id, .. } => (
+                Exit::Refused,
+                format!("`ao exec {id} -- git status` lists it; --force merges without it"),
+            ),
             SessionError::NoAgent { .. } => (
                 Exit::Invalid,
                 "name one with --agent, or `ao config set agent NAME`; `ao agent ls` lists all"
@@ -529,6 +567,7 @@ impl From<SessionError> for CommandError {
             | SessionError::Install(_)
             | SessionError::Fs(_)
             | SessionError::Cmd(_)
+            | SessionError::Forge(_)
             | SessionError::Check(_)
             | SessionError::Id(_)
             | SessionError::Proc(_) => return Self::of_part(error),
@@ -550,11 +589,16 @@ impl CommandError {
             SessionError::Install(error) => error.into(),
             SessionError::Fs(error) => error.into(),
             SessionError::Cmd(error) => error.into(),
+            SessionError::Forge(error) => error.into(),
             SessionError::Check(error) => error.into(),
             SessionError::Id(error) => error.into(),
             SessionError::Proc(_)
             | SessionError::Busy { .. }
             | SessionError::WrongState { .. }
+            | SessionError::NothingToMerge { .. }
+            | SessionError::NotMergeable { .. }
+            | SessionError::MidTurn { .. }
+            | SessionError::Uncommitted { .. }
             | SessionError::NoAgent { .. }
             | SessionError::AgentMissing { .. }
             | SessionError::AgentTooOld { .. }

@@ -48,6 +48,9 @@ pub enum SessionError {
     /// A command failed.
     #[error(transparent)]
     Cmd(#[from] CmdError),
+    /// A forge or a tracker refused or failed.
+    #[error(transparent)]
+    Forge(#[from] ForgeError),
     /// A check could not be started or ended.
     #[error(transparent)]
     Check(#[from] CheckError),
@@ -226,9 +229,6 @@ pub enum SessionError {
         /// How many files.
         files: u32,
     },
-    /// The forge did not do it.
-    #[error(transparent)]
-    Forge(#[from] ForgeError),
     /// A prompt that cannot be passed on.
     #[error("the prompt contains a NUL byte")]
     PromptNul,

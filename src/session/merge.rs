@@ -224,7 +224,8 @@ fn look_at(repo: &Repository, subject: &Subject) -> Result<BranchLook, SessionEr
 
 /// Refuses a pull request that is not one, as far as anybody can tell.
 fn require_open(id: &SessionId, observed: &Observed) -> Result<(), SessionError> {
-    let none = |why: &str| Err(SessionError::NothingToMerge { id: id.clone(), why: why.to_owned() });
+    let none =
+        |why: &str| Err(SessionError::NothingToMerge { id: id.clone(), why: why.to_owned() });
     if !observed.fact.fetched {
         let why = observed.why.clone().unwrap_or_else(|| "it could not be looked at".to_owned());
         return Err(SessionError::NotMergeable { id: id.clone(), reasons: vec![why] });
@@ -324,11 +325,9 @@ fn bring(
     let kept = if is_reached { None } else { Some(keep_merged(repo, id, &look.head)?) };
     pass("merge.kept")?;
     match land(repo, &look.target, &sha) {
-        Ok(landed) => Ok(MergeOutcome::Merged {
-            sha,
-            worktree: landed.worktree,
-            undo: Some(landed.undo),
-        }),
+        Ok(landed) => {
+            Ok(MergeOutcome::Merged { sha, worktree: landed.worktree, undo: Some(landed.undo) })
+        }
         Err(error) => {
             if let Some(name) = kept {
                 git::forget_merged(repo, &name, &look.head)?;

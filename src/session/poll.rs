@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use crate::adapter::check_run::{self, CHECK_LOG};
 use crate::adapter::clock;
 use crate::adapter::git::{self, BranchLook, GitError};
-use crate::adapter::scm::{ForgeError, Scm};
 use crate::adapter::scm::command::{self, Command};
 use crate::adapter::scm::local::{self, Notebook};
 use crate::adapter::scm::remote;
+use crate::adapter::scm::{ForgeError, Scm};
 use crate::config::Config;
 use crate::decide::local_scm::{self, Branch, CheckFact, Evidence, Wanted};
 use crate::invocation::World;
@@ -95,9 +95,8 @@ pub fn kind_of(world: &World, config: &Config, repository: &Path) -> ScmKind {
     }
     let origin = git::origin_of(repository).and_then(|url| remote::parse(&url));
     let api = world.variable(API_VARIABLE);
-    let is_github = |host: &str| {
-        host == "github.com" || api.is_some_and(|api| remote::is_served_by(host, api))
-    };
+    let is_github =
+        |host: &str| host == "github.com" || api.is_some_and(|api| remote::is_served_by(host, api));
     match origin {
         Some(origin) if is_github(&origin.host) => ScmKind::GitHub,
         Some(_) | None => ScmKind::Local,
@@ -149,7 +148,9 @@ fn look_at(
             Some(command) => {
                 Command::new(command, config.scm.timeout, repository).observe(subjects)
             }
-            None => command::all_unknown(subjects, "scm.kind is `command`, and scm.command is unset"),
+            None => {
+                command::all_unknown(subjects, "scm.kind is `command`, and scm.command is unset")
+            }
         }),
     }
 }
@@ -296,6 +297,8 @@ fn log_tail(path: &Path) -> Result<String, SessionError> {
     let tail = check_run::tail(path, TAIL_LINES, TAIL_BYTES)?;
     Ok(match tail.before {
         0 => tail.text,
-        before => format!("[… {before} bytes before this are in {}]\n{}", path.display(), tail.text),
+        before => {
+            format!("[… {before} bytes before this are in {}]\n{}", path.display(), tail.text)
+        }
     })
 }

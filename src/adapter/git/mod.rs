@@ -27,14 +27,10 @@ pub use discover::{Repository, discover, origin_of};
 pub use entry::WorktreeEntry;
 pub use hidden::{is_ignored, is_tracked, set_unwatched};
 pub use include::{IncludeReport, copy_included};
-<<<<<<< HEAD
 pub use merge::{
-    BranchLook, BranchQuery, Landed, MAX_CONFLICTS, MergePlan, Target, forget_merged, keep_merged, land, look,
-    make_merge, place_to_land,
+    BranchLook, BranchQuery, Landed, MAX_CONFLICTS, MergePlan, Target, forget_merged, keep_merged,
+    land, look, look_knowing, make_merge, place_to_land,
 };
-=======
-pub use merge::{BranchLook, BranchQuery, MAX_CONFLICTS, Target, look, look_knowing};
->>>>>>> w4-local
 pub use preserve::{Preserved, preserve};
 pub use removal::{
     BranchFate, Removed, delete_branch, remove, require_restorable, restore_worktree,

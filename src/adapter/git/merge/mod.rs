@@ -130,6 +130,6 @@ pub(super) fn look_both_ways(
     repo: &Repository,
     query: &BranchQuery<'_>,
 ) -> [Result<BranchLook, GitError>; 2] {
-    let by_library = Library::open(repo).and_then(|library| look_at(&library, query));
-    [by_library, look_at(&Program::new(repo), query)]
+    let by_library = Library::open(repo).and_then(|library| look_at(&library, query, &[]));
+    [by_library, look_at(&Program::new(repo), query, &[])]
 }
