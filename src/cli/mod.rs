@@ -23,6 +23,7 @@ pub mod kill;
 pub mod launch;
 pub mod log;
 pub mod ls;
+pub mod merge;
 pub mod observe;
 pub mod orchestrator;
 pub mod outbox;
@@ -152,6 +153,7 @@ enum Command {
     Path(exec::PathArgs),
     Exec(exec::ExecArgs),
     Wait(wait::WaitArgs),
+    Merge(merge::MergeArgs),
     Kill(kill::KillArgs),
     Restore(restore::RestoreArgs),
     Cleanup(cleanup::CleanupArgs),
@@ -351,6 +353,7 @@ fn run_command(
         Command::Path(args) => exec::path(context, out, &args),
         Command::Exec(args) => return exec::run(context, out, &args),
         Command::Wait(args) => wait::run(context, out, &args),
+        Command::Merge(args) => merge::run(context, out, &args),
         Command::Kill(args) => kill::run(context, out, &args),
         Command::Restore(args) => restore::run(context, out, &args),
         Command::Cleanup(args) => cleanup::run(context, out, &args),

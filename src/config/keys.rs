@@ -98,6 +98,7 @@ const NOTICES: &[&str] = &[
 ];
 const ACTIONS: &[&str] = &["send", "notify", "run", "merge", "none"];
 const PRIORITIES: &[&str] = &["urgent", "action", "warning", "info"];
+const METHODS: &[&str] = &["merge", "squash", "rebase"];
 const SCMS: &[&str] = &["auto", "local", "github", "command", "none"];
 const RECIPIENTS: &[&str] = &["self", "parent", "orchestrator"];
 const MANY: i64 = 1_000_000;
@@ -177,6 +178,7 @@ pub const KEYS: &[Key] = &[
     key("scm.kind", Kind::Word(SCMS), "\"auto\"", "Where pull requests live; `auto`: at GitHub where the remote `origin` is there, else in the repository itself."),
     key("scm.command", Kind::Command, "", "The program that answers for kind `command`, as docs/scm.md describes."),
     key("scm.timeout", Kind::Duration, "\"30s\"", "How long that program may take for one answer."),
+    repository(key("merge.method", Kind::Word(METHODS), "\"merge\"", "How `ao merge`, and the reaction of that name, bring a branch into its base.")),
     key("trash.keep", Kind::Duration, "\"1d\"", "How long a removed workspace can be brought back."),
     key("cleanup.auto", Kind::Switch, "false", "Whether the reaper cleans up ended sessions by itself."),
     key("cleanup.after", Kind::Duration, "\"1d\"", "How long a session must have been ended before the reaper cleans it up."),

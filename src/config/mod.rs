@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
-use crate::model::forge::ScmKind;
+use crate::model::forge::{MergeMethod, ScmKind};
 use crate::model::notifier::Notifier;
 use crate::model::policy::Policy;
 use crate::model::time::duration_text;
@@ -65,6 +65,8 @@ pub struct Config {
     pub review: ReviewConfig,
     /// Where pull requests live.
     pub scm: ScmConfig,
+    /// How branches are merged.
+    pub merge: MergeConfig,
     /// What becomes of removed workspaces.
     pub trash: TrashConfig,
     /// What the reaper cleans up by itself.
@@ -146,6 +148,13 @@ pub struct ScmConfig {
     /// How long it may take for one answer.
     #[serde(with = "duration_text")]
     pub timeout: Duration,
+}
+
+/// How branches are merged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct MergeConfig {
+    /// Where nobody says otherwise.
+    pub method: MergeMethod,
 }
 
 /// What becomes of removed workspaces.

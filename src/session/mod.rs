@@ -14,6 +14,7 @@ pub mod error;
 pub mod handover;
 pub mod intent;
 pub mod kill;
+pub mod merge;
 pub mod orchestrator;
 pub mod orphans;
 pub mod poll;

@@ -25,6 +25,7 @@ mod hooks;
 mod kill_restore;
 mod limits;
 mod local_scm;
+mod merge;
 mod misbehaviour;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod outcome;

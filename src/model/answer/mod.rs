@@ -15,6 +15,7 @@ pub use tools::{
 };
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,7 @@ use serde_json::Value;
 use crate::model::check_run::CheckState;
 use crate::model::effect::{Effect, OutboxEntry};
 use crate::model::event::Event;
+use crate::model::forge::MergeMethod;
 use crate::model::lifecycle::SessionAxis;
 use crate::model::record::Record;
 use crate::model::report::ReportState;
@@ -59,6 +61,8 @@ pub enum Answer {
     Observe(ObserveAnswer),
     /// What a cleanup removed.
     Cleanup(CleanupAnswer),
+    /// What a merge brought.
+    Merge(MergeAnswer),
     /// What waits for its delivery.
     Outbox(OutboxAnswer),
     /// Why a status is what it is.
@@ -419,6 +423,42 @@ pub struct CleanupAnswer {
     /// Those for which it did not work.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<Failed>,
+}
+
+/// What a merge brought: `merge`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct MergeAnswer {
+    /// The version of this shape.
+    pub schema: u64,
+    /// The merge.
+    pub merge: MergedBranch,
+}
+
+/// A branch that was merged, by this command or before.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct MergedBranch {
+    /// The session.
+    pub id: String,
+    /// Its branch.
+    pub branch: String,
+    /// The branch it is in.
+    pub target: String,
+    /// Its changes were there before.
+    pub already: bool,
+    /// The commit of the branch that was merged.
+    pub head_sha: String,
+    /// How; absent where it was merged before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<MergeMethod>,
+    /// The commit that the target was moved to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha: Option<String>,
+    /// The worktree whose files followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worktree: Option<PathBuf>,
+    /// The shell command that takes it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<String>,
 }
 
 /// What became of one session's workspace.
