@@ -16,9 +16,12 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::fmt::rfc2822::DateTimeParser;
 use ureq::Agent;
 use ureq::http::Uri;
 use ureq::tls::TlsConfig;
+
+use crate::model::time::Timestamp;
 
 use proxy::Proxies;
 
@@ -72,6 +75,16 @@ impl Response {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// Returns how long it asks to be left alone (`retry-after`, in seconds or as a date).
+    pub fn retry_after(&self, now: Timestamp) -> Option<Duration> {
+        let text = self.header("retry-after")?.trim();
+        if let Ok(seconds) = text.parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        let date = DateTimeParser::new().parse_timestamp(text).ok()?;
+        Some(Timestamp::from_millis(date.as_millisecond()).since(now))
+    }
+
     /// Returns whether it did what was asked: any status from 200 to 299.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
@@ -120,13 +133,14 @@ impl Client {
         let configured = configured.timeout_global(Some(request.deadline)).proxy(proxy.clone());
         let answer = self.agent.run(configured.build()).map_err(|error| peer.failure(error))?;
         let (head, body) = answer.into_parts();
+        let status = head.status.as_u16();
         let headers = head.headers.iter().map(|(name, value)| {
             (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
         });
         Ok(Response {
-            status: head.status.as_u16(),
+            status,
             headers: headers.collect(),
-            body: read_whole(body, request.limit, &peer)?,
+            body: read_whole(body, request.limit, status, &peer)?,
         })
     }
 }
@@ -149,14 +163,15 @@ fn built(request: &Request<'_>, uri: Uri) -> Result<ureq::http::Request<Vec<u8>>
 fn read_whole(
     mut body: ureq::Body,
     limit: u64,
+    status: u16,
     peer: &error::Peer<'_>,
 ) -> Result<Vec<u8>, HttpError> {
     let mut bytes = Vec::new();
     // One more than allowed tells an answer that is too long from one that just fits.
     let mut reader = body.as_reader().take(limit.saturating_add(1));
-    reader.read_to_end(&mut bytes).map_err(|error| peer.broken_off(error))?;
+    reader.read_to_end(&mut bytes).map_err(|error| peer.broken_off(error, status))?;
     if bytes.len() as u64 > limit {
-        return Err(HttpError::TooLong { host: peer.host.clone(), limit });
+        return Err(HttpError::TooLong { host: peer.host.clone(), limit, status });
     }
     Ok(bytes)
 }

@@ -88,7 +88,7 @@ fn here(world: &World) -> Result<std::rc::Rc<Layered>, CommandError> {
 
 fn show(context: &Context, out: &mut dyn Write, origin: bool) -> Result<(), CommandError> {
     let layered = here(&context.reader()?)?;
-    // Secrets (variables of agents, arguments of notifiers) are redacted in it.
+    // Secrets (variables of agents, addresses and arguments of notifiers) are redacted in it.
     let leaves = layered.shown();
     if context.global.json {
         let mut values = Map::new();
@@ -114,11 +114,7 @@ fn show(context: &Context, out: &mut dyn Write, origin: bool) -> Result<(), Comm
 
 fn get(context: &Context, out: &mut dyn Write, key: &str) -> Result<(), CommandError> {
     let layered = here(&context.reader()?)?;
-    let whole = toml::Value::Table(layered.values.clone());
-    let mut value = Some(&whole);
-    for part in key.split('.') {
-        value = value.and_then(|value| value.get(part));
-    }
+    let value = layered.value(key);
     let known = || config::KEYS.iter().any(|known| known.path == key);
     match value {
         Some(value) if context.global.json => {

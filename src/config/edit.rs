@@ -71,6 +71,7 @@ fn parse_value(kind: Kind, text: &str) -> Option<Value> {
             | Kind::Duration
             | Kind::BranchTemplate
             | Kind::Secret
+            | Kind::Variable
     );
     let value = if is_text { Value::String(text.to_owned()) } else { parsed(text)? };
     kind.accepts(&value).then_some(value)

@@ -15,9 +15,10 @@ use toml::{Table, Value};
 use crate::adapter::fs;
 use crate::config::Config;
 use crate::config::error::{ConfigError, Place, key_offset, line_of};
-use crate::config::keys::{self, FromRepository, KEYS};
+use crate::config::keys::{self, FromRepository, KEYS, Kind};
 use crate::model::notifier::Notifier;
 use crate::model::policy::Policy;
+use crate::model::secret::REDACTED;
 
 /// The variables that set a key; others are not the configuration's business.
 pub const VARIABLES: &[(&str, &str)] = &[
@@ -59,30 +60,47 @@ pub enum Origin {
 
 impl Layered {
     /// Returns every value as TOML with its origin, sorted by key, for showing to a person:
-    /// variables and the arguments of notifiers are redacted.
+    /// secrets and the arguments of notifiers are redacted.
     pub fn shown(&self) -> Vec<(&str, String, &Origin)> {
-        let value = |key: &str| {
-            let mut parts = key.split('.');
-            let first = self.values.get(parts.next()?)?;
-            parts.try_fold(first, |value, part| value.as_table()?.get(part))
-        };
         let line = |(key, origin)| {
             let (key, origin): (&String, &Origin) = (key, origin);
-            Some((key.as_str(), redacted(key, value(key)?), origin))
+            Some((key.as_str(), self.value(key)?.to_string(), origin))
         };
         self.origins.iter().filter_map(line).collect()
     }
+
+    /// Returns the value or the table at a dotted key, its secrets redacted.
+    pub fn value(&self, key: &str) -> Option<Value> {
+        let mut path: Vec<String> = key.split('.').map(str::to_owned).collect();
+        let (first, rest) = path.split_first()?;
+        let value = rest
+            .iter()
+            .try_fold(self.values.get(first)?, |value, part| value.as_table()?.get(part))?;
+        Some(without_secrets(&mut path, value))
+    }
 }
 
-fn redacted(key: &str, value: &Value) -> String {
-    const SECRET: &str = "\"[redacted]\"";
-    let program = value.as_array().and_then(|command| command.first());
-    match (key.split('.').next(), program) {
-        (Some("env"), _) => SECRET.to_owned(),
-        (Some("notifiers"), Some(program)) if key.ends_with(".command") => {
-            format!("[{program}, {SECRET}]")
+/// Returns `value` without the secrets in it: texts of secret keys, and the arguments of what is
+/// run to tell somebody.
+fn without_secrets(path: &mut Vec<String>, value: &Value) -> Value {
+    let hidden = || Value::String(REDACTED.to_owned());
+    let kind = keys::find(path).map(|key| key.kind);
+    match (kind, value) {
+        (Some(Kind::Secret), _) => hidden(),
+        (Some(Kind::Command), Value::Array(command)) if path[0] == "notifiers" => {
+            let program = command.first().cloned();
+            Value::Array(program.into_iter().chain([hidden()]).collect())
         }
-        (_, _) => value.to_string(),
+        (_, Value::Table(table)) => {
+            let mut shown = Table::new();
+            for (name, value) in table {
+                path.push(name.clone());
+                shown.insert(name.clone(), without_secrets(path, value));
+                path.pop();
+            }
+            Value::Table(shown)
+        }
+        (_, _) => value.clone(),
     }
 }
 

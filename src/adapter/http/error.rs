@@ -51,12 +51,16 @@ pub enum HttpError {
         host: String,
         /// How long it was given.
         deadline: Duration,
+        /// The status, where the answer had begun.
+        status: Option<u16>,
     },
     /// The answer breaks off.
     #[error("the answer of {host} broke off")]
     Cut {
         /// The host.
         host: String,
+        /// The status with which it began.
+        status: u16,
         /// What went wrong.
         source: Cause,
     },
@@ -67,7 +71,24 @@ pub enum HttpError {
         host: String,
         /// The most that is read.
         limit: u64,
+        /// The status with which it began.
+        status: u16,
     },
+}
+
+impl HttpError {
+    /// Returns the status of an answer that began, and of which not all came.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::TimedOut { status, .. } => *status,
+            Self::Cut { status, .. } | Self::TooLong { status, .. } => Some(*status),
+            Self::BadUrl
+            | Self::BadHeader { .. }
+            | Self::BadProxy { .. }
+            | Self::Connection { .. }
+            | Self::Untrusted { .. } => None,
+        }
+    }
 }
 
 /// What went wrong on the way.
@@ -103,7 +124,7 @@ pub(super) struct Peer<'a> {
 impl Peer<'_> {
     /// Returns what a failure before the body means.
     pub(super) fn failure(&self, error: ureq::Error) -> HttpError {
-        match self.cause(error) {
+        match self.cause(error, None) {
             Ok(source) => {
                 let via =
                     self.proxy.map(|it| format!(" through the proxy {}:{}", it.host(), it.port()));
@@ -118,19 +139,19 @@ impl Peer<'_> {
     }
 
     /// Returns what a failure within the body means.
-    pub(super) fn broken_off(&self, error: io::Error) -> HttpError {
-        match self.cause(ureq::Error::from(error)) {
-            Ok(source) => HttpError::Cut { host: self.host.clone(), source },
+    pub(super) fn broken_off(&self, error: io::Error, status: u16) -> HttpError {
+        match self.cause(ureq::Error::from(error), Some(status)) {
+            Ok(source) => HttpError::Cut { host: self.host.clone(), status, source },
             Err(known) => known,
         }
     }
 
     /// Returns what went wrong, or as an error that it was the time or the certificate.
-    fn cause(&self, error: ureq::Error) -> Result<Cause, HttpError> {
+    fn cause(&self, error: ureq::Error, status: Option<u16>) -> Result<Cause, HttpError> {
         Ok(match error {
-            ureq::Error::Timeout(_) => return Err(self.timed_out()),
+            ureq::Error::Timeout(_) => return Err(self.timed_out(status)),
             ureq::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
-                return Err(self.timed_out());
+                return Err(self.timed_out(status));
             }
             ureq::Error::Io(error) => match inner_text(&error) {
                 // A handshake that fails comes as a broken stream.
@@ -140,7 +161,7 @@ impl Peer<'_> {
                 Some(_) | None => Cause::Io(error),
             },
             ureq::Error::Decompress(_, error) => match ureq::Error::from(error) {
-                ureq::Error::Timeout(_) => return Err(self.timed_out()),
+                ureq::Error::Timeout(_) => return Err(self.timed_out(status)),
                 ureq::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     Cause::Io(error)
                 }
@@ -159,8 +180,8 @@ impl Peer<'_> {
         })
     }
 
-    fn timed_out(&self) -> HttpError {
-        HttpError::TimedOut { host: self.host.clone(), deadline: self.deadline }
+    fn timed_out(&self, status: Option<u16>) -> HttpError {
+        HttpError::TimedOut { host: self.host.clone(), deadline: self.deadline, status }
     }
 
     /// The library that does handshakes tells what is wrong with a certificate in words alone.

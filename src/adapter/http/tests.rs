@@ -177,3 +177,16 @@ fn no_error_repeats_a_secret() {
     assert!(told.contains("could not talk to 127.0.0.1:"), "{told}");
     assert!(told.contains("the header field `authorization` cannot be sent"), "{told}");
 }
+
+#[test]
+fn a_server_says_how_long_it_is_to_be_left_alone() {
+    let now = "2026-01-01T10:00:00Z".parse().unwrap();
+    let asked = |value: &str| {
+        let headers = vec![("retry-after".to_owned(), value.to_owned())];
+        Response { status: 503, headers, body: Vec::new() }.retry_after(now)
+    };
+    assert_eq!(asked("120"), Some(Duration::from_secs(120)));
+    assert_eq!(asked("Thu, 01 Jan 2026 10:05:00 GMT"), Some(Duration::from_secs(300)));
+    assert_eq!(asked("Thu, 01 Jan 2026 09:00:00 GMT"), Some(Duration::ZERO));
+    assert_eq!((asked("soon"), asked("-1"), asked("99999999999999999999")), (None, None, None));
+}
