@@ -111,8 +111,14 @@ fn info(name: &str, notifier: &Notifier) -> NotifierInfo {
         priorities: notifier.priorities.clone(),
         target,
         signed_by,
-        problem: notify::check(name, notifier).err().map(|error| sanitize::chain(&error)),
+        problem: notify::check(name, notifier).err().map(|error| problem(name, &error)),
     }
+}
+
+/// Returns what is wrong without the name, which stands beside it.
+fn problem(name: &str, error: &NotifyError) -> String {
+    let text = sanitize::chain(error);
+    text.strip_prefix(&format!("notifier `{name}`: ")).unwrap_or(&text).to_owned()
 }
 
 fn test(
@@ -143,7 +149,7 @@ fn test(
             Ok(()) => NotifiedOutcome::Reached,
             Err(_) => NotifiedOutcome::Failed,
         };
-        let why = result.as_ref().err().map(|error| sanitize::chain(error));
+        let why = result.as_ref().err().map(|error| problem(name, error));
         notified.push(Notified { took_ms, why, ..outcome_of(name, notifier, outcome) });
         exits.extend(result.err().map(|error| notify_exit(&error)));
     }

@@ -491,6 +491,13 @@ mod tests {
             "[notifiers.a]\nkind = 'file'",
             "[notifiers.a]\ncommand = ['s3cret']",
             "[notifiers.'a b']\nkind = 'desktop'",
+            "[notifiers.a]\nkind = 'slack'",
+            "[notifiers.a]\nkind = 'desktop'\nurl = 'https://s3cret.example'",
+            "[notifiers.a]\nkind = 'slack'\nurl = 'https://s3cret.example'\nurl_env = 'X'",
+            "[notifiers.a]\nkind = 'slack'\nurl = 'http://s3cret.example'",
+            "[notifiers.a]\nkind = 'slack'\nurl_env = 's3cret://x'",
+            "[notifiers.a]\nkind = 'webhook'\nurl_env = 'X'\nsecret = 's3cret'\nsecret_env = 'Y'",
+            "[notifiers.a]\nkind = 'webhook'\nurl_env = 'X'\ntimeout = '6m'",
             "agent = 's3cret",
             "agent = 'a'\nagent = 'b'",
         ]
@@ -510,8 +517,8 @@ mod tests {
         user.toml:2: unknown key `reactions.ci-red`; allowed here: agent-needs-input, agent-stuck, agent-exited, agent-errored, agent-done, agent-idle, ci-failed, changes-requested, bugbot-comments, merge-conflicts, approved-and-green, pr-closed, all-complete
         user.toml:3: unknown key `env.A-B`; allowed here: [A-Za-z_][A-Za-z0-9_]*
         user.toml:3: `env.TOKEN` must be a text
-        user.toml:2: `notifiers.a` needs `kind = "command"` with `command`, `kind = "file"` with `path`, or `kind = "desktop"` alone
-        user.toml:2: `notifiers.a` needs `kind = "command"` with `command`, `kind = "file"` with `path`, or `kind = "desktop"` alone
+        user.toml:2: `notifiers.a` needs `kind = "command"` with `command`, `"file"` with `path`, `"webhook"` or `"slack"` with one of `url`, `url_env` and `url_command`, or `"desktop"` alone
+        user.toml:2: `notifiers.a` needs `kind = "command"` with `command`, `"file"` with `path`, `"webhook"` or `"slack"` with one of `url`, `url_env` and `url_command`, or `"desktop"` alone
         user.toml:2: unknown key `notifiers.a b`; allowed here: [A-Za-z0-9_-]{1,48}
         user.toml:2: invalid literal string, expected `'`
         user.toml:3: duplicate key
@@ -586,7 +593,9 @@ mod tests {
     fn what_is_shown_holds_no_secret() {
         let files = Files::new();
         let user = "agent = 'x'\n[env]\nTOKEN = 's3cret'\n\
-             [notifiers.a]\nkind = 'command'\ncommand = ['curl', 's3cret']\n";
+             [notifiers.a]\nkind = 'command'\ncommand = ['curl', 's3cret']\n\
+             [notifiers.b]\nkind = 'webhook'\nurl = 'https://s3cret.example'\nsecret_command = ['pass', 's3cret']\n\
+             [notifiers.c]\nkind = 'webhook'\nurl_env = 'HOOK'\nsecret = 's3cret'\n";
         let layered = load(&files.sources(user, "")).unwrap();
         let all: Vec<_> = layered.shown();
         let value = |wanted: &str| &all.iter().find(|(key, ..)| *key == wanted).unwrap().1;
@@ -594,6 +603,16 @@ mod tests {
         assert_eq!(value("env.TOKEN"), "\"[redacted]\"");
         assert_eq!(value("notifiers.a.command"), "[\"curl\", \"[redacted]\"]");
         assert_eq!(value("workspace.keep"), "[\".env*\"]");
+        assert_eq!(value("notifiers.b.url"), "\"[redacted]\"");
+        assert_eq!(value("notifiers.b.secret_command"), "[\"pass\", \"[redacted]\"]");
+        assert_eq!(value("notifiers.c.url_env"), "\"HOOK\"");
+        let whole = ["env", "notifiers", "notifiers.c", "notifiers.c.secret", "env.TOKEN"];
+        for key in whole {
+            let text = layered.value(key).unwrap().to_string();
+            assert!(text.contains("[redacted]") && !text.contains("s3cret"), "{key}: {text}");
+        }
+        assert_eq!(layered.value("env.OTHER"), None);
+        assert!(!format!("{:?}", layered.config.notifiers["b"]).contains("s3cret"));
     }
 
     #[test]

@@ -25,6 +25,8 @@ mod hooks;
 mod kill_restore;
 mod limits;
 mod misbehaviour;
+mod notify;
+mod notify_secrets;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod outcome;
 mod races;

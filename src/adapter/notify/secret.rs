@@ -1,6 +1,7 @@
 //! Fetches secrets from where the configuration says they are.
 #![expect(clippy::disallowed_methods, reason = "a secret may be in any variable")]
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -103,13 +104,15 @@ pub fn check(source: &SecretSource) -> Result<(), SecretError> {
 
 /// Returns whether a program can be found.
 pub(super) fn is_installed(program: &str) -> bool {
-    let is_file =
-        |path: &Path| fs::metadata(path).is_ok_and(|it| it.is_some_and(|it| it.is_file()));
+    let is_program = |path: &Path| {
+        let found = fs::metadata(path).ok().flatten();
+        found.is_some_and(|it| it.is_file() && it.permissions().mode() & 0o111 != 0)
+    };
     if program.contains('/') {
-        return is_file(Path::new(program));
+        return is_program(Path::new(program));
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|directory| is_file(&directory.join(program)))
+    std::env::split_paths(&path).any(|directory| is_program(&directory.join(program)))
 }
 
 fn printed(command: &[String]) -> Result<String, SecretError> {

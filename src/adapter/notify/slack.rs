@@ -68,6 +68,13 @@ mod tests {
             let (title, message) = ("*fix* <!channel>", "<@U1> & <https://evil.example|here>");
             [bare, text(&Notice { link, title, message, escalation: true, ..notice.clone() })]
         });
-        insta::assert_snapshot!(texts.join("\n---\n"), @"");
+        insta::assert_snapshot!(texts.join("\n---\n"), @r#"
+        :rotating_light: web-1 *web-1 needs input* (needs input)
+        line 1
+        line 2
+        ---
+        :rotating_light: <https://forge.example/pull/7?a=1&amp;b=&lt;%7C|web-1> *∗fix∗ &lt;!channel&gt;* (needs input, your turn)
+        &lt;@U1&gt; &amp; &lt;https://evil.example|here&gt;
+        "#);
     }
 }
