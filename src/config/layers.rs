@@ -520,6 +520,13 @@ mod tests {
         user.toml:2: `notifiers.a` needs `kind = "command"` with `command`, `"file"` with `path`, `"webhook"` or `"slack"` with one of `url`, `url_env` and `url_command`, or `"desktop"` alone
         user.toml:2: `notifiers.a` needs `kind = "command"` with `command`, `"file"` with `path`, `"webhook"` or `"slack"` with one of `url`, `url_env` and `url_command`, or `"desktop"` alone
         user.toml:2: unknown key `notifiers.a b`; allowed here: [A-Za-z0-9_-]{1,48}
+        user.toml:2: `notifiers.a` needs `kind = "command"` with `command`, `"file"` with `path`, `"webhook"` or `"slack"` with one of `url`, `url_env` and `url_command`, or `"desktop"` alone
+        user.toml:2: `notifiers.a` needs `kind = "command"` with `command`, `"file"` with `path`, `"webhook"` or `"slack"` with one of `url`, `url_env` and `url_command`, or `"desktop"` alone
+        user.toml:2: `notifiers.a` names an address or a key in two places; one is enough
+        user.toml:2: `notifiers.a` needs an address that begins with `https://`, or with `http://` and a name of this very machine (`localhost`, `127.0.0.1`, `[::1]`)
+        user.toml:4: `notifiers.a.url_env` must be the name of a variable such as "AO_HOOK"
+        user.toml:2: `notifiers.a` names an address or a key in two places; one is enough
+        user.toml:2: `notifiers.a` needs a `timeout` of more than 0s and at most 5m
         user.toml:2: invalid literal string, expected `'`
         user.toml:3: duplicate key
         "#);

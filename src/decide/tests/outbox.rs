@@ -241,7 +241,7 @@ fn who_was_told_hears_of_an_outage_once_a_session() {
 
 #[test]
 fn who_asks_for_time_gets_it() {
-    let wait = |asked: Option<i64>| {
+    let wait = |asked: Option<u64>| {
         let mut asking = notice(&["hook"], &[]);
         asking.outbox.get_mut("7.agent-stuck").unwrap().next_at = asked.map(at);
         let (after, _) = delivery_failed(&asking, "7.agent-stuck", "429", at(100));
