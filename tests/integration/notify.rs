@@ -1,6 +1,5 @@
 //! Telling a person: webhooks and Slack, what goes wrong on the way, and what is never shown.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
