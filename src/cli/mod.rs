@@ -24,6 +24,7 @@ pub mod launch;
 pub mod log;
 pub mod ls;
 pub mod merge;
+pub mod notify;
 pub mod observe;
 pub mod orchestrator;
 pub mod outbox;
@@ -163,6 +164,7 @@ enum Command {
     Decide(decide::DecideArgs),
     Hook(hook::HookArgs),
     Outbox(outbox::OutboxArgs),
+    Notify(notify::NotifyArgs),
     Timer(timer::TimerArgs),
     Agent(agent::AgentArgs),
     Doctor(doctor::DoctorArgs),
@@ -367,6 +369,7 @@ fn run_command(
             Ok(Exit::Done)
         }
         Command::Outbox(args) => outbox::run(context, out, &args),
+        Command::Notify(args) => notify::run(context, out, &args),
         Command::Timer(args) => timer::run(context, out, &args),
         Command::Agent(args) => agent::run(context, out, &args),
         Command::Doctor(args) => doctor::run(context, out, &args),

@@ -4,10 +4,12 @@
 //! `null`. Later versions add keys and never change what one means.
 
 mod agents;
+mod notifiers;
 mod reviews;
 mod tools;
 
 pub use agents::{Agent, AgentsAnswer, BadCard, CardAnswer, CardText, LoggedIn};
+pub use notifiers::{Notified, NotifiedAnswer, NotifiedOutcome, NotifierInfo, NotifiersAnswer};
 pub use reviews::{ReviewAnswer, ReviewBrief, ReviewShown, ReviewsAnswer};
 pub use tools::{
     ConfigAnswer, DoctorAnswer, PathAnswer, ProjectAnswer, ProjectsAnswer, ReferenceAnswer,
@@ -95,6 +97,10 @@ pub enum Answer {
     Agents(AgentsAnswer),
     /// An agent's card.
     Card(CardAnswer),
+    /// Who is told.
+    Notifiers(NotifiersAnswer),
+    /// What came of telling them.
+    Notified(NotifiedAnswer),
     /// What was looked at.
     Doctor(DoctorAnswer),
     /// A decision.
