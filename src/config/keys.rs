@@ -154,6 +154,7 @@ pub const KEYS: &[Key] = &[
     approved(key("check.command", Kind::Command, "", "The command that decides whether a branch is good; a repository's needs `ao trust`.")),
     key("check.timeout", Kind::Duration, "\"30m\"", "How long the check command may take."),
     key("scm.kind", Kind::Word(SCMS), "\"auto\"", "Where pull requests live; `auto`: at GitHub where the remote `origin` is there, else in the repository itself."),
+    key("scm.timeout", Kind::Duration, "\"10s\"", "How long one request to a forge may take."),
     key("trash.keep", Kind::Duration, "\"1d\"", "How long a removed workspace can be brought back."),
     key("cleanup.auto", Kind::Switch, "false", "Whether the reaper cleans up ended sessions by itself."),
     key("cleanup.after", Kind::Duration, "\"1d\"", "How long a session must have been ended before the reaper cleans it up."),

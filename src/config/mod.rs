@@ -121,6 +121,9 @@ pub struct ScmConfig {
     /// `None` for `"auto"`: told by the remote.
     #[serde(deserialize_with = "word_or_auto")]
     pub kind: Option<ScmKind>,
+    /// How long one request may take.
+    #[serde(with = "duration_text")]
+    pub timeout: Duration,
 }
 
 /// What becomes of removed workspaces.

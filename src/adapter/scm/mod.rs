@@ -4,6 +4,8 @@
 //! is `fetched: false` with the reason beside it, never "there is none"; one session's failure
 //! says nothing about the others.
 
+pub mod github;
+
 use std::time::Duration;
 
 use crate::adapter::cmd::CmdError;
