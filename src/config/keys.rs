@@ -38,6 +38,8 @@ pub enum Kind {
     Secret,
     /// A part of the day.
     Window,
+    /// Names of accounts at a forge.
+    Accounts,
 }
 
 /// Whether a repository's own file may set a key.
@@ -155,6 +157,8 @@ pub const KEYS: &[Key] = &[
     key("check.timeout", Kind::Duration, "\"30m\"", "How long the check command may take."),
     key("scm.kind", Kind::Word(SCMS), "\"auto\"", "Where pull requests live; `auto`: at GitHub where the remote `origin` is there, else in the repository itself."),
     key("scm.timeout", Kind::Duration, "\"10s\"", "How long one request to a forge may take."),
+    key("scm.refetch", Kind::Duration, "\"5m\"", "How long what was fetched of a pull request may stand while a forge says that nothing changed."),
+    key("scm.authors", Kind::Accounts, "[]", "Accounts that open pull requests for sessions, besides the one of the token."),
     key("trash.keep", Kind::Duration, "\"1d\"", "How long a removed workspace can be brought back."),
     key("cleanup.auto", Kind::Switch, "false", "Whether the reaper cleans up ended sessions by itself."),
     key("cleanup.after", Kind::Duration, "\"1d\"", "How long a session must have been ended before the reaper cleans it up."),
@@ -243,6 +247,7 @@ impl Kind {
             }
             Self::Size => "columns and rows such as [200, 50], 10 to 1000 each".to_owned(),
             Self::BranchTemplate => "a branch name with {id} in it".to_owned(),
+            Self::Accounts => "a list of account names".to_owned(),
         }
     }
 
@@ -271,6 +276,7 @@ impl Kind {
                     && value.as_array().is_some_and(|items| items.len() == 2)
             }
             Self::BranchTemplate => text.is_some_and(is_branch_template),
+            Self::Accounts => is_list(value, |item| item.as_str().is_some_and(is_account)),
         }
     }
 }
@@ -292,6 +298,11 @@ fn is_relative(text: &str) -> bool {
         && !text.starts_with('/')
         && !text.contains('\0')
         && text.split('/').all(|part| part != "..")
+}
+
+/// A program's account ends in `[bot]`.
+fn is_account(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.[]".contains(c))
 }
 
 fn is_branch_template(text: &str) -> bool {
@@ -340,6 +351,7 @@ mod tests {
             (Kind::Text, "'x'", "' '"),
             (Kind::Secret, "''", "1"),
             (Kind::Window, "'22:00-07:00'", "'22-7'"),
+            (Kind::Accounts, "['me', 'ci[bot]']", "['a b']"),
         ] {
             assert!(accepts(kind, good), "{kind:?} {good}");
             assert!(!accepts(kind, bad), "{kind:?} {bad}");

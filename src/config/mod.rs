@@ -124,6 +124,11 @@ pub struct ScmConfig {
     /// How long one request may take.
     #[serde(with = "duration_text")]
     pub timeout: Duration,
+    /// How long what was fetched may stand.
+    #[serde(with = "duration_text")]
+    pub refetch: Duration,
+    /// Accounts that open pull requests for sessions.
+    pub authors: Vec<String>,
 }
 
 /// What becomes of removed workspaces.
