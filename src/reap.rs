@@ -27,9 +27,9 @@ use crate::model::screen::ScreenSign;
 use crate::model::status::Status;
 use crate::model::time::Timestamp;
 use crate::observe::{self, Probe};
+use crate::session::check::{Progress, Step};
 use crate::session::deliver::{self, Patience};
 use crate::session::intent::{self, Recovery};
-use crate::session::check::{Progress, Step};
 use crate::session::{SessionError, check, cleanup, kill, poll, workspace};
 use crate::store::StoreError;
 

@@ -165,11 +165,8 @@ pub fn is_due(record: &Record) -> bool {
 /// Returns whether somebody ended the session and its branch with it.
 pub fn is_put_away(record: &Record) -> bool {
     let axis = &record.lifecycle.session;
-    let put_away = [
-        SessionReason::ManuallyKilled,
-        SessionReason::AutoCleanup,
-        SessionReason::PrMerged,
-    ];
+    let put_away =
+        [SessionReason::ManuallyKilled, SessionReason::AutoCleanup, SessionReason::PrMerged];
     axis.state == SessionState::Terminated && put_away.contains(&axis.reason)
 }
 

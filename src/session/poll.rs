@@ -95,9 +95,8 @@ pub fn kind_of(world: &World, config: &Config, repository: &Path) -> ScmKind {
     }
     let origin = git::origin_of(repository).and_then(|url| remote::parse(&url));
     let api = world.variable(API_VARIABLE);
-    let is_github = |host: &str| {
-        host == "github.com" || api.is_some_and(|api| remote::is_served_by(host, api))
-    };
+    let is_github =
+        |host: &str| host == "github.com" || api.is_some_and(|api| remote::is_served_by(host, api));
     match origin {
         Some(origin) if is_github(&origin.host) => ScmKind::GitHub,
         Some(_) | None => ScmKind::Local,
@@ -130,7 +129,9 @@ fn look_at(
             Some(command) => {
                 Command::new(command, config.scm.timeout, repository).observe(subjects)
             }
-            None => command::all_unknown(subjects, "scm.kind is `command`, and scm.command is unset"),
+            None => {
+                command::all_unknown(subjects, "scm.kind is `command`, and scm.command is unset")
+            }
         }),
     }
 }
@@ -277,6 +278,8 @@ fn log_tail(path: &Path) -> Result<String, SessionError> {
     let tail = check_run::tail(path, TAIL_LINES, TAIL_BYTES)?;
     Ok(match tail.before {
         0 => tail.text,
-        before => format!("[… {before} bytes before this are in {}]\n{}", path.display(), tail.text),
+        before => {
+            format!("[… {before} bytes before this are in {}]\n{}", path.display(), tail.text)
+        }
     })
 }

@@ -115,7 +115,9 @@ fn a_failing_check_is_told_the_agent_which_fixes_it() {
     );
     let repo = env.repo("app");
     let turn = |text: &str| {
-        format!("hook user-prompt-submit\nwrite greet hello {text}\ncommit {text}\nhook stop\nread\n")
+        format!(
+            "hook user-prompt-submit\nwrite greet hello {text}\ncommit {text}\nhook stop\nread\n"
+        )
     };
     let script = format!(
         "hook session-start\n{}expect FAILED: wrold is no word\n{}",
@@ -384,7 +386,10 @@ fn a_huge_log_is_bounded_on_the_disk_and_in_the_message() {
     let tail = log_tail(&env, &id);
     assert!(tail.ends_with("THE END\n") && tail.len() < 20_000, "{}", tail.len());
     assert!(tail.starts_with("[… ") && tail.contains("check.log]\n"), "{tail}");
-    assert_eq!(told(&notices(&env)), [format!("{id} agent-done info"), format!("{id} ci-failed action")]);
+    assert_eq!(
+        told(&notices(&env)),
+        [format!("{id} agent-done info"), format!("{id} ci-failed action")]
+    );
 }
 
 #[test]

@@ -192,7 +192,8 @@ pub fn end(session_dir: &Path) -> Result<bool, CheckError> {
         }
     }
     end_leftovers(session_dir)?;
-    let interrupted = |run: CheckRun| matches!(run.state, CheckState::Running | CheckState::Aborted);
+    let interrupted =
+        |run: CheckRun| matches!(run.state, CheckState::Running | CheckState::Aborted);
     if load(session_dir)?.is_some_and(interrupted) {
         fs::remove_file(&session_dir.join(CHECK_FILE))?;
     }

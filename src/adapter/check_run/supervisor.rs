@@ -79,7 +79,8 @@ fn adopt_lock(session_dir: &Path) -> Result<File, CheckError> {
     let doing = "adopt the lock of the check";
     let path = session_dir.join(CHECK_LOCK);
     let stdin = io::stdin();
-    let adopted = stdin.as_fd().try_clone_to_owned().map(File::from).map_err(CheckError::io(doing))?;
+    let adopted =
+        stdin.as_fd().try_clone_to_owned().map(File::from).map_err(CheckError::io(doing))?;
     let place = |metadata: &std::fs::Metadata| (metadata.dev(), metadata.ino());
     let here = adopted.metadata().map_err(CheckError::io(doing))?;
     let there = fs::metadata(&path)?;
