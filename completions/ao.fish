@@ -56,7 +56,7 @@ complete -c ao -n "__fish_ao_needs_command" -f -a "kill" -d 'End sessions: their
 complete -c ao -n "__fish_ao_needs_command" -f -a "restore" -d 'Start ended sessions again, in the same workspace and branch'
 complete -c ao -n "__fish_ao_needs_command" -f -a "cleanup" -d 'Remove the panes and workspaces of ended sessions, and archive them'
 complete -c ao -n "__fish_ao_needs_command" -f -a "rename" -d 'Change a session\'s title; its id, branch and tmux session keep their names'
-complete -c ao -n "__fish_ao_needs_command" -f -a "reap" -d 'Make one pass: finish, probe, escalate, deliver, clean up'
+complete -c ao -n "__fish_ao_needs_command" -f -a "reap" -d 'Make one pass: finish, probe, look at pull requests, check, escalate, deliver, clean up'
 complete -c ao -n "__fish_ao_needs_command" -f -a "observe" -d 'Record one fact about a session, as JSON from standard input'
 complete -c ao -n "__fish_ao_needs_command" -f -a "decide" -d 'Ask what ao would do: records and facts in, decisions out, no state touched'
 complete -c ao -n "__fish_ao_needs_command" -f -a "hook" -d 'Tell ao what an agent does; called by the agent\'s hooks'
@@ -74,6 +74,7 @@ complete -c ao -n "__fish_ao_needs_command" -f -a "completions" -d 'Print the co
 complete -c ao -n "__fish_ao_needs_command" -f -a "man" -d 'Print a man page'
 complete -c ao -n "__fish_ao_needs_command" -f -a "help" -d 'Print help, for ao, a command, or a topic (exit-codes)'
 complete -c ao -n "__fish_ao_needs_command" -f -a "launch" -d 'Run a session\'s agent and record how it ends'
+complete -c ao -n "__fish_ao_needs_command" -f -a "check-run" -d 'Run the check of a session\'s branch and record how it ends'
 complete -c ao -n "__fish_ao_needs_command" -f -a "demo-agent" -d 'Play a coding agent from a script'
 complete -c ao -n "__fish_ao_using_subcommand init" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand init" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -360,6 +361,7 @@ complete -c ao -n "__fish_ao_using_subcommand rename" -l lock-timeout -d 'How lo
 complete -c ao -n "__fish_ao_using_subcommand rename" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c ao -n "__fish_ao_using_subcommand rename" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand rename" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand reap" -l timeout -d 'Wait for them no longer than this' -r
 complete -c ao -n "__fish_ao_using_subcommand reap" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand reap" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
@@ -368,6 +370,7 @@ complete -c ao -n "__fish_ao_using_subcommand reap" -l lock-timeout -d 'How long
 complete -c ao -n "__fish_ao_using_subcommand reap" -l strict -d 'Exit 1 if anything failed for any session'
 complete -c ao -n "__fish_ao_using_subcommand reap" -s q -l quiet -d 'Say nothing unless something failed'
 complete -c ao -n "__fish_ao_using_subcommand reap" -l dry-run -d 'Say what would be done now, and do nothing'
+complete -c ao -n "__fish_ao_using_subcommand reap" -l wait -d 'Wait for the checks that run, then look and deliver again'
 complete -c ao -n "__fish_ao_using_subcommand reap" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand reap" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand observe" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
@@ -617,6 +620,13 @@ never\t'Never'"
 complete -c ao -n "__fish_ao_using_subcommand launch" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
 complete -c ao -n "__fish_ao_using_subcommand launch" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand launch" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand check-run" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand check-run" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand check-run" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand check-run" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand check-run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand demo-agent" -l script -d 'The script; else AO_DEMO_SCRIPT' -r -F
 complete -c ao -n "__fish_ao_using_subcommand demo-agent" -l resume -d 'Continue this conversation' -r
 complete -c ao -n "__fish_ao_using_subcommand demo-agent" -l model -d 'The model to pretend to be' -r
