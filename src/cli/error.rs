@@ -9,6 +9,8 @@ use crate::adapter::check_run::CheckError;
 use crate::adapter::cmd::CmdError;
 use crate::adapter::fs::FsError;
 use crate::adapter::git::GitError;
+use crate::adapter::notify::NotifyError;
+use crate::adapter::notify::secret::SecretError;
 use crate::adapter::runtime::RuntimeError;
 use crate::adapter::scheduler::SchedulerError;
 use crate::adapter::scm::ForgeError;
@@ -20,6 +22,7 @@ use crate::model::id::InvalidId;
 use crate::model::sanitize;
 use crate::session::SessionError;
 use crate::session::context::ResolveError;
+use crate::session::review::ReviewError;
 use crate::store::{LockError, StoreError};
 
 /// Why a command failed.
@@ -245,6 +248,28 @@ impl From<StoreError> for CommandError {
     }
 }
 
+/// Returns the exit code for a notifier that did not take a notice.
+pub fn notify_exit(error: &NotifyError) -> Exit {
+    match error {
+        NotifyError::Missing { .. } => Exit::MissingDependency,
+        NotifyError::Http { .. } | NotifyError::Refused { .. } | NotifyError::Redirected { .. } => {
+            Exit::Unavailable
+        }
+        NotifyError::Secret { source, .. } => match source {
+            SecretError::Missing(_) => Exit::MissingDependency,
+            SecretError::NotSet(_) | SecretError::NotOneLine(_) => Exit::Invalid,
+            SecretError::Failed { .. } | SecretError::Run { .. } | SecretError::TimedOut { .. } => {
+                Exit::Internal
+            }
+        },
+        NotifyError::Address { .. } => Exit::Invalid,
+        NotifyError::Run { .. }
+        | NotifyError::TimedOut { .. }
+        | NotifyError::Failed { .. }
+        | NotifyError::File { .. } => Exit::Internal,
+    }
+}
+
 fn lock_exit(error: &LockError) -> (Exit, Option<&'static str>) {
     match error {
         LockError::Timeout { .. } => (
@@ -459,6 +484,49 @@ impl From<InstallError> for CommandError {
     }
 }
 
+impl From<ReviewError> for CommandError {
+    fn from(error: ReviewError) -> Self {
+        let (exit, hint) = match &error {
+            ReviewError::NoRun { .. } => {
+                (Exit::NotFound, "`ao review ls --all` lists every review".to_owned())
+            }
+            ReviewError::NotAWorker { .. } | ReviewError::NoBranch { .. } => {
+                (Exit::Conflict, "name a worker; `ao ls --kind worker` lists them".to_owned())
+            }
+            ReviewError::NoCommits { id, .. } => {
+                (Exit::Conflict, format!("`ao send {id} 'commit your work'`, then try again"))
+            }
+            ReviewError::HeadMoved { .. } => {
+                (Exit::Conflict, "leave --head out to review what there is".to_owned())
+            }
+            ReviewError::NotAReviewer { .. } => (
+                Exit::Invalid,
+                "name another with --reviewer, or give its card a [review] table".to_owned(),
+            ),
+            ReviewError::NoReviewer { .. } => {
+                (Exit::Invalid, "install one, or name others in review.agents".to_owned())
+            }
+            ReviewError::Decided { .. } => (
+                Exit::Conflict,
+                "a verdict is handed in once; the next head has another".to_owned(),
+            ),
+            ReviewError::Over { run, .. } => {
+                let worker = run.rsplit_once("-r").map_or(run.as_str(), |(worker, _)| worker);
+                (Exit::Conflict, format!("`ao review ls {worker}` shows what came of each head"))
+            }
+            ReviewError::NotYours { .. } => {
+                (Exit::Refused, "a review is judged by its own reviewer, or by a person".to_owned())
+            }
+            ReviewError::NoBody => (
+                Exit::Invalid,
+                "say --body TEXT, or --body - and write it to standard input".to_owned(),
+            ),
+            ReviewError::BodyNul => (Exit::Invalid, "take the NUL byte out".to_owned()),
+        };
+        Self::new(exit, error.into()).hint(hint)
+    }
+}
+
 impl From<SchedulerError> for CommandError {
     fn from(error: SchedulerError) -> Self {
         let (exit, hint) = match &error {
@@ -565,6 +633,7 @@ impl From<SessionError> for CommandError {
             | SessionError::Runtime(_)
             | SessionError::Card(_)
             | SessionError::Install(_)
+            | SessionError::Review(_)
             | SessionError::Fs(_)
             | SessionError::Cmd(_)
             | SessionError::Forge(_)
@@ -587,6 +656,7 @@ impl CommandError {
             SessionError::Runtime(error) => error.into(),
             SessionError::Card(error) => error.into(),
             SessionError::Install(error) => error.into(),
+            SessionError::Review(error) => error.into(),
             SessionError::Fs(error) => error.into(),
             SessionError::Cmd(error) => error.into(),
             SessionError::Forge(error) => error.into(),

@@ -24,6 +24,7 @@ pub mod launch;
 pub mod log;
 pub mod ls;
 pub mod merge;
+pub mod notify;
 pub mod observe;
 pub mod orchestrator;
 pub mod outbox;
@@ -33,6 +34,7 @@ pub mod reap;
 pub mod rename;
 pub mod report;
 pub mod restore;
+pub mod review;
 pub mod screen;
 pub mod send;
 pub mod show;
@@ -145,6 +147,7 @@ enum Command {
     Approve(approve::ApproveArgs),
     Deny(approve::DenyArgs),
     Report(report::ReportArgs),
+    Review(review::ReviewArgs),
     Interrupt(interrupt::InterruptArgs),
     Attach(attach::AttachArgs),
     Output(screen::OutputArgs),
@@ -161,6 +164,7 @@ enum Command {
     Decide(decide::DecideArgs),
     Hook(hook::HookArgs),
     Outbox(outbox::OutboxArgs),
+    Notify(notify::NotifyArgs),
     Timer(timer::TimerArgs),
     Agent(agent::AgentArgs),
     Doctor(doctor::DoctorArgs),
@@ -344,6 +348,7 @@ fn run_command(
         Command::Approve(args) => approve::approve(context, out, &args),
         Command::Deny(args) => approve::deny(context, out, &args),
         Command::Report(args) => report::run(context, out, &args),
+        Command::Review(args) => review::run(context, out, &args),
         Command::Interrupt(args) => interrupt::run(context, out, &args),
         Command::Attach(args) => attach::run(context, &args),
         Command::Output(args) => screen::run(context, out, &args),
@@ -364,6 +369,7 @@ fn run_command(
             Ok(Exit::Done)
         }
         Command::Outbox(args) => outbox::run(context, out, &args),
+        Command::Notify(args) => notify::run(context, out, &args),
         Command::Timer(args) => timer::run(context, out, &args),
         Command::Agent(args) => agent::run(context, out, &args),
         Command::Doctor(args) => doctor::run(context, out, &args),

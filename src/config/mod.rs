@@ -1,12 +1,13 @@
 //! What the user configured: layers of TOML merged into one [`Config`].
 //!
-//! Built in < user < repository < environment < flag. Nothing here looks at the environment or
+//! Built in < user < repository < the user's table for the project < environment < flag. Nothing here looks at the environment or
 //! at a default path: the caller says where the layers are.
 
 mod edit;
 mod error;
 pub mod keys;
 pub mod layers;
+mod reactions;
 mod reference;
 pub mod trust;
 
@@ -60,6 +61,8 @@ pub struct Config {
     pub workspace: WorkspaceConfig,
     /// The check command.
     pub check: CheckConfig,
+    /// Who reviews, and when.
+    pub review: ReviewConfig,
     /// Where pull requests live.
     pub scm: ScmConfig,
     /// How branches are merged.
@@ -115,6 +118,23 @@ pub struct CheckConfig {
     /// How long it may take.
     #[serde(with = "duration_text")]
     pub timeout: Duration,
+}
+
+/// Who reviews, and when.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct ReviewConfig {
+    /// The agents that may; none: every one that can.
+    pub agents: Vec<String>,
+    /// Whether each green head is reviewed by itself.
+    pub auto: bool,
+    /// Standing instructions for every reviewer's system prompt.
+    pub prompt: Option<String>,
+    /// How long a review may take.
+    #[serde(with = "duration_text")]
+    pub timeout: Duration,
+    /// How long a reviewer waits for the next head.
+    #[serde(with = "duration_text")]
+    pub rest: Duration,
 }
 
 /// Where pull requests live, and how they are looked at.

@@ -16,6 +16,7 @@ use crate::model::id::{InvalidId, SessionId};
 use crate::model::record::IntentOp;
 use crate::model::report::BadUrl;
 use crate::model::status::Status;
+use crate::session::review::ReviewError;
 use crate::store::StoreError;
 
 /// One variant per failure that a caller can tell apart.
@@ -42,6 +43,9 @@ pub enum SessionError {
     /// Hooks or answers to dialogs could not be put there or taken away.
     #[error(transparent)]
     Install(#[from] InstallError),
+    /// A review was not begun, judged or ended.
+    #[error(transparent)]
+    Review(#[from] ReviewError),
     /// A file could not be read or written.
     #[error(transparent)]
     Fs(#[from] FsError),

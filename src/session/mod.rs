@@ -22,6 +22,7 @@ pub mod preflight;
 pub mod press;
 pub mod report;
 pub mod restore;
+pub mod review;
 pub mod role;
 pub mod send;
 pub mod spawn;

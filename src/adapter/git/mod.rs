@@ -7,6 +7,7 @@
 
 mod base;
 mod command;
+mod compare;
 mod discover;
 mod entry;
 mod hidden;
@@ -23,6 +24,7 @@ use std::path::PathBuf;
 
 pub use base::{Base, BranchState, Fetched};
 pub use command::version;
+pub use compare::{Fork, move_detached};
 pub use discover::{Repository, discover, origin_of};
 pub use entry::WorktreeEntry;
 pub use hidden::{is_ignored, is_tracked, set_unwatched};

@@ -4,9 +4,13 @@
 //! `null`. Later versions add keys and never change what one means.
 
 mod agents;
+mod notifiers;
+mod reviews;
 mod tools;
 
 pub use agents::{Agent, AgentsAnswer, BadCard, CardAnswer, CardText, LoggedIn};
+pub use notifiers::{Notified, NotifiedAnswer, NotifiedOutcome, NotifierInfo, NotifiersAnswer};
+pub use reviews::{ReviewAnswer, ReviewBrief, ReviewShown, ReviewsAnswer};
 pub use tools::{
     ConfigAnswer, DoctorAnswer, PathAnswer, ProjectAnswer, ProjectsAnswer, ReferenceAnswer,
     SkillAnswer, TimerAnswer, TrustAnswer, ValueAnswer,
@@ -51,6 +55,10 @@ pub enum Answer {
     Press(PressAnswer),
     /// What an agent said of itself.
     Report(ReportAnswer),
+    /// One review.
+    Review(Box<ReviewAnswer>),
+    /// Several reviews.
+    Reviews(ReviewsAnswer),
     /// What a fact came to.
     Observe(ObserveAnswer),
     /// What a cleanup removed.
@@ -89,6 +97,10 @@ pub enum Answer {
     Agents(AgentsAnswer),
     /// An agent's card.
     Card(CardAnswer),
+    /// Who is told.
+    Notifiers(NotifiersAnswer),
+    /// What came of telling them.
+    Notified(NotifiedAnswer),
     /// What was looked at.
     Doctor(DoctorAnswer),
     /// A decision.
@@ -120,6 +132,9 @@ pub struct SessionAnswer {
     /// The last check of its branch, in `show`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<CheckShown>,
+    /// The reviews of its branch, oldest first, where there are any: `show`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reviews: Vec<ReviewBrief>,
 }
 
 /// The last check of a session's branch.
@@ -218,6 +233,9 @@ pub struct Pass {
     pub delivered: Vec<Item>,
     /// Outbox entries that wait.
     pub held: Vec<Item>,
+    /// Reviews that were begun or closed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reviewed: Vec<Item>,
     /// Sessions that were cleaned up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cleaned: Vec<Item>,
