@@ -20,4 +20,5 @@ pub mod sanitize;
 pub mod screen;
 pub mod secret;
 pub mod status;
+pub mod template;
 pub mod time;

@@ -24,6 +24,8 @@ mod git_worst;
 mod hooks;
 mod kill_restore;
 mod limits;
+mod local_scm;
+mod merge;
 mod misbehaviour;
 mod notify;
 mod notify_secrets;
