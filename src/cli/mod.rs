@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod approve;
 pub mod attach;
+pub mod check_run;
 pub mod cleanup;
 pub mod config;
 pub mod context;
@@ -31,6 +32,7 @@ pub mod reap;
 pub mod rename;
 pub mod report;
 pub mod restore;
+pub mod review;
 pub mod screen;
 pub mod send;
 pub mod show;
@@ -143,6 +145,7 @@ enum Command {
     Approve(approve::ApproveArgs),
     Deny(approve::DenyArgs),
     Report(report::ReportArgs),
+    Review(review::ReviewArgs),
     Interrupt(interrupt::InterruptArgs),
     Attach(attach::AttachArgs),
     Output(screen::OutputArgs),
@@ -171,6 +174,8 @@ enum Command {
     Help(help::HelpArgs),
     #[command(hide = true)]
     Launch(launch::LaunchArgs),
+    #[command(hide = true, name = "check-run")]
+    CheckRun(check_run::CheckRunArgs),
     #[command(hide = true, name = "demo-agent")]
     DemoAgent(crate::demo::agent::DemoAgentArgs),
 }
@@ -339,6 +344,7 @@ fn run_command(
         Command::Approve(args) => approve::approve(context, out, &args),
         Command::Deny(args) => approve::deny(context, out, &args),
         Command::Report(args) => report::run(context, out, &args),
+        Command::Review(args) => review::run(context, out, &args),
         Command::Interrupt(args) => interrupt::run(context, out, &args),
         Command::Attach(args) => attach::run(context, &args),
         Command::Output(args) => screen::run(context, out, &args),
@@ -370,6 +376,7 @@ fn run_command(
         Command::Man(args) => generate::man(out, &args),
         Command::Help(args) => help::run(out, &args),
         Command::Launch(args) => return launch::run(context, &args),
+        Command::CheckRun(args) => check_run::run(&args),
         Command::DemoAgent(args) => return Ok(demo::run_agent(&args)),
     };
     exit.map(Code::Ours)

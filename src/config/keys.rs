@@ -18,6 +18,8 @@ pub enum Kind {
     Path,
     /// Paths or patterns below the repository: relative, without `..`.
     RelativePaths,
+    /// A list of agents' names.
+    Agents,
     /// One of these words.
     Word(&'static [&'static str]),
     /// A list of these words.
@@ -167,7 +169,14 @@ pub const KEYS: &[Key] = &[
     key("workspace.keep", Kind::RelativePaths, "[\".env*\"]", "Ignored files that keep a workspace from being removed; `.env*` always does."),
     approved(key("check.command", Kind::Command, "", "The command that decides whether a branch is good; a repository's needs `ao trust`.")),
     key("check.timeout", Kind::Duration, "\"30m\"", "How long the check command may take."),
+    repository(key("review.agents", Kind::Agents, "[]", "The agents that may review, the first that is installed counts; empty: every agent that has a mode that only reads and asks nobody.")),
+    key("review.auto", Kind::Switch, "false", "Whether each head of an open pull request whose checks pass is reviewed by itself."),
+    repository(key("review.prompt", Kind::Text, "", "Standing instructions that every reviewer gets in its system prompt.")),
+    key("review.timeout", Kind::Duration, "\"1h\"", "A review that has no verdict after this long has failed."),
+    key("review.rest", Kind::Duration, "\"15m\"", "How long a reviewer that has nothing left to review waits for the next head before it is ended and cleaned up."),
     key("scm.kind", Kind::Word(SCMS), "\"auto\"", "Where pull requests live; `auto`: at GitHub where the remote `origin` is there, else in the repository itself."),
+    key("scm.command", Kind::Command, "", "The program that answers for kind `command`, as docs/scm.md describes."),
+    key("scm.timeout", Kind::Duration, "\"30s\"", "How long that program may take for one answer."),
     key("trash.keep", Kind::Duration, "\"1d\"", "How long a removed workspace can be brought back."),
     key("cleanup.auto", Kind::Switch, "false", "Whether the reaper cleans up ended sessions by itself."),
     key("cleanup.after", Kind::Duration, "\"1d\"", "How long a session must have been ended before the reaper cleans it up."),
@@ -275,6 +284,7 @@ impl Kind {
             }
             Self::Path => "an absolute path".to_owned(),
             Self::RelativePaths => "a list of relative paths without `..`".to_owned(),
+            Self::Agents => "a list of agents' names".to_owned(),
             Self::Word(words) => format!("one of {}", quoted(words)),
             Self::Words(words) => format!("a list of {}", quoted(words)),
             Self::Number(low, high) => format!("a whole number from {low} to {high}"),
@@ -304,6 +314,7 @@ impl Kind {
             }
             Self::Path => text.is_some_and(|text| text.starts_with('/')),
             Self::RelativePaths => is_list(value, |item| item.as_str().is_some_and(is_relative)),
+            Self::Agents => is_list(value, |item| item.as_str().is_some_and(is_agent_name)),
             Self::Word(words) => text.is_some_and(|text| words.contains(&text)),
             Self::Words(words) => {
                 is_list(value, |item| item.as_str().is_some_and(|text| words.contains(&text)))
@@ -334,6 +345,11 @@ fn is_command(value: &Value) -> bool {
         items.first().and_then(Value::as_str).is_some_and(|text| !text.trim().is_empty())
     };
     is_list(value, argument) && value.as_array().is_some_and(program)
+}
+
+fn is_agent_name(text: &str) -> bool {
+    (1..=32).contains(&text.len())
+        && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 
 fn is_relative(text: &str) -> bool {

@@ -61,6 +61,8 @@ pub struct Config {
     pub workspace: WorkspaceConfig,
     /// The check command.
     pub check: CheckConfig,
+    /// Who reviews, and when.
+    pub review: ReviewConfig,
     /// Where pull requests live.
     pub scm: ScmConfig,
     /// What becomes of removed workspaces.
@@ -116,12 +118,34 @@ pub struct CheckConfig {
     pub timeout: Duration,
 }
 
+/// Who reviews, and when.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct ReviewConfig {
+    /// The agents that may; none: every one that can.
+    pub agents: Vec<String>,
+    /// Whether each green head is reviewed by itself.
+    pub auto: bool,
+    /// Standing instructions for every reviewer's system prompt.
+    pub prompt: Option<String>,
+    /// How long a review may take.
+    #[serde(with = "duration_text")]
+    pub timeout: Duration,
+    /// How long a reviewer waits for the next head.
+    #[serde(with = "duration_text")]
+    pub rest: Duration,
+}
+
 /// Where pull requests live, and how they are looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct ScmConfig {
     /// `None` for `"auto"`: told by the remote.
     #[serde(deserialize_with = "word_or_auto")]
     pub kind: Option<ScmKind>,
+    /// The program that answers for kind `command`.
+    pub command: Option<Vec<String>>,
+    /// How long it may take for one answer.
+    #[serde(with = "duration_text")]
+    pub timeout: Duration,
 }
 
 /// What becomes of removed workspaces.

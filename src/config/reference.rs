@@ -70,7 +70,7 @@ fn example(kind: Kind) -> &'static str {
     match kind {
         Kind::Text | Kind::Secret | Kind::Template => "\"…\"",
         Kind::Path => "\"/absolute/path\"",
-        Kind::RelativePaths | Kind::Words(_) | Kind::Commands => "[]",
+        Kind::RelativePaths | Kind::Agents | Kind::Words(_) | Kind::Commands => "[]",
         Kind::Word(words) => match words.first() {
             Some(&"default") => "\"default\"",
             Some(&"send") => "\"send\"",

@@ -234,8 +234,10 @@ impl Subject<'_> {
 
     /// Returns each unresolved comment with its place and author.
     fn comment_list(&self) -> Text {
-        let comments = self.scm.map_or(&[][..], |fact| &fact.comments);
-        let mut parts: Vec<Text> = comments.iter().take(MOST_ITEMS).map(quoted_comment).collect();
+        let comments = self.scm.iter().flat_map(|fact| &fact.comments);
+        let comments: Vec<&Comment> = comments.filter(|comment| !comment.delivered).collect();
+        let shown = comments.iter().take(MOST_ITEMS).copied();
+        let mut parts: Vec<Text> = shown.map(quoted_comment).collect();
         if comments.len() > MOST_ITEMS {
             let left = comments.len() - MOST_ITEMS;
             parts.push(Text::plain(format!("And {left} more, to be read there.")));

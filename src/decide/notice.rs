@@ -18,7 +18,7 @@ use crate::model::lifecycle::{
     ActivitySource, ActivityState, SessionAxis, SessionReason, SessionState,
 };
 use crate::model::policy::{NoticeKey, Policy};
-use crate::model::record::Record;
+use crate::model::record::{Kind, Record};
 use crate::model::report::{Report, ReportState};
 use crate::model::sanitize;
 use crate::model::status::Status;
@@ -33,7 +33,8 @@ pub(super) fn of(
     observation: &Observation,
     policy: &Policy,
 ) -> Option<Effect> {
-    let to = after.parent.clone()?;
+    // A reviewer is the child of the worker it reviews, which is no orchestrator.
+    let to = after.parent.clone().filter(|_| after.kind != Kind::Reviewer)?;
     let (key, report) = (trigger(after)?, said_in(observation));
     let is_news = match observation {
         // Whoever asked for these knows how they went.

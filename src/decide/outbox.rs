@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::decide::notice;
 use crate::decide::reaction::{self, Lane};
 use crate::decide::resume;
+use crate::decide::review;
 use crate::model::effect::{Effect, EntryKind, OutboxEntry, Priority, SendWhen};
 use crate::model::lifecycle::{ActivityState, SessionReason, SessionState};
 use crate::model::policy::Policy;
@@ -14,6 +15,9 @@ use crate::model::time::Timestamp;
 
 /// After this many failed deliveries an entry is a dead letter.
 pub const MAX_FAILURES: u32 = 5;
+
+/// The same for the text of a review.
+const MAX_REVIEW_FAILURES: u32 = 3;
 
 /// The wait after the first failure; it doubles with each further one.
 const FIRST_BACK_OFF: Duration = Duration::from_secs(60);
@@ -204,6 +208,12 @@ pub fn sendable(record: &Record, entry: &OutboxEntry, policy: &Policy) -> Sendab
     }
 }
 
+/// Returns how many failures make `entry` a dead letter.
+fn failures_of(entry: &OutboxEntry) -> u32 {
+    let is_review = entry.reaction.as_deref() == Some(review::CHANGES);
+    if is_review { MAX_REVIEW_FAILURES } else { MAX_FAILURES }
+}
+
 /// Records that delivering the entry `id` failed with `error`, without its claim.
 ///
 /// The attempt is given back, the entry waits longer after each failure, and the last one makes
@@ -222,7 +232,7 @@ pub fn delivery_failed(
     entry.attempts = entry.attempts.saturating_add(1);
     entry.claim = None;
     entry.last_error = Some(error.to_owned());
-    let given_up = entry.attempts >= MAX_FAILURES;
+    let given_up = entry.attempts >= failures_of(entry);
     if given_up {
         entry.dead = true;
         entry.next_at = None;

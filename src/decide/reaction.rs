@@ -19,7 +19,7 @@ use crate::model::effect::{Effect, Priority};
 use crate::model::facts::{CheckConclusion, CiState, Observation, ScmFact};
 use crate::model::lifecycle::{PrReason, PrState, SessionReason, SessionState};
 use crate::model::policy::{Action, Policy, ReactionPolicy, Recipient};
-use crate::model::record::Record;
+use crate::model::record::{Kind, Record};
 use crate::model::time::Timestamp;
 
 const NEEDS_INPUT: &str = "agent-needs-input";
@@ -87,7 +87,9 @@ pub fn session_trigger(record: &Record) -> Option<&'static str> {
         (S::Terminated, R::ErrorInProcess | R::ProbeFailure | R::NeverStarted) => Some(ERRORED),
         (S::Done, _) => Some(DONE),
         (S::Idle, _) => {
-            let has_a_task = record.issue.is_some() || record.parent.is_some();
+            // A reviewer is idle between its passes, and opens no pull request.
+            let is_reviewer = record.kind == Kind::Reviewer;
+            let has_a_task = !is_reviewer && (record.issue.is_some() || record.parent.is_some());
             (lifecycle.pr.state == PrState::None && has_a_task).then_some(IDLE)
         }
         (S::NotStarted | S::Working | S::Detecting | S::Terminated, _) => None,
@@ -337,6 +339,9 @@ impl Run<'_> {
                 return;
             }
         }
+        if key == CHANGES_REQUESTED && self.scm.is_some_and(is_delivered_otherwise) {
+            return;
+        }
         let form = match to {
             Recipient::Parent | Recipient::Orchestrator => Form::Relay,
             Recipient::Itself if repeat => Form::Repeat,
@@ -418,6 +423,12 @@ impl Run<'_> {
         let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         format!("sha256:{hex}")
     }
+}
+
+/// Returns whether the agent gets every comment by another way: a text of its own would say
+/// nothing, and yet the incident has begun.
+fn is_delivered_otherwise(fact: &ScmFact) -> bool {
+    !fact.comments.is_empty() && fact.comments.iter().all(|comment| comment.delivered)
 }
 
 /// Returns the names of the failing checks, sorted, each once.

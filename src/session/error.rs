@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::adapter::agent::{CardError, InstallError};
+use crate::adapter::check_run::CheckError;
 use crate::adapter::cmd::CmdError;
 use crate::adapter::fs::FsError;
 use crate::adapter::git::GitError;
@@ -14,6 +15,7 @@ use crate::model::id::{InvalidId, SessionId};
 use crate::model::record::IntentOp;
 use crate::model::report::BadUrl;
 use crate::model::status::Status;
+use crate::session::review::ReviewError;
 use crate::store::StoreError;
 
 /// One variant per failure that a caller can tell apart.
@@ -40,12 +42,18 @@ pub enum SessionError {
     /// Hooks or answers to dialogs could not be put there or taken away.
     #[error(transparent)]
     Install(#[from] InstallError),
+    /// A review was not begun, judged or ended.
+    #[error(transparent)]
+    Review(#[from] ReviewError),
     /// A file could not be read or written.
     #[error(transparent)]
     Fs(#[from] FsError),
     /// A command failed.
     #[error(transparent)]
     Cmd(#[from] CmdError),
+    /// A check could not be started or ended.
+    #[error(transparent)]
+    Check(#[from] CheckError),
     /// A name that is none.
     #[error(transparent)]
     Id(#[from] InvalidId),

@@ -6,6 +6,7 @@
 
 pub mod agent_files;
 pub mod answer;
+pub mod check;
 pub mod cleanup;
 pub mod context;
 pub mod deliver;
@@ -20,6 +21,7 @@ pub mod preflight;
 pub mod press;
 pub mod report;
 pub mod restore;
+pub mod review;
 pub mod role;
 pub mod send;
 pub mod spawn;

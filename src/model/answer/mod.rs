@@ -4,9 +4,11 @@
 //! `null`. Later versions add keys and never change what one means.
 
 mod agents;
+mod reviews;
 mod tools;
 
 pub use agents::{Agent, AgentsAnswer, BadCard, CardAnswer, CardText, LoggedIn};
+pub use reviews::{ReviewAnswer, ReviewBrief, ReviewShown, ReviewsAnswer};
 pub use tools::{
     ConfigAnswer, DoctorAnswer, PathAnswer, ProjectAnswer, ProjectsAnswer, ReferenceAnswer,
     SkillAnswer, TimerAnswer, TrustAnswer, ValueAnswer,
@@ -18,6 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::model::check_run::CheckState;
 use crate::model::effect::{Effect, OutboxEntry};
 use crate::model::event::Event;
 use crate::model::lifecycle::SessionAxis;
@@ -48,6 +51,10 @@ pub enum Answer {
     Press(PressAnswer),
     /// What an agent said of itself.
     Report(ReportAnswer),
+    /// One review.
+    Review(Box<ReviewAnswer>),
+    /// Several reviews.
+    Reviews(ReviewsAnswer),
     /// What a fact came to.
     Observe(ObserveAnswer),
     /// What a cleanup removed.
@@ -112,6 +119,38 @@ pub struct SessionAnswer {
     /// The revision to give to `ao wait --since`, after `spawn`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<u64>,
+    /// The last check of its branch, in `show`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<CheckShown>,
+    /// The reviews of its branch, oldest first, where there are any: `show`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reviews: Vec<ReviewBrief>,
+}
+
+/// The last check of a session's branch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CheckShown {
+    /// How far it is.
+    pub state: CheckState,
+    /// The commit that is checked.
+    pub head_sha: String,
+    /// Its argument vector.
+    pub command: Vec<String>,
+    /// Which try at this commit it is.
+    pub attempt: u32,
+    /// Its exit code; 128 + n for signal n.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// Why it says nothing of the commit, or took too long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// The file with all it wrote.
+    pub log: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
 }
 
 /// Several sessions, oldest first: `ls`, `status`, `kill`, ….
@@ -184,9 +223,18 @@ pub struct Pass {
     pub delivered: Vec<Item>,
     /// Outbox entries that wait.
     pub held: Vec<Item>,
+    /// Reviews that were begun or closed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reviewed: Vec<Item>,
     /// Sessions that were cleaned up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cleaned: Vec<Item>,
+    /// Checks that were begun, or whose supervisor was found dead.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Item>,
+    /// Checks that were waited for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waited: Vec<Item>,
     /// What did not work.
     pub failed: Vec<Item>,
     /// So many looked dead at once that none was believed.
@@ -434,6 +482,9 @@ pub struct Explained {
     /// The last decision; absent where nothing was decided so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decided>,
+    /// The last check of its branch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<CheckShown>,
     /// What would change it.
     pub next: Vec<String>,
 }
