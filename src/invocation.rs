@@ -35,6 +35,9 @@ pub enum InvocationError {
     Decide(#[from] DecideError),
 }
 
+/// What was configured, by main worktree and project.
+type Layers = BTreeMap<(Option<PathBuf>, Option<ProjectId>), Rc<Layered>>;
+
 /// What every operation works with: where the records are, what was configured, who calls.
 #[derive(Debug)]
 pub struct World {
@@ -53,7 +56,7 @@ pub struct World {
     /// What an orchestrator is taught of ao's commands: made from the command line, which nothing
     /// below it knows.
     pub guide: fn() -> String,
-    layers: RefCell<BTreeMap<(Option<PathBuf>, Option<ProjectId>), Rc<Layered>>>,
+    layers: RefCell<Layers>,
     cards: RefCell<Option<Rc<Cards>>>,
 }
 
