@@ -28,7 +28,7 @@ use crate::model::status::Status;
 use crate::model::time::Timestamp;
 use crate::observe::{self, Probe};
 use crate::session::check::{Progress, Step};
-use crate::session::deliver::{self, Patience};
+use crate::session::deliver::{self, Attempt, Patience};
 use crate::session::intent::{self, Recovery};
 use crate::session::review::delivery;
 use crate::session::review::tidy::{self, Rest};
@@ -568,14 +568,8 @@ impl Pass<'_> {
     fn deliver(&mut self) {
         self.hand_over();
         for id in self.ids(|record| !record.outbox.is_empty()) {
-            match deliver::deliver(self.world, &id, Patience::Pass) {
-                Ok(deliveries) => {
-                    for (key, result) in deliveries {
-                        record_delivery(&id, key, result, &mut self.report);
-                    }
-                }
-                Err(error) => self.report.fail(&id, "deliver", &error),
-            }
+            let deliveries = deliver::deliver(self.world, &id, Patience::Pass);
+            record_deliveries(&id, deliveries, &mut self.report);
             self.load(&id);
         }
     }
@@ -586,14 +580,8 @@ impl Pass<'_> {
         let senders = self.ids(|record| record.outbox.values().any(is_relay));
         let mut readers = Vec::new();
         for id in &senders {
-            match deliver::deliver_notices(self.world, id) {
-                Ok(deliveries) => {
-                    for (key, result) in deliveries {
-                        record_delivery(id, key, result, &mut self.report);
-                    }
-                }
-                Err(error) => self.report.fail(id, "hand over", &error),
-            }
+            let deliveries = deliver::deliver_notices(self.world, id);
+            record_deliveries(id, deliveries, &mut self.report);
             readers.extend(self.records.get(id).and_then(|record| record.parent.clone()));
             self.load(id);
         }
@@ -646,23 +634,25 @@ fn note(id: &SessionId, outcome: &decide::Outcome, report: &mut Report) {
     }
 }
 
-fn record_delivery(
+fn record_deliveries(
     id: &SessionId,
-    key: String,
-    result: Result<Delivery, SessionError>,
+    deliveries: Result<Vec<Attempt>, SessionError>,
     report: &mut Report,
 ) {
-    let delivery = match result {
-        Ok(delivery) => delivery,
-        Err(error) => return report.fail(id, &key, &error),
+    let deliveries = match deliveries {
+        Ok(deliveries) => deliveries,
+        Err(error) => return report.fail(id, "deliver", &error),
     };
-    let why = delivery.why().map(str::to_owned);
-    let item = Item { id: id.to_string(), what: key, why };
-    match delivery {
-        Delivery::Delivered => report.delivered.push(item),
-        Delivery::Held(_) | Delivery::Draft(_) => report.held.push(item),
-        Delivery::Failed(_) | Delivery::Unconfirmed(_) => report.failed.push(item),
-        Delivery::Dropped(_) => {}
+    for (key, result) in deliveries {
+        let why = result.as_ref().ok().and_then(Delivery::why).map(str::to_owned);
+        let item = |what| Item { id: id.to_string(), what, why };
+        match result {
+            Ok(Delivery::Delivered) => report.delivered.push(item(key)),
+            Ok(Delivery::Held(_) | Delivery::Draft(_)) => report.held.push(item(key)),
+            Ok(Delivery::Failed(_) | Delivery::Unconfirmed(_)) => report.failed.push(item(key)),
+            Ok(Delivery::Dropped(_)) => {}
+            Err(error) => report.fail(id, &key, &error),
+        }
     }
 }
 

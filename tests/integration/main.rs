@@ -33,6 +33,7 @@ mod notify_tls;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod outcome;
 mod races;
+mod reaction_config;
 mod reactions;
 mod readme;
 mod reap;
@@ -46,10 +47,12 @@ mod send;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod server;
 mod spawn;
+mod storms;
 mod tidy;
 mod timer;
 mod timer_run;
 mod tmux_worst;
 mod tree;
+mod untrusted;
 mod wait;
 mod whole_loop;

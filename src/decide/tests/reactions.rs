@@ -295,7 +295,7 @@ proptest! {
         }
         let mut policy = policy(json!({}));
         if template {
-            let message = json!({"message": "Look: {log}{comments} and go on."});
+            let message = json!({"message": "Look: {log}{comments} and go on.\n{url}\n{sha}\n{title}\n{checks}"});
             policy = self::policy(json!({"ci-failed": message, "changes-requested": message}));
         }
         policy.message_max = max;
