@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use crate::adapter::agent::{CardError, InstallError};
+use crate::adapter::check_run::CheckError;
 use crate::adapter::cmd::CmdError;
 use crate::adapter::fs::FsError;
 use crate::adapter::git::GitError;
@@ -300,9 +301,13 @@ impl From<GitError> for CommandError {
             GitError::UnsafePath { .. } => {
                 (Exit::Invalid, Some("workspace.copy and .symlinks take paths inside it"))
             }
-            GitError::Unreadable { .. } | GitError::Failed { .. } | GitError::Cmd(_) => {
-                (Exit::Internal, None)
+            GitError::NoTarget { .. } => {
+                (Exit::NotFound, Some("check out a branch in the main worktree"))
             }
+            GitError::Unreadable { .. }
+            | GitError::Library { .. }
+            | GitError::Failed { .. }
+            | GitError::Cmd(_) => (Exit::Internal, None),
             GitError::Fs(fs) => (fs_exit(fs).0, None),
         };
         let mut error = Self::new(exit, error.into());
@@ -366,6 +371,20 @@ impl From<CardError> for CommandError {
             | CardError::TooLong { .. } => Exit::Invalid,
         };
         Self::new(exit, error.into())
+    }
+}
+
+impl From<CheckError> for CommandError {
+    fn from(error: CheckError) -> Self {
+        match error {
+            CheckError::Fs(error) => error.into(),
+            CheckError::Cmd(error) => error.into(),
+            error @ CheckError::Unkillable { .. } => Self::new(Exit::Internal, error.into())
+                .hint("the next reap tries again; `ps` tells what they wait for"),
+            error @ CheckError::Unreadable { .. } => Self::new(Exit::Internal, error.into())
+                .hint("remove the file; the next reap checks again"),
+            error @ CheckError::Io { .. } => Self::new(Exit::Internal, error.into()),
+        }
     }
 }
 
@@ -532,6 +551,7 @@ impl From<SessionError> for CommandError {
             | SessionError::Review(_)
             | SessionError::Fs(_)
             | SessionError::Cmd(_)
+            | SessionError::Check(_)
             | SessionError::Id(_)
             | SessionError::Proc(_) => return Self::of_part(error),
         };
@@ -553,6 +573,7 @@ impl CommandError {
             SessionError::Review(error) => error.into(),
             SessionError::Fs(error) => error.into(),
             SessionError::Cmd(error) => error.into(),
+            SessionError::Check(error) => error.into(),
             SessionError::Id(error) => error.into(),
             SessionError::Proc(_)
             | SessionError::Busy { .. }

@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod approve;
 pub mod attach;
+pub mod check_run;
 pub mod cleanup;
 pub mod config;
 pub mod context;
@@ -173,6 +174,8 @@ enum Command {
     Help(help::HelpArgs),
     #[command(hide = true)]
     Launch(launch::LaunchArgs),
+    #[command(hide = true, name = "check-run")]
+    CheckRun(check_run::CheckRunArgs),
     #[command(hide = true, name = "demo-agent")]
     DemoAgent(crate::demo::agent::DemoAgentArgs),
 }
@@ -373,6 +376,7 @@ fn run_command(
         Command::Man(args) => generate::man(out, &args),
         Command::Help(args) => help::run(out, &args),
         Command::Launch(args) => return launch::run(context, &args),
+        Command::CheckRun(args) => check_run::run(&args),
         Command::DemoAgent(args) => return Ok(demo::run_agent(&args)),
     };
     exit.map(Code::Ours)

@@ -161,6 +161,8 @@ pub const KEYS: &[Key] = &[
     key("review.timeout", Kind::Duration, "\"1h\"", "A review that has no verdict after this long has failed."),
     key("review.rest", Kind::Duration, "\"15m\"", "How long a reviewer that has nothing left to review waits for the next head before it is ended and cleaned up."),
     key("scm.kind", Kind::Word(SCMS), "\"auto\"", "Where pull requests live; `auto`: at GitHub where the remote `origin` is there, else in the repository itself."),
+    key("scm.command", Kind::Command, "", "The program that answers for kind `command`, as docs/scm.md describes."),
+    key("scm.timeout", Kind::Duration, "\"30s\"", "How long that program may take for one answer."),
     key("trash.keep", Kind::Duration, "\"1d\"", "How long a removed workspace can be brought back."),
     key("cleanup.auto", Kind::Switch, "false", "Whether the reaper cleans up ended sessions by itself."),
     key("cleanup.after", Kind::Duration, "\"1d\"", "How long a session must have been ended before the reaper cleans it up."),

@@ -140,6 +140,11 @@ pub struct ScmConfig {
     /// `None` for `"auto"`: told by the remote.
     #[serde(deserialize_with = "word_or_auto")]
     pub kind: Option<ScmKind>,
+    /// The program that answers for kind `command`.
+    pub command: Option<Vec<String>>,
+    /// How long it may take for one answer.
+    #[serde(with = "duration_text")]
+    pub timeout: Duration,
 }
 
 /// What becomes of removed workspaces.

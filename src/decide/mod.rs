@@ -14,6 +14,7 @@ mod activity;
 pub mod batch;
 mod explain;
 mod explicit;
+pub mod local_scm;
 mod message;
 mod notice;
 mod outbox;

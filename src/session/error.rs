@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::adapter::agent::{CardError, InstallError};
+use crate::adapter::check_run::CheckError;
 use crate::adapter::cmd::CmdError;
 use crate::adapter::fs::FsError;
 use crate::adapter::git::GitError;
@@ -50,6 +51,9 @@ pub enum SessionError {
     /// A command failed.
     #[error(transparent)]
     Cmd(#[from] CmdError),
+    /// A check could not be started or ended.
+    #[error(transparent)]
+    Check(#[from] CheckError),
     /// A name that is none.
     #[error(transparent)]
     Id(#[from] InvalidId),

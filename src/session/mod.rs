@@ -6,6 +6,7 @@
 
 pub mod agent_files;
 pub mod answer;
+pub mod check;
 pub mod cleanup;
 pub mod context;
 pub mod deliver;

@@ -23,7 +23,7 @@ pub fn variables(world: &World, config: Option<&Layered>) -> BTreeMap<OsString, 
 }
 
 /// Returns where what may be thrown away is kept: `$XDG_CACHE_HOME/ao`, `~/.cache/ao`.
-fn cache_directory(world: &World) -> Option<PathBuf> {
+pub fn cache_directory(world: &World) -> Option<PathBuf> {
     let path = |name: &str| world.variable(name).map(PathBuf::from).filter(|it| it.is_absolute());
     let cache = path("XDG_CACHE_HOME").or_else(|| Some(path("HOME")?.join(".cache")))?;
     Some(cache.join("ao"))

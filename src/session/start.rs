@@ -165,7 +165,7 @@ pub fn start(world: &World, prepared: Prepared) -> Result<Running, SessionError>
 /// Returns `<home>/bin`, which holds nothing but a link to this very `ao`.
 ///
 /// Hooks find their `ao` by it, whatever else is called `ao` on the user's PATH.
-fn program_directory(world: &World) -> Result<PathBuf, SessionError> {
+pub(super) fn program_directory(world: &World) -> Result<PathBuf, SessionError> {
     let directory = world.home.root().join("bin");
     let link = directory.join("ao");
     let program = runtime::ao_program().map_err(FsError::at("find", &link))?;

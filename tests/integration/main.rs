@@ -24,6 +24,7 @@ mod git_worst;
 mod hooks;
 mod kill_restore;
 mod limits;
+mod local_scm;
 mod misbehaviour;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod outcome;

@@ -12,6 +12,7 @@ mod discover;
 mod entry;
 mod hidden;
 mod include;
+mod merge;
 mod preserve;
 mod removal;
 mod status;
@@ -24,10 +25,11 @@ use std::path::PathBuf;
 pub use base::{Base, BranchState, Fetched};
 pub use command::version;
 pub use compare::{Fork, move_detached};
-pub use discover::{Repository, discover};
+pub use discover::{Repository, discover, origin_of};
 pub use entry::WorktreeEntry;
 pub use hidden::{is_ignored, is_tracked, set_unwatched};
 pub use include::{IncludeReport, copy_included};
+pub use merge::{BranchLook, BranchQuery, MAX_CONFLICTS, Target, look, look_knowing};
 pub use preserve::{Preserved, preserve};
 pub use removal::{
     BranchFate, Removed, delete_branch, remove, require_restorable, restore_worktree,
@@ -159,6 +161,24 @@ pub enum GitError {
     UnsafePath {
         /// The path as configured.
         path: String,
+    },
+    /// Nothing says what the branch is to be merged into.
+    #[error(
+        "branch `{branch}` has nothing to be merged into: its base is no branch, and the repository has no default branch"
+    )]
+    NoTarget {
+        /// The branch.
+        branch: String,
+    },
+    /// libgit2 refused or failed.
+    #[error("libgit2 could not {what} {}", repo.display())]
+    Library {
+        /// What it was asked for: "walk the history of".
+        what: &'static str,
+        /// The repository.
+        repo: PathBuf,
+        /// Why not.
+        source: git2::Error,
     },
     /// git answered in a way this program cannot read.
     #[error("could not read the answer of `{command}`: {line}")]

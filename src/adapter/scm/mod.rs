@@ -4,6 +4,10 @@
 //! is `fetched: false` with the reason beside it, never "there is none"; one session's failure
 //! says nothing about the others.
 
+pub mod command;
+pub mod local;
+pub mod remote;
+
 use std::time::Duration;
 
 use crate::adapter::cmd::CmdError;

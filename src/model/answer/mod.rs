@@ -20,6 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::model::check_run::CheckState;
 use crate::model::effect::{Effect, OutboxEntry};
 use crate::model::event::Event;
 use crate::model::lifecycle::SessionAxis;
@@ -121,6 +122,35 @@ pub struct SessionAnswer {
     /// The reviews of its branch, oldest first, where there are any: `show`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reviews: Vec<ReviewBrief>,
+    /// The last check of its branch, in `show`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<CheckShown>,
+}
+
+/// The last check of a session's branch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CheckShown {
+    /// How far it is.
+    pub state: CheckState,
+    /// The commit that is checked.
+    pub head_sha: String,
+    /// Its argument vector.
+    pub command: Vec<String>,
+    /// Which try at this commit it is.
+    pub attempt: u32,
+    /// Its exit code; 128 + n for signal n.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// Why it says nothing of the commit, or took too long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// The file with all it wrote.
+    pub log: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
 }
 
 /// Several sessions, oldest first: `ls`, `status`, `kill`, ….
@@ -199,6 +229,12 @@ pub struct Pass {
     /// Sessions that were cleaned up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cleaned: Vec<Item>,
+    /// Checks that were begun, or whose supervisor was found dead.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Item>,
+    /// Checks that were waited for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waited: Vec<Item>,
     /// What did not work.
     pub failed: Vec<Item>,
     /// So many looked dead at once that none was believed.
@@ -446,6 +482,9 @@ pub struct Explained {
     /// The last decision; absent where nothing was decided so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decided>,
+    /// The last check of its branch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<CheckShown>,
     /// What would change it.
     pub next: Vec<String>,
 }
