@@ -121,6 +121,7 @@ impl Report {
         self.recovered.append(&mut later.recovered);
         self.escalated.append(&mut later.escalated);
         self.delivered.append(&mut later.delivered);
+        self.reviewed.append(&mut later.reviewed);
         self.cleaned.append(&mut later.cleaned);
         self.checks.append(&mut later.checks);
         self.failed.append(&mut later.failed);

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::agents::{
-    agent, agents_alive, card, configure, gate, ledger, open, spawn, status, wait_activity,
-    wait_status,
+    agent, agents_alive, card, configure, gate, ledger, notices, open, spawn, status, told,
+    wait_activity, wait_status,
 };
 use crate::env::TestEnvironment;
 use crate::outcome::Outcome;
@@ -137,8 +137,8 @@ fn a_review_goes_from_the_first_head_to_an_approval() {
     let head = work.head();
     let run = work.trigger(&[]);
     assert_eq!(
-        (&run["run"], &run["created"], &run["session"], &run["head_sha"], &run["state"]),
-        (&json!("app-1-r1"), &json!(true), &json!("app-1-r1"), &json!(head), &json!("running"))
+        (&run["run"], &run["created"], &run["session"], &run["head_sha"]),
+        (&json!("app-1-r1"), &json!(true), &json!("app-1-r1"), &json!(head))
     );
     let reviewer = env.record("app-1-r1");
     assert_eq!((&reviewer["kind"], &reviewer["parent"]), (&json!("reviewer"), &json!("app-1")));
@@ -440,6 +440,72 @@ fn a_text_that_was_held_reaches_the_worker_after_a_restore() {
     wait_activity(env, "app-1", "idle");
     work.reap_until("app-1-r1 delivered");
     assert_eq!(work.told().matches("Rename it.").count(), 1);
+}
+
+#[test]
+fn each_green_head_is_reviewed_by_itself() {
+    let work = Work::new();
+    let env = &work.env;
+    let submit = |run: u32, verdict: &str| {
+        format!(
+            "hook user-prompt-submit\nrun ao review submit --run app-1-r{run} --verdict {verdict} \
+             --body \"Verdict {run}.\"\nhook stop\nread\n"
+        )
+    };
+    let script = submit(1, "changes_requested") + &submit(2, "approved");
+    agent(env, "judge", &format!("hook session-start\n{script}"));
+    configure(env, "[review]\nauto = true\nagents = [\"judge\"]\n");
+    let head = work.head();
+    let begun = work.reap();
+    assert_eq!(begun["reviewed"][0]["what"], "app-1-r1 begun", "{begun:#}");
+    work.reap_until("app-1-r1 delivered");
+    env.wait_for("the change", || (work.head() != head).then_some(()));
+    wait_activity(env, "app-1", "idle");
+    wait_activity(env, "app-1-r1", "idle");
+    work.reap_until("app-1-r2 complete");
+    work.reap();
+    // Once for each head, and one text for one review, though the pull request said it too.
+    assert_eq!(work.states(), ["app-1-r1 delivered", "app-1-r2 complete"]);
+    assert_eq!(work.told().matches("Verdict").count(), 1, "{}", work.told());
+    assert_eq!(work.told().matches("\u{1b}[200~").count(), 1, "{}", work.told());
+    let pr = &env.record("app-1")["lifecycle"]["pr"];
+    assert_eq!((&pr["state"], &pr["reason"]), (&json!("open"), &json!("merge_ready")), "{pr}");
+    let fixed = env
+        .events("app-1")
+        .iter()
+        .filter(|event| event["patch"]["lifecycle"]["pr"]["reason"] == "changes_requested")
+        .count();
+    assert_eq!(fixed, 1, "the pull request said that changes were asked for");
+}
+
+#[test]
+fn a_head_that_cannot_be_reviewed_is_tried_three_times_and_told_once() {
+    let work = Work::new();
+    let env = &work.env;
+    agent(env, "judge", "hook session-start\nexit 1\n");
+    let path = env.path("notices.jsonl");
+    configure(
+        env,
+        &format!(
+            "[review]\nauto = true\nagents = [\"judge\"]\n\
+             [notifiers.log]\nkind = \"file\"\npath = {}\n",
+            json!(path)
+        ),
+    );
+    let failures = || {
+        let told = told(&notices(env));
+        told.into_iter().filter(|line| line.contains("review-failed")).collect::<Vec<_>>()
+    };
+    env.wait_for("the person to be told", || {
+        work.reap();
+        (!failures().is_empty()).then_some(())
+    });
+    (0..3).for_each(|_| drop(work.reap()));
+    assert_eq!(work.states(), ["app-1-r1 failed", "app-1-r2 failed", "app-1-r3 failed"]);
+    assert_eq!(failures(), ["app-1 review-failed action"]);
+    assert_eq!(work.told(), "");
+    // A person may try again; so does the next head.
+    assert_eq!(work.trigger(&[])["run"], "app-1-r4");
 }
 
 /// Returns the points that a command passes, each once.

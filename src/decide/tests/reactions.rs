@@ -194,7 +194,11 @@ fn comments_that_the_agent_gets_otherwise_begin_the_incident_and_send_nothing() 
         let said = ["Mine", "Theirs"].map(|word| texts.iter().any(|text| text.contains(word)));
         table += &format!("{}; attempts {}; {said:?}\n", summary(&outcome), tracker.attempts);
     }
-    insta::assert_snapshot!(table, @"");
+    insta::assert_snapshot!(table, @r#"
+    pr.3 working -> changes_requested; attempts 1; [false, false]
+    pr.3 working -> changes_requested; send changes-requested; attempts 1; [false, true]
+    pr.3 working -> changes_requested; send changes-requested; attempts 1; [false, true]
+    "#);
 
     // Half an hour later a person is asked, as ever.
     let told =

@@ -143,16 +143,19 @@ mod tests {
         Approve this.
         ````
 
-
         When you are done, hand in your verdict, once, by one of these; standard input is what the author gets to read, so it names file and line, what is wrong and how it shows.
 
-            ao review submit --run web-1-r2 --verdict changes_requested --body - <<'END'
-            …
-            END
+        ```
+        ao review submit --run web-1-r2 --verdict changes_requested --body - <<'END'
+        …
+        END
+        ```
 
-            ao review submit --run web-1-r2 --verdict approved --body - <<'END'
-            …
-            END
+        ```
+        ao review submit --run web-1-r2 --verdict approved --body - <<'END'
+        …
+        END
+        ```
 
         Then end your turn.
         "#);
