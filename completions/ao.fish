@@ -46,6 +46,7 @@ complete -c ao -n "__fish_ao_needs_command" -f -a "send" -d 'Send a message to a
 complete -c ao -n "__fish_ao_needs_command" -f -a "approve" -d 'Say yes to the dialog that an agent has opened'
 complete -c ao -n "__fish_ao_needs_command" -f -a "deny" -d 'Say no to the dialog that an agent has opened'
 complete -c ao -n "__fish_ao_needs_command" -f -a "report" -d 'Say how you get on; for the agent of a session'
+complete -c ao -n "__fish_ao_needs_command" -f -a "review" -d 'Have work reviewed by an agent of its own'
 complete -c ao -n "__fish_ao_needs_command" -f -a "interrupt" -d 'Interrupt an agent\'s turn, with the key its card names'
 complete -c ao -n "__fish_ao_needs_command" -f -a "attach" -d 'Attach this terminal to an agent\'s; C-q leaves it'
 complete -c ao -n "__fish_ao_needs_command" -f -a "output" -d 'Print what an agent\'s terminal shows, or what it wrote'
@@ -56,7 +57,7 @@ complete -c ao -n "__fish_ao_needs_command" -f -a "kill" -d 'End sessions: their
 complete -c ao -n "__fish_ao_needs_command" -f -a "restore" -d 'Start ended sessions again, in the same workspace and branch'
 complete -c ao -n "__fish_ao_needs_command" -f -a "cleanup" -d 'Remove the panes and workspaces of ended sessions, and archive them'
 complete -c ao -n "__fish_ao_needs_command" -f -a "rename" -d 'Change a session\'s title; its id, branch and tmux session keep their names'
-complete -c ao -n "__fish_ao_needs_command" -f -a "reap" -d 'Make one pass: finish, probe, escalate, deliver, clean up'
+complete -c ao -n "__fish_ao_needs_command" -f -a "reap" -d 'Make one pass: finish, probe, look at pull requests, check, escalate, deliver, clean up'
 complete -c ao -n "__fish_ao_needs_command" -f -a "observe" -d 'Record one fact about a session, as JSON from standard input'
 complete -c ao -n "__fish_ao_needs_command" -f -a "decide" -d 'Ask what ao would do: records and facts in, decisions out, no state touched'
 complete -c ao -n "__fish_ao_needs_command" -f -a "hook" -d 'Tell ao what an agent does; called by the agent\'s hooks'
@@ -73,6 +74,7 @@ complete -c ao -n "__fish_ao_needs_command" -f -a "completions" -d 'Print the co
 complete -c ao -n "__fish_ao_needs_command" -f -a "man" -d 'Print a man page'
 complete -c ao -n "__fish_ao_needs_command" -f -a "help" -d 'Print help, for ao, a command, or a topic (exit-codes)'
 complete -c ao -n "__fish_ao_needs_command" -f -a "launch" -d 'Run a session\'s agent and record how it ends'
+complete -c ao -n "__fish_ao_needs_command" -f -a "check-run" -d 'Run the check of a session\'s branch and record how it ends'
 complete -c ao -n "__fish_ao_needs_command" -f -a "demo-agent" -d 'Play a coding agent from a script'
 complete -c ao -n "__fish_ao_using_subcommand init" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand init" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -270,6 +272,54 @@ complete -c ao -n "__fish_ao_using_subcommand report" -l lock-timeout -d 'How lo
 complete -c ao -n "__fish_ao_using_subcommand report" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c ao -n "__fish_ao_using_subcommand report" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand review; and not __fish_seen_subcommand_from trigger submit ls cancel" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand review; and not __fish_seen_subcommand_from trigger submit ls cancel" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand review; and not __fish_seen_subcommand_from trigger submit ls cancel" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand review; and not __fish_seen_subcommand_from trigger submit ls cancel" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand review; and not __fish_seen_subcommand_from trigger submit ls cancel" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand review; and not __fish_seen_subcommand_from trigger submit ls cancel" -f -a "trigger" -d 'Have the head of a session\'s branch reviewed'
+complete -c ao -n "__fish_ao_using_subcommand review; and not __fish_seen_subcommand_from trigger submit ls cancel" -f -a "submit" -d 'Hand in a verdict; for the agent of a reviewer, or a person'
+complete -c ao -n "__fish_ao_using_subcommand review; and not __fish_seen_subcommand_from trigger submit ls cancel" -f -a "ls" -d 'List reviews: those that run, and the last of each session and reviewer'
+complete -c ao -n "__fish_ao_using_subcommand review; and not __fish_seen_subcommand_from trigger submit ls cancel" -f -a "cancel" -d 'End reviews that are running'
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from trigger" -l reviewer -d 'The reviewer\'s agent: a card\'s name' -r
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from trigger" -l head -d 'Only if the branch is at this commit' -r
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from trigger" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from trigger" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from trigger" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from trigger" -l dry-run -d 'Say what would be done, and do nothing'
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from trigger" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from trigger" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from submit" -l run -d 'The review' -r
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from submit" -l verdict -d 'What it came to: approved or changes_requested' -r
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from submit" -l body -d 'What is to be said; `-` reads standard input' -r
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from submit" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from submit" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from submit" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from submit" -l dry-run -d 'Say what would be done, and do nothing'
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from submit" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from submit" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from ls" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from ls" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from ls" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from ls" -l all -d 'All reviews, those of archived sessions as well'
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from ls" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from cancel" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from cancel" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from cancel" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from cancel" -l dry-run -d 'Say what would be done, and do nothing'
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from cancel" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from cancel" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand interrupt" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand interrupt" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
@@ -359,6 +409,7 @@ complete -c ao -n "__fish_ao_using_subcommand rename" -l lock-timeout -d 'How lo
 complete -c ao -n "__fish_ao_using_subcommand rename" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c ao -n "__fish_ao_using_subcommand rename" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand rename" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand reap" -l timeout -d 'Wait for them no longer than this' -r
 complete -c ao -n "__fish_ao_using_subcommand reap" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand reap" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
@@ -367,6 +418,7 @@ complete -c ao -n "__fish_ao_using_subcommand reap" -l lock-timeout -d 'How long
 complete -c ao -n "__fish_ao_using_subcommand reap" -l strict -d 'Exit 1 if anything failed for any session'
 complete -c ao -n "__fish_ao_using_subcommand reap" -s q -l quiet -d 'Say nothing unless something failed'
 complete -c ao -n "__fish_ao_using_subcommand reap" -l dry-run -d 'Say what would be done now, and do nothing'
+complete -c ao -n "__fish_ao_using_subcommand reap" -l wait -d 'Wait for the checks that run, then look and deliver again'
 complete -c ao -n "__fish_ao_using_subcommand reap" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand reap" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand observe" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
@@ -607,6 +659,13 @@ never\t'Never'"
 complete -c ao -n "__fish_ao_using_subcommand launch" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
 complete -c ao -n "__fish_ao_using_subcommand launch" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand launch" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand check-run" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand check-run" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand check-run" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand check-run" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand check-run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand demo-agent" -l script -d 'The script; else AO_DEMO_SCRIPT' -r -F
 complete -c ao -n "__fish_ao_using_subcommand demo-agent" -l resume -d 'Continue this conversation' -r
 complete -c ao -n "__fish_ao_using_subcommand demo-agent" -l model -d 'The model to pretend to be' -r
