@@ -38,6 +38,7 @@ mod reactions;
 mod readme;
 mod reap;
 mod report;
+mod review;
 mod roles;
 mod runtime;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
