@@ -28,11 +28,13 @@ pub fn github(world: &World, main: &Path, config: &ScmConfig) -> Result<GitHub, 
     let origin = remotes.iter().find(|(name, _)| name == "origin").map(|(_, url)| url.as_str());
     let slug = origin.and_then(Slug::of_remote);
     let Some(slug) = slug.filter(|slug| client.base().serves(&slug.host)) else {
-        let what = match origin {
-            Some(_) => format!("interface at {} for the remote `origin`", client.base().host()),
-            None => "remote `origin` to go by".to_owned(),
+        let what = match origin.map(Slug::of_remote) {
+            Some(Some(slug)) => format!("the remote `origin`, which is at {}", slug.host),
+            Some(None) => "the remote `origin`, which is no address of GitHub's".to_owned(),
+            None => "a repository without a remote `origin`".to_owned(),
         };
-        return Err(ForgeError::NotFound { forge: client.name(), what });
+        let what = format!("answer for {what}");
+        return Err(ForgeError::Unsupported { forge: client.name(), what });
     };
     let pushed = remotes.iter().filter_map(|(_, url)| Slug::of_remote(url));
     let watch = Watch {

@@ -21,6 +21,8 @@ mod env;
 mod faulted;
 mod generated;
 mod git_worst;
+#[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
+mod github;
 mod hooks;
 mod kill_restore;
 mod limits;
