@@ -10,6 +10,7 @@ use crate::adapter::fs::FsError;
 use crate::adapter::git::GitError;
 use crate::adapter::runtime::RuntimeError;
 use crate::adapter::scheduler::SchedulerError;
+use crate::adapter::scm::ForgeError;
 use crate::cli::exit::Exit;
 use crate::config::ConfigError;
 use crate::decide::DecideError;
@@ -353,6 +354,30 @@ impl From<RuntimeError> for CommandError {
     }
 }
 
+impl From<ForgeError> for CommandError {
+    fn from(error: ForgeError) -> Self {
+        let (exit, hint) = match error {
+            ForgeError::Cmd(CmdError::TimedOut { .. }) => (Exit::Unavailable, None),
+            ForgeError::Cmd(error) => return error.into(),
+            ForgeError::Git(error) => return error.into(),
+            ForgeError::Fs(error) => return error.into(),
+            ForgeError::Unsupported { .. } => (Exit::Invalid, None),
+            ForgeError::Denied { .. } => {
+                (Exit::Denied, Some("log in, or give it a token that may do this"))
+            }
+            ForgeError::NotFound { .. } => (Exit::NotFound, None),
+            ForgeError::Conflict { .. } => (Exit::Conflict, None),
+            ForgeError::RateLimited { .. }
+            | ForgeError::Failed { .. }
+            | ForgeError::Unreadable { .. }
+            | ForgeError::Http(_) => (Exit::Unavailable, None),
+        };
+        let mut error = Self::new(exit, error.into());
+        error.hint = hint.map(str::to_owned);
+        error
+    }
+}
+
 impl From<CardError> for CommandError {
     fn from(error: CardError) -> Self {
         let exit = match &error {
@@ -445,6 +470,19 @@ impl From<SessionError> for CommandError {
             SessionError::IssueTaken { id, .. } => {
                 (Exit::Conflict, format!("`ao send {id}` reaches it"))
             }
+            SessionError::IssueClosed { .. } => {
+                (Exit::Conflict, "`--force` works on it all the same".into())
+            }
+            SessionError::NoTracker { .. } => (
+                Exit::NotFound,
+                "set tracker.kind in the configuration, or add a remote at GitHub".into(),
+            ),
+            SessionError::NoTrackerCommand => {
+                (Exit::Invalid, "such as tracker.command = [\"my-tracker\"]".into())
+            }
+            SessionError::WouldRun { .. } => {
+                (Exit::Refused, "give it a prompt of your own, or name another --agent".into())
+            }
             SessionError::RepositoryTaken { id, .. } => {
                 (Exit::Conflict, format!("end {id} first, or work in a worktree"))
             }
@@ -487,6 +525,7 @@ impl From<SessionError> for CommandError {
             | SessionError::Install(_)
             | SessionError::Fs(_)
             | SessionError::Cmd(_)
+            | SessionError::Forge(_)
             | SessionError::Id(_)
             | SessionError::Proc(_) => return Self::of_part(error),
         };
@@ -507,6 +546,7 @@ impl CommandError {
             SessionError::Install(error) => error.into(),
             SessionError::Fs(error) => error.into(),
             SessionError::Cmd(error) => error.into(),
+            SessionError::Forge(error) => error.into(),
             SessionError::Id(error) => error.into(),
             SessionError::Proc(_)
             | SessionError::Busy { .. }
@@ -517,6 +557,10 @@ impl CommandError {
             | SessionError::NotLoggedIn { .. }
             | SessionError::TooMany { .. }
             | SessionError::IssueTaken { .. }
+            | SessionError::IssueClosed { .. }
+            | SessionError::NoTracker { .. }
+            | SessionError::NoTrackerCommand
+            | SessionError::WouldRun { .. }
             | SessionError::RepositoryTaken { .. }
             | SessionError::OrchestratorLives { .. }
             | SessionError::Url(_)

@@ -18,6 +18,7 @@ pub mod help;
 pub mod hook;
 pub mod init;
 pub mod interrupt;
+pub mod issue;
 pub mod kill;
 pub mod launch;
 pub mod log;
@@ -158,6 +159,7 @@ enum Command {
     Decide(decide::DecideArgs),
     Hook(hook::HookArgs),
     Outbox(outbox::OutboxArgs),
+    Issue(issue::IssueArgs),
     Timer(timer::TimerArgs),
     Agent(agent::AgentArgs),
     Doctor(doctor::DoctorArgs),
@@ -358,6 +360,7 @@ fn run_command(
             Ok(Exit::Done)
         }
         Command::Outbox(args) => outbox::run(context, out, &args),
+        Command::Issue(args) => issue::run(context, out, &args),
         Command::Timer(args) => timer::run(context, out, &args),
         Command::Agent(args) => agent::run(context, out, &args),
         Command::Doctor(args) => doctor::run(context, out, &args),

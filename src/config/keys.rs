@@ -4,6 +4,7 @@
 
 use toml::Value;
 
+use crate::model::id::ProjectId;
 use crate::model::policy::PERMISSIONS;
 use crate::model::time::Window;
 
@@ -38,6 +39,8 @@ pub enum Kind {
     Secret,
     /// A part of the day.
     Window,
+    /// Ids of projects or sessions.
+    Names,
 }
 
 /// Whether a repository's own file may set a key.
@@ -93,6 +96,7 @@ const NOTICES: &[&str] = &[
 const ACTIONS: &[&str] = &["send", "notify", "run", "merge", "none"];
 const PRIORITIES: &[&str] = &["urgent", "action", "warning", "info"];
 const SCMS: &[&str] = &["auto", "local", "github", "command", "none"];
+const TRACKERS: &[&str] = &["auto", "github", "command", "none"];
 const MANY: i64 = 1_000_000;
 
 const fn key(path: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> Key {
@@ -154,6 +158,19 @@ pub const KEYS: &[Key] = &[
     approved(key("check.command", Kind::Command, "", "The command that decides whether a branch is good; a repository's needs `ao trust`.")),
     key("check.timeout", Kind::Duration, "\"30m\"", "How long the check command may take."),
     key("scm.kind", Kind::Word(SCMS), "\"auto\"", "Where pull requests live; `auto`: at GitHub where the remote `origin` is there, else in the repository itself."),
+    key("tracker.kind", Kind::Word(TRACKERS), "\"auto\"", "Where issues live; `auto`: at GitHub where the remote `origin` is there, else nowhere."),
+    key("tracker.command", Kind::Command, "", "The program that answers for the tracker, for kind `command`: JSON in, JSON out."),
+    key("tracker.timeout", Kind::Duration, "\"10s\"", "How long that program may take for one question."),
+    key("tracker.closing_comment", Kind::Switch, "false", "Whether an issue gets one comment when the pull request of its session is merged."),
+    key("tracker.closing_text", Kind::Text, "\"Merged: {pr}.\"", "That comment; `{pr}` is the pull request's address or number, `{id}` the session, `{issue}` the issue."),
+    // Each session costs the person money: who may write to a repository must not be the one who
+    // decides that its issues are worked on.
+    key("intake.label", Kind::Text, "", "Open issues with this label get a session each, by `ao reap`; unset: none do."),
+    key("intake.assignee", Kind::Text, "", "Only issues assigned to this account; `none`: to nobody, `*`: to anybody."),
+    key("intake.projects", Kind::Names, "", "The projects whose issues are taken; unset: every project's."),
+    key("intake.agent", Kind::Text, "", "The agent that issues are given to; else `agent`."),
+    key("intake.max_live", Kind::Number(1, 10_000), "2", "How many sessions of one project's intake may live at once."),
+    key("intake.interval", Kind::Duration, "\"1m\"", "How long a pass waits before it asks the same tracker again."),
     key("trash.keep", Kind::Duration, "\"1d\"", "How long a removed workspace can be brought back."),
     key("cleanup.auto", Kind::Switch, "false", "Whether the reaper cleans up ended sessions by itself."),
     key("cleanup.after", Kind::Duration, "\"1d\"", "How long a session must have been ended before the reaper cleans it up."),
@@ -242,6 +259,7 @@ impl Kind {
             }
             Self::Size => "columns and rows such as [200, 50], 10 to 1000 each".to_owned(),
             Self::BranchTemplate => "a branch name with {id} in it".to_owned(),
+            Self::Names => "a list of ids of a-z, 0-9 and hyphens".to_owned(),
         }
     }
 
@@ -270,6 +288,9 @@ impl Kind {
                     && value.as_array().is_some_and(|items| items.len() == 2)
             }
             Self::BranchTemplate => text.is_some_and(is_branch_template),
+            Self::Names => is_list(value, |item| {
+                item.as_str().is_some_and(|text| text.parse::<ProjectId>().is_ok())
+            }),
         }
     }
 }
@@ -339,6 +360,7 @@ mod tests {
             (Kind::Text, "'x'", "' '"),
             (Kind::Secret, "''", "1"),
             (Kind::Window, "'22:00-07:00'", "'22-7'"),
+            (Kind::Names, "['web', 'app-2']", "['../x']"),
         ] {
             assert!(accepts(kind, good), "{kind:?} {good}");
             assert!(!accepts(kind, bad), "{kind:?} {bad}");

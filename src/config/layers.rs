@@ -79,7 +79,7 @@ fn redacted(key: &str, value: &Value) -> String {
     let program = value.as_array().and_then(|command| command.first());
     match (key.split('.').next(), program) {
         (Some("env"), _) => SECRET.to_owned(),
-        (Some("notifiers"), Some(program)) if key.ends_with(".command") => {
+        (Some("notifiers" | "tracker"), Some(program)) if key.ends_with(".command") => {
             format!("[{program}, {SECRET}]")
         }
         (_, _) => value.to_string(),

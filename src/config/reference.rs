@@ -70,6 +70,7 @@ fn example(kind: Kind) -> &'static str {
         Kind::Command => "[\"make\", \"test\"]",
         Kind::Size => "[200, 50]",
         Kind::BranchTemplate => "\"ao/{id}\"",
+        Kind::Names => "[\"app\"]",
     }
 }
 

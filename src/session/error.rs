@@ -7,6 +7,7 @@ use crate::adapter::cmd::CmdError;
 use crate::adapter::fs::FsError;
 use crate::adapter::git::GitError;
 use crate::adapter::runtime::RuntimeError;
+use crate::adapter::scm::ForgeError;
 use crate::config::ConfigError;
 use crate::decide::DecideError;
 use crate::invocation::InvocationError;
@@ -46,6 +47,9 @@ pub enum SessionError {
     /// A command failed.
     #[error(transparent)]
     Cmd(#[from] CmdError),
+    /// A forge or a tracker refused or failed.
+    #[error(transparent)]
+    Forge(#[from] ForgeError),
     /// A name that is none.
     #[error(transparent)]
     Id(#[from] InvalidId),
@@ -124,6 +128,27 @@ pub enum SessionError {
         id: SessionId,
         /// The issue.
         issue: String,
+    },
+    /// There is nothing to be done about the issue any more.
+    #[error("issue {issue} is closed")]
+    IssueClosed {
+        /// The issue.
+        issue: String,
+    },
+    /// Nobody can be asked about issues.
+    #[error("{} has no tracker", path.display())]
+    NoTracker {
+        /// The repository.
+        path: PathBuf,
+    },
+    /// A program is to answer for the tracker, and none is named.
+    #[error("tracker.kind is `command`, and tracker.command is not set")]
+    NoTrackerCommand,
+    /// An issue is the whole task, and its text would be run.
+    #[error("agent `{agent}` runs its prompt, and an issue's text is not to be run")]
+    WouldRun {
+        /// The agent.
+        agent: String,
     },
     /// The project has an orchestrator that lives.
     #[error("`{id}` is this project's orchestrator, and lives")]

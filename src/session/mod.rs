@@ -12,6 +12,7 @@ pub mod deliver;
 pub mod error;
 pub mod handover;
 pub mod intent;
+pub mod issue;
 pub mod kill;
 pub mod orchestrator;
 pub mod orphans;
@@ -24,6 +25,7 @@ pub mod role;
 pub mod send;
 pub mod spawn;
 pub mod start;
+pub mod tracker;
 pub mod workspace;
 
 pub use error::SessionError;

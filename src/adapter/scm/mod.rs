@@ -4,12 +4,16 @@
 //! is `fetched: false` with the reason beside it, never "there is none"; one session's failure
 //! says nothing about the others.
 
+mod command_tracker;
+
 use std::time::Duration;
 
 use crate::adapter::cmd::CmdError;
 use crate::adapter::fs::FsError;
 use crate::adapter::git::GitError;
 use crate::adapter::http::HttpError;
+pub use command_tracker::CommandTracker;
+
 use crate::model::forge::{
     Issue, IssueQuery, MergeRequest, Merged, NewPullRequest, Observed, PullRequest, Subject,
 };

@@ -4,9 +4,11 @@
 //! `null`. Later versions add keys and never change what one means.
 
 mod agents;
+mod forge;
 mod tools;
 
 pub use agents::{Agent, AgentsAnswer, BadCard, CardAnswer, CardText, LoggedIn};
+pub use forge::{IssueAnswer, IssueShown, IssuesAnswer, Skipped};
 pub use tools::{
     ConfigAnswer, DoctorAnswer, PathAnswer, ProjectAnswer, ProjectsAnswer, ReferenceAnswer,
     SkillAnswer, TimerAnswer, TrustAnswer, ValueAnswer,
@@ -86,6 +88,10 @@ pub enum Answer {
     Card(CardAnswer),
     /// What was looked at.
     Doctor(DoctorAnswer),
+    /// The issues of a tracker.
+    Issues(IssuesAnswer),
+    /// One issue.
+    Issue(Box<IssueAnswer>),
     /// A decision.
     Decision(Box<DecisionAnswer>),
     /// An error.
@@ -124,6 +130,9 @@ pub struct SessionsAnswer {
     /// Those for which it did not work, in a batch.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<Failed>,
+    /// Issues that needed nothing, in a batch of a query.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<Skipped>,
     /// When the last pass was, where that is shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_reap: Option<Timestamp>,
@@ -138,6 +147,9 @@ pub struct Failed {
     /// The number of the line or of the session, of a batch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
+    /// The issue, in a batch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issue: Option<String>,
     /// Why.
     pub error: ErrorBody,
 }
@@ -187,6 +199,9 @@ pub struct Pass {
     /// Sessions that were cleaned up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cleaned: Vec<Item>,
+    /// Sessions that were started for issues.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spawned: Vec<Item>,
     /// What did not work.
     pub failed: Vec<Item>,
     /// So many looked dead at once that none was believed.
