@@ -108,12 +108,13 @@ pub struct Spawned {
 }
 
 impl Plan {
-    /// Returns the steps, for `--dry-run`.
-    pub fn steps(&self, world: &World) -> Result<Vec<(String, String)>, SessionError> {
+    /// Returns the steps, for `--dry-run`; it is the `nth` session of its project that is planned,
+    /// the first being 1.
+    pub fn steps(&self, world: &World, nth: u64) -> Result<Vec<(String, String)>, SessionError> {
         let counter = world.home.project(&self.project).map_or(0, |project| project.counter);
         let id = match &self.request.id {
             Some(id) => id.clone(),
-            None => SessionId::numbered(&self.project, counter + 1),
+            None => SessionId::numbered(&self.project, counter + nth),
         };
         let branch = self.branch_name(&id)?;
         let place = match self.request.workspace {
