@@ -158,6 +158,7 @@ pub const KEYS: &[Key] = &[
     approved(key("check.command", Kind::Command, "", "The command that decides whether a branch is good; a repository's needs `ao trust`.")),
     key("check.timeout", Kind::Duration, "\"30m\"", "How long the check command may take."),
     key("scm.kind", Kind::Word(SCMS), "\"auto\"", "Where pull requests live; `auto`: at GitHub where the remote `origin` is there, else in the repository itself."),
+    key("scm.timeout", Kind::Duration, "\"10s\"", "How long one request to a forge may take."),
     key("tracker.kind", Kind::Word(TRACKERS), "\"auto\"", "Where issues live; `auto`: at GitHub where the remote `origin` is there, else nowhere."),
     key("tracker.command", Kind::Command, "", "The program that answers for the tracker, for kind `command`: JSON in, JSON out."),
     key("tracker.timeout", Kind::Duration, "\"10s\"", "How long that program may take for one question."),

@@ -127,6 +127,9 @@ pub struct ScmConfig {
     /// `None` for `"auto"`: told by the remote.
     #[serde(deserialize_with = "word_or_auto")]
     pub kind: Option<ScmKind>,
+    /// How long one request may take.
+    #[serde(with = "duration_text")]
+    pub timeout: Duration,
 }
 
 /// Where issues live; what is said in them is the policy's.

@@ -5,6 +5,7 @@
 //! says nothing about the others.
 
 mod command_tracker;
+pub mod github;
 
 use std::time::Duration;
 
