@@ -28,6 +28,7 @@ use crate::model::status::Status;
 use crate::model::time::Timestamp;
 use crate::observe::{self, Probe};
 use crate::session::deliver::{self, Patience};
+use crate::session::intake::{self, Intake};
 use crate::session::intent::{self, Recovery};
 use crate::session::{SessionError, cleanup, kill, poll, workspace};
 use crate::store::StoreError;
@@ -78,6 +79,9 @@ pub struct Report {
     /// Sessions that were cleaned up.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cleaned: Vec<Item>,
+    /// Sessions that were started for issues.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub spawned: Vec<Item>,
     /// What went wrong, session by session.
     pub failed: Vec<Item>,
     /// So many looked dead at once that none was believed.
@@ -98,6 +102,7 @@ impl Report {
             && self.escalated.is_empty()
             && self.delivered.is_empty()
             && self.cleaned.is_empty()
+            && self.spawned.is_empty()
             && self.failed.is_empty()
     }
 
@@ -134,6 +139,7 @@ pub fn reap(world: &World) -> Result<Option<Report>, StoreError> {
     pass.probe();
     pass.read_screens();
     pass.poll();
+    pass.take_issues();
     pass.tick();
     pass.deliver();
     pass.clean();
@@ -344,6 +350,23 @@ impl Pass<'_> {
                 self.report.failed.push(Item { id, what, why: Some(why) });
             }
             self.apply(&observed.id, Observation::Scm(Box::new(observed.fact)));
+        }
+    }
+
+    /// Starts sessions for issues, where that is configured.
+    fn take_issues(&mut self) {
+        for event in intake::take(self.world, self.started) {
+            match event {
+                Intake::Started { session, issue } => {
+                    let what = format!("started for issue {issue}");
+                    let id = session.to_string();
+                    self.report.spawned.push(Item { id, what, why: None });
+                    self.load(&session);
+                }
+                Intake::Failed { project, what, why } => {
+                    self.report.failed.push(Item { id: project, what, why: Some(why) });
+                }
+            }
         }
     }
 

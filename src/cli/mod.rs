@@ -27,6 +27,7 @@ pub mod observe;
 pub mod orchestrator;
 pub mod outbox;
 pub mod output;
+pub mod pr;
 pub mod project;
 pub mod reap;
 pub mod rename;
@@ -160,6 +161,7 @@ enum Command {
     Hook(hook::HookArgs),
     Outbox(outbox::OutboxArgs),
     Issue(issue::IssueArgs),
+    Pr(pr::PrArgs),
     Timer(timer::TimerArgs),
     Agent(agent::AgentArgs),
     Doctor(doctor::DoctorArgs),
@@ -360,6 +362,7 @@ fn run_command(
             Ok(Exit::Done)
         }
         Command::Outbox(args) => outbox::run(context, out, &args),
+        Command::Pr(args) => pr::run(context, out, &args),
         Command::Issue(args) => issue::run(context, out, &args),
         Command::Timer(args) => timer::run(context, out, &args),
         Command::Agent(args) => agent::run(context, out, &args),

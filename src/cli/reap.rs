@@ -74,6 +74,7 @@ fn print(
         ("delivered", &report.delivered),
         ("held", &report.held),
         ("cleaned", &report.cleaned),
+        ("spawned", &report.spawned),
     ] {
         for item in items {
             writeln!(out, "{word}: {}", line(item))?;

@@ -94,6 +94,9 @@ fn entry_of(record: &Record, effect: &Effect, now: Timestamp) -> OutboxEntry {
         }
         Effect::Run { command, .. } => OutboxEntry { kind: EntryKind::Run, command, ..entry },
         Effect::Merge { .. } => OutboxEntry { kind: EntryKind::Merge, ..entry },
+        Effect::Comment { message, .. } => {
+            OutboxEntry { kind: EntryKind::Comment, message, ..entry }
+        }
         Effect::Relay { to, signature, message, .. } => OutboxEntry {
             kind: EntryKind::Relay,
             to: Some(to),
@@ -118,7 +121,9 @@ fn is_same(waiting: &OutboxEntry, fresh: &OutboxEntry) -> bool {
                 && waiting.message == fresh.message
         }
         EntryKind::Run | EntryKind::Merge => waiting.claim.is_none(),
-        EntryKind::Relay => waiting.claim.is_none() && waiting.message == fresh.message,
+        EntryKind::Relay | EntryKind::Comment => {
+            waiting.claim.is_none() && waiting.message == fresh.message
+        }
     }
 }
 
@@ -328,6 +333,7 @@ fn instead(entry: &OutboxEntry, error: &str) -> Vec<Effect> {
         EntryKind::Run => "could not be run",
         EntryKind::Merge => "could not be merged",
         EntryKind::Relay => "could not be given to the orchestrator",
+        EntryKind::Comment => "could not be written into the issue",
     };
     let text = if entry.message.is_empty() {
         format!("{key}: {what}: {error}")

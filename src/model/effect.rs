@@ -67,6 +67,13 @@ pub enum Effect {
         /// The reaction's key.
         reaction: String,
     },
+    /// Comment the session's issue.
+    Comment {
+        /// `closing-comment`.
+        reaction: String,
+        /// The text.
+        message: String,
+    },
     /// Tell the session that spawned this one, if it is an orchestrator that lives.
     Relay {
         /// The notice's key.
@@ -89,6 +96,7 @@ impl Effect {
             | Self::Notify { reaction, .. }
             | Self::Run { reaction, .. }
             | Self::Relay { reaction, .. }
+            | Self::Comment { reaction, .. }
             | Self::Merge { reaction } => reaction,
         }
     }
@@ -103,6 +111,8 @@ word_enum! {
         Merge = "merge",
         /// A text that goes into another session's outbox.
         Relay = "relay",
+        /// A comment of the session's issue.
+        Comment = "comment",
     }
 }
 

@@ -25,7 +25,7 @@ use crate::model::record::{Record, RuntimeKind, Signals};
 use crate::model::sanitize;
 use crate::model::status::Status;
 use crate::model::time::Timestamp;
-use crate::session::{SessionError, handover};
+use crate::session::{SessionError, handover, tracker};
 use crate::store::{Change, LockError, StoreError, lock};
 
 /// How the key of a task that has to be pasted ends.
@@ -142,6 +142,7 @@ pub fn deliver_entry(
         EntryKind::Send => type_text(world, id, key, &entry, patience),
         EntryKind::Run => Ok(act::run_command(id, &record, &entry)),
         EntryKind::Relay => handover::hand_over(world, id, key, &entry),
+        EntryKind::Comment => tracker::comment(world, &record, &entry),
         EntryKind::Merge => Ok(Delivery::Failed(
             "merging needs a source-control adapter, and none is set up".into(),
         )),
@@ -271,7 +272,7 @@ fn settle_old_claim(
             commit(locked, &before, &after, "deliver", None, now)?;
             Ok(Claimed::Yes(Box::new(entry)))
         }
-        EntryKind::Send | EntryKind::Run | EntryKind::Merge => {
+        EntryKind::Send | EntryKind::Run | EntryKind::Merge | EntryKind::Comment => {
             let why = format!(
                 "its delivery was cut short (process {} died), so whether it arrived is unknown",
                 claim.pid

@@ -141,6 +141,44 @@ pub enum SessionError {
         /// The repository.
         path: PathBuf,
     },
+    /// The repository's pull requests live at no forge.
+    #[error("the pull requests of {} live at no forge", path.display())]
+    NoForge {
+        /// The repository.
+        path: PathBuf,
+    },
+    /// The forge cannot know of a branch that was never pushed.
+    #[error("branch `{branch}` of `{id}` is not on the remote `origin`")]
+    NotPushed {
+        /// The session.
+        id: SessionId,
+        /// Its branch.
+        branch: String,
+    },
+    /// A text that is neither the number nor the address of a pull request.
+    #[error("`{name}` is neither the number nor the address of a pull request")]
+    NoPullRequestName {
+        /// The text.
+        name: String,
+    },
+    /// A pull request of somebody else's.
+    #[error("pull request #{number} is not that of `{id}`: {why}")]
+    NotItsOwn {
+        /// The session.
+        id: SessionId,
+        /// The pull request.
+        number: u64,
+        /// What does not fit.
+        why: String,
+    },
+    /// Another live session has the pull request.
+    #[error("pull request #{number} is that of `{id}`")]
+    PullRequestTaken {
+        /// That session.
+        id: SessionId,
+        /// The pull request.
+        number: u64,
+    },
     /// A program is to answer for the tracker, and none is named.
     #[error("tracker.kind is `command`, and tracker.command is not set")]
     NoTrackerCommand,

@@ -24,7 +24,7 @@ pub fn look(_world: &World, records: &BTreeMap<SessionId, Record>) -> Vec<Observ
 
 /// Returns a session's repository and branch, where it can have a pull request: orchestrators and
 /// reviewers open none, and the branch of a directory that is the user's own is the user's.
-fn subject(record: &Record) -> Option<(PathBuf, Subject)> {
+pub fn subject(record: &Record) -> Option<(PathBuf, Subject)> {
     let handle = record.handles.workspace.as_ref()?;
     if record.kind != Kind::Worker || !handle.owned {
         return None;

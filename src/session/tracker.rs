@@ -2,11 +2,16 @@
 
 use std::path::Path;
 
-use crate::adapter::git::Repository;
-use crate::adapter::scm::{CommandTracker, Tracker};
+use crate::act::Delivery;
+use crate::adapter::cmd::CmdError;
+use crate::adapter::git::{self, Repository};
+use crate::adapter::scm::{CommandTracker, ForgeError, Tracker};
 use crate::invocation::World;
+use crate::model::effect::OutboxEntry;
 use crate::model::forge::TrackerKind;
-use crate::session::SessionError;
+use crate::model::record::Record;
+use crate::model::sanitize;
+use crate::session::{SessionError, forge};
 
 /// Returns the tracker of a repository, `None` where there is none.
 pub fn of(
@@ -41,6 +46,56 @@ pub fn choose(
                 deadline: config.timeout,
             })))
         }
-        Some(TrackerKind::GitHub) | None => Ok(None),
+        Some(TrackerKind::GitHub) => match forge::github(world, origin().as_deref())? {
+            Some(found) => Ok(Some(Box::new(found))),
+            None => Err(SessionError::NoTracker { path: main.to_owned() }),
+        },
+        None => Ok(match forge::github(world, origin().as_deref())? {
+            Some(found) => Some(Box::new(found)),
+            None => None,
+        }),
+    }
+}
+
+/// Comments the issue of a session.
+///
+/// A tracker has no idea of the same comment again, so that only what certainly did not arrive is
+/// tried once more; whatever else goes wrong, a person is told.
+pub fn comment(
+    world: &World,
+    record: &Record,
+    entry: &OutboxEntry,
+) -> Result<Delivery, SessionError> {
+    let handle = record.handles.workspace.as_ref();
+    let (Some(issue), Some(handle)) = (&record.issue, handle) else {
+        return Ok(Delivery::Dropped("its session has no issue".to_owned()));
+    };
+    let Some(tracker) = choose(world, &handle.repo, || git::origin_of(&handle.repo))? else {
+        return Ok(Delivery::Dropped("there is no tracker to comment at".to_owned()));
+    };
+    Ok(match tracker.comment(issue, &entry.message) {
+        Ok(()) => Delivery::Delivered,
+        Err(error) if never_arrived(&error) => Delivery::Failed(sanitize::chain(&error)),
+        Err(error) => Delivery::Unconfirmed(sanitize::chain(&error)),
+    })
+}
+
+/// Returns whether a failure means that nothing was done.
+fn never_arrived(error: &ForgeError) -> bool {
+    match error {
+        ForgeError::Unsupported { .. }
+        | ForgeError::Denied { .. }
+        | ForgeError::NotFound { .. }
+        | ForgeError::Conflict { .. }
+        | ForgeError::RateLimited { .. }
+        | ForgeError::Git(_)
+        | ForgeError::Fs(_)
+        | ForgeError::Cmd(CmdError::Missing { .. } | CmdError::Spawn { .. }) => true,
+        ForgeError::Failed { .. }
+        | ForgeError::Unreadable { .. }
+        | ForgeError::Http(_)
+        | ForgeError::Cmd(
+            CmdError::TimedOut { .. } | CmdError::Io { .. } | CmdError::Failed { .. },
+        ) => false,
     }
 }

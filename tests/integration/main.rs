@@ -20,9 +20,11 @@ mod doctor;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod env;
 mod faulted;
+mod forge_rest;
 mod generated;
 mod git_worst;
 mod hooks;
+mod intake;
 mod issue;
 mod kill_restore;
 mod limits;

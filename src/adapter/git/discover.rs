@@ -29,6 +29,14 @@ pub fn discover(directory: &Path) -> Result<Repository, GitError> {
     }
 }
 
+/// Returns the address of the remote `origin` of the repository at `path`, without a child process
+/// where libgit2 can read it.
+pub fn origin_of(path: &Path) -> Option<String> {
+    let Ok(repository) = git2::Repository::open(path) else { return discover(path).ok()?.origin() };
+    let remote = repository.find_remote("origin").ok()?;
+    remote.url().ok().map(str::to_owned)
+}
+
 impl Repository {
     /// Returns the lock that guards its worktrees, branches and fetches.
     pub fn lock_path(&self) -> PathBuf {

@@ -12,6 +12,7 @@ mod entry;
 mod hidden;
 mod include;
 mod preserve;
+mod push;
 mod removal;
 mod status;
 mod trash;
@@ -22,7 +23,7 @@ use std::path::PathBuf;
 
 pub use base::{Base, BranchState, Fetched};
 pub use command::version;
-pub use discover::{Repository, discover};
+pub use discover::{Repository, discover, origin_of};
 pub use entry::WorktreeEntry;
 pub use hidden::{is_ignored, is_tracked, set_unwatched};
 pub use include::{IncludeReport, copy_included};

@@ -100,6 +100,7 @@ fn word(effect: &Effect) -> String {
         }
         Effect::Run { reaction, command } => format!("run {reaction} {command:?}"),
         Effect::Merge { reaction } => format!("merge {reaction}"),
+        Effect::Comment { reaction, .. } => format!("comment {reaction}"),
         Effect::Relay { reaction, to, .. } => format!("relay {reaction} to {to}"),
     }
 }

@@ -8,7 +8,7 @@ mod forge;
 mod tools;
 
 pub use agents::{Agent, AgentsAnswer, BadCard, CardAnswer, CardText, LoggedIn};
-pub use forge::{IssueAnswer, IssueShown, IssuesAnswer, Skipped};
+pub use forge::{IssueAnswer, IssueShown, IssuesAnswer, PrAnswer, PrShown, PrsAnswer, Skipped};
 pub use tools::{
     ConfigAnswer, DoctorAnswer, PathAnswer, ProjectAnswer, ProjectsAnswer, ReferenceAnswer,
     SkillAnswer, TimerAnswer, TrustAnswer, ValueAnswer,
@@ -92,6 +92,10 @@ pub enum Answer {
     Issues(IssuesAnswer),
     /// One issue.
     Issue(Box<IssueAnswer>),
+    /// Several pull requests.
+    Prs(PrsAnswer),
+    /// One pull request.
+    Pr(Box<PrAnswer>),
     /// A decision.
     Decision(Box<DecisionAnswer>),
     /// An error.
