@@ -117,7 +117,26 @@ fn issues_are_read_to_the_last_page_and_pull_requests_are_none() {
     github.on("GET /issues/7/comments", 200, &[("link", &link)], &fixture("comments-1.json"));
     github.on("GET /repositories/1/issues/7/comments", 200, &[], &fixture("comments-2.json"));
     let shown = env.ao_in(&github.repo, &["issue", "show", "7"]).success();
-    insta::assert_snapshot!(shown.stdout, @"");
+    insta::assert_snapshot!(shown.stdout, @r#"
+    7: The login fails
+    state: open
+    author: alice
+    labels: bug, ui
+    assignees: bob
+    address: https://github.com/octo/app/issues/7
+
+        It fails since yesterday.
+
+        ```
+        log
+        ```
+
+    bob:
+        Me too.
+
+    ghost:
+        And me.
+    "#);
     let error = env.ao_in(&github.repo, &["issue", "show", "8"]).code(3);
     assert!(error.stderr.contains("pull request"), "{error}");
     env.ao_in(&github.repo, &["issue", "show", "404"]).code(3);
@@ -155,12 +174,23 @@ fn what_github_refuses_and_where_it_fails_is_told_by_kind() {
         // Nobody is left alone for long because of an earlier row.
         let _ = fs::remove_dir_all(env.path("user/cache"));
     }
-    insta::assert_snapshot!(table, @"");
+    insta::assert_snapshot!(table, @r#"
+    401 -> 6 GitHub at [HOST] does not permit it: the token is refused; it may have expired (Bad credentials)
+    403 -> 6 GitHub at [HOST] does not permit it: Resource not accessible by personal access token
+    410 -> 3 GitHub at [HOST] has no issue #7 that this token may see (This issue was deleted)
+    500 -> 7 GitHub at [HOST] failed: 500: status 500
+    200 -> 7 could not read the answer of GitHub at [HOST]: expected ident at line 1 column 2
+    200 -> 7 could not read the answer of GitHub at [HOST]: an issue has no number
+    "#);
 }
 
 /// Spawns a session that has committed something.
 fn worker(env: &TestEnvironment, github: &GitHub) -> String {
-    agent(env, "worker", "write work.txt done\ncommit Mend it\nhook session-start\nhook stop\nread\n");
+    agent(
+        env,
+        "worker",
+        "write work.txt done\ncommit Mend it\nhook session-start\nhook stop\nread\n",
+    );
     let id = spawn(env, &github.repo, &["--agent", "worker", "x"]);
     wait_status(env, &id, "idle");
     id
@@ -207,13 +237,24 @@ fn a_pull_request_is_opened_once_for_a_branch_that_is_pushed() {
     assert_eq!(create(&[]).success().json()["pr"]["number"], 12);
     assert_eq!(count("POST"), before);
 
-    insta::assert_snapshot!(env.ao(&["pr", "ls"]).success().stdout, @"");
+    insta::assert_snapshot!(env.ao(&["pr", "ls"]).success().stdout, @r#"
+    PR   STATE  SESSION  BRANCH    TITLE
+    #12  open   app-1    ao/app-1
+    "#);
     let listed = env.ao_json(&["pr", "ls", "--json"]);
     assert_answer("PrsAnswer", &listed);
     let remote = env.ao_in(&github.repo, &["pr", "ls", "--remote"]).success();
-    insta::assert_snapshot!(remote.stdout, @"");
+    insta::assert_snapshot!(remote.stdout, @r#"
+    PR   STATE  SESSION  BRANCH    TITLE
+    #11  open   -        ao/app-1  A stranger's
+    #12  open   app-1    ao/app-1  Fix the login
+    #14  draft  -        other     A draft
+    "#);
     github.on("GET /pulls/12", 200, &[], &fixture("pull.json"));
-    insta::assert_snapshot!(env.ao(&["pr", "show", &id, "--remote"]).success().stdout, @"");
+    insta::assert_snapshot!(env.ao(&["pr", "show", &id, "--remote"]).success().stdout, @r#"
+    app-1: #12 open (in_progress)
+    https://github.com/octo/app/pull/12
+    "#);
     env.ao(&["pr", "create", "nobody"]).code(3);
 }
 
@@ -271,7 +312,15 @@ fn a_merge_tells_each_refusal() {
         let error = error.to_string().replace(&host, "[HOST]");
         table.push_str(&format!("{status} -> {kind}: {error}\n"));
     }
-    insta::assert_snapshot!(table, @"");
+    insta::assert_snapshot!(table, @r#"
+    405 -> conflict: GitHub at [HOST] refuses: Pull Request is not mergeable
+    409 -> conflict: GitHub at [HOST] refuses: Head branch was modified. Review and try the merge again.
+    403 -> denied: GitHub at [HOST] does not permit it: Resource not accessible
+    404 -> not_found: GitHub at [HOST] has no pull request #12 that this token may see (Not Found)
+    422 -> conflict: GitHub at [HOST] refuses: Validation Failed
+    500 -> failed: GitHub at [HOST] failed: 500: status 500
+    200 -> unreadable: could not read the answer of GitHub at [HOST]: it does not say that it was merged
+    "#);
     github.on(path, 200, &[], &fixture("merged.json"));
     let merged = adapter.merge(&subject, &wanted).unwrap();
     assert_eq!(merged.sha, "6dcb09b5b57875f334f61aebed695e2e4193db5e");

@@ -23,7 +23,8 @@ fn reap(env: &TestEnvironment) -> Value {
 }
 
 fn spawned(pass: &Value) -> Vec<String> {
-    let line = |it: &Value| format!("{}: {}", it["id"].as_str().unwrap(), it["what"].as_str().unwrap());
+    let line =
+        |it: &Value| format!("{}: {}", it["id"].as_str().unwrap(), it["what"].as_str().unwrap());
     pass["spawned"].as_array().into_iter().flatten().map(line).collect()
 }
 
@@ -70,7 +71,7 @@ fn issues_with_the_label_get_a_session_each_oldest_first_and_only_once() {
     assert_eq!(spawned(&reap(&env)), ["app-3: started for issue 3"]);
     // Nor is one that a person gave to a session.
     let id = spawn(&env, &repo, &["--agent", "waiter", "--issue", "4"]);
-    env.ao(&["kill", &id, "app-2", "app-3"]).success();
+    env.ao(&["kill", &id, "app-2", "app-3", "--yes"]).success();
     assert_eq!(spawned(&reap(&env)), [""; 0]);
     assert_eq!(env.ao_json(&["ls", "--all", "--json"])["sessions"].as_array().unwrap().len(), 4);
 }
@@ -114,7 +115,9 @@ fn a_start_that_fails_is_tried_with_growing_pauses_and_told_once() {
     env.ao_in(&repo, &["project", "add"]).success();
     issues(&env, &[open_issue("1", "One"), open_issue("2", "Two")]);
     let mut table = Vec::new();
-    for (hour, minute) in [(10, 0), (10, 1), (10, 5), (10, 24), (10, 25), (11, 44), (11, 45), (20, 0)] {
+    for (hour, minute) in
+        [(10, 0), (10, 1), (10, 5), (10, 24), (10, 25), (11, 44), (11, 45), (20, 0)]
+    {
         env.at(&format!("2026-01-01T{hour}:{minute:02}:00Z"));
         let pass = reap(&env);
         let failed: Vec<&str> = pass["failed"]
@@ -124,9 +127,22 @@ fn a_start_that_fails_is_tried_with_growing_pauses_and_told_once() {
             .map(|it| it["what"].as_str().unwrap())
             .collect();
         assert_eq!(spawned(&pass), [""; 0]);
-        table.push(format!("{hour}:{minute:02} {} failed, {} told", failed.len(), notices(&env).len()));
+        table.push(format!(
+            "{hour}:{minute:02} {} failed, {} told",
+            failed.len(),
+            notices(&env).len()
+        ));
     }
-    insta::assert_snapshot!(table.join("\n"), @"");
+    insta::assert_snapshot!(table.join("\n"), @r#"
+    10:00 2 failed, 0 told
+    10:01 0 failed, 0 told
+    10:05 2 failed, 0 told
+    10:24 0 failed, 0 told
+    10:25 2 failed, 0 told
+    11:44 0 failed, 2 told
+    11:45 0 failed, 2 told
+    20:00 0 failed, 2 told
+    "#);
     assert_eq!(told(&notices(&env)), ["app intake action escalated"; 2]);
     let message = notices(&env)[0]["message"].as_str().unwrap().to_owned();
     assert!(message.contains("issue 1 of app") && message.contains("broken"), "{message}");
@@ -142,7 +158,11 @@ fn a_tracker_that_fails_is_told_and_starts_nothing() {
     env.ao_in(&repo, &["project", "add"]).success();
     fs::write(env.path("tracker/issues.json"), "garbage").unwrap();
     let pass = reap(&env);
-    assert_eq!((spawned(&pass).len(), pass["failed"].as_array().unwrap().len()), (0, 1), "{pass:#}");
+    assert_eq!(
+        (spawned(&pass).len(), pass["failed"].as_array().unwrap().len()),
+        (0, 1),
+        "{pass:#}"
+    );
     // One that is listed and cannot be read has not been tried.
     issues(&env, &[open_issue("1", "One")]);
     fs::remove_file(env.path("tracker/1.json")).unwrap();
@@ -171,7 +191,8 @@ fn a_pass_that_is_killed_at_its_intake_starts_one_session_in_the_end() {
             break;
         }
         // Its pause has to be over.
-        let hour = 11 + env.ao_json(&["ls", "--all", "--json"])["sessions"].as_array().unwrap().len();
+        let hour =
+            11 + env.ao_json(&["ls", "--all", "--json"])["sessions"].as_array().unwrap().len();
         env.at(&format!("2026-01-01T{hour}:00:00Z"));
     }
     for hour in [15, 20] {
