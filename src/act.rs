@@ -3,12 +3,13 @@
 //! Chooses nothing: whether an entry may go out, and when, is decided in `decide` and enforced by
 //! `session::deliver`, which claims it first and records what came of it.
 
+pub mod run;
+
 use std::path::Path;
 use std::time::Duration;
 
 use crate::adapter::agent::{self, Card};
 use crate::adapter::clock::{self, Deadline};
-use crate::adapter::cmd::{self, Cmd};
 use crate::adapter::notify::{self, Notice};
 use crate::adapter::runtime::RuntimeError;
 use crate::adapter::runtime::process_runtime;
@@ -17,18 +18,14 @@ use crate::adapter::runtime::tmux::{ComposerKeys, SendOptions, SendOutcome, Tmux
 use crate::config::Config;
 use crate::model::effect::OutboxEntry;
 use crate::model::id::{LaunchId, SessionId};
-use crate::model::record::{Mode, Record, Signals};
+use crate::model::record::{Mode, Signals};
 use crate::model::sanitize::{self, chain};
-use crate::model::status::Status;
 
 /// Lines of the screen that are searched for the sign that an agent takes its first prompt.
 const READY_LINES: u32 = 80;
 
 /// How long an agent that was at rest may take to say that it took a prompt.
 const HEARD: Duration = Duration::from_millis(1500);
-
-/// How long a configured command may take.
-const RUN_DEADLINE: Duration = Duration::from_secs(60);
 
 /// What became of one outbox entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -186,29 +183,4 @@ fn wait_ready(tmux: &Tmux, typing: &Typing<'_>, limit: Duration) -> Result<bool,
         Err(error) => Some(Err(error)),
     };
     Ok(clock::poll_until(Deadline::after(limit), look).transpose()?.is_some())
-}
-
-/// Runs the command of a `run` reaction in the workspace.
-pub fn run_command(id: &SessionId, record: &Record, entry: &OutboxEntry) -> Delivery {
-    let Some((program, arguments)) = entry.command.split_first() else {
-        return Delivery::Dropped("the reaction names no command".into());
-    };
-    let workspace = record.handles.workspace.as_ref().map(|handle| handle.path.as_path());
-    let directory = workspace.filter(|path| path.is_dir()).unwrap_or(Path::new("/"));
-    let result = Cmd::new(program)
-        .args(arguments)
-        .cwd(directory)
-        .env("AO_SESSION", id.as_str())
-        .env("AO_REACTION", entry.reaction.clone().unwrap_or_default())
-        .env("AO_STATUS", Status::of(&record.lifecycle).as_str())
-        .deadline(RUN_DEADLINE)
-        .output();
-    match result {
-        Ok(output) if output.success() => Delivery::Delivered,
-        Ok(output) => {
-            let code = cmd::exit_code(output.status);
-            Delivery::Failed(format!("`{program}` exited {code}"))
-        }
-        Err(error) => Delivery::Failed(chain(&error)),
-    }
 }

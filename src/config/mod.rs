@@ -1,12 +1,13 @@
 //! What the user configured: layers of TOML merged into one [`Config`].
 //!
-//! Built in < user < repository < environment < flag. Nothing here looks at the environment or
+//! Built in < user < repository < the user's table for the project < environment < flag. Nothing here looks at the environment or
 //! at a default path: the caller says where the layers are.
 
 mod edit;
 mod error;
 pub mod keys;
 pub mod layers;
+mod reactions;
 mod reference;
 pub mod trust;
 
@@ -17,8 +18,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
-use crate::model::forge::{ScmKind, TrackerKind};
-use crate::model::id::ProjectId;
+use crate::model::forge::{MergeMethod, ScmKind, TrackerKind};
 use crate::model::notifier::Notifier;
 use crate::model::policy::Policy;
 use crate::model::time::duration_text;
@@ -62,8 +62,12 @@ pub struct Config {
     pub workspace: WorkspaceConfig,
     /// The check command.
     pub check: CheckConfig,
+    /// Who reviews, and when.
+    pub review: ReviewConfig,
     /// Where pull requests live.
     pub scm: ScmConfig,
+    /// How branches are merged.
+    pub merge: MergeConfig,
     /// Where issues live.
     pub tracker: TrackerConfig,
     /// Which issues get sessions by themselves.
@@ -121,13 +125,32 @@ pub struct CheckConfig {
     pub timeout: Duration,
 }
 
+/// Who reviews, and when.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct ReviewConfig {
+    /// The agents that may; none: every one that can.
+    pub agents: Vec<String>,
+    /// Whether each green head is reviewed by itself.
+    pub auto: bool,
+    /// Standing instructions for every reviewer's system prompt.
+    pub prompt: Option<String>,
+    /// How long a review may take.
+    #[serde(with = "duration_text")]
+    pub timeout: Duration,
+    /// How long a reviewer waits for the next head.
+    #[serde(with = "duration_text")]
+    pub rest: Duration,
+}
+
 /// Where pull requests live, and how they are looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct ScmConfig {
     /// `None` for `"auto"`: told by the remote.
     #[serde(deserialize_with = "word_or_auto")]
     pub kind: Option<ScmKind>,
-    /// How long one request may take.
+    /// The program that answers for kind `command`.
+    pub command: Option<Vec<String>>,
+    /// How long it, or one request, may take.
     #[serde(with = "duration_text")]
     pub timeout: Duration,
 }
@@ -152,8 +175,6 @@ pub struct IntakeConfig {
     pub label: Option<String>,
     /// Those of them assigned to this account.
     pub assignee: Option<String>,
-    /// Of these projects; absent: of all.
-    pub projects: Option<Vec<ProjectId>>,
     /// The agent that they are given to.
     pub agent: Option<String>,
     /// How many sessions of one project's intake may live at once.
@@ -161,6 +182,13 @@ pub struct IntakeConfig {
     /// The pause between two questions to one tracker.
     #[serde(with = "duration_text")]
     pub interval: Duration,
+}
+
+/// How branches are merged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct MergeConfig {
+    /// Where nobody says otherwise.
+    pub method: MergeMethod,
 }
 
 /// What becomes of removed workspaces.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::decide::notice;
 use crate::decide::reaction::{self, Lane};
 use crate::decide::resume;
+use crate::decide::review;
 use crate::model::effect::{Effect, EntryKind, OutboxEntry, Priority, SendWhen};
 use crate::model::lifecycle::{ActivityState, SessionReason, SessionState};
 use crate::model::policy::Policy;
@@ -14,6 +15,9 @@ use crate::model::time::Timestamp;
 
 /// After this many failed deliveries an entry is a dead letter.
 pub const MAX_FAILURES: u32 = 5;
+
+/// The same for the text of a review.
+const MAX_REVIEW_FAILURES: u32 = 3;
 
 /// The wait after the first failure; it doubles with each further one.
 const FIRST_BACK_OFF: Duration = Duration::from_secs(60);
@@ -59,27 +63,8 @@ fn free_id(record: &Record, revision: u64, reaction: &str) -> String {
 }
 
 fn entry_of(record: &Record, effect: &Effect, now: Timestamp) -> OutboxEntry {
-    let entry = OutboxEntry {
-        kind: EntryKind::Notify,
-        reaction: Some(effect.reaction().to_owned()),
-        priority: None,
-        escalation: false,
-        signature: None,
-        repeat: false,
-        message: String::new(),
-        command: Vec::new(),
-        created_at: now,
-        launch: None,
-        from: None,
-        to: None,
-        when: None,
-        attempts: 0,
-        next_at: None,
-        last_error: None,
-        claim: None,
-        delivered: Default::default(),
-        dead: false,
-    };
+    let reaction = Some(effect.reaction().to_owned());
+    let entry = OutboxEntry { reaction, ..OutboxEntry::new(EntryKind::Notify, now) };
     match effect.clone() {
         Effect::Send { signature, repeat, message, .. } => OutboxEntry {
             kind: EntryKind::Send,
@@ -92,14 +77,23 @@ fn entry_of(record: &Record, effect: &Effect, now: Timestamp) -> OutboxEntry {
         Effect::Notify { priority, escalation, message, .. } => {
             OutboxEntry { priority: Some(priority), escalation, message, ..entry }
         }
-        Effect::Run { command, .. } => OutboxEntry { kind: EntryKind::Run, command, ..entry },
-        Effect::Merge { .. } => OutboxEntry { kind: EntryKind::Merge, ..entry },
+        Effect::Run { signature, message, command, .. } => OutboxEntry {
+            kind: EntryKind::Run,
+            signature: Some(signature),
+            message,
+            command,
+            ..entry
+        },
+        Effect::Merge { signature, .. } => {
+            OutboxEntry { kind: EntryKind::Merge, signature: Some(signature), ..entry }
+        }
         Effect::Comment { message, .. } => {
             OutboxEntry { kind: EntryKind::Comment, message, ..entry }
         }
-        Effect::Relay { to, signature, message, .. } => OutboxEntry {
+        Effect::Relay { to, recipient, signature, message, .. } => OutboxEntry {
             kind: EntryKind::Relay,
-            to: Some(to),
+            to,
+            recipient,
             signature,
             message,
             launch: record.handles.launch.clone(),
@@ -120,7 +114,9 @@ fn is_same(waiting: &OutboxEntry, fresh: &OutboxEntry) -> bool {
                 && waiting.escalation == fresh.escalation
                 && waiting.message == fresh.message
         }
-        EntryKind::Run | EntryKind::Merge => waiting.claim.is_none(),
+        EntryKind::Run | EntryKind::Merge => {
+            waiting.claim.is_none() && waiting.signature == fresh.signature
+        }
         EntryKind::Relay | EntryKind::Comment => {
             waiting.claim.is_none() && waiting.message == fresh.message
         }
@@ -140,7 +136,7 @@ pub fn still_holds(record: &Record, entry: &OutboxEntry) -> Result<(), String> {
         return Err("it was meant for an earlier launch of this session".to_owned());
     }
     let Some(key) = entry.reaction.as_deref() else { return Ok(()) };
-    if entry.kind == EntryKind::Relay {
+    if entry.kind == EntryKind::Relay && entry.recipient.is_none() {
         return notice::still_holds(record, key, entry.signature.as_deref());
     }
     if key == resume::KEY {
@@ -155,7 +151,7 @@ pub fn still_holds(record: &Record, entry: &OutboxEntry) -> Result<(), String> {
     let known = tracker.and_then(|tracker| tracker.signature.as_ref());
     // The end of a session clears its trackers; what triggered the text is still so.
     let is_other = known != entry.signature.as_ref() && !record.lifecycle.is_terminal();
-    if entry.kind == EntryKind::Send && is_other {
+    if entry.signature.is_some() && is_other {
         return Err(format!("{key} is about something else by now"));
     }
     Ok(())
@@ -217,6 +213,12 @@ pub fn sendable(record: &Record, entry: &OutboxEntry, policy: &Policy) -> Sendab
     }
 }
 
+/// Returns how many failures make `entry` a dead letter.
+fn failures_of(entry: &OutboxEntry) -> u32 {
+    let is_review = entry.reaction.as_deref() == Some(review::CHANGES);
+    if is_review { MAX_REVIEW_FAILURES } else { MAX_FAILURES }
+}
+
 /// Records that delivering the entry `id` failed with `error`, without its claim.
 ///
 /// The attempt is given back, the entry waits longer after each failure, and the last one makes
@@ -235,7 +237,7 @@ pub fn delivery_failed(
     entry.attempts = entry.attempts.saturating_add(1);
     entry.claim = None;
     entry.last_error = Some(error.to_owned());
-    let given_up = entry.attempts >= MAX_FAILURES;
+    let given_up = entry.attempts >= failures_of(entry);
     if given_up {
         entry.dead = true;
         entry.next_at = None;
@@ -304,6 +306,18 @@ pub fn dropped(record: &Record, id: &str) -> Record {
     after
 }
 
+/// Returns the record with the entry `id` due at once, a dead letter alive again.
+pub fn revived(record: &Record, id: &str) -> Record {
+    let mut after = record.clone();
+    if let Some(entry) = after.outbox.get_mut(id) {
+        entry.dead = false;
+        entry.next_at = None;
+        // One failure is remembered: by it a delivery knows that its attempt was given back.
+        entry.attempts = entry.attempts.min(1);
+    }
+    after
+}
+
 /// Takes the attempt that `entry` stands for off its budget: only delivered ones count.
 fn give_back(record: &mut Record, entry: &OutboxEntry) {
     if let Some(tracker) = tracker_of(record, entry) {
@@ -314,10 +328,16 @@ fn give_back(record: &mut Record, entry: &OutboxEntry) {
     }
 }
 
-/// Returns the budget that the text `entry` was charged to, if the incident is still the same.
+/// Returns the budget that the text `entry` was charged to, if the incident is still the same: one
+/// that news took over before it went out was charged to it as well.
 fn tracker_of<'a>(record: &'a mut Record, entry: &OutboxEntry) -> Option<&'a mut Tracker> {
-    let key = entry.reaction.as_ref().filter(|_| entry.kind == EntryKind::Send)?;
-    record.reactions.get_mut(key).filter(|tracker| tracker.signature == entry.signature)
+    let is_text = matches!(entry.kind, EntryKind::Send | EntryKind::Relay);
+    let key = entry.reaction.as_ref().filter(|_| is_text)?;
+    let is_its = |tracker: &&mut Tracker| {
+        let since = tracker.first_attempt_at;
+        tracker.signature == entry.signature || since.is_some_and(|since| entry.created_at >= since)
+    };
+    record.reactions.get_mut(key).filter(is_its)
 }
 
 /// Returns the notification that goes out instead of `entry`.
@@ -328,12 +348,13 @@ fn instead(entry: &OutboxEntry, error: &str) -> Vec<Effect> {
         return Vec::new();
     }
     let key = entry.reaction.clone().unwrap_or_else(|| "message".to_owned());
-    let what = match entry.kind {
-        EntryKind::Send | EntryKind::Notify => "could not be given to the agent",
-        EntryKind::Run => "could not be run",
-        EntryKind::Merge => "could not be merged",
-        EntryKind::Relay => "could not be given to the orchestrator",
-        EntryKind::Comment => "could not be written into the issue",
+    let what = match (entry.kind, &entry.to) {
+        (EntryKind::Send | EntryKind::Notify, _) => "could not be given to the agent".to_owned(),
+        (EntryKind::Run, _) => "the command failed".to_owned(),
+        (EntryKind::Merge, _) => "could not be merged".to_owned(),
+        (EntryKind::Relay, Some(to)) => format!("could not be given to {to}"),
+        (EntryKind::Relay, None) => "could not be given to the orchestrator".to_owned(),
+        (EntryKind::Comment, _) => "could not be written into the issue".to_owned(),
     };
     let text = if entry.message.is_empty() {
         format!("{key}: {what}: {error}")

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::id::{LaunchId, ProcessIdentity, SessionId};
 use crate::model::lifecycle::word_enum;
+use crate::model::policy::Recipient;
 use crate::model::time::Timestamp;
 
 word_enum! {
@@ -59,6 +60,10 @@ pub enum Effect {
     Run {
         /// The reaction's key.
         reaction: String,
+        /// What it is about.
+        signature: String,
+        /// What a person would be told, for the command to read.
+        message: String,
         /// The command, as an argument vector.
         command: Vec<String>,
     },
@@ -66,6 +71,8 @@ pub enum Effect {
     Merge {
         /// The reaction's key.
         reaction: String,
+        /// What it is about: the head commit.
+        signature: String,
     },
     /// Comment the session's issue.
     Comment {
@@ -74,12 +81,17 @@ pub enum Effect {
         /// The text.
         message: String,
     },
-    /// Tell the session that spawned this one, if it is an orchestrator that lives.
+    /// Tell another session: a notice to the orchestrator that spawned this one, if it lives, or
+    /// a reaction's text that is addressed elsewhere.
     Relay {
-        /// The notice's key.
+        /// The notice's or the reaction's key.
         reaction: String,
-        /// That session.
-        to: SessionId,
+        /// That session; absent for the project's orchestrator, whichever lives by then.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        to: Option<SessionId>,
+        /// Whom a reaction's text is addressed to; absent for a notice.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        recipient: Option<Recipient>,
         /// What it is about; absent for what stays true whatever happens next.
         #[serde(skip_serializing_if = "Option::is_none")]
         signature: Option<String>,
@@ -97,7 +109,7 @@ impl Effect {
             | Self::Run { reaction, .. }
             | Self::Relay { reaction, .. }
             | Self::Comment { reaction, .. }
-            | Self::Merge { reaction } => reaction,
+            | Self::Merge { reaction, .. } => reaction,
         }
     }
 }
@@ -165,7 +177,7 @@ pub struct OutboxEntry {
     /// A short reminder of the text sent last.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub repeat: bool,
-    /// The text; for `run`, empty.
+    /// The text; for `run`, what the command is given to read.
     #[serde(default)]
     pub message: String,
     /// The argument vector of a `run`.
@@ -182,6 +194,9 @@ pub struct OutboxEntry {
     /// The session it is for, for `relay`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<SessionId>,
+    /// Whom a reaction's text is addressed to, for `relay`; absent for a notice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipient: Option<Recipient>,
     /// When it may be given to a busy agent; absent: as configured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<SendWhen>,
@@ -221,6 +236,7 @@ impl OutboxEntry {
             launch: None,
             from: None,
             to: None,
+            recipient: None,
             when: None,
             attempts: 0,
             next_at: None,

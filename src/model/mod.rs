@@ -19,4 +19,5 @@ pub mod review;
 pub mod sanitize;
 pub mod screen;
 pub mod status;
+pub mod template;
 pub mod time;

@@ -16,7 +16,7 @@ use crate::decide::intake::{Due, Ledger, MOST_ATTEMPTS};
 use crate::invocation::World;
 use crate::model::effect::{EntryKind, OutboxEntry, Priority};
 use crate::model::forge::{Issue, IssueQuery};
-use crate::model::id::{ProjectId, SessionId};
+use crate::model::id::SessionId;
 use crate::model::lifecycle::RuntimeReason;
 use crate::model::sanitize;
 use crate::model::status::Status;
@@ -56,16 +56,21 @@ pub enum Intake {
 /// Starts what is due in all projects; one that fails stops no other.
 pub fn take(world: &World, now: Timestamp) -> Vec<Intake> {
     let mut events = Vec::new();
-    // A home that cannot be read, or a configuration, is told by what else the pass does.
-    let Ok(layered) = world.config(None) else { return events };
-    let config = &layered.config;
-    let Some(label) = &config.intake.label else { return events };
-    let wanted =
-        |id: &ProjectId| config.intake.projects.as_ref().is_none_or(|all| all.contains(id));
+    if !is_wanted(world) {
+        return events;
+    }
     for project in world.home.projects().unwrap_or_default() {
-        if !wanted(&project.id) {
-            continue;
-        }
+        // What a repository says of this does not count, so its file is not read.
+        let layered = match world.config_for(None, Some(project.id.clone())) {
+            Ok(layered) => layered,
+            Err(error) => {
+                let (project, what) = (project.id.to_string(), "look for issues".to_owned());
+                events.push(Intake::Failed { project, what, why: sanitize::chain(&error) });
+                continue;
+            }
+        };
+        let config = &layered.config;
+        let Some(label) = &config.intake.label else { continue };
         let mut pass = Pass { world, config, project: &project, now, events: Vec::new() };
         if let Err(error) = pass.take(label) {
             pass.fail("look for issues", &error);
@@ -73,6 +78,12 @@ pub fn take(world: &World, now: Timestamp) -> Vec<Intake> {
         events.append(&mut pass.events);
     }
     events
+}
+
+/// Returns whether the user says anything of intake: where not, no project is looked at.
+fn is_wanted(world: &World) -> bool {
+    let file = fs::read_optional(&world.config_directory.join("config.toml"));
+    file.ok().flatten().is_some_and(|text| String::from_utf8_lossy(&text).contains("intake"))
 }
 
 /// The intake of one project.

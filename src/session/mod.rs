@@ -6,6 +6,7 @@
 
 pub mod agent_files;
 pub mod answer;
+pub mod check;
 pub mod cleanup;
 pub mod context;
 pub mod deliver;
@@ -16,6 +17,7 @@ pub mod intake;
 pub mod intent;
 pub mod issue;
 pub mod kill;
+pub mod merge;
 pub mod orchestrator;
 pub mod orphans;
 pub mod poll;
@@ -24,6 +26,7 @@ pub mod preflight;
 pub mod press;
 pub mod report;
 pub mod restore;
+pub mod review;
 pub mod role;
 pub mod send;
 pub mod spawn;

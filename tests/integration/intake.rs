@@ -90,12 +90,12 @@ fn without_a_label_nobody_is_asked_and_a_repository_cannot_switch_it_on() {
     assert_eq!(spawned(&reap(&env)), [""; 0]);
     assert!(env.ao_in(&repo, &["config", "show"]).code(2).stderr.contains("intake.label"));
     fs::remove_file(repo.join(".ao/config.toml")).unwrap();
-    tracker(&env, &format!("{INTAKE}projects = [\"other\"]\n"));
+    tracker(&env, &INTAKE.replace("[intake]", "[projects.other.intake]"));
     assert_eq!(spawned(&reap(&env)), [""; 0]);
     assert_eq!(asked(&env), [Value::Null; 0]);
 
     // The tracker is asked once in each interval.
-    tracker(&env, "[intake]\nlabel = \"ao\"\nagent = \"waiter\"\nmax_live = 5\n");
+    tracker(&env, "[projects.app.intake]\nlabel = \"ao\"\nagent = \"waiter\"\nmax_live = 5\n");
     env.at("2026-01-01T10:00:00Z");
     assert_eq!(spawned(&reap(&env)), ["app-1: started for issue 1"]);
     env.at("2026-01-01T10:00:59Z");

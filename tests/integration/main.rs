@@ -28,6 +28,8 @@ mod intake;
 mod issue;
 mod kill_restore;
 mod limits;
+mod local_scm;
+mod merge;
 mod misbehaviour;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod outcome;

@@ -11,11 +11,6 @@ use crate::model::id::BranchName;
 const ASK: Duration = Duration::from_secs(30);
 
 impl Repository {
-    /// Returns the commit that a local branch is at, `None` where there is no such branch.
-    pub fn tip(&self, branch: &BranchName) -> Result<Option<String>, GitError> {
-        self.commit(&format!("refs/heads/{branch}"))
-    }
-
     /// Asks the remote `origin` for the commit that it has of a branch, `None` where it has none.
     pub fn remote_tip(&self, branch: &BranchName) -> Result<Option<String>, GitError> {
         let name = format!("refs/heads/{branch}");

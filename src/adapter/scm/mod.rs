@@ -4,8 +4,11 @@
 //! is `fetched: false` with the reason beside it, never "there is none"; one session's failure
 //! says nothing about the others.
 
+pub mod command;
 mod command_tracker;
 pub mod github;
+pub mod local;
+pub mod remote;
 
 use std::time::Duration;
 
