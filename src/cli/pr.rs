@@ -16,7 +16,7 @@ use crate::model::lifecycle::PrState;
 use crate::model::record::Record;
 use crate::model::sanitize;
 use crate::session::pr::Wanted;
-use crate::session::{context as names, forge, pr};
+use crate::session::{context as names, pr};
 
 /// See, open and claim the pull requests of sessions
 #[derive(Debug, clap::Args)]
@@ -206,7 +206,7 @@ fn of_forge(world: &World) -> Result<Vec<PrShown>, CommandError> {
         }
         None => Vec::new(),
     };
-    let found = forge::scm(world, &repository)?.pull_requests()?;
+    let found = pr::scm(world, &repository)?.pull_requests()?;
     let owner = |number: Option<u64>| {
         let number = number?;
         let mut owners = known.iter().filter(|(_, it)| it.lifecycle.pr.number == Some(number));

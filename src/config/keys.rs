@@ -44,6 +44,8 @@ pub enum Kind {
     Window,
     /// A text with variables.
     Template,
+    /// Names of accounts at a forge.
+    Accounts,
 }
 
 /// Whether a repository's own file may set a key.
@@ -179,6 +181,8 @@ pub const KEYS: &[Key] = &[
     key("scm.kind", Kind::Word(SCMS), "\"auto\"", "Where pull requests live; `auto`: at GitHub where the remote `origin` is there, else in the repository itself."),
     key("scm.command", Kind::Command, "", "The program that answers for kind `command`, as docs/scm.md describes."),
     key("scm.timeout", Kind::Duration, "\"30s\"", "How long that program, or one request to a forge, may take."),
+    key("scm.refetch", Kind::Duration, "\"5m\"", "How long what was fetched of a pull request may stand while a forge says that nothing changed."),
+    key("scm.authors", Kind::Accounts, "[]", "Accounts that open pull requests for sessions, besides the one of the token."),
     repository(key("merge.method", Kind::Word(METHODS), "\"merge\"", "How `ao merge`, and the reaction of that name, bring a branch into its base.")),
     key("tracker.kind", Kind::Word(TRACKERS), "\"auto\"", "Where issues live; `auto`: at GitHub where the remote `origin` is there, else nowhere."),
     key("tracker.command", Kind::Command, "", "The program that answers for the tracker, for kind `command`: JSON in, JSON out."),
@@ -314,6 +318,7 @@ impl Kind {
             }
             Self::Size => "columns and rows such as [200, 50], 10 to 1000 each".to_owned(),
             Self::BranchTemplate => "a branch name with {id} in it".to_owned(),
+            Self::Accounts => "a list of account names".to_owned(),
         }
     }
 
@@ -346,6 +351,7 @@ impl Kind {
                     && value.as_array().is_some_and(|items| items.len() == 2)
             }
             Self::BranchTemplate => text.is_some_and(is_branch_template),
+            Self::Accounts => is_list(value, |item| item.as_str().is_some_and(is_account)),
         }
     }
 }
@@ -372,6 +378,11 @@ fn is_relative(text: &str) -> bool {
         && !text.starts_with('/')
         && !text.contains('\0')
         && text.split('/').all(|part| part != "..")
+}
+
+/// A program's account ends in `[bot]`.
+fn is_account(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.[]".contains(c))
 }
 
 fn is_branch_template(text: &str) -> bool {
@@ -439,6 +450,7 @@ mod tests {
             (Kind::Window, "'22:00-07:00'", "'22-7'"),
             (Kind::Template, "'{id}: {{x}}'", "'{ids}'"),
             (Kind::Template, "'x'", "' '"),
+            (Kind::Accounts, "['me', 'ci[bot]']", "['a b']"),
         ] {
             assert!(accepts(kind, good), "{kind:?} {good}");
             assert!(!accepts(kind, bad), "{kind:?} {bad}");

@@ -153,6 +153,11 @@ pub struct ScmConfig {
     /// How long it, or one request, may take.
     #[serde(with = "duration_text")]
     pub timeout: Duration,
+    /// How long what was fetched may stand.
+    #[serde(with = "duration_text")]
+    pub refetch: Duration,
+    /// Accounts that open pull requests for sessions.
+    pub authors: Vec<String>,
 }
 
 /// Where issues live; what is said in them is the policy's.

@@ -8,7 +8,6 @@ use std::path::PathBuf;
 
 use crate::act;
 use crate::adapter::fs::{self, Durability};
-use crate::adapter::git;
 use crate::adapter::notify::Notice;
 use crate::adapter::scm::Tracker;
 use crate::config::{Config, IntakeConfig};
@@ -109,8 +108,7 @@ impl Pass<'_> {
         if self.room(&ledger)? == 0 || !ledger.may_ask(intake.interval, self.now) {
             return Ok(());
         }
-        let origin = || git::origin_of(&self.project.repo);
-        let Some(tracker) = tracker::choose(self.world, &self.project.repo, origin)? else {
+        let Some(tracker) = tracker::of(self.world, &self.project.repo)? else {
             return Ok(());
         };
         ledger.asked_at = Some(self.now);

@@ -29,7 +29,7 @@ pub fn fill_in(
 ) -> Result<Vec<String>, SessionError> {
     let Some(name) = request.issue.clone() else { return Ok(Vec::new()) };
     let repository = context::repository(&world.directory)?;
-    let Some(tracker) = tracker::of(world, &repository)? else {
+    let Some(tracker) = tracker::of(world, &repository.main)? else {
         let note = format!("there is no tracker here: issue {name} is a name and nothing more");
         return Ok(vec![note]);
     };

@@ -99,6 +99,17 @@ pub fn claim(world: &World, id: &SessionId, name: &str) -> Result<PullRequest, S
     Ok(found)
 }
 
+/// Returns the forge that a repository's pull requests live at.
+///
+/// # Errors
+///
+/// There is none: its branches are their own pull requests, or nobody looks at them.
+pub fn scm(world: &World, repository: &Repository) -> Result<Box<dyn Scm>, SessionError> {
+    let layered = world.config(Some(&repository.main)).or_else(|_| world.config(None))?;
+    forge::choose(world, &layered.config, &repository.main)?
+        .ok_or_else(|| SessionError::NoForge { path: repository.main.clone() })
+}
+
 fn place(world: &World, id: &SessionId) -> Result<Place, SessionError> {
     let record = world.home.load(id)?.record;
     let wrong = |why| SessionError::WrongState {
@@ -111,7 +122,7 @@ fn place(world: &World, id: &SessionId) -> Result<Place, SessionError> {
     let handle = record.handles.workspace.as_ref().ok_or_else(|| wrong(why))?;
     let branch = handle.branch.clone().ok_or_else(|| wrong(why))?;
     let repository = workspace::repository_of(handle)?;
-    let scm = forge::scm(world, &repository)?;
+    let scm = scm(world, &repository)?;
     Ok(Place { record, repository, subject, branch, scm })
 }
 

@@ -13,48 +13,33 @@ use crate::model::record::Record;
 use crate::model::sanitize;
 use crate::session::{SessionError, forge};
 
-/// Returns the tracker of a repository, `None` where there is none.
-pub fn of(
-    world: &World,
-    repository: &Repository,
-) -> Result<Option<Box<dyn Tracker>>, SessionError> {
-    choose(world, &repository.main, || repository.origin())
-}
-
 /// Returns the tracker of a repository, or refuses where there is none.
 pub fn required(world: &World, repository: &Repository) -> Result<Box<dyn Tracker>, SessionError> {
-    of(world, repository)?.ok_or_else(|| SessionError::NoTracker { path: repository.main.clone() })
+    of(world, &repository.main)?
+        .ok_or_else(|| SessionError::NoTracker { path: repository.main.clone() })
 }
 
-/// Returns the tracker of the repository at `main`, whose remote is `origin`: the one function
+/// Returns the tracker of the repository at `main`, `None` where there is none: the one function
 /// that chooses.
-pub fn choose(
-    world: &World,
-    main: &Path,
-    origin: impl FnOnce() -> Option<String>,
-) -> Result<Option<Box<dyn Tracker>>, SessionError> {
+pub fn of(world: &World, main: &Path) -> Result<Option<Box<dyn Tracker>>, SessionError> {
     let layered = world.config(Some(main)).or_else(|_| world.config(None))?;
-    let config = &layered.config.tracker;
-    match config.kind {
-        Some(TrackerKind::None) => Ok(None),
+    let config = &layered.config;
+    let at_github = || git::origin_of(main).is_some_and(|url| forge::is_at_github(world, &url));
+    Ok(match config.tracker.kind {
+        Some(TrackerKind::None) => None,
         Some(TrackerKind::Command) => {
-            let command = config.command.clone().ok_or(SessionError::NoTrackerCommand)?;
-            Ok(Some(Box::new(CommandTracker {
+            let command = config.tracker.command.clone().ok_or(SessionError::NoTrackerCommand)?;
+            Some(Box::new(CommandTracker {
                 command,
                 repository: main.to_owned(),
-                origin: origin(),
-                deadline: config.timeout,
-            })))
+                origin: git::origin_of(main),
+                deadline: config.tracker.timeout,
+            }))
         }
-        Some(TrackerKind::GitHub) => match forge::github(world, origin().as_deref())? {
-            Some(found) => Ok(Some(Box::new(found))),
-            None => Err(SessionError::NoTracker { path: main.to_owned() }),
-        },
-        None => Ok(match forge::github(world, origin().as_deref())? {
-            Some(found) => Some(Box::new(found)),
-            None => None,
-        }),
-    }
+        Some(TrackerKind::GitHub) => Some(Box::new(forge::github(world, main, &config.scm)?)),
+        None if at_github() => Some(Box::new(forge::github(world, main, &config.scm)?)),
+        None => None,
+    })
 }
 
 /// Comments the issue of a session.
@@ -70,7 +55,7 @@ pub fn comment(
     let (Some(issue), Some(handle)) = (&record.issue, handle) else {
         return Ok(Delivery::Dropped("its session has no issue".to_owned()));
     };
-    let Some(tracker) = choose(world, &handle.repo, || git::origin_of(&handle.repo))? else {
+    let Some(tracker) = of(world, &handle.repo)? else {
         return Ok(Delivery::Dropped("there is no tracker to comment at".to_owned()));
     };
     Ok(match tracker.comment(issue, &entry.message) {

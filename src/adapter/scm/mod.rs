@@ -8,7 +8,6 @@ pub mod command;
 mod command_tracker;
 pub mod github;
 pub mod local;
-pub mod remote;
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! Requests to one GitHub: the token, redirects, limits and failures, the same for all of them.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,6 +22,10 @@ const LIMIT: u64 = 16 << 20;
 
 /// How many redirects are followed, as those of a repository that was renamed.
 const REDIRECTS: usize = 3;
+
+/// How much of a log is asked for, and how much is read where a host knows no parts.
+const LOG_TAIL: u64 = 64 << 10;
+const LOG: u64 = 8 << 20;
 
 /// How many items a page of a list has.
 const PER_PAGE: usize = 100;
@@ -48,6 +52,8 @@ pub struct Client {
     token: OnceCell<Result<Token, String>>,
     /// The token was refused: it will be again.
     refused: RefCell<Option<String>>,
+    login: OnceCell<String>,
+    logs: Cell<u32>,
     told: RefCell<BTreeSet<String>>,
     quota: Quota,
     directory: Option<PathBuf>,
@@ -109,6 +115,8 @@ impl Client {
             variable: setup.token,
             token: OnceCell::new(),
             refused: RefCell::default(),
+            login: OnceCell::new(),
+            logs: Cell::new(0),
             told: RefCell::default(),
             quota: Quota::new(directory.as_deref().map(|it| it.join("quota.json"))),
             directory,
@@ -134,6 +142,46 @@ impl Client {
     /// Returns `why` the first time it is told in this invocation.
     pub(super) fn tell_once(&self, why: &str) -> Option<String> {
         self.told.borrow_mut().insert(why.to_owned()).then(|| why.to_owned())
+    }
+
+    /// Returns whether there is a token, as far as one was looked for.
+    pub(super) fn has_token(&self) -> bool {
+        self.token.get().is_none_or(Result::is_ok)
+    }
+
+    /// Returns whether the token was not refused so far.
+    pub(super) fn is_accepted(&self) -> bool {
+        self.refused.borrow().is_none()
+    }
+
+    /// Takes one of the `most` logs that this invocation may fetch.
+    pub(super) fn spend_log(&self, most: u32) -> bool {
+        let spent = self.logs.get();
+        self.logs.set(spent.saturating_add(1));
+        spent < most
+    }
+
+    /// Returns whose token it is, by `ask` the first time.
+    pub(super) fn login(
+        &self,
+        ask: impl FnOnce() -> Result<String, ForgeError>,
+    ) -> Result<String, ForgeError> {
+        if let Some(login) = self.login.get() {
+            return Ok(login.clone());
+        }
+        let login = ask()?;
+        Ok(self.login.get_or_init(|| login).clone())
+    }
+
+    /// Returns what an error within an answer of GraphQL says.
+    pub(super) fn half(&self, error: &Value) -> String {
+        let said = error["message"].as_str().unwrap_or("it does not say why");
+        let said: String = said.chars().filter(|c| !c.is_control()).take(200).collect();
+        let said = match self.token.get() {
+            Some(Ok(token)) => token.scrub(&said),
+            Some(Err(_)) | None => said,
+        };
+        format!("{} gave half an answer: {said}", self.name())
     }
 
     /// Returns a few digits that tell one token from another.
@@ -188,18 +236,19 @@ impl Client {
         Ok(items)
     }
 
-    /// Asks GraphQL.
+    /// Asks GraphQL one operation of a document.
     ///
     /// # Errors
     ///
     /// There is no answer at all; half of one is in what is returned.
-    pub fn graphql(
+    pub fn operation(
         &self,
-        query: &str,
+        document: &str,
+        operation: &str,
         variables: &Value,
         purpose: Purpose,
     ) -> Result<Graph, ForgeError> {
-        let body = json!({ "query": query, "variables": variables });
+        let body = json!({ "query": document, "operationName": operation, "variables": variables });
         let path = self.base.graphql();
         let call = Call { purpose, ..Call::change("POST", &path, &body, "such thing") };
         let response = self.send(&call)?;
@@ -223,10 +272,44 @@ impl Client {
     ///
     /// Any other answer, or none.
     pub fn send(&self, call: &Call<'_>) -> Result<Response, ForgeError> {
+        let response = self.answer(call)?;
+        self.judged(response, call)
+    }
+
+    /// Returns the text that `path` leads to at another host: the address opens it, so that host
+    /// gets no token.
+    pub(super) fn text_elsewhere(&self, path: &str, what: &str) -> Result<String, ForgeError> {
+        let call = Call { purpose: Purpose::Poll, ..Call::get(path, what) };
+        let response = self.answer(&call)?;
+        let place = response.header("location").map(str::to_owned);
+        let (302, Some(url)) = (response.status, place) else {
+            let response = self.judged(response, &call)?;
+            return Ok(String::from_utf8_lossy(&response.body).into_owned());
+        };
+        self.quota.note("core", &response);
+        if !url.starts_with("https://") && !self.base.is_loopback() {
+            return Err(self.unreadable("a log is not at an address of https://"));
+        }
+        // The end of it, from hosts that give parts; packed parts could not be read.
+        let headers = vec![
+            ("range", format!("bytes=-{LOG_TAIL}")),
+            ("accept-encoding", "identity".to_owned()),
+        ];
+        let (body, deadline) = (None, self.timeout);
+        let request = Request { method: "GET", url: &url, headers, body, deadline, limit: LOG };
+        let log = self.http.send(&request)?;
+        match log.status {
+            200 | 206 => Ok(String::from_utf8_lossy(&log.body).into_owned()),
+            status => Err(self.unreadable(&format!("the log's host says {status}"))),
+        }
+    }
+
+    /// Returns what is answered in the end, whatever it is, once redirects are followed.
+    fn answer(&self, call: &Call<'_>) -> Result<Response, ForgeError> {
         if let Some(why) = self.refused.borrow().clone() {
             return Err(ForgeError::Denied { forge: self.name(), why });
         }
-        let resource = if call.path == self.base.graphql() { "graphql" } else { "core" };
+        let resource = self.resource(call);
         let wait = self.quota.wait(resource, call.purpose);
         if !wait.is_zero() {
             return Err(ForgeError::RateLimited { forge: self.name(), wait: whole(wait) });
@@ -236,7 +319,7 @@ impl Client {
         for _ in 0..=REDIRECTS {
             let response = self.once(call, &url, token, resource)?;
             if !matches!(response.status, 301 | 307 | 308) {
-                return self.judged(response, call, resource);
+                return Ok(response);
             }
             let to = response.header("location").map(|to| self.base.url(to));
             // GET alone may be repeated at another address without a person's consent.
@@ -285,12 +368,13 @@ impl Client {
         })
     }
 
-    fn judged(
-        &self,
-        response: Response,
-        call: &Call<'_>,
-        resource: &str,
-    ) -> Result<Response, ForgeError> {
+    /// Returns which of GitHub's budgets a request is of.
+    fn resource(&self, call: &Call<'_>) -> &'static str {
+        if call.path == self.base.graphql() { "graphql" } else { "core" }
+    }
+
+    fn judged(&self, response: Response, call: &Call<'_>) -> Result<Response, ForgeError> {
+        let resource = self.resource(call);
         if refusal::limits(&response) {
             let wait = whole(self.quota.limited(resource, &response));
             return Err(ForgeError::RateLimited { forge: self.name(), wait });
