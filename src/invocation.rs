@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::adapter::agent::{self, CardError, Cards};
+use crate::adapter::notify::Notifiers;
 use crate::adapter::scm::{ForgeError, github};
 use crate::adapter::{clock, fs};
 use crate::config::{self, ConfigError, Layered, Sources};
@@ -54,6 +55,8 @@ pub struct World {
     /// What an orchestrator is taught of ao's commands: made from the command line, which nothing
     /// below it knows.
     pub guide: fn() -> String,
+    /// Who is told, and who did not answer.
+    pub notifiers: Notifiers,
     layers: RefCell<BTreeMap<(Option<PathBuf>, Option<ProjectId>), Rc<Layered>>>,
     cards: RefCell<Option<Rc<Cards>>>,
     github: RefCell<Option<Rc<github::Client>>>,
@@ -76,6 +79,7 @@ impl World {
             lock_timeout,
             flags: toml::Table::new(),
             guide: String::new,
+            notifiers: Notifiers::default(),
             layers: RefCell::default(),
             cards: RefCell::default(),
             github: RefCell::default(),

@@ -25,6 +25,7 @@ pub mod launch;
 pub mod log;
 pub mod ls;
 pub mod merge;
+pub mod notify;
 pub mod observe;
 pub mod orchestrator;
 pub mod outbox;
@@ -167,6 +168,7 @@ enum Command {
     Outbox(outbox::OutboxArgs),
     Issue(issue::IssueArgs),
     Pr(pr::PrArgs),
+    Notify(notify::NotifyArgs),
     Timer(timer::TimerArgs),
     Agent(agent::AgentArgs),
     Doctor(doctor::DoctorArgs),
@@ -373,6 +375,7 @@ fn run_command(
         Command::Outbox(args) => outbox::run(context, out, &args),
         Command::Pr(args) => pr::run(context, out, &args),
         Command::Issue(args) => issue::run(context, out, &args),
+        Command::Notify(args) => notify::run(context, out, &args),
         Command::Timer(args) => timer::run(context, out, &args),
         Command::Agent(args) => agent::run(context, out, &args),
         Command::Doctor(args) => doctor::run(context, out, &args),

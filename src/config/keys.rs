@@ -40,6 +40,8 @@ pub enum Kind {
     BranchTemplate,
     /// Any text, the empty one as well; never shown in messages.
     Secret,
+    /// The name of a variable of the environment.
+    Variable,
     /// A part of the day.
     Window,
     /// A text with variables.
@@ -180,7 +182,7 @@ pub const KEYS: &[Key] = &[
     key("review.rest", Kind::Duration, "\"15m\"", "How long a reviewer that has nothing left to review waits for the next head before it is ended and cleaned up."),
     key("scm.kind", Kind::Word(SCMS), "\"auto\"", "Where pull requests live; `auto`: at GitHub where the remote `origin` is there, else in the repository itself."),
     key("scm.command", Kind::Command, "", "The program that answers for kind `command`, as docs/scm.md describes."),
-    key("scm.timeout", Kind::Duration, "\"30s\"", "How long that program, or one request to a forge, may take."),
+    key("scm.timeout", Kind::Duration, "\"10s\"", "How long one request to a forge, or one answer of that program, may take."),
     key("scm.refetch", Kind::Duration, "\"5m\"", "How long what was fetched of a pull request may stand while a forge says that nothing changed."),
     key("scm.authors", Kind::Accounts, "[]", "Accounts that open pull requests for sessions, besides the one of the token."),
     repository(key("merge.method", Kind::Word(METHODS), "\"merge\"", "How `ao merge`, and the reaction of that name, bring a branch into its base.")),
@@ -200,9 +202,16 @@ pub const KEYS: &[Key] = &[
     key("cleanup.auto", Kind::Switch, "false", "Whether the reaper cleans up ended sessions by itself."),
     key("cleanup.after", Kind::Duration, "\"1d\"", "How long a session must have been ended before the reaper cleans it up."),
     key("state.sync", Kind::Word(&["on", "off"]), "\"on\"", "Whether every transition is synced to the disk before it counts."),
-    key("notifiers.*.kind", Kind::Word(&["command", "file", "desktop"]), "", "How this notifier tells a person."),
+    key("notifiers.*.kind", Kind::Word(&["command", "file", "desktop", "webhook", "slack"]), "", "How this notifier tells a person."),
     key("notifiers.*.command", Kind::Command, "", "The program that reads a notification as JSON on standard input, for kind `command`."),
     key("notifiers.*.path", Kind::Path, "", "The file that gets one JSON line each, for kind `file`."),
+    key("notifiers.*.url", Kind::Secret, "", "The address, for kinds `webhook` and `slack`: https, or http on this machine itself. Never shown."),
+    key("notifiers.*.url_env", Kind::Variable, "", "The variable that holds the address, instead of `url`. A timer has fewer variables than a shell."),
+    key("notifiers.*.url_command", Kind::Command, "", "The program that prints the address, instead of `url`."),
+    key("notifiers.*.secret", Kind::Secret, "", "The key that signs what a `webhook` gets. Never shown."),
+    key("notifiers.*.secret_env", Kind::Variable, "", "The variable that holds the key, instead of `secret`."),
+    key("notifiers.*.secret_command", Kind::Command, "", "The program that prints the key, instead of `secret`."),
+    key("notifiers.*.timeout", Kind::Duration, "", "How long this notifier may take, at most 5m; unset: 10s."),
     key("notifiers.*.priorities", Kind::Words(PRIORITIES), "", "What is sent to this notifier; unset: everything."),
     key("env.*", Kind::Secret, "", "A variable of every agent's environment."),
 ];
@@ -292,6 +301,7 @@ impl Kind {
         match self {
             Self::Text => "a text that is not empty".to_owned(),
             Self::Secret => "a text".to_owned(),
+            Self::Variable => "the name of a variable such as \"AO_HOOK\"".to_owned(),
             Self::Window => "a part of the day such as \"22:00-07:00\"".to_owned(),
             Self::Template => {
                 let names: Vec<String> =
@@ -327,6 +337,7 @@ impl Kind {
         let text = value.as_str().filter(|text| !text.contains('\0'));
         match self {
             Self::Secret => text.is_some(),
+            Self::Variable => text.is_some_and(is_variable_name),
             Self::Window => text.is_some_and(|text| text.parse::<Window>().is_ok()),
             Self::Text => text.is_some_and(|text| !text.trim().is_empty()),
             Self::Template => {
@@ -447,6 +458,7 @@ mod tests {
             (Kind::Path, "'/a'", "'~/a'"),
             (Kind::Text, "'x'", "' '"),
             (Kind::Secret, "''", "1"),
+            (Kind::Variable, "'AO_HOOK'", "'$AO_HOOK'"),
             (Kind::Window, "'22:00-07:00'", "'22-7'"),
             (Kind::Template, "'{id}: {{x}}'", "'{ids}'"),
             (Kind::Template, "'x'", "' '"),

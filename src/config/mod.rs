@@ -150,7 +150,7 @@ pub struct ScmConfig {
     pub kind: Option<ScmKind>,
     /// The program that answers for kind `command`.
     pub command: Option<Vec<String>>,
-    /// How long it, or one request, may take.
+    /// How long one request, or one answer of that program, may take.
     #[serde(with = "duration_text")]
     pub timeout: Duration,
     /// How long what was fetched may stand.

@@ -69,6 +69,7 @@ fn describe(text: &mut String, key: &Key, notes: bool) {
 fn example(kind: Kind) -> &'static str {
     match kind {
         Kind::Text | Kind::Secret | Kind::Template => "\"…\"",
+        Kind::Variable => "\"AO_HOOK\"",
         Kind::Path => "\"/absolute/path\"",
         Kind::RelativePaths | Kind::Agents | Kind::Words(_) | Kind::Commands => "[]",
         Kind::Word(words) => match words.first() {

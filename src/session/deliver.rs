@@ -420,25 +420,48 @@ fn notify_person(
         reaction: entry.reaction.as_deref().unwrap_or("message"),
         title: record.title.as_deref().unwrap_or_default(),
         message: &entry.message,
+        link: record.lifecycle.pr.url.as_deref(),
         at: entry.created_at,
     };
-    let told = act::tell(&layered.config, entry, &notice);
-    let nobody = told.reached.is_empty() && told.failed.is_empty() && entry.delivered.is_empty();
-    if nobody {
+    let told = act::tell(&world.notifiers, &layered.config, entry, &notice);
+    let open = told.failed.len() + told.skipped.len();
+    if open == 0 && told.reached.is_empty() && entry.delivered.is_empty() {
         // The event log and `ao status` still tell it; only "delivered" would be a lie.
-        return Ok(Delivery::Dropped(format!("no notifier takes what is {}", notice.priority)));
+        let other = if entry.except.is_empty() { "" } else { "other " };
+        let what = notice.priority;
+        return Ok(Delivery::Dropped(format!("no {other}notifier takes what is {what}")));
     }
-    if told.failed.is_empty() {
+    if open == 0 {
         return Ok(Delivery::Delivered);
     }
+    remember_told(world, id, key, &told)?;
+    let why = |(name, why): (&String, &String)| format!("{name}: {why}");
+    let failed: Vec<String> = told.failed.iter().map(why).collect();
+    if failed.is_empty() {
+        let names = told.skipped.join(", ");
+        return Ok(Delivery::Held(format!("{names} did not answer in time a moment ago")));
+    }
+    Ok(Delivery::Failed(failed.join("; ")))
+}
+
+/// Records who has a notice already and who does not, for the attempts that follow.
+fn remember_told(
+    world: &World,
+    id: &SessionId,
+    key: &str,
+    told: &act::Told,
+) -> Result<(), SessionError> {
     let now = clock::now();
     invocation::amend(world, id, "deliver", |record| {
         if let Some(entry) = record.outbox.get_mut(key) {
-            entry.delivered.extend(told.reached.into_iter().map(|name| (name, now)));
+            entry.delivered.extend(told.reached.iter().map(|name| (name.clone(), now)));
+            entry.failing = told.failed.keys().chain(&told.skipped).cloned().collect();
+            // The next attempt is no sooner than what is recorded here.
+            entry.next_at = told.wait.map(|wait| now.plus(wait));
         }
         Ok::<(), SessionError>(())
     })?;
-    Ok(Delivery::Failed(told.failed.join("; ")))
+    Ok(())
 }
 
 /// Runs the command of a `run` reaction, which reads what it is about.

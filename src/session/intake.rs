@@ -237,6 +237,7 @@ impl Pass<'_> {
         let mut entry = OutboxEntry::new(EntryKind::Notify, self.now);
         entry.delivered.clone_from(&attempt.told);
         let told = act::tell(
+            &self.world.notifiers,
             self.config,
             &entry,
             &Notice {
@@ -250,6 +251,7 @@ impl Pass<'_> {
                 reaction: "intake",
                 title: &what,
                 message: &message,
+                link: None,
                 at: self.now,
             },
         );
@@ -257,7 +259,8 @@ impl Pass<'_> {
         attempt.told.extend(told.reached.into_iter().map(|name| (name, self.now)));
         attempt.is_settled = told.failed.is_empty();
         if !told.failed.is_empty() {
-            let why = told.failed.join("; ");
+            let each = told.failed.iter().map(|(name, why)| format!("{name}: {why}"));
+            let why = each.collect::<Vec<_>>().join("; ");
             let project = self.project.id.to_string();
             self.events.push(Intake::Failed { project, what, why });
         }

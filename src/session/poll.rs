@@ -85,7 +85,7 @@ pub fn subject(record: &Record) -> Option<(PathBuf, Subject)> {
 
 /// Returns the forge that merges the pull requests of a session's repository; `None` where the
 /// repository itself is the forge, or where none is looked at.
-pub fn forge(world: &World, record: &Record) -> Result<Option<Box<dyn Scm>>, SessionError> {
+pub fn forge_of(world: &World, record: &Record) -> Result<Option<Box<dyn Scm>>, SessionError> {
     let Some(handle) = &record.handles.workspace else { return Ok(None) };
     let layered = world.config_of(record)?;
     Ok(forge::choose(world, &layered.config, &handle.repo)?)

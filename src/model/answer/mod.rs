@@ -5,11 +5,13 @@
 
 mod agents;
 mod forge;
+mod notifiers;
 mod reviews;
 mod tools;
 
 pub use agents::{Agent, AgentsAnswer, BadCard, CardAnswer, CardText, LoggedIn};
 pub use forge::{IssueAnswer, IssueShown, IssuesAnswer, PrAnswer, PrShown, PrsAnswer, Skipped};
+pub use notifiers::{Notified, NotifiedAnswer, NotifiedOutcome, NotifierInfo, NotifiersAnswer};
 pub use reviews::{ReviewAnswer, ReviewBrief, ReviewShown, ReviewsAnswer};
 pub use tools::{
     ConfigAnswer, DoctorAnswer, PathAnswer, ProjectAnswer, ProjectsAnswer, ReferenceAnswer,
@@ -97,6 +99,10 @@ pub enum Answer {
     Agents(AgentsAnswer),
     /// An agent's card.
     Card(CardAnswer),
+    /// Who is told.
+    Notifiers(NotifiersAnswer),
+    /// What came of telling them.
+    Notified(NotifiedAnswer),
     /// What was looked at.
     Doctor(DoctorAnswer),
     /// The issues of a tracker.
