@@ -31,6 +31,7 @@ use crate::model::time::Timestamp;
 use crate::observe::{self, Probe};
 use crate::session::check::{Progress, Step};
 use crate::session::deliver::{self, Attempt, Patience};
+use crate::session::intake::{self, Intake};
 use crate::session::intent::{self, Recovery};
 use crate::session::{SessionError, check, cleanup, kill, poll, workspace};
 use crate::store::StoreError;
@@ -84,6 +85,9 @@ pub struct Report {
     /// Sessions that were cleaned up.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cleaned: Vec<Item>,
+    /// Sessions that were started for issues.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub spawned: Vec<Item>,
     /// Checks that were begun, or whose supervisor was found dead.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<Item>,
@@ -111,6 +115,7 @@ impl Report {
             && self.delivered.is_empty()
             && self.reviewed.is_empty()
             && self.cleaned.is_empty()
+            && self.spawned.is_empty()
             && self.checks.is_empty()
             && self.failed.is_empty()
     }
@@ -172,6 +177,7 @@ pub fn reap(world: &World) -> Result<Option<Report>, StoreError> {
     pass.probe();
     pass.read_screens();
     pass.poll();
+    pass.take_issues();
     pass.review();
     pass.tick();
     pass.deliver();
@@ -450,6 +456,23 @@ impl Pass<'_> {
                 }
             };
             self.report.checks.push(Item { id: step.id.to_string(), what, why: None });
+        }
+    }
+
+    /// Starts sessions for issues, where that is configured.
+    fn take_issues(&mut self) {
+        for event in intake::take(self.world, self.started) {
+            match event {
+                Intake::Started { session, issue } => {
+                    let what = format!("started for issue {issue}");
+                    let id = session.to_string();
+                    self.report.spawned.push(Item { id, what, why: None });
+                    self.load(&session);
+                }
+                Intake::Failed { project, what, why } => {
+                    self.report.failed.push(Item { id: project, what, why: Some(why) });
+                }
+            }
         }
     }
 

@@ -29,7 +29,9 @@ fn message(effect: &Effect) -> &str {
         Effect::Send { message, .. }
         | Effect::Notify { message, .. }
         | Effect::Relay { message, .. } => message,
-        Effect::Run { .. } | Effect::Merge { .. } => panic!("no text: {effect:?}"),
+        Effect::Run { .. } | Effect::Merge { .. } | Effect::Comment { .. } => {
+            panic!("no text: {effect:?}")
+        }
     }
 }
 
