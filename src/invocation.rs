@@ -11,11 +11,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::adapter::agent::{self, CardError, Cards};
-use crate::adapter::clock;
+use crate::adapter::notify::Notifiers;
+use crate::adapter::scm::{ForgeError, github};
+use crate::adapter::{clock, fs};
 use crate::config::{self, ConfigError, Layered, Sources};
 use crate::decide::{self, DecideError, Outcome};
 use crate::model::facts::Observation;
-use crate::model::id::SessionId;
+use crate::model::id::{ProjectId, SessionId};
 use crate::model::policy::Policy;
 use crate::model::record::Record;
 use crate::model::time::{Timestamp, Window};
@@ -35,6 +37,9 @@ pub enum InvocationError {
     Decide(#[from] DecideError),
 }
 
+/// What was configured, by main worktree and project.
+type Layers = BTreeMap<(Option<PathBuf>, Option<ProjectId>), Rc<Layered>>;
+
 /// What every operation works with: where the records are, what was configured, who calls.
 #[derive(Debug)]
 pub struct World {
@@ -53,8 +58,11 @@ pub struct World {
     /// What an orchestrator is taught of ao's commands: made from the command line, which nothing
     /// below it knows.
     pub guide: fn() -> String,
-    layers: RefCell<BTreeMap<Option<PathBuf>, Rc<Layered>>>,
+    /// Who is told, and who did not answer.
+    pub notifiers: Notifiers,
+    layers: RefCell<Layers>,
     cards: RefCell<Option<Rc<Cards>>>,
+    github: RefCell<Option<Rc<github::Client>>>,
 }
 
 impl World {
@@ -74,8 +82,10 @@ impl World {
             lock_timeout,
             flags: toml::Table::new(),
             guide: String::new,
+            notifiers: Notifiers::default(),
             layers: RefCell::default(),
             cards: RefCell::default(),
+            github: RefCell::default(),
         }
     }
 
@@ -90,6 +100,35 @@ impl World {
     /// Returns a variable of the caller's environment as text.
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(&OsString::from(name))?.to_str().filter(|text| !text.is_empty())
+    }
+
+    /// Returns where what may be thrown away is kept: `$XDG_CACHE_HOME/ao`, `~/.cache/ao`.
+    pub fn cache_directory(&self) -> Option<PathBuf> {
+        let path =
+            |name: &str| self.variable(name).map(PathBuf::from).filter(|it| it.is_absolute());
+        let cache = path("XDG_CACHE_HOME").or_else(|| Some(path("HOME")?.join(".cache")))?;
+        Some(cache.join("ao"))
+    }
+
+    /// Returns the GitHub that the environment names, with its token and limits.
+    ///
+    /// The same for all repositories of an invocation: a token is looked for once.
+    pub fn github(&self) -> Result<Rc<github::Client>, ForgeError> {
+        if let Some(client) = &*self.github.borrow() {
+            return Ok(Rc::clone(client));
+        }
+        let token = github::TOKEN_VARIABLES
+            .iter()
+            .find_map(|name| Some(((*name).to_owned(), self.variable(name)?.to_owned())));
+        let configured = self.config(None).map(|layered| layered.config.scm.timeout);
+        let client = Rc::new(github::Client::new(github::Setup {
+            api_url: self.variable("GITHUB_API_URL").map(str::to_owned),
+            token,
+            cache: self.cache_directory(),
+            timeout: configured.unwrap_or(Duration::from_secs(10)),
+        })?);
+        *self.github.borrow_mut() = Some(Rc::clone(&client));
+        Ok(client)
     }
 
     /// Returns all agent cards.
@@ -108,7 +147,26 @@ impl World {
     ///
     /// Read once per repository and invocation.
     pub fn config(&self, repository: Option<&Path>) -> Result<Rc<Layered>, ConfigError> {
-        let key = repository.map(Path::to_owned);
+        let project = repository.and_then(|main| self.project_at(main));
+        self.config_for(repository, project)
+    }
+
+    /// Returns the project whose main worktree is `main`, if the user says anything of projects.
+    fn project_at(&self, main: &Path) -> Option<ProjectId> {
+        // A registry that cannot be read is told by whoever works with projects.
+        let file = fs::read_optional(&self.config_directory.join("config.toml")).ok()??;
+        let text = String::from_utf8_lossy(&file);
+        let projects = text.contains("projects").then(|| self.home.projects().ok())??;
+        projects.into_iter().find(|project| project.repo == main).map(|project| project.id)
+    }
+
+    /// [`World::config`] for the project of that id.
+    pub fn config_for(
+        &self,
+        repository: Option<&Path>,
+        project: Option<ProjectId>,
+    ) -> Result<Rc<Layered>, ConfigError> {
+        let key = (repository.map(Path::to_owned), project);
         if let Some(layered) = self.layers.borrow().get(&key) {
             return Ok(Rc::clone(layered));
         }
@@ -121,8 +179,9 @@ impl World {
             .collect();
         let mut layered = config::load(&Sources {
             user_file: self.config_directory.join("config.toml"),
-            repository: key.as_ref().map(|main| main.join(".ao/config.toml")),
+            repository: key.0.as_ref().map(|main| main.join(".ao/config.toml")),
             environment,
+            project: key.1.clone(),
             flags: self.flags.clone(),
         })?;
         let resume = &mut layered.config.policy.resume;
@@ -141,7 +200,9 @@ impl World {
     /// half-edited file must not stop supervision.
     pub fn config_of(&self, record: &Record) -> Result<Rc<Layered>, ConfigError> {
         let repository = record.handles.workspace.as_ref().map(|handle| handle.repo.clone());
-        self.config(repository.as_deref()).or_else(|_| self.config(None))
+        let project = || record.project.clone();
+        self.config_for(repository.as_deref(), project())
+            .or_else(|_| self.config_for(None, project()))
     }
 }
 

@@ -18,11 +18,11 @@ use crate::adapter::git::{self, Assessment};
 use crate::adapter::runtime::tmux::Tmux;
 use crate::decide;
 use crate::invocation::{self, World};
-use crate::model::effect::EntryKind;
+use crate::model::effect::{EntryKind, OutboxEntry};
 use crate::model::facts::{Bare, KillCause, Observation, RuntimeFact};
 use crate::model::id::SessionId;
 use crate::model::lifecycle::PrState;
-use crate::model::record::Record;
+use crate::model::record::{Kind, Record};
 use crate::model::reset::reset_time;
 use crate::model::sanitize;
 use crate::model::screen::ScreenSign;
@@ -30,7 +30,8 @@ use crate::model::status::Status;
 use crate::model::time::Timestamp;
 use crate::observe::{self, Probe};
 use crate::session::check::{Progress, Step};
-use crate::session::deliver::{self, Patience};
+use crate::session::deliver::{self, Attempt, Patience};
+use crate::session::intake::{self, Intake};
 use crate::session::intent::{self, Recovery};
 use crate::session::{SessionError, check, cleanup, kill, poll, workspace};
 use crate::store::StoreError;
@@ -84,6 +85,9 @@ pub struct Report {
     /// Sessions that were cleaned up.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cleaned: Vec<Item>,
+    /// Sessions that were started for issues.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub spawned: Vec<Item>,
     /// Checks that were begun, or whose supervisor was found dead.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<Item>,
@@ -111,6 +115,7 @@ impl Report {
             && self.delivered.is_empty()
             && self.reviewed.is_empty()
             && self.cleaned.is_empty()
+            && self.spawned.is_empty()
             && self.checks.is_empty()
             && self.failed.is_empty()
     }
@@ -172,6 +177,7 @@ pub fn reap(world: &World) -> Result<Option<Report>, StoreError> {
     pass.probe();
     pass.read_screens();
     pass.poll();
+    pass.take_issues();
     pass.review();
     pass.tick();
     pass.deliver();
@@ -454,6 +460,23 @@ impl Pass<'_> {
         }
     }
 
+    /// Starts sessions for issues, where that is configured.
+    fn take_issues(&mut self) {
+        for event in intake::take(self.world, self.started) {
+            match event {
+                Intake::Started { session, issue } => {
+                    let what = format!("started for issue {issue}");
+                    let id = session.to_string();
+                    self.report.spawned.push(Item { id, what, why: None });
+                    self.load(&session);
+                }
+                Intake::Failed { project, what, why } => {
+                    self.report.failed.push(Item { id: project, what, why: Some(why) });
+                }
+            }
+        }
+    }
+
     /// Returns the step that a fact would make, if any.
     fn would_change(&self, id: &SessionId, observation: &Observation) -> Option<(String, String)> {
         let record = self.records.get(id)?;
@@ -511,37 +534,27 @@ impl Pass<'_> {
     fn deliver(&mut self) {
         self.hand_over();
         for id in self.ids(|record| !record.outbox.is_empty()) {
-            match deliver::deliver(self.world, &id, Patience::Pass) {
-                Ok(deliveries) => {
-                    for (key, result) in deliveries {
-                        record_delivery(&id, key, result, &mut self.report);
-                    }
-                }
-                Err(error) => self.report.fail(&id, "deliver", &error),
-            }
+            let deliveries = deliver::deliver(self.world, &id, Patience::Pass);
+            record_deliveries(&id, deliveries, &mut self.report);
             self.load(&id);
         }
     }
 
-    /// Hands notices over first: they go out with the orchestrator's own texts.
+    /// Hands over first what is for other sessions: it goes out with their own texts.
     fn hand_over(&mut self) {
-        let relays = |record: &Record| {
-            let relays = record.outbox.values().filter(|entry| !entry.dead);
-            relays.filter(|entry| entry.kind == EntryKind::Relay).find_map(|it| it.to.clone())
-        };
-        for id in self.ids(|record| relays(record).is_some()) {
-            let parent = self.records.get(&id).and_then(relays);
-            match deliver::deliver_notices(self.world, &id) {
-                Ok(deliveries) => {
-                    for (key, result) in deliveries {
-                        record_delivery(&id, key, result, &mut self.report);
-                    }
-                }
-                Err(error) => self.report.fail(&id, "hand over", &error),
-            }
-            self.load(&id);
-            parent.iter().for_each(|parent| self.load(parent));
+        let is_relay = |entry: &OutboxEntry| entry.kind == EntryKind::Relay && !entry.dead;
+        let senders = self.ids(|record| record.outbox.values().any(is_relay));
+        let mut readers = Vec::new();
+        for id in &senders {
+            let deliveries = deliver::deliver_notices(self.world, id);
+            record_deliveries(id, deliveries, &mut self.report);
+            readers.extend(self.records.get(id).and_then(|record| record.parent.clone()));
+            self.load(id);
         }
+        if !senders.is_empty() {
+            readers.extend(self.ids(|record| record.kind == Kind::Orchestrator));
+        }
+        readers.iter().for_each(|reader| self.load(reader));
     }
 
     /// Cleans up what the configuration allows, and empties the trash.
@@ -587,23 +600,25 @@ fn note(id: &SessionId, outcome: &decide::Outcome, report: &mut Report) {
     }
 }
 
-fn record_delivery(
+fn record_deliveries(
     id: &SessionId,
-    key: String,
-    result: Result<Delivery, SessionError>,
+    deliveries: Result<Vec<Attempt>, SessionError>,
     report: &mut Report,
 ) {
-    let delivery = match result {
-        Ok(delivery) => delivery,
-        Err(error) => return report.fail(id, &key, &error),
+    let deliveries = match deliveries {
+        Ok(deliveries) => deliveries,
+        Err(error) => return report.fail(id, "deliver", &error),
     };
-    let why = delivery.why().map(str::to_owned);
-    let item = Item { id: id.to_string(), what: key, why };
-    match delivery {
-        Delivery::Delivered => report.delivered.push(item),
-        Delivery::Held(_) | Delivery::Draft(_) => report.held.push(item),
-        Delivery::Failed(_) | Delivery::Unconfirmed(_) => report.failed.push(item),
-        Delivery::Dropped(_) => {}
+    for (key, result) in deliveries {
+        let why = result.as_ref().ok().and_then(Delivery::why).map(str::to_owned);
+        let item = |what| Item { id: id.to_string(), what, why };
+        match result {
+            Ok(Delivery::Delivered) => report.delivered.push(item(key)),
+            Ok(Delivery::Held(_) | Delivery::Draft(_)) => report.held.push(item(key)),
+            Ok(Delivery::Failed(_) | Delivery::Unconfirmed(_)) => report.failed.push(item(key)),
+            Ok(Delivery::Dropped(_)) => {}
+            Err(error) => report.fail(id, &key, &error),
+        }
     }
 }
 

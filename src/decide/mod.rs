@@ -12,8 +12,10 @@
 
 mod activity;
 pub mod batch;
+mod closing;
 mod explain;
 mod explicit;
+pub mod intake;
 pub mod local_scm;
 mod message;
 mod notice;
@@ -27,6 +29,7 @@ mod resume;
 pub mod review;
 mod screen;
 mod session;
+mod text;
 
 use std::time::Duration;
 
@@ -38,8 +41,8 @@ use crate::model::time::Timestamp;
 
 pub use explain::explain;
 pub use outbox::{
-    MAX_FAILURES, Sendable, delivered, delivery_failed, dropped, enqueue, sendable, still_holds,
-    undeliverable,
+    MAX_FAILURES, Sendable, delivered, delivery_failed, dropped, enqueue, revived, sendable,
+    still_holds, undeliverable,
 };
 pub use outcome::{DecideError, Outcome};
 pub use probe::{calm_storm, storm};
@@ -85,6 +88,7 @@ fn reduce_seeded(
     } else {
         let mut effects = reaction::react(record, &mut after, observation, policy, now);
         effects.extend(notice::of(record, &after, observation, policy));
+        effects.extend(closing::of(record, &after, policy));
         effects
     };
     Ok(Outcome {

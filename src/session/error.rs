@@ -8,6 +8,7 @@ use crate::adapter::cmd::CmdError;
 use crate::adapter::fs::FsError;
 use crate::adapter::git::GitError;
 use crate::adapter::runtime::RuntimeError;
+use crate::adapter::scm::ForgeError;
 use crate::config::ConfigError;
 use crate::decide::DecideError;
 use crate::invocation::InvocationError;
@@ -51,6 +52,9 @@ pub enum SessionError {
     /// A command failed.
     #[error(transparent)]
     Cmd(#[from] CmdError),
+    /// A forge or a tracker refused or failed.
+    #[error(transparent)]
+    Forge(#[from] ForgeError),
     /// A check could not be started or ended.
     #[error(transparent)]
     Check(#[from] CheckError),
@@ -133,6 +137,65 @@ pub enum SessionError {
         /// The issue.
         issue: String,
     },
+    /// There is nothing to be done about the issue any more.
+    #[error("issue {issue} is closed")]
+    IssueClosed {
+        /// The issue.
+        issue: String,
+    },
+    /// Nobody can be asked about issues.
+    #[error("{} has no tracker", path.display())]
+    NoTracker {
+        /// The repository.
+        path: PathBuf,
+    },
+    /// The repository's pull requests live at no forge.
+    #[error("the pull requests of {} live at no forge", path.display())]
+    NoForge {
+        /// The repository.
+        path: PathBuf,
+    },
+    /// The forge cannot know of a branch that was never pushed.
+    #[error("branch `{branch}` of `{id}` is not on the remote `origin`")]
+    NotPushed {
+        /// The session.
+        id: SessionId,
+        /// Its branch.
+        branch: String,
+    },
+    /// A text that is neither the number nor the address of a pull request.
+    #[error("`{name}` is neither the number nor the address of a pull request")]
+    NoPullRequestName {
+        /// The text.
+        name: String,
+    },
+    /// A pull request of somebody else's.
+    #[error("pull request #{number} is not that of `{id}`: {why}")]
+    NotItsOwn {
+        /// The session.
+        id: SessionId,
+        /// The pull request.
+        number: u64,
+        /// What does not fit.
+        why: String,
+    },
+    /// Another live session has the pull request.
+    #[error("pull request #{number} is that of `{id}`")]
+    PullRequestTaken {
+        /// That session.
+        id: SessionId,
+        /// The pull request.
+        number: u64,
+    },
+    /// A program is to answer for the tracker, and none is named.
+    #[error("tracker.kind is `command`, and tracker.command is not set")]
+    NoTrackerCommand,
+    /// An issue is the whole task, and its text would be run.
+    #[error("agent `{agent}` runs its prompt, and an issue's text is not to be run")]
+    WouldRun {
+        /// The agent.
+        agent: String,
+    },
     /// The project has an orchestrator that lives.
     #[error("`{id}` is this project's orchestrator, and lives")]
     OrchestratorLives {
@@ -196,6 +259,38 @@ pub enum SessionError {
         why: &'static str,
         /// What to do instead.
         hint: String,
+    },
+    /// There is no pull request that could be merged.
+    #[error("nothing to merge for `{id}`: {why}")]
+    NothingToMerge {
+        /// The session.
+        id: SessionId,
+        /// Why not.
+        why: String,
+    },
+    /// Checks, a review or the forge stand in the way.
+    #[error("`{id}` is not to be merged: {}", reasons.join("; "))]
+    NotMergeable {
+        /// The session.
+        id: SessionId,
+        /// What stands in the way.
+        reasons: Vec<String>,
+    },
+    /// What the agent is at would be left out.
+    #[error("the agent of `{id}` is in the middle of a turn")]
+    MidTurn {
+        /// The session.
+        id: SessionId,
+    },
+    /// What no commit holds would be left out.
+    #[error("`{id}` has uncommitted work in {}: {files} file{}", path.display(), if *files == 1 { "" } else { "s" })]
+    Uncommitted {
+        /// The session.
+        id: SessionId,
+        /// Its workspace.
+        path: PathBuf,
+        /// How many files.
+        files: u32,
     },
     /// A prompt that cannot be passed on.
     #[error("the prompt contains a NUL byte")]

@@ -4,10 +4,14 @@
 //! `null`. Later versions add keys and never change what one means.
 
 mod agents;
+mod forge;
+mod notifiers;
 mod reviews;
 mod tools;
 
 pub use agents::{Agent, AgentsAnswer, BadCard, CardAnswer, CardText, LoggedIn};
+pub use forge::{IssueAnswer, IssueShown, IssuesAnswer, PrAnswer, PrShown, PrsAnswer, Skipped};
+pub use notifiers::{Notified, NotifiedAnswer, NotifiedOutcome, NotifierInfo, NotifiersAnswer};
 pub use reviews::{ReviewAnswer, ReviewBrief, ReviewShown, ReviewsAnswer};
 pub use tools::{
     ConfigAnswer, DoctorAnswer, PathAnswer, ProjectAnswer, ProjectsAnswer, ReferenceAnswer,
@@ -15,6 +19,7 @@ pub use tools::{
 };
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,6 +28,7 @@ use serde_json::Value;
 use crate::model::check_run::CheckState;
 use crate::model::effect::{Effect, OutboxEntry};
 use crate::model::event::Event;
+use crate::model::forge::MergeMethod;
 use crate::model::lifecycle::SessionAxis;
 use crate::model::record::Record;
 use crate::model::report::ReportState;
@@ -59,6 +65,8 @@ pub enum Answer {
     Observe(ObserveAnswer),
     /// What a cleanup removed.
     Cleanup(CleanupAnswer),
+    /// What a merge brought.
+    Merge(MergeAnswer),
     /// What waits for its delivery.
     Outbox(OutboxAnswer),
     /// Why a status is what it is.
@@ -91,8 +99,20 @@ pub enum Answer {
     Agents(AgentsAnswer),
     /// An agent's card.
     Card(CardAnswer),
+    /// Who is told.
+    Notifiers(NotifiersAnswer),
+    /// What came of telling them.
+    Notified(NotifiedAnswer),
     /// What was looked at.
     Doctor(DoctorAnswer),
+    /// The issues of a tracker.
+    Issues(IssuesAnswer),
+    /// One issue.
+    Issue(Box<IssueAnswer>),
+    /// Several pull requests.
+    Prs(PrsAnswer),
+    /// One pull request.
+    Pr(Box<PrAnswer>),
     /// A decision.
     Decision(Box<DecisionAnswer>),
     /// An error.
@@ -119,12 +139,12 @@ pub struct SessionAnswer {
     /// The revision to give to `ao wait --since`, after `spawn`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<u64>,
-    /// The reviews of its branch, oldest first, where there are any: `show`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub reviews: Vec<ReviewBrief>,
     /// The last check of its branch, in `show`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<CheckShown>,
+    /// The reviews of its branch, oldest first, where there are any: `show`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reviews: Vec<ReviewBrief>,
 }
 
 /// The last check of a session's branch.
@@ -163,6 +183,9 @@ pub struct SessionsAnswer {
     /// Those for which it did not work, in a batch.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<Failed>,
+    /// Issues that needed nothing, in a batch of a query.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<Skipped>,
     /// When the last pass was, where that is shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_reap: Option<Timestamp>,
@@ -177,6 +200,9 @@ pub struct Failed {
     /// The number of the line or of the session, of a batch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
+    /// The issue, in a batch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issue: Option<String>,
     /// Why.
     pub error: ErrorBody,
 }
@@ -229,6 +255,9 @@ pub struct Pass {
     /// Sessions that were cleaned up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cleaned: Vec<Item>,
+    /// Sessions that were started for issues.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spawned: Vec<Item>,
     /// Checks that were begun, or whose supervisor was found dead.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<Item>,
@@ -419,6 +448,42 @@ pub struct CleanupAnswer {
     /// Those for which it did not work.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<Failed>,
+}
+
+/// What a merge brought: `merge`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct MergeAnswer {
+    /// The version of this shape.
+    pub schema: u64,
+    /// The merge.
+    pub merge: MergedBranch,
+}
+
+/// A branch that was merged, by this command or before.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct MergedBranch {
+    /// The session.
+    pub id: String,
+    /// Its branch.
+    pub branch: String,
+    /// The branch it is in.
+    pub target: String,
+    /// Its changes were there before.
+    pub already: bool,
+    /// The commit of the branch that was merged.
+    pub head_sha: String,
+    /// How; absent where it was merged before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<MergeMethod>,
+    /// The commit that the target was moved to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha: Option<String>,
+    /// The worktree whose files followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worktree: Option<PathBuf>,
+    /// The shell command that takes it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<String>,
 }
 
 /// What became of one session's workspace.
