@@ -546,6 +546,14 @@ impl From<SchedulerError> for CommandError {
     }
 }
 
+fn login_hint(binary: &str, variables: &[String]) -> String {
+    let set = match variables {
+        [] => String::new(),
+        names => format!(", or set {}", names.join(" or ")),
+    };
+    format!("run `{binary}` once and log in{set}")
+}
+
 impl From<SessionError> for CommandError {
     fn from(error: SessionError) -> Self {
         let (exit, hint) = match &error {
@@ -581,11 +589,7 @@ impl From<SessionError> for CommandError {
                 (Exit::MissingDependency, "bring it up to date; `ao agent ls` lists all".into())
             }
             SessionError::NotLoggedIn { binary, variables, .. } => {
-                let set = match variables.as_slice() {
-                    [] => String::new(),
-                    names => format!(", or set {}", names.join(" or ")),
-                };
-                (Exit::Denied, format!("run `{binary}` once and log in{set}"))
+                (Exit::Denied, login_hint(binary, variables))
             }
             SessionError::TooMany { .. } => {
                 (Exit::Conflict, "end some, or raise max_sessions in the configuration".into())
@@ -632,13 +636,10 @@ impl From<SessionError> for CommandError {
             SessionError::Url(_) => {
                 (Exit::Invalid, "such as https://forge.example/me/app/pull/7".into())
             }
-            SessionError::NotTrusted { shown, hash } => (
-                Exit::Refused,
-                format!(
-                    "{}\nrun `ao trust` to approve them; in CI set AO_TRUST={hash}",
-                    shown.join("\n")
-                ),
-            ),
+            SessionError::NotTrusted { shown, hash } => {
+                let way_out = "run `ao trust` to approve them; in CI set AO_TRUST=";
+                (Exit::Refused, format!("{}\n{way_out}{hash}", shown.join("\n")))
+            }
             SessionError::PostCreate { .. } => {
                 (Exit::Internal, "the workspace was removed again; mend the command".into())
             }
