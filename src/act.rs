@@ -5,12 +5,13 @@
 
 pub mod run;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::adapter::agent::{self, Card};
 use crate::adapter::clock::{self, Deadline};
-use crate::adapter::notify::{self, Notice};
+use crate::adapter::notify::{Notice, Notifiers};
 use crate::adapter::runtime::RuntimeError;
 use crate::adapter::runtime::process_runtime;
 use crate::adapter::runtime::screen::Screen;
@@ -18,6 +19,7 @@ use crate::adapter::runtime::tmux::{ComposerKeys, SendOptions, SendOutcome, Tmux
 use crate::config::Config;
 use crate::model::effect::OutboxEntry;
 use crate::model::id::{LaunchId, SessionId};
+use crate::model::notifier::Notifier;
 use crate::model::record::{Mode, Signals};
 use crate::model::sanitize::{self, chain};
 
@@ -75,21 +77,44 @@ pub struct Told {
     /// The notifiers that have it.
     pub reached: Vec<String>,
     /// Those that failed, each with its reason.
-    pub failed: Vec<String>,
+    pub failed: BTreeMap<String, String>,
+    /// Those that were not tried, because they let their time run out a moment ago.
+    pub skipped: Vec<String>,
+    /// How long those that failed ask to be left alone, at most.
+    pub wait: Option<Duration>,
 }
 
 /// Tells every notifier that is not left out in `entry`, is routed its priority, and has not got
 /// it yet.
-pub fn tell(config: &Config, entry: &OutboxEntry, notice: &Notice<'_>) -> Told {
+///
+/// What is left of them to be told in place of others is told whatever their priorities: somebody
+/// who hears too much is better off than nobody who hears anything.
+pub fn tell(
+    notifiers: &Notifiers,
+    config: &Config,
+    entry: &OutboxEntry,
+    notice: &Notice<'_>,
+) -> Told {
     let mut told = Told::default();
-    for (name, notifier) in &config.notifiers {
-        let routed = notifier.priorities.contains(&notice.priority);
-        if !routed || entry.delivered.contains_key(name) {
+    let open: Vec<_> =
+        config.notifiers.iter().filter(|(name, _)| !entry.except.contains(*name)).collect();
+    let is_routed = |notifier: &Notifier| notifier.priorities.contains(&notice.priority);
+    let nobody = !open.iter().any(|(_, notifier)| is_routed(notifier));
+    let anybody = nobody && !entry.except.is_empty();
+    for (name, notifier) in open {
+        if entry.delivered.contains_key(name) || !(anybody || is_routed(notifier)) {
             continue;
         }
-        match notify::deliver(name, notifier, notice) {
+        if notifiers.is_silent(name) {
+            told.skipped.push(name.clone());
+            continue;
+        }
+        match notifiers.deliver(name, notifier, notice) {
             Ok(()) => told.reached.push(name.clone()),
-            Err(error) => told.failed.push(format!("{name}: {}", chain(&error))),
+            Err(error) => {
+                told.wait = told.wait.max(error.wait());
+                told.failed.insert(name.clone(), chain(&error));
+            }
         }
     }
     told

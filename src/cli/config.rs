@@ -121,7 +121,7 @@ fn show(
     project: Option<&str>,
 ) -> Result<(), CommandError> {
     let layered = applying(&context.reader()?, project)?;
-    // Secrets (variables of agents, arguments of notifiers) are redacted in it.
+    // Secrets (variables of agents, addresses and arguments of notifiers) are redacted in it.
     let leaves = layered.shown();
     if context.global.json {
         let mut values = Map::new();
@@ -152,11 +152,7 @@ fn get(
     project: Option<&str>,
 ) -> Result<(), CommandError> {
     let layered = applying(&context.reader()?, project)?;
-    let whole = toml::Value::Table(layered.values.clone());
-    let mut value = Some(&whole);
-    for part in key.split('.') {
-        value = value.and_then(|value| value.get(part));
-    }
+    let value = layered.value(key);
     let known = || config::KEYS.iter().any(|known| known.path == key);
     match value {
         Some(value) if context.global.json => {

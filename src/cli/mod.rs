@@ -23,6 +23,8 @@ pub mod kill;
 pub mod launch;
 pub mod log;
 pub mod ls;
+pub mod merge;
+pub mod notify;
 pub mod observe;
 pub mod orchestrator;
 pub mod outbox;
@@ -152,6 +154,7 @@ enum Command {
     Path(exec::PathArgs),
     Exec(exec::ExecArgs),
     Wait(wait::WaitArgs),
+    Merge(merge::MergeArgs),
     Kill(kill::KillArgs),
     Restore(restore::RestoreArgs),
     Cleanup(cleanup::CleanupArgs),
@@ -161,6 +164,7 @@ enum Command {
     Decide(decide::DecideArgs),
     Hook(hook::HookArgs),
     Outbox(outbox::OutboxArgs),
+    Notify(notify::NotifyArgs),
     Timer(timer::TimerArgs),
     Agent(agent::AgentArgs),
     Doctor(doctor::DoctorArgs),
@@ -351,6 +355,7 @@ fn run_command(
         Command::Path(args) => exec::path(context, out, &args),
         Command::Exec(args) => return exec::run(context, out, &args),
         Command::Wait(args) => wait::run(context, out, &args),
+        Command::Merge(args) => merge::run(context, out, &args),
         Command::Kill(args) => kill::run(context, out, &args),
         Command::Restore(args) => restore::run(context, out, &args),
         Command::Cleanup(args) => cleanup::run(context, out, &args),
@@ -364,6 +369,7 @@ fn run_command(
             Ok(Exit::Done)
         }
         Command::Outbox(args) => outbox::run(context, out, &args),
+        Command::Notify(args) => notify::run(context, out, &args),
         Command::Timer(args) => timer::run(context, out, &args),
         Command::Agent(args) => agent::run(context, out, &args),
         Command::Doctor(args) => doctor::run(context, out, &args),

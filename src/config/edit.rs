@@ -72,6 +72,7 @@ fn parse_value(kind: Kind, text: &str) -> Option<Value> {
             | Kind::BranchTemplate
             | Kind::Secret
             | Kind::Template
+            | Kind::Variable
     );
     let value = if is_text { Value::String(text.to_owned()) } else { parsed(text)? };
     kind.accepts(&value).then_some(value)
@@ -191,7 +192,7 @@ mod tests {
         command line: `max_sessions` must be a whole number from 1 to 10000
         command line: `workspace.copy` must be a list of relative paths without `..`
         command line: `permission` must be one of "default", "accept-edits", "auto", "bypass"
-        config.toml:3: `notifiers.a` needs `kind = "command"` with `command`, `kind = "file"` with `path`, or `kind = "desktop"` alone
+        config.toml:3: `notifiers.a` needs `kind = "command"` with `command`, `"file"` with `path`, `"webhook"` or `"slack"` with one of `url`, `url_env` and `url_command`, or `"desktop"` alone
         command line: `agent` must be a text that is not empty
         "#);
         assert_eq!(fs::read_text(&path).unwrap(), "agent = 'a'\n");

@@ -40,10 +40,14 @@ pub enum Kind {
     BranchTemplate,
     /// Any text, the empty one as well; never shown in messages.
     Secret,
+    /// The name of a variable of the environment.
+    Variable,
     /// A part of the day.
     Window,
     /// A text with variables.
     Template,
+    /// Names of accounts at a forge.
+    Accounts,
 }
 
 /// Whether a repository's own file may set a key.
@@ -98,6 +102,7 @@ const NOTICES: &[&str] = &[
 ];
 const ACTIONS: &[&str] = &["send", "notify", "run", "merge", "none"];
 const PRIORITIES: &[&str] = &["urgent", "action", "warning", "info"];
+const METHODS: &[&str] = &["merge", "squash", "rebase"];
 const SCMS: &[&str] = &["auto", "local", "github", "command", "none"];
 const RECIPIENTS: &[&str] = &["self", "parent", "orchestrator"];
 const MANY: i64 = 1_000_000;
@@ -176,14 +181,24 @@ pub const KEYS: &[Key] = &[
     key("review.rest", Kind::Duration, "\"15m\"", "How long a reviewer that has nothing left to review waits for the next head before it is ended and cleaned up."),
     key("scm.kind", Kind::Word(SCMS), "\"auto\"", "Where pull requests live; `auto`: at GitHub where the remote `origin` is there, else in the repository itself."),
     key("scm.command", Kind::Command, "", "The program that answers for kind `command`, as docs/scm.md describes."),
-    key("scm.timeout", Kind::Duration, "\"30s\"", "How long that program may take for one answer."),
+    key("scm.timeout", Kind::Duration, "\"10s\"", "How long one request to a forge, or one answer of that program, may take."),
+    key("scm.refetch", Kind::Duration, "\"5m\"", "How long what was fetched of a pull request may stand while a forge says that nothing changed."),
+    key("scm.authors", Kind::Accounts, "[]", "Accounts that open pull requests for sessions, besides the one of the token."),
+    repository(key("merge.method", Kind::Word(METHODS), "\"merge\"", "How `ao merge`, and the reaction of that name, bring a branch into its base.")),
     key("trash.keep", Kind::Duration, "\"1d\"", "How long a removed workspace can be brought back."),
     key("cleanup.auto", Kind::Switch, "false", "Whether the reaper cleans up ended sessions by itself."),
     key("cleanup.after", Kind::Duration, "\"1d\"", "How long a session must have been ended before the reaper cleans it up."),
     key("state.sync", Kind::Word(&["on", "off"]), "\"on\"", "Whether every transition is synced to the disk before it counts."),
-    key("notifiers.*.kind", Kind::Word(&["command", "file", "desktop"]), "", "How this notifier tells a person."),
+    key("notifiers.*.kind", Kind::Word(&["command", "file", "desktop", "webhook", "slack"]), "", "How this notifier tells a person."),
     key("notifiers.*.command", Kind::Command, "", "The program that reads a notification as JSON on standard input, for kind `command`."),
     key("notifiers.*.path", Kind::Path, "", "The file that gets one JSON line each, for kind `file`."),
+    key("notifiers.*.url", Kind::Secret, "", "The address, for kinds `webhook` and `slack`: https, or http on this machine itself. Never shown."),
+    key("notifiers.*.url_env", Kind::Variable, "", "The variable that holds the address, instead of `url`. A timer has fewer variables than a shell."),
+    key("notifiers.*.url_command", Kind::Command, "", "The program that prints the address, instead of `url`."),
+    key("notifiers.*.secret", Kind::Secret, "", "The key that signs what a `webhook` gets. Never shown."),
+    key("notifiers.*.secret_env", Kind::Variable, "", "The variable that holds the key, instead of `secret`."),
+    key("notifiers.*.secret_command", Kind::Command, "", "The program that prints the key, instead of `secret`."),
+    key("notifiers.*.timeout", Kind::Duration, "", "How long this notifier may take, at most 5m; unset: 10s."),
     key("notifiers.*.priorities", Kind::Words(PRIORITIES), "", "What is sent to this notifier; unset: everything."),
     key("env.*", Kind::Secret, "", "A variable of every agent's environment."),
 ];
@@ -273,6 +288,7 @@ impl Kind {
         match self {
             Self::Text => "a text that is not empty".to_owned(),
             Self::Secret => "a text".to_owned(),
+            Self::Variable => "the name of a variable such as \"AO_HOOK\"".to_owned(),
             Self::Window => "a part of the day such as \"22:00-07:00\"".to_owned(),
             Self::Template => {
                 let names: Vec<String> =
@@ -299,6 +315,7 @@ impl Kind {
             }
             Self::Size => "columns and rows such as [200, 50], 10 to 1000 each".to_owned(),
             Self::BranchTemplate => "a branch name with {id} in it".to_owned(),
+            Self::Accounts => "a list of account names".to_owned(),
         }
     }
 
@@ -307,6 +324,7 @@ impl Kind {
         let text = value.as_str().filter(|text| !text.contains('\0'));
         match self {
             Self::Secret => text.is_some(),
+            Self::Variable => text.is_some_and(is_variable_name),
             Self::Window => text.is_some_and(|text| text.parse::<Window>().is_ok()),
             Self::Text => text.is_some_and(|text| !text.trim().is_empty()),
             Self::Template => {
@@ -331,6 +349,7 @@ impl Kind {
                     && value.as_array().is_some_and(|items| items.len() == 2)
             }
             Self::BranchTemplate => text.is_some_and(is_branch_template),
+            Self::Accounts => is_list(value, |item| item.as_str().is_some_and(is_account)),
         }
     }
 }
@@ -357,6 +376,11 @@ fn is_relative(text: &str) -> bool {
         && !text.starts_with('/')
         && !text.contains('\0')
         && text.split('/').all(|part| part != "..")
+}
+
+/// A program's account ends in `[bot]`.
+fn is_account(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.[]".contains(c))
 }
 
 fn is_branch_template(text: &str) -> bool {
@@ -421,9 +445,11 @@ mod tests {
             (Kind::Path, "'/a'", "'~/a'"),
             (Kind::Text, "'x'", "' '"),
             (Kind::Secret, "''", "1"),
+            (Kind::Variable, "'AO_HOOK'", "'$AO_HOOK'"),
             (Kind::Window, "'22:00-07:00'", "'22-7'"),
             (Kind::Template, "'{id}: {{x}}'", "'{ids}'"),
             (Kind::Template, "'x'", "' '"),
+            (Kind::Accounts, "['me', 'ci[bot]']", "['a b']"),
         ] {
             assert!(accepts(kind, good), "{kind:?} {good}");
             assert!(!accepts(kind, bad), "{kind:?} {bad}");

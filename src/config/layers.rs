@@ -15,11 +15,12 @@ use toml::{Table, Value};
 use crate::adapter::fs;
 use crate::config::Config;
 use crate::config::error::{ConfigError, Place, key_offset, line_of};
-use crate::config::keys::{self, FromRepository, KEYS, PROJECTS};
+use crate::config::keys::{self, FromRepository, KEYS, Kind, PROJECTS};
 use crate::config::reactions;
 use crate::model::id::ProjectId;
 use crate::model::notifier::Notifier;
 use crate::model::policy::Policy;
+use crate::model::secret::REDACTED;
 
 /// The variables that set a key; others are not the configuration's business.
 pub const VARIABLES: &[(&str, &str)] = &[
@@ -65,30 +66,47 @@ pub enum Origin {
 
 impl Layered {
     /// Returns every value as TOML with its origin, sorted by key, for showing to a person:
-    /// variables and the arguments of notifiers are redacted.
+    /// secrets and the arguments of notifiers are redacted.
     pub fn shown(&self) -> Vec<(&str, String, &Origin)> {
-        let value = |key: &str| {
-            let mut parts = key.split('.');
-            let first = self.values.get(parts.next()?)?;
-            parts.try_fold(first, |value, part| value.as_table()?.get(part))
-        };
         let line = |(key, origin)| {
             let (key, origin): (&String, &Origin) = (key, origin);
-            Some((key.as_str(), redacted(key, value(key)?), origin))
+            Some((key.as_str(), self.value(key)?.to_string(), origin))
         };
         self.origins.iter().filter_map(line).collect()
     }
+
+    /// Returns the value or the table at a dotted key, its secrets redacted.
+    pub fn value(&self, key: &str) -> Option<Value> {
+        let mut path: Vec<String> = key.split('.').map(str::to_owned).collect();
+        let (first, rest) = path.split_first()?;
+        let value = rest
+            .iter()
+            .try_fold(self.values.get(first)?, |value, part| value.as_table()?.get(part))?;
+        Some(without_secrets(&mut path, value))
+    }
 }
 
-fn redacted(key: &str, value: &Value) -> String {
-    const SECRET: &str = "\"[redacted]\"";
-    let program = value.as_array().and_then(|command| command.first());
-    match (key.split('.').next(), program) {
-        (Some("env"), _) => SECRET.to_owned(),
-        (Some("notifiers"), Some(program)) if key.ends_with(".command") => {
-            format!("[{program}, {SECRET}]")
+/// Returns `value` without the secrets in it: texts of secret keys, and the arguments of what is
+/// run to tell somebody.
+fn without_secrets(path: &mut Vec<String>, value: &Value) -> Value {
+    let hidden = || Value::String(REDACTED.to_owned());
+    let kind = keys::find(path).map(|key| key.kind);
+    match (kind, value) {
+        (Some(Kind::Secret), _) => hidden(),
+        (Some(Kind::Command), Value::Array(command)) if path[0] == "notifiers" => {
+            let program = command.first().cloned();
+            Value::Array(program.into_iter().chain([hidden()]).collect())
         }
-        (_, _) => value.to_string(),
+        (_, Value::Table(table)) => {
+            let mut shown = Table::new();
+            for (name, value) in table {
+                path.push(name.clone());
+                shown.insert(name.clone(), without_secrets(path, value));
+                path.pop();
+            }
+            Value::Table(shown)
+        }
+        (_, _) => value.clone(),
     }
 }
 
@@ -307,16 +325,8 @@ fn check_notifiers(values: &Table, layers: &[Layer]) -> Result<(), ConfigError> 
     let Some(Value::Table(notifiers)) = values.get("notifiers") else { return Ok(()) };
     for (name, value) in notifiers {
         if let Err(error) = Notifier::deserialize(value.clone()) {
-            let path = ["notifiers".to_owned(), name.clone()];
-            let holds = |layer: &&Layer| {
-                layer.values.get("notifiers").and_then(|table| table.get(name)).is_some()
-            };
-            let place = layers.iter().rev().find(holds).map(|layer| layer.source.at(&path));
-            return Err(ConfigError::Inconsistent {
-                place: place.unwrap_or(Place::Flag),
-                key: dotted(&path),
-                why: error.message().to_owned(),
-            });
+            let why = error.message().to_owned();
+            return Err(inconsistent(layers, &["notifiers", name], why));
         }
     }
     Ok(())
@@ -326,20 +336,23 @@ fn check_notifiers(values: &Table, layers: &[Layer]) -> Result<(), ConfigError> 
 fn check_reactions(values: &Table, layers: &[Layer]) -> Result<(), ConfigError> {
     let Some(Value::Table(reactions)) = values.get("reactions") else { return Ok(()) };
     for (key, value) in reactions {
-        let Some((name, why)) = reactions::fault(key, value) else { continue };
-        let path = ["reactions".to_owned(), key.clone(), name.to_owned()];
-        let holds = |layer: &&Layer| {
-            let reaction = layer.values.get("reactions").and_then(|table| table.get(key));
-            reaction.is_some_and(|reaction| reaction.get(name).is_some())
-        };
-        let place = layers.iter().rev().find(holds).map(|layer| layer.source.at(&path));
-        return Err(ConfigError::Inconsistent {
-            place: place.unwrap_or(Place::Flag),
-            key: dotted(&path),
-            why,
-        });
+        if let Some((name, why)) = reactions::fault(key, value) {
+            return Err(inconsistent(layers, &["reactions", key, name], why));
+        }
     }
     Ok(())
+}
+
+/// Returns the error about the key at `path`, at its place in the last layer that has it.
+fn inconsistent(layers: &[Layer], path: &[&str], why: String) -> ConfigError {
+    let holds = |layer: &&Layer| {
+        let (first, rest) = path.split_first()?;
+        rest.iter().try_fold(layer.values.get(*first)?, |value, part| value.get(part))
+    };
+    let path: Vec<String> = path.iter().map(|part| (*part).to_owned()).collect();
+    let layer = layers.iter().rev().find(|layer| holds(layer).is_some());
+    let place = layer.map_or(Place::Flag, |layer| layer.source.at(&path));
+    ConfigError::Inconsistent { place, key: dotted(&path), why }
 }
 
 fn defaults() -> Table {
@@ -536,6 +549,13 @@ mod tests {
             "[notifiers.a]\nkind = 'file'",
             "[notifiers.a]\ncommand = ['s3cret']",
             "[notifiers.'a b']\nkind = 'desktop'",
+            "[notifiers.a]\nkind = 'slack'",
+            "[notifiers.a]\nkind = 'desktop'\nurl = 'https://s3cret.example'",
+            "[notifiers.a]\nkind = 'slack'\nurl = 'https://s3cret.example'\nurl_env = 'X'",
+            "[notifiers.a]\nkind = 'slack'\nurl = 'http://s3cret.example'",
+            "[notifiers.a]\nkind = 'slack'\nurl_env = 's3cret://x'",
+            "[notifiers.a]\nkind = 'webhook'\nurl_env = 'X'\nsecret = 's3cret'\nsecret_env = 'Y'",
+            "[notifiers.a]\nkind = 'webhook'\nurl_env = 'X'\ntimeout = '6m'",
             "agent = 's3cret",
             "agent = 'a'\nagent = 'b'",
         ]
@@ -555,9 +575,16 @@ mod tests {
         user.toml:2: unknown key `reactions.ci-red`; allowed here: agent-needs-input, agent-stuck, agent-exited, agent-errored, agent-done, agent-idle, ci-failed, changes-requested, bugbot-comments, merge-conflicts, approved-and-green, pr-closed, all-complete
         user.toml:3: unknown key `env.A-B`; allowed here: [A-Za-z_][A-Za-z0-9_]*
         user.toml:3: `env.TOKEN` must be a text
-        user.toml:2: `notifiers.a` needs `kind = "command"` with `command`, `kind = "file"` with `path`, or `kind = "desktop"` alone
-        user.toml:2: `notifiers.a` needs `kind = "command"` with `command`, `kind = "file"` with `path`, or `kind = "desktop"` alone
+        user.toml:2: `notifiers.a` needs `kind = "command"` with `command`, `"file"` with `path`, `"webhook"` or `"slack"` with one of `url`, `url_env` and `url_command`, or `"desktop"` alone
+        user.toml:2: `notifiers.a` needs `kind = "command"` with `command`, `"file"` with `path`, `"webhook"` or `"slack"` with one of `url`, `url_env` and `url_command`, or `"desktop"` alone
         user.toml:2: unknown key `notifiers.a b`; allowed here: [A-Za-z0-9_-]{1,48}
+        user.toml:2: `notifiers.a` needs `kind = "command"` with `command`, `"file"` with `path`, `"webhook"` or `"slack"` with one of `url`, `url_env` and `url_command`, or `"desktop"` alone
+        user.toml:2: `notifiers.a` needs `kind = "command"` with `command`, `"file"` with `path`, `"webhook"` or `"slack"` with one of `url`, `url_env` and `url_command`, or `"desktop"` alone
+        user.toml:2: `notifiers.a` names an address or a key in two places; one is enough
+        user.toml:2: `notifiers.a` needs an address that begins with `https://`, or with `http://` and a name of this very machine (`localhost`, `127.0.0.1`, `[::1]`)
+        user.toml:4: `notifiers.a.url_env` must be the name of a variable such as "AO_HOOK"
+        user.toml:2: `notifiers.a` names an address or a key in two places; one is enough
+        user.toml:2: `notifiers.a` needs a `timeout` of more than 0s and at most 5m
         user.toml:2: invalid literal string, expected `'`
         user.toml:3: duplicate key
         "#);
@@ -631,7 +658,9 @@ mod tests {
     fn what_is_shown_holds_no_secret() {
         let files = Files::new();
         let user = "agent = 'x'\n[env]\nTOKEN = 's3cret'\n\
-             [notifiers.a]\nkind = 'command'\ncommand = ['curl', 's3cret']\n";
+             [notifiers.a]\nkind = 'command'\ncommand = ['curl', 's3cret']\n\
+             [notifiers.b]\nkind = 'webhook'\nurl = 'https://s3cret.example'\nsecret_command = ['pass', 's3cret']\n\
+             [notifiers.c]\nkind = 'webhook'\nurl_env = 'HOOK'\nsecret = 's3cret'\n";
         let layered = load(&files.sources(user, "")).unwrap();
         let all: Vec<_> = layered.shown();
         let value = |wanted: &str| &all.iter().find(|(key, ..)| *key == wanted).unwrap().1;
@@ -639,6 +668,16 @@ mod tests {
         assert_eq!(value("env.TOKEN"), "\"[redacted]\"");
         assert_eq!(value("notifiers.a.command"), "[\"curl\", \"[redacted]\"]");
         assert_eq!(value("workspace.keep"), "[\".env*\"]");
+        assert_eq!(value("notifiers.b.url"), "\"[redacted]\"");
+        assert_eq!(value("notifiers.b.secret_command"), "[\"pass\", \"[redacted]\"]");
+        assert_eq!(value("notifiers.c.url_env"), "\"HOOK\"");
+        let whole = ["env", "notifiers", "notifiers.c", "notifiers.c.secret", "env.TOKEN"];
+        for key in whole {
+            let text = layered.value(key).unwrap().to_string();
+            assert!(text.contains("[redacted]") && !text.contains("s3cret"), "{key}: {text}");
+        }
+        assert_eq!(layered.value("env.OTHER"), None);
+        assert!(!format!("{:?}", layered.config.notifiers["b"]).contains("s3cret"));
     }
 
     #[test]

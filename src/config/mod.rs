@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
-use crate::model::forge::ScmKind;
+use crate::model::forge::{MergeMethod, ScmKind};
 use crate::model::notifier::Notifier;
 use crate::model::policy::Policy;
 use crate::model::time::duration_text;
@@ -65,6 +65,8 @@ pub struct Config {
     pub review: ReviewConfig,
     /// Where pull requests live.
     pub scm: ScmConfig,
+    /// How branches are merged.
+    pub merge: MergeConfig,
     /// What becomes of removed workspaces.
     pub trash: TrashConfig,
     /// What the reaper cleans up by itself.
@@ -143,9 +145,21 @@ pub struct ScmConfig {
     pub kind: Option<ScmKind>,
     /// The program that answers for kind `command`.
     pub command: Option<Vec<String>>,
-    /// How long it may take for one answer.
+    /// How long one request, or one answer of that program, may take.
     #[serde(with = "duration_text")]
     pub timeout: Duration,
+    /// How long what was fetched may stand.
+    #[serde(with = "duration_text")]
+    pub refetch: Duration,
+    /// Accounts that open pull requests for sessions.
+    pub authors: Vec<String>,
+}
+
+/// How branches are merged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct MergeConfig {
+    /// Where nobody says otherwise.
+    pub method: MergeMethod,
 }
 
 /// What becomes of removed workspaces.

@@ -69,6 +69,7 @@ fn describe(text: &mut String, key: &Key, notes: bool) {
 fn example(kind: Kind) -> &'static str {
     match kind {
         Kind::Text | Kind::Secret | Kind::Template => "\"…\"",
+        Kind::Variable => "\"AO_HOOK\"",
         Kind::Path => "\"/absolute/path\"",
         Kind::RelativePaths | Kind::Agents | Kind::Words(_) | Kind::Commands => "[]",
         Kind::Word(words) => match words.first() {
@@ -82,6 +83,7 @@ fn example(kind: Kind) -> &'static str {
         Kind::Switch => "true",
         Kind::Duration => "\"30m\"",
         Kind::Window => "\"22:00-07:00\"",
+        Kind::Accounts => "[\"…\"]",
         Kind::Command => "[\"make\", \"test\"]",
         Kind::Size => "[200, 50]",
         Kind::BranchTemplate => "\"ao/{id}\"",

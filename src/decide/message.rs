@@ -232,12 +232,13 @@ impl Subject<'_> {
         Text::quote("The end of the log", log.unwrap_or_default())
     }
 
-    /// Returns each unresolved comment with its place and author.
+    /// Returns each unresolved comment with its place and author, less those that reach the agent
+    /// by another way.
     fn comment_list(&self) -> Text {
         let comments = self.scm.iter().flat_map(|fact| &fact.comments);
         let comments: Vec<&Comment> = comments.filter(|comment| !comment.delivered).collect();
-        let shown = comments.iter().take(MOST_ITEMS).copied();
-        let mut parts: Vec<Text> = shown.map(quoted_comment).collect();
+        let shown = comments.iter().take(MOST_ITEMS);
+        let mut parts: Vec<Text> = shown.map(|comment| quoted_comment(comment)).collect();
         if comments.len() > MOST_ITEMS {
             let left = comments.len() - MOST_ITEMS;
             parts.push(Text::plain(format!("And {left} more, to be read there.")));

@@ -216,8 +216,9 @@ fn failures_of(entry: &OutboxEntry) -> u32 {
 
 /// Records that delivering the entry `id` failed with `error`, without its claim.
 ///
-/// The attempt is given back, the entry waits longer after each failure, and the last one makes
-/// it a dead letter that a person is told of. An unknown id changes nothing.
+/// The attempt is given back, the entry waits longer after each failure (and no shorter than its
+/// `next_at`, where the other side asked for time), and the last one makes it a dead letter that a
+/// person is told of. An unknown id changes nothing.
 pub fn delivery_failed(
     record: &Record,
     id: &str,
@@ -237,14 +238,58 @@ pub fn delivery_failed(
         entry.dead = true;
         entry.next_at = None;
     } else {
-        entry.next_at = Some(now.plus(FIRST_BACK_OFF * (1 << (entry.attempts - 1))));
+        let back_off = now.plus(FIRST_BACK_OFF * (1 << (entry.attempts - 1)));
+        entry.next_at = entry.next_at.max(Some(back_off));
     }
     let entry = entry.clone();
     if first {
         give_back(&mut after, &entry);
     }
+    if given_up {
+        by_another_route(&mut after, id, &entry, error, now);
+    }
     let effects = if given_up { instead(&entry, error) } else { Vec::new() };
     (after, effects)
+}
+
+/// Records a notice for the notifiers that did not fail, in place of the dead letter `id`.
+///
+/// Who was told of `entry` itself needs to hear of its other route once, not with every notice;
+/// and where the other routes fail as well there is none left.
+fn by_another_route(
+    record: &mut Record,
+    id: &str,
+    entry: &OutboxEntry,
+    error: &str,
+    now: Timestamp,
+) {
+    if entry.kind != EntryKind::Notify || entry.failing.is_empty() || !entry.except.is_empty() {
+        return;
+    }
+    let is_known = |(own, other): (&String, &OutboxEntry)| {
+        own != id && other.dead && other.failing == entry.failing
+    };
+    if !entry.delivered.is_empty() && record.outbox.iter().any(is_known) {
+        return;
+    }
+    let failing: Vec<&str> = entry.failing.iter().map(String::as_str).collect();
+    let message = format!(
+        "could not be told by {} ({MAX_FAILURES} attempts), so it comes this way; `ao outbox ls \
+         --dead` keeps it\n{error}\n\n{}",
+        failing.join(", "),
+        entry.message
+    );
+    let other = OutboxEntry {
+        reaction: entry.reaction.clone(),
+        priority: entry.priority,
+        escalation: entry.escalation,
+        message,
+        except: entry.failing.clone(),
+        ..OutboxEntry::new(EntryKind::Notify, now)
+    };
+    let reaction = entry.reaction.as_deref().unwrap_or("message");
+    let own = free_id(record, record.revision + 1, reaction);
+    record.outbox.insert(own, other);
 }
 
 /// Records that the entry `id` can never be delivered: a dead letter at once, and a notification
@@ -337,7 +382,7 @@ fn tracker_of<'a>(record: &'a mut Record, entry: &OutboxEntry) -> Option<&'a mut
 
 /// Returns the notification that goes out instead of `entry`.
 ///
-/// None for a notification: where one cannot be delivered, the next could not be either.
+/// None for a notification: that goes by another route (`by_another_route`), or none.
 fn instead(entry: &OutboxEntry, error: &str) -> Vec<Effect> {
     if entry.kind == EntryKind::Notify {
         return Vec::new();

@@ -339,7 +339,8 @@ impl Run<'_> {
                 return;
             }
         }
-        if key == CHANGES_REQUESTED && self.scm.is_some_and(is_delivered_otherwise) {
+        let told = key == CHANGES_REQUESTED && self.scm.is_some_and(is_delivered_otherwise);
+        if told && to == Recipient::Itself {
             return;
         }
         let form = match to {

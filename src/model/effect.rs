@@ -1,6 +1,6 @@
 //! Something to do outside, kept in the outbox until it is done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -205,6 +205,12 @@ pub struct OutboxEntry {
     /// Notifiers that have it already.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub delivered: BTreeMap<String, Timestamp>,
+    /// Notifiers that failed when it was last tried.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub failing: BTreeSet<String>,
+    /// Notifiers that are left out, because they failed too often with what this stands for.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub except: BTreeSet<String>,
     /// A dead letter: given up, kept for `ao outbox ls --dead`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dead: bool,
@@ -233,6 +239,8 @@ impl OutboxEntry {
             last_error: None,
             claim: None,
             delivered: BTreeMap::new(),
+            failing: BTreeSet::new(),
+            except: BTreeSet::new(),
             dead: false,
         }
     }

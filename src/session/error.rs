@@ -8,6 +8,7 @@ use crate::adapter::cmd::CmdError;
 use crate::adapter::fs::FsError;
 use crate::adapter::git::GitError;
 use crate::adapter::runtime::RuntimeError;
+use crate::adapter::scm::ForgeError;
 use crate::config::ConfigError;
 use crate::decide::DecideError;
 use crate::invocation::InvocationError;
@@ -51,6 +52,9 @@ pub enum SessionError {
     /// A command failed.
     #[error(transparent)]
     Cmd(#[from] CmdError),
+    /// A forge or a tracker refused or failed.
+    #[error(transparent)]
+    Forge(#[from] ForgeError),
     /// A check could not be started or ended.
     #[error(transparent)]
     Check(#[from] CheckError),
@@ -196,6 +200,38 @@ pub enum SessionError {
         why: &'static str,
         /// What to do instead.
         hint: String,
+    },
+    /// There is no pull request that could be merged.
+    #[error("nothing to merge for `{id}`: {why}")]
+    NothingToMerge {
+        /// The session.
+        id: SessionId,
+        /// Why not.
+        why: String,
+    },
+    /// Checks, a review or the forge stand in the way.
+    #[error("`{id}` is not to be merged: {}", reasons.join("; "))]
+    NotMergeable {
+        /// The session.
+        id: SessionId,
+        /// What stands in the way.
+        reasons: Vec<String>,
+    },
+    /// What the agent is at would be left out.
+    #[error("the agent of `{id}` is in the middle of a turn")]
+    MidTurn {
+        /// The session.
+        id: SessionId,
+    },
+    /// What no commit holds would be left out.
+    #[error("`{id}` has uncommitted work in {}: {files} file{}", path.display(), if *files == 1 { "" } else { "s" })]
+    Uncommitted {
+        /// The session.
+        id: SessionId,
+        /// Its workspace.
+        path: PathBuf,
+        /// How many files.
+        files: u32,
     },
     /// A prompt that cannot be passed on.
     #[error("the prompt contains a NUL byte")]
