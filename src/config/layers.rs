@@ -346,11 +346,11 @@ fn check_reactions(values: &Table, layers: &[Layer]) -> Result<(), ConfigError> 
 /// Returns the error about the key at `path`, at its place in the last layer that has it.
 fn inconsistent(layers: &[Layer], path: &[&str], why: String) -> ConfigError {
     let holds = |layer: &&Layer| {
-        let (first, rest) = path.split_first()?;
-        rest.iter().try_fold(layer.values.get(*first)?, |value, part| value.get(part))
+        let top = path.first().and_then(|first| layer.values.get(*first));
+        path.iter().skip(1).try_fold(top, |value, part| Some(value?.get(part))).flatten().is_some()
     };
+    let layer = layers.iter().rev().find(holds);
     let path: Vec<String> = path.iter().map(|part| (*part).to_owned()).collect();
-    let layer = layers.iter().rev().find(|layer| holds(layer).is_some());
     let place = layer.map_or(Place::Flag, |layer| layer.source.at(&path));
     ConfigError::Inconsistent { place, key: dotted(&path), why }
 }
@@ -564,7 +564,7 @@ mod tests {
         .collect();
         assert!(!table.contains("s3cret"));
         insta::assert_snapshot!(table, @r#"
-        user.toml:2: unknown key `agnet`; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, resume, workspace, check, scm, trash, cleanup, state, notifiers, env, projects
+        user.toml:2: unknown key `agnet`; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, resume, workspace, check, review, scm, merge, trash, cleanup, state, notifiers, env, projects
         user.toml:2: `agent` must be a text that is not empty
         user.toml:2: `max_sessions` must be a whole number from 1 to 10000
         user.toml:2: `recent_window` must be a duration such as "90s" or "5m"
@@ -628,7 +628,7 @@ mod tests {
         repository.toml:3: a repository may not set `workspace.keep`; set it in your own configuration
         repository.toml:3: a repository may not set `cleanup.auto`; set it in your own configuration
         repository.toml:3: a repository may not set `state.sync`; set it in your own configuration
-        repository.toml:2: unknown key `home`; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, resume, workspace, check, scm, trash, cleanup, state, notifiers, env, projects
+        repository.toml:2: unknown key `home`; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, resume, workspace, check, review, scm, merge, trash, cleanup, state, notifiers, env, projects
         repository.toml:3: `workspace.copy` must be a list of relative paths without `..`
         "#);
     }
