@@ -327,16 +327,8 @@ fn check_notifiers(values: &Table, layers: &[Layer]) -> Result<(), ConfigError> 
     let Some(Value::Table(notifiers)) = values.get("notifiers") else { return Ok(()) };
     for (name, value) in notifiers {
         if let Err(error) = Notifier::deserialize(value.clone()) {
-            let path = ["notifiers".to_owned(), name.clone()];
-            let holds = |layer: &&Layer| {
-                layer.values.get("notifiers").and_then(|table| table.get(name)).is_some()
-            };
-            let place = layers.iter().rev().find(holds).map(|layer| layer.source.at(&path));
-            return Err(ConfigError::Inconsistent {
-                place: place.unwrap_or(Place::Flag),
-                key: dotted(&path),
-                why: error.message().to_owned(),
-            });
+            let why = error.message().to_owned();
+            return Err(inconsistent(layers, &["notifiers", name], why));
         }
     }
     Ok(())
@@ -346,20 +338,23 @@ fn check_notifiers(values: &Table, layers: &[Layer]) -> Result<(), ConfigError> 
 fn check_reactions(values: &Table, layers: &[Layer]) -> Result<(), ConfigError> {
     let Some(Value::Table(reactions)) = values.get("reactions") else { return Ok(()) };
     for (key, value) in reactions {
-        let Some((name, why)) = reactions::fault(key, value) else { continue };
-        let path = ["reactions".to_owned(), key.clone(), name.to_owned()];
-        let holds = |layer: &&Layer| {
-            let reaction = layer.values.get("reactions").and_then(|table| table.get(key));
-            reaction.is_some_and(|reaction| reaction.get(name).is_some())
-        };
-        let place = layers.iter().rev().find(holds).map(|layer| layer.source.at(&path));
-        return Err(ConfigError::Inconsistent {
-            place: place.unwrap_or(Place::Flag),
-            key: dotted(&path),
-            why,
-        });
+        if let Some((name, why)) = reactions::fault(key, value) {
+            return Err(inconsistent(layers, &["reactions", key, name], why));
+        }
     }
     Ok(())
+}
+
+/// Returns the error about the key at `path`, at its place in the last layer that has it.
+fn inconsistent(layers: &[Layer], path: &[&str], why: String) -> ConfigError {
+    let holds = |layer: &&Layer| {
+        let top = path.first().and_then(|first| layer.values.get(*first));
+        path.iter().skip(1).try_fold(top, |value, part| Some(value?.get(part))).flatten().is_some()
+    };
+    let layer = layers.iter().rev().find(holds);
+    let path: Vec<String> = path.iter().map(|part| (*part).to_owned()).collect();
+    let place = layer.map_or(Place::Flag, |layer| layer.source.at(&path));
+    ConfigError::Inconsistent { place, key: dotted(&path), why }
 }
 
 fn defaults() -> Table {
