@@ -71,8 +71,8 @@ fn parse_value(kind: Kind, text: &str) -> Option<Value> {
             | Kind::Duration
             | Kind::BranchTemplate
             | Kind::Secret
-            | Kind::Variable
             | Kind::Template
+            | Kind::Variable
     );
     let value = if is_text { Value::String(text.to_owned()) } else { parsed(text)? };
     kind.accepts(&value).then_some(value)

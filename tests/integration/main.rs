@@ -21,6 +21,8 @@ mod env;
 mod faulted;
 mod generated;
 mod git_worst;
+#[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
+mod github;
 mod hooks;
 mod kill_restore;
 mod limits;
@@ -33,10 +35,12 @@ mod notify_tls;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod outcome;
 mod races;
+mod reaction_config;
 mod reactions;
 mod readme;
 mod reap;
 mod report;
+mod review;
 mod roles;
 mod runtime;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
@@ -46,10 +50,12 @@ mod send;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod server;
 mod spawn;
+mod storms;
 mod tidy;
 mod timer;
 mod timer_run;
 mod tmux_worst;
 mod tree;
+mod untrusted;
 mod wait;
 mod whole_loop;
