@@ -9,8 +9,6 @@ use crate::adapter::check_run::CheckError;
 use crate::adapter::cmd::CmdError;
 use crate::adapter::fs::FsError;
 use crate::adapter::git::GitError;
-use crate::adapter::notify::NotifyError;
-use crate::adapter::notify::secret::SecretError;
 use crate::adapter::runtime::RuntimeError;
 use crate::adapter::scheduler::SchedulerError;
 use crate::adapter::scm::ForgeError;
@@ -245,28 +243,6 @@ impl From<StoreError> for CommandError {
         let mut error = Self::new(exit, error.into());
         error.hint = hint.map(str::to_owned);
         error
-    }
-}
-
-/// Returns the exit code for a notifier that did not take a notice.
-pub fn notify_exit(error: &NotifyError) -> Exit {
-    match error {
-        NotifyError::Missing { .. } => Exit::MissingDependency,
-        NotifyError::Http { .. } | NotifyError::Refused { .. } | NotifyError::Redirected { .. } => {
-            Exit::Unavailable
-        }
-        NotifyError::Secret { source, .. } => match source {
-            SecretError::Missing(_) => Exit::MissingDependency,
-            SecretError::NotSet(_) | SecretError::NotOneLine(_) => Exit::Invalid,
-            SecretError::Failed { .. } | SecretError::Run { .. } | SecretError::TimedOut { .. } => {
-                Exit::Internal
-            }
-        },
-        NotifyError::Address { .. } => Exit::Invalid,
-        NotifyError::Run { .. }
-        | NotifyError::TimedOut { .. }
-        | NotifyError::Failed { .. }
-        | NotifyError::File { .. } => Exit::Internal,
     }
 }
 
