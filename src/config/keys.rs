@@ -46,6 +46,8 @@ pub enum Kind {
     Window,
     /// A text with variables.
     Template,
+    /// Names of accounts at a forge.
+    Accounts,
 }
 
 /// Whether a repository's own file may set a key.
@@ -179,7 +181,9 @@ pub const KEYS: &[Key] = &[
     key("review.rest", Kind::Duration, "\"15m\"", "How long a reviewer that has nothing left to review waits for the next head before it is ended and cleaned up."),
     key("scm.kind", Kind::Word(SCMS), "\"auto\"", "Where pull requests live; `auto`: at GitHub where the remote `origin` is there, else in the repository itself."),
     key("scm.command", Kind::Command, "", "The program that answers for kind `command`, as docs/scm.md describes."),
-    key("scm.timeout", Kind::Duration, "\"30s\"", "How long that program may take for one answer."),
+    key("scm.timeout", Kind::Duration, "\"10s\"", "How long one request to a forge, or one answer of that program, may take."),
+    key("scm.refetch", Kind::Duration, "\"5m\"", "How long what was fetched of a pull request may stand while a forge says that nothing changed."),
+    key("scm.authors", Kind::Accounts, "[]", "Accounts that open pull requests for sessions, besides the one of the token."),
     repository(key("merge.method", Kind::Word(METHODS), "\"merge\"", "How `ao merge`, and the reaction of that name, bring a branch into its base.")),
     key("trash.keep", Kind::Duration, "\"1d\"", "How long a removed workspace can be brought back."),
     key("cleanup.auto", Kind::Switch, "false", "Whether the reaper cleans up ended sessions by itself."),
@@ -311,6 +315,7 @@ impl Kind {
             }
             Self::Size => "columns and rows such as [200, 50], 10 to 1000 each".to_owned(),
             Self::BranchTemplate => "a branch name with {id} in it".to_owned(),
+            Self::Accounts => "a list of account names".to_owned(),
         }
     }
 
@@ -344,6 +349,7 @@ impl Kind {
                     && value.as_array().is_some_and(|items| items.len() == 2)
             }
             Self::BranchTemplate => text.is_some_and(is_branch_template),
+            Self::Accounts => is_list(value, |item| item.as_str().is_some_and(is_account)),
         }
     }
 }
@@ -370,6 +376,11 @@ fn is_relative(text: &str) -> bool {
         && !text.starts_with('/')
         && !text.contains('\0')
         && text.split('/').all(|part| part != "..")
+}
+
+/// A program's account ends in `[bot]`.
+fn is_account(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.[]".contains(c))
 }
 
 fn is_branch_template(text: &str) -> bool {
@@ -438,6 +449,7 @@ mod tests {
             (Kind::Window, "'22:00-07:00'", "'22-7'"),
             (Kind::Template, "'{id}: {{x}}'", "'{ids}'"),
             (Kind::Template, "'x'", "' '"),
+            (Kind::Accounts, "['me', 'ci[bot]']", "['a b']"),
         ] {
             assert!(accepts(kind, good), "{kind:?} {good}");
             assert!(!accepts(kind, bad), "{kind:?} {bad}");

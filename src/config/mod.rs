@@ -145,9 +145,14 @@ pub struct ScmConfig {
     pub kind: Option<ScmKind>,
     /// The program that answers for kind `command`.
     pub command: Option<Vec<String>>,
-    /// How long it may take for one answer.
+    /// How long one request, or one answer of that program, may take.
     #[serde(with = "duration_text")]
     pub timeout: Duration,
+    /// How long what was fetched may stand.
+    #[serde(with = "duration_text")]
+    pub refetch: Duration,
+    /// Accounts that open pull requests for sessions.
+    pub authors: Vec<String>,
 }
 
 /// How branches are merged.

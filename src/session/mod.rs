@@ -11,6 +11,7 @@ pub mod cleanup;
 pub mod context;
 pub mod deliver;
 pub mod error;
+pub mod forge;
 pub mod handover;
 pub mod intent;
 pub mod kill;

@@ -11,7 +11,6 @@ use crate::adapter::clock;
 use crate::adapter::git::{self, BranchLook, GitError};
 use crate::adapter::scm::command::{self, Command};
 use crate::adapter::scm::local::{self, Notebook};
-use crate::adapter::scm::remote;
 use crate::adapter::scm::{ForgeError, Scm};
 use crate::config::Config;
 use crate::decide::local_scm::{self, Branch, CheckFact, Evidence, Wanted};
@@ -25,16 +24,13 @@ use crate::model::record::{Kind, Record};
 use crate::model::review;
 use crate::model::sanitize;
 use crate::session::check::{self, Configured, Step, StepKind};
-use crate::session::{SessionError, preflight};
+use crate::session::{SessionError, forge};
 
 /// How many lines of a failing log an agent is told.
 const TAIL_LINES: usize = 200;
 
 /// How many bytes of them.
 const TAIL_BYTES: u64 = 16 << 10;
-
-/// The variable that names the API of a GitHub other than github.com.
-const API_VARIABLE: &str = "GITHUB_API_URL";
 
 /// What a look at everything found, and what it asks for.
 #[derive(Debug, Default)]
@@ -93,32 +89,30 @@ pub fn kind_of(world: &World, config: &Config, repository: &Path) -> ScmKind {
     if let Some(kind) = config.scm.kind {
         return kind;
     }
-    let origin = git::origin_of(repository).and_then(|url| remote::parse(&url));
-    let api = world.variable(API_VARIABLE);
-    let is_github =
-        |host: &str| host == "github.com" || api.is_some_and(|api| remote::is_served_by(host, api));
-    match origin {
-        Some(origin) if is_github(&origin.host) => ScmKind::GitHub,
-        Some(_) | None => ScmKind::Local,
+    let origin = git::origin_of(repository);
+    if origin.is_some_and(|url| forge::is_at_github(world, &url)) {
+        ScmKind::GitHub
+    } else {
+        ScmKind::Local
     }
 }
 
 /// Returns the forge that merges the pull requests of a session's repository; `None` where the
 /// repository itself is the forge, or where none is looked at.
-pub fn forge(world: &World, record: &Record) -> Result<Option<Box<dyn Scm>>, SessionError> {
+pub fn forge_of(world: &World, record: &Record) -> Result<Option<Box<dyn Scm>>, SessionError> {
     let Some(handle) = &record.handles.workspace else { return Ok(None) };
     let layered = world.config_of(record)?;
     let scm = &layered.config.scm;
-    let unsupported = |kind: ScmKind| {
-        let what = "merge a pull request".to_owned();
-        Err(ForgeError::Unsupported { forge: kind.to_string(), what }.into())
-    };
     match (kind_of(world, &layered.config, &handle.repo), &scm.command) {
         (ScmKind::Local | ScmKind::None, _) => Ok(None),
         (ScmKind::Command, Some(command)) => {
             Ok(Some(Box::new(Command::new(command, scm.timeout, &handle.repo))))
         }
-        (kind @ (ScmKind::Command | ScmKind::GitHub), _) => unsupported(kind),
+        (ScmKind::GitHub, _) => Ok(Some(Box::new(forge::github(world, &handle.repo, scm)?))),
+        (kind @ ScmKind::Command, None) => {
+            let what = "answer: scm.command is unset".to_owned();
+            Err(ForgeError::Unsupported { forge: kind.to_string(), what }.into())
+        }
     }
 }
 
@@ -141,8 +135,10 @@ fn look_at(
         ScmKind::None => {}
         ScmKind::Local => look_locally(world, repository, subjects, records, looked),
         ScmKind::GitHub => {
-            let why = "this version does not ask GitHub";
-            looked.observed.extend(command::all_unknown(subjects, why));
+            looked.observed.extend(match forge::github(world, repository, &config.scm) {
+                Ok(github) => github.observe(subjects),
+                Err(error) => command::all_unknown(subjects, &sanitize::chain(&error)),
+            });
         }
         ScmKind::Command => looked.observed.extend(match &config.scm.command {
             Some(command) => {
@@ -163,7 +159,7 @@ fn look_locally(
     records: &BTreeMap<SessionId, Record>,
     looked: &mut Looked,
 ) {
-    let cache = preflight::cache_directory(world);
+    let cache = world.cache_directory();
     let mut notebook = Notebook::open(cache.as_deref(), repository);
     let looks = match local::look(repository, subjects, &mut notebook.memory) {
         Ok(looks) => looks,

@@ -57,6 +57,19 @@ impl Repository {
         self.answer(&["config", "--get", "remote.origin.url"])
     }
 
+    /// Returns the name and the address of every remote, where it is fetched from and where it is
+    /// pushed to.
+    pub fn remotes(&self) -> Vec<(String, String)> {
+        let keys = r"^remote\..*\.(url|pushurl)$";
+        let text = self.answer(&["config", "--null", "--get-regexp", keys]).unwrap_or_default();
+        let pair = |entry: &str| {
+            let (key, url) = entry.split_once('\n')?;
+            let (name, _) = key.strip_prefix("remote.")?.rsplit_once('.')?;
+            Some((name.to_owned(), url.to_owned()))
+        };
+        text.split('\0').filter_map(pair).collect()
+    }
+
     /// Returns the default branch without a remote's name: the remote's, else the main
     /// worktree's branch.
     pub fn default_branch(&self) -> Option<String> {

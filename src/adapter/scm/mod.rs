@@ -5,8 +5,8 @@
 //! says nothing about the others.
 
 pub mod command;
+pub mod github;
 pub mod local;
-pub mod remote;
 
 use std::time::Duration;
 
