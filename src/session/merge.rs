@@ -30,6 +30,43 @@ const ATTEMPTS: usize = 5;
 /// How long git may take to say whether a workspace has uncommitted work.
 const STATUS_DEADLINE: Duration = Duration::from_secs(60);
 
+/// Why a branch is not merged.
+#[derive(Debug, thiserror::Error)]
+pub enum MergeError {
+    /// There is no pull request that could be.
+    #[error("nothing to merge for `{id}`: {why}")]
+    Nothing {
+        /// The session.
+        id: SessionId,
+        /// Why not.
+        why: String,
+    },
+    /// Checks, a review or the forge stand in the way.
+    #[error("`{id}` is not to be merged: {}", reasons.join("; "))]
+    NotReady {
+        /// The session.
+        id: SessionId,
+        /// What stands in the way.
+        reasons: Vec<String>,
+    },
+    /// What the agent is at would be left out.
+    #[error("the agent of `{id}` is in the middle of a turn")]
+    MidTurn {
+        /// The session.
+        id: SessionId,
+    },
+    /// What no commit holds would be left out.
+    #[error("`{id}` has uncommitted work in {}: {files} file{}", path.display(), if *files == 1 { "" } else { "s" })]
+    Uncommitted {
+        /// The session.
+        id: SessionId,
+        /// Its workspace.
+        path: PathBuf,
+        /// How many files.
+        files: u32,
+    },
+}
+
 /// What was asked for beside the session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MergeOptions {
@@ -160,7 +197,7 @@ impl Judged {
 fn judge(world: &World, id: &SessionId, options: &MergeOptions) -> Result<Judged, SessionError> {
     let record = world.home.load(id)?.record;
     intent::require_free(id, &record)?;
-    let none = |why: String| SessionError::NothingToMerge { id: id.clone(), why };
+    let none = |why: String| SessionError::from(MergeError::Nothing { id: id.clone(), why });
     let handle = record.handles.workspace.clone();
     let (Some((_, subject)), Some(handle)) = (poll::subject(&record), handle) else {
         return Err(none("it has no branch of its own".to_owned()));
@@ -223,12 +260,11 @@ fn look_at(repo: &Repository, subject: &Subject) -> Result<BranchLook, SessionEr
 }
 
 /// Refuses a pull request that is not one, as far as anybody can tell.
-fn require_open(id: &SessionId, observed: &Observed) -> Result<(), SessionError> {
-    let none =
-        |why: &str| Err(SessionError::NothingToMerge { id: id.clone(), why: why.to_owned() });
+fn require_open(id: &SessionId, observed: &Observed) -> Result<(), MergeError> {
+    let none = |why: &str| Err(MergeError::Nothing { id: id.clone(), why: why.to_owned() });
     if !observed.fact.fetched {
         let why = observed.why.clone().unwrap_or_else(|| "it could not be looked at".to_owned());
-        return Err(SessionError::NotMergeable { id: id.clone(), reasons: vec![why] });
+        return Err(MergeError::NotReady { id: id.clone(), reasons: vec![why] });
     }
     match observed.fact.pr.state {
         Some(PrState::Open) if observed.fact.pr.draft => none("its pull request is a draft"),
@@ -245,7 +281,7 @@ fn require_ready(
     id: &SessionId,
     observed: Option<&Observed>,
     look: &BranchLook,
-) -> Result<(), SessionError> {
+) -> Result<(), MergeError> {
     let Some(fact) = observed.map(|observed| &observed.fact) else { return Ok(()) };
     let mut reasons = Vec::new();
     match fact.ci {
@@ -273,15 +309,15 @@ fn require_ready(
     if reasons.is_empty() {
         return Ok(());
     }
-    Err(SessionError::NotMergeable { id: id.clone(), reasons })
+    Err(MergeError::NotReady { id: id.clone(), reasons })
 }
 
 /// Refuses while the agent is at work: what it is about to commit would be left out.
-fn require_quiet(id: &SessionId, record: &Record) -> Result<(), SessionError> {
+fn require_quiet(id: &SessionId, record: &Record) -> Result<(), MergeError> {
     let activity = record.lifecycle.activity.as_ref().map(|activity| activity.state);
     let is_working = record.lifecycle.session.state == SessionState::Working;
     if is_working && activity == Some(ActivityState::Active) {
-        return Err(SessionError::MidTurn { id: id.clone() });
+        return Err(MergeError::MidTurn { id: id.clone() });
     }
     Ok(())
 }
@@ -297,7 +333,7 @@ fn require_committed(id: &SessionId, handle: &WorkspaceHandle) -> Result<(), Ses
         return Ok(());
     }
     let (id, path) = (id.clone(), handle.path.clone());
-    Err(SessionError::Uncommitted { id, path, files: status.changed + status.untracked })
+    Err(MergeError::Uncommitted { id, path, files: status.changed + status.untracked }.into())
 }
 
 /// Makes the merge and moves the base.
