@@ -26,6 +26,11 @@ const DIRTY: &str = r#"echo precious >work.txt; echo ran >>"$AO_HOME/ran"; exec 
 const ELSEWHERE: &[(&str, &str)] = &[
     ("launch.spec_read", "passed by the launcher, which takes no AO_FAILPOINT from ao"),
     ("notice.taken", "a worker's notice is handed over: roles.rs"),
+    ("merge.judged", "passed by ao merge: merge.rs"),
+    ("merge.made", "passed by ao merge: merge.rs"),
+    ("merge.kept", "passed by ao merge: merge.rs"),
+    ("merge.landed", "passed by ao merge: merge.rs"),
+    ("merge.recorded", "passed by ao merge: merge.rs"),
     ("wait.look", "passed by ao wait, which changes nothing"),
     ("answer.claimed", "passed by a hook that is answered: misbehaviour.rs"),
     ("answer.printed", "passed by a hook that is answered: misbehaviour.rs"),
