@@ -91,7 +91,8 @@ impl Layered {
 fn without_secrets(path: &mut Vec<String>, value: &Value) -> Value {
     let hidden = || Value::String(REDACTED.to_owned());
     let key = keys::find(path);
-    let tells = key.is_some_and(|key| key.path.starts_with("notifiers."));
+    let tells = key
+        .is_some_and(|key| key.path.starts_with("notifiers.") || key.path.starts_with("tracker."));
     match (key.map(|key| key.kind), value) {
         (Some(Kind::Secret), _) => hidden(),
         (Some(Kind::Command), Value::Array(command)) if tells => {
