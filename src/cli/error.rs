@@ -1,5 +1,7 @@
 //! Errors as the command line shows them: kind, exit code, causes, hint.
 
+mod git;
+
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
@@ -8,7 +10,8 @@ use crate::adapter::agent::{CardError, InstallError};
 use crate::adapter::check_run::CheckError;
 use crate::adapter::cmd::CmdError;
 use crate::adapter::fs::FsError;
-use crate::adapter::git::GitError;
+use crate::adapter::notify::NotifyError;
+use crate::adapter::notify::secret::SecretError;
 use crate::adapter::runtime::RuntimeError;
 use crate::adapter::scheduler::SchedulerError;
 use crate::adapter::scm::ForgeError;
@@ -269,77 +272,6 @@ impl From<LockError> for CommandError {
     }
 }
 
-impl From<GitError> for CommandError {
-    fn from(error: GitError) -> Self {
-        let (exit, hint) = match &error {
-            GitError::Missing => (Exit::MissingDependency, Some("install git")),
-            GitError::NotARepository { .. } => {
-                (Exit::NotFound, Some("run it inside a git repository"))
-            }
-            GitError::NoCommit { .. } => (Exit::Invalid, Some("make a first commit")),
-            GitError::Bare { .. } => {
-                (Exit::Invalid, Some("run it inside a worktree of that repository"))
-            }
-            GitError::Dubious { .. } => (Exit::Denied, None),
-            GitError::BaseNotFound { .. } => {
-                (Exit::NotFound, Some("`git branch --all` lists what there is"))
-            }
-            GitError::BranchElsewhere { .. }
-            | GitError::BranchExists { .. }
-            | GitError::BranchNameTaken { .. } => (Exit::Conflict, Some("choose another --branch")),
-            GitError::BranchGone { .. } | GitError::Gone { .. } => (Exit::NotFound, None),
-            GitError::PathOccupied { .. } => (Exit::Conflict, Some("move it away")),
-            GitError::InsideWorkTree { .. } => {
-                (Exit::Invalid, Some("set workspace.root to a place outside the repository"))
-            }
-            GitError::WrongRepository { .. } => {
-                (Exit::Refused, Some("`git worktree list` shows what belongs where"))
-            }
-            GitError::Locked { .. } => {
-                (Exit::Conflict, Some("`git worktree unlock` lets go of it"))
-            }
-            GitError::NestedRepository { .. } => (Exit::Refused, Some("move it away first")),
-            GitError::UnsafePath { .. } => {
-                (Exit::Invalid, Some("workspace.copy and .symlinks take paths inside it"))
-            }
-            GitError::NoTarget { .. } => {
-                (Exit::NotFound, Some("check out a branch in the main worktree"))
-            }
-            GitError::NotLocal { .. } => (
-                Exit::Refused,
-                Some("create the local branch, or push the work and merge it at the forge"),
-            ),
-            GitError::MergeConflicts { .. } => {
-                (Exit::Conflict, Some("merge the base into the branch and resolve them there"))
-            }
-            GitError::NothingToMerge { .. } => (Exit::Conflict, None),
-            GitError::RebaseLoses { .. } => {
-                (Exit::Conflict, Some("use --method merge or --method squash"))
-            }
-            GitError::NoIdentity { .. } => (
-                Exit::Refused,
-                Some("`git config --global user.name NAME`, and user.email, tell it"),
-            ),
-            GitError::NotSigned { .. } => {
-                (Exit::Refused, Some("`git commit -S --allow-empty` shows what is wrong"))
-            }
-            GitError::TargetMoved { .. } => (Exit::Conflict, Some("try it again")),
-            GitError::WouldOverwrite { .. } => {
-                (Exit::Refused, Some("commit them or move them away first"))
-            }
-            GitError::WorktreeBusy { .. } => (Exit::Refused, Some("finish that first")),
-            GitError::Unreadable { .. }
-            | GitError::Library { .. }
-            | GitError::Failed { .. }
-            | GitError::Cmd(_) => (Exit::Internal, None),
-            GitError::Fs(fs) => (fs_exit(fs).0, None),
-        };
-        let mut error = Self::new(exit, error.into());
-        error.hint = hint.map(str::to_owned);
-        error
-    }
-}
-
 impl From<RuntimeError> for CommandError {
     fn from(error: RuntimeError) -> Self {
         let (exit, hint) = match &error {
@@ -540,19 +472,6 @@ impl From<SessionError> for CommandError {
             SessionError::WrongState { id, .. } => {
                 (Exit::Conflict, format!("`ao explain {id}` says why it is where it is"))
             }
-            SessionError::NothingToMerge { id, .. } => {
-                (Exit::Conflict, format!("`ao show {id}` tells what is known of its branch"))
-            }
-            SessionError::NotMergeable { .. } => {
-                (Exit::Refused, "--force merges it all the same".into())
-            }
-            SessionError::MidTurn { id } => {
-                (Exit::Conflict, format!("`ao wait {id}` waits for its end; --force does not"))
-            }
-            SessionError::Uncommitted { id, .. } => (
-                Exit::Refused,
-                format!("`ao exec {id} -- git status` lists it; --force merges without it"),
-            ),
             SessionError::NoAgent { .. } => (
                 Exit::Invalid,
                 "name one with --agent, or `ao config set agent NAME`; `ao agent ls` lists all"
@@ -636,6 +555,7 @@ impl From<SessionError> for CommandError {
             | SessionError::Config(_)
             | SessionError::Decide(_)
             | SessionError::Git(_)
+            | SessionError::Merge(_)
             | SessionError::Runtime(_)
             | SessionError::Card(_)
             | SessionError::Install(_)
@@ -659,6 +579,7 @@ impl CommandError {
             SessionError::Config(error) => error.into(),
             SessionError::Decide(error) => error.into(),
             SessionError::Git(error) => error.into(),
+            SessionError::Merge(error) => error.into(),
             SessionError::Runtime(error) => error.into(),
             SessionError::Card(error) => error.into(),
             SessionError::Install(error) => error.into(),
@@ -671,10 +592,6 @@ impl CommandError {
             SessionError::Proc(_)
             | SessionError::Busy { .. }
             | SessionError::WrongState { .. }
-            | SessionError::NothingToMerge { .. }
-            | SessionError::NotMergeable { .. }
-            | SessionError::MidTurn { .. }
-            | SessionError::Uncommitted { .. }
             | SessionError::NoAgent { .. }
             | SessionError::AgentMissing { .. }
             | SessionError::AgentTooOld { .. }

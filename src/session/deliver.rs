@@ -28,7 +28,7 @@ use crate::model::record::{Record, RuntimeKind, Signals};
 use crate::model::sanitize;
 use crate::model::status::Status;
 use crate::model::time::Timestamp;
-use crate::session::merge::{self, MergeOptions};
+use crate::session::merge::{self, MergeError, MergeOptions};
 use crate::session::{SessionError, handover, tracker};
 use crate::store::{Change, LockError, StoreError, lock};
 
@@ -484,7 +484,7 @@ fn merge_branch(world: &World, id: &SessionId) -> Delivery {
     match merge::merge(world, id, &MergeOptions::default()) {
         Ok(_) => Delivery::Delivered,
         Err(
-            error @ (SessionError::MidTurn { .. }
+            error @ (SessionError::Merge(MergeError::MidTurn { .. })
             | SessionError::Busy { .. }
             | SessionError::Git(GitError::TargetMoved { .. })),
         ) => Delivery::Held(error.to_string()),
