@@ -25,9 +25,6 @@ _ao() {
             ao,attach)
                 cmd="ao__subcmd__attach"
                 ;;
-            ao,check-run)
-                cmd="ao__subcmd__check__subcmd__run"
-                ;;
             ao,cleanup)
                 cmd="ao__subcmd__cleanup"
                 ;;
@@ -87,6 +84,9 @@ _ao() {
                 ;;
             ao,man)
                 cmd="ao__subcmd__man"
+                ;;
+            ao,notify)
+                cmd="ao__subcmd__notify"
                 ;;
             ao,observe)
                 cmd="ao__subcmd__observe"
@@ -209,7 +209,7 @@ _ao() {
 
     case "${cmd}" in
         ao)
-            opts="-h -V --home --json --color --lock-timeout --help --version init project spawn orchestrator ls status show explain log events send approve deny report interrupt attach output path exec wait kill restore cleanup rename reap observe decide hook outbox timer agent doctor config trust demo skill schema completions man help launch check-run demo-agent"
+            opts="-h -V --home --json --color --lock-timeout --help --version init project spawn orchestrator ls status show explain log events send approve deny report interrupt attach output path exec wait kill restore cleanup rename reap observe decide hook outbox notify timer agent doctor config trust demo skill schema completions man help launch demo-agent"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -366,32 +366,6 @@ _ao() {
             ;;
         ao__subcmd__attach)
             opts="-r -h --read-only --home --json --color --lock-timeout --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --home)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --color)
-                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
-                    return 0
-                    ;;
-                --lock-timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        ao__subcmd__check__subcmd__run)
-            opts="-h --home --json --color --lock-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1110,6 +1084,36 @@ _ao() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        ao__subcmd__notify)
+            opts="-h --test --priority --home --json --color --lock-timeout --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --priority)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --home)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --lock-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         ao__subcmd__observe)
             opts="-h --dry-run --home --json --color --lock-timeout --help runtime scm activity"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1503,16 +1507,12 @@ _ao() {
             return 0
             ;;
         ao__subcmd__reap)
-            opts="-q -h --strict --quiet --dry-run --wait --timeout --home --json --color --lock-timeout --help"
+            opts="-q -h --strict --quiet --dry-run --home --json --color --lock-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --home)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -14,13 +14,13 @@ use crate::adapter::clock::{self, Deadline, Stopwatch};
 use crate::adapter::fs::{self, Durability};
 use crate::adapter::git::{self, Assessment};
 use crate::adapter::runtime::tmux::Tmux;
-use crate::decide;
+use crate::decide::{self, review};
 use crate::invocation::{self, World};
-use crate::model::effect::EntryKind;
+use crate::model::effect::{EntryKind, OutboxEntry};
 use crate::model::facts::{Bare, KillCause, Observation, RuntimeFact};
 use crate::model::id::SessionId;
 use crate::model::lifecycle::PrState;
-use crate::model::record::Record;
+use crate::model::record::{Kind, Record};
 use crate::model::reset::reset_time;
 use crate::model::sanitize;
 use crate::model::screen::ScreenSign;
@@ -30,6 +30,8 @@ use crate::observe::{self, Probe};
 use crate::session::check::{Progress, Step};
 use crate::session::deliver::{self, Patience};
 use crate::session::intent::{self, Recovery};
+use crate::session::review::delivery;
+use crate::session::review::tidy::{self, Rest};
 use crate::session::{SessionError, check, cleanup, kill, poll, workspace};
 use crate::store::StoreError;
 
@@ -76,6 +78,9 @@ pub struct Report {
     pub delivered: Vec<Item>,
     /// Outbox entries that wait.
     pub held: Vec<Item>,
+    /// Reviews that were begun or closed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reviewed: Vec<Item>,
     /// Sessions that were cleaned up.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cleaned: Vec<Item>,
@@ -104,6 +109,7 @@ impl Report {
             && self.recovered.is_empty()
             && self.escalated.is_empty()
             && self.delivered.is_empty()
+            && self.reviewed.is_empty()
             && self.cleaned.is_empty()
             && self.checks.is_empty()
             && self.failed.is_empty()
@@ -141,7 +147,16 @@ struct Pass<'a> {
     world: &'a World,
     started: Timestamp,
     records: BTreeMap<SessionId, Record>,
+    /// Heads that are fit to be reviewed.
+    green: BTreeMap<SessionId, String>,
     report: Report,
+}
+
+impl<'a> Pass<'a> {
+    fn new(world: &'a World, started: Timestamp) -> Self {
+        let (records, green, report) = Default::default();
+        Self { world, started, records, green, report }
+    }
 }
 
 /// Makes one pass; `None` where another one is under way.
@@ -149,15 +164,17 @@ pub fn reap(world: &World) -> Result<Option<Report>, StoreError> {
     let Some(_lock) = world.home.try_lock_file("reap.lock")? else { return Ok(None) };
     let watch = Stopwatch::start();
     let started = clock::now();
-    let mut pass = Pass { world, started, records: BTreeMap::new(), report: Report::default() };
+    let mut pass = Pass::new(world, started);
     world.home.sweep(started);
     pass.load_all()?;
     pass.recover();
     pass.probe();
     pass.read_screens();
     pass.poll();
+    pass.review();
     pass.tick();
     pass.deliver();
+    pass.settle_reviews();
     pass.clean();
     let mut report = pass.report;
     report.took_ms = u64::try_from(watch.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -204,7 +221,7 @@ fn wait_for_checks(world: &World, deadline: Deadline) -> Result<Vec<Item>, Sessi
 /// not in it.
 pub fn preview(world: &World) -> Result<Vec<(String, String)>, StoreError> {
     let started = clock::now();
-    let mut pass = Pass { world, started, records: BTreeMap::new(), report: Report::default() };
+    let mut pass = Pass::new(world, started);
     pass.load_all()?;
     let mut steps = Vec::new();
     for (id, record) in &pass.records {
@@ -402,6 +419,7 @@ impl Pass<'_> {
                 let id = observed.id.to_string();
                 self.report.failed.push(Item { id, what, why: Some(why) });
             }
+            self.green.extend(tidy::green(&observed.fact).map(|head| (observed.id.clone(), head)));
             self.apply(&observed.id, Observation::Scm(Box::new(observed.fact)));
         }
         self.check(&looked.steps);
@@ -430,6 +448,66 @@ impl Pass<'_> {
                 }
             };
             self.report.checks.push(Item { id: step.id.to_string(), what, why: None });
+        }
+    }
+
+    /// Closes the reviews that are over, begins those that are due, and ends reviewers that have
+    /// nothing left to do.
+    fn review(&mut self) {
+        let now = self.started;
+        for id in self.ids(|record| record.kind == Kind::Worker) {
+            let record = &self.records[&id];
+            let closed = tidy::close_runs(self.world, &id, record, now);
+            let begun = match self.green.get(&id) {
+                Some(head) => tidy::review_by_itself(self.world, &id, record, head),
+                None => Ok(None),
+            };
+            let item = |what, why| Item { id: id.to_string(), what, why: Some(why) };
+            match closed {
+                Ok(closed) => self
+                    .report
+                    .reviewed
+                    .extend(closed.into_iter().map(|(what, why)| item(what, why))),
+                Err(error) => self.report.fail(&id, "close its reviews", &error),
+            }
+            match begun {
+                Ok(None) => {}
+                Ok(Some(run)) => {
+                    let why = format!("{} by {}", review::short(&run.head_sha), run.reviewer);
+                    self.report.reviewed.push(item(format!("{} begun", run.run), why));
+                    run.session.iter().for_each(|session| self.load(session));
+                }
+                Err(error) => self.report.fail(&id, "have it reviewed", &error),
+            }
+            self.settle(&id);
+        }
+        for id in self.ids(|record| record.kind == Kind::Reviewer) {
+            match tidy::retire(self.world, &id, Rest::AsConfigured(now)) {
+                Ok(false) => continue,
+                Ok(true) => {
+                    let why = Some("nothing is left to review".to_owned());
+                    let what = "ended".to_owned();
+                    self.report.reviewed.push(Item { id: id.to_string(), what, why });
+                }
+                Err(error) => self.report.fail(&id, "end the reviewer", &error),
+            }
+            self.load(&id);
+        }
+    }
+
+    /// Puts what a worker is still to get of its reviews into its outbox, and records what it has.
+    fn settle(&mut self, id: &SessionId) {
+        match delivery::settle(self.world, id) {
+            Ok(false) => {}
+            Ok(true) => self.load(id),
+            Err(error) => self.report.fail(id, "deliver its reviews", &error),
+        }
+    }
+
+    /// Records which reviews have arrived.
+    fn settle_reviews(&mut self) {
+        for id in self.ids(|record| record.kind == Kind::Worker) {
+            self.settle(&id);
         }
     }
 
@@ -502,25 +580,27 @@ impl Pass<'_> {
         }
     }
 
-    /// Hands notices over first: they go out with the orchestrator's own texts.
+    /// Hands over first what is for other sessions: it goes out with their own texts.
     fn hand_over(&mut self) {
-        let relays = |record: &Record| {
-            let relays = record.outbox.values().filter(|entry| !entry.dead);
-            relays.filter(|entry| entry.kind == EntryKind::Relay).find_map(|it| it.to.clone())
-        };
-        for id in self.ids(|record| relays(record).is_some()) {
-            let parent = self.records.get(&id).and_then(relays);
-            match deliver::deliver_notices(self.world, &id) {
+        let is_relay = |entry: &OutboxEntry| entry.kind == EntryKind::Relay && !entry.dead;
+        let senders = self.ids(|record| record.outbox.values().any(is_relay));
+        let mut readers = Vec::new();
+        for id in &senders {
+            match deliver::deliver_notices(self.world, id) {
                 Ok(deliveries) => {
                     for (key, result) in deliveries {
-                        record_delivery(&id, key, result, &mut self.report);
+                        record_delivery(id, key, result, &mut self.report);
                     }
                 }
-                Err(error) => self.report.fail(&id, "hand over", &error),
+                Err(error) => self.report.fail(id, "hand over", &error),
             }
-            self.load(&id);
-            parent.iter().for_each(|parent| self.load(parent));
+            readers.extend(self.records.get(id).and_then(|record| record.parent.clone()));
+            self.load(id);
         }
+        if !senders.is_empty() {
+            readers.extend(self.ids(|record| record.kind == Kind::Orchestrator));
+        }
+        readers.iter().for_each(|reader| self.load(reader));
     }
 
     /// Cleans up what the configuration allows, and empties the trash.

@@ -85,6 +85,7 @@ fn print(
         ("escalated", &report.escalated),
         ("delivered", &report.delivered),
         ("held", &report.held),
+        ("review", &report.reviewed),
         ("cleaned", &report.cleaned),
     ] {
         for item in items {

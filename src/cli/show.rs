@@ -9,8 +9,8 @@ use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output;
-use crate::decide;
-use crate::model::answer::CheckShown;
+use crate::decide::{self, review::short};
+use crate::model::answer::{CheckShown, ReviewBrief};
 use crate::model::event::Event;
 use crate::model::status::Status;
 use crate::session::check;
@@ -41,13 +41,22 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &ShowArgs) -> Result<Ex
     let loaded = world.home.load(&id)?;
     loaded.notes.iter().for_each(|note| context.tell(note));
     let status = Status::of(&loaded.record.lifecycle);
+    // What is damaged there hides nothing of the session itself.
+    let reviews = world.home.review_runs(&id).unwrap_or_else(|error| {
+        context.tell(&CommandError::from(error).one_line());
+        Vec::new()
+    });
     if context.global.json {
         let session = output::session_value(&loaded.document, status);
-        let answer = output::object([
+        let mut answer = output::object([
             ("schema", json!(output::SCHEMA)),
             ("session", session),
             ("check", json!(check::shown(&world, &id)?)),
         ]);
+        if !reviews.is_empty() {
+            let brief: Vec<ReviewBrief> = reviews.iter().map(ReviewBrief::from).collect();
+            answer["reviews"] = json!(brief);
+        }
         output::json(out, &answer)?;
         return Ok(Exit::Done);
     }
@@ -60,6 +69,11 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &ShowArgs) -> Result<Ex
     flatten("", &value, &mut lines);
     for (key, value) in lines {
         writeln!(out, "{key}: {}", crate::model::sanitize::line(&value))?;
+    }
+    for run in &reviews {
+        let verdict = run.verdict.map_or_else(String::new, |verdict| format!(", {verdict}"));
+        let (name, head, reviewer) = (&run.run, short(&run.head_sha), &run.reviewer);
+        writeln!(out, "review {name}: {}{verdict}, head {head}, by {reviewer}", run.state)?;
     }
     let system = world.home.existing_dir(&id)?.join(SYSTEM_FILE);
     if fs::metadata(&system)?.is_some() {

@@ -8,7 +8,7 @@ use crate::invocation::{self, World};
 use crate::model::id::SessionId;
 use crate::model::record::{IntentOp, Record, WorkspaceHandle};
 use crate::model::status::Status;
-use crate::session::{SessionError, agent_files, check, deliver, intent, workspace};
+use crate::session::{SessionError, agent_files, check, deliver, intent, review, workspace};
 
 /// How long git may take to say whether a workspace is clean.
 const ASSESS_DEADLINE: std::time::Duration = std::time::Duration::from_secs(60);
@@ -85,6 +85,7 @@ fn run(
     }
     check::end(world, id)?;
     pass("cleanup.ended")?;
+    review::worker_is_cleaned_up(world, id)?;
     agent_files::uninstall(world, id)?;
     pass("cleanup.uninstalled")?;
     let mut cleaned = Cleaned::default();

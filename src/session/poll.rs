@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use crate::adapter::check_run::{self, CHECK_LOG};
 use crate::adapter::clock;
 use crate::adapter::git::{self, BranchLook, GitError};
-use crate::adapter::scm::Scm;
 use crate::adapter::scm::command::{self, Command};
 use crate::adapter::scm::local::{self, Notebook};
 use crate::adapter::scm::remote;
+use crate::adapter::scm::{ForgeError, Scm};
 use crate::config::Config;
 use crate::decide::local_scm::{self, Branch, CheckFact, Evidence, Wanted};
 use crate::invocation::World;
@@ -100,6 +100,25 @@ pub fn kind_of(world: &World, config: &Config, repository: &Path) -> ScmKind {
     match origin {
         Some(origin) if is_github(&origin.host) => ScmKind::GitHub,
         Some(_) | None => ScmKind::Local,
+    }
+}
+
+/// Returns the forge that merges the pull requests of a session's repository; `None` where the
+/// repository itself is the forge, or where none is looked at.
+pub fn forge(world: &World, record: &Record) -> Result<Option<Box<dyn Scm>>, SessionError> {
+    let Some(handle) = &record.handles.workspace else { return Ok(None) };
+    let layered = world.config_of(record)?;
+    let scm = &layered.config.scm;
+    let unsupported = |kind: ScmKind| {
+        let what = "merge a pull request".to_owned();
+        Err(ForgeError::Unsupported { forge: kind.to_string(), what }.into())
+    };
+    match (kind_of(world, &layered.config, &handle.repo), &scm.command) {
+        (ScmKind::Local | ScmKind::None, _) => Ok(None),
+        (ScmKind::Command, Some(command)) => {
+            Ok(Some(Box::new(Command::new(command, scm.timeout, &handle.repo))))
+        }
+        (kind @ (ScmKind::Command | ScmKind::GitHub), _) => unsupported(kind),
     }
 }
 
@@ -263,14 +282,9 @@ fn evidence(
         log: log.display().to_string(),
         log_tail,
         review: review::state_of(&runs, head),
-        review_required: is_review_required(configured),
+        review_required: configured.layered.config.review.auto,
         comments: review::comments_of(&runs, head),
     })
-}
-
-fn is_review_required(configured: &Configured) -> bool {
-    let review = configured.layered.values.get("review");
-    review.and_then(|table| table.get("auto")?.as_bool()).unwrap_or(false)
 }
 
 /// Returns the end of a log, and where the rest of it is.

@@ -8,7 +8,7 @@ use crate::adapter::runtime::{self, LaunchSpec, StdinSource, process_runtime, tm
 use crate::config::Config;
 use crate::invocation::World;
 use crate::model::id::{LaunchId, SessionId};
-use crate::model::record::{Mode, Record, RuntimeHandle, RuntimeKind};
+use crate::model::record::{Kind, Mode, Record, RuntimeHandle, RuntimeKind};
 use crate::model::status::Status;
 use crate::session::{SessionError, agent_files};
 
@@ -65,6 +65,7 @@ pub fn prepare(
         card: task.card,
         mode: record.mode,
         permission: record.permission.as_deref(),
+        review: record.kind == Kind::Reviewer,
         model: record.model.as_deref(),
         prompt: task.prompt,
         system: task.system,

@@ -26,6 +26,9 @@ const DIRTY: &str = r#"echo precious >work.txt; echo ran >>"$AO_HOME/ran"; exec 
 const ELSEWHERE: &[(&str, &str)] = &[
     ("launch.spec_read", "passed by the launcher, which takes no AO_FAILPOINT from ao"),
     ("notice.taken", "a worker's notice is handed over: roles.rs"),
+    ("check.recorded", "a check is begun: local_scm.rs"),
+    ("check.owned", "passed by a check's supervisor: local_scm.rs"),
+    ("check.over", "passed by a check's supervisor: local_scm.rs"),
     ("wait.look", "passed by ao wait, which changes nothing"),
     ("answer.claimed", "passed by a hook that is answered: misbehaviour.rs"),
     ("answer.printed", "passed by a hook that is answered: misbehaviour.rs"),

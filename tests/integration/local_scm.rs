@@ -306,6 +306,44 @@ fn a_check_whose_supervisor_is_killed_is_tried_three_times() {
 }
 
 #[test]
+fn a_check_that_meets_a_kill_or_a_full_disk_is_made_again() {
+    // The supervisor writes who it is, its log, and what came of the check.
+    let in_the_pass = ["check.recorded=kill"];
+    let in_the_supervisor = [
+        "check.owned=kill",
+        "check.over=kill",
+        "fs.write#1=error:28",
+        "fs.write#2=error:28",
+        "fs.write#3=error:28",
+    ];
+    for fault in in_the_pass.iter().chain(&in_the_supervisor) {
+        let env = TestEnvironment::new();
+        let (_, id) = committed(&env);
+        let whole = "[check]\ncommand = [\"sh\", \"-c\", \"exit 1\"]\n";
+        let start = ao::adapter::clock::now();
+        env.at(&start.to_string());
+        if in_the_pass.contains(fault) {
+            configure(&env, whole);
+            let outcome = env.ao_env(&["reap"], &[("AO_FAILPOINT", fault)]);
+            assert_eq!(outcome.status, 128 + 9);
+        } else {
+            configure(&env, &format!("{whole}[env]\nAO_FAILPOINT = \"{fault}\"\n"));
+            reap(&env, &["--wait"]);
+            configure(&env, whole);
+        }
+        reap(&env, &["--wait"]);
+        assert_eq!(check(&env, &id)["state"], "aborted", "{fault}");
+        let before = pr(&env, &id);
+        assert!(before == "open in_progress", "{fault}: {before}");
+        env.at(&start.plus(std::time::Duration::from_secs(300)).to_string());
+        reap(&env, &["--wait"]);
+        assert_eq!(pr(&env, &id), "open ci_failing", "{fault}");
+        assert_eq!(check(&env, &id)["attempt"], 2, "{fault}");
+        assert_eq!(checking(&env), [0; 0]);
+    }
+}
+
+#[test]
 fn a_new_head_supersedes_the_check_of_the_old_one() {
     let env = TestEnvironment::new();
     let wait = format!("{COUNT}until [ -e $ROOT/go ]; do sleep 0.02; done");

@@ -159,6 +159,11 @@ impl Repository {
         })
     }
 
+    /// Returns where `branch` is, `None` where there is none.
+    pub fn branch_tip(&self, branch: &str) -> Result<Option<String>, GitError> {
+        self.commit(&format!("refs/heads/{branch}"))
+    }
+
     /// Returns a git command about this repository as a whole.
     pub(super) fn git(&self) -> Cmd {
         let command = git(self.seat());

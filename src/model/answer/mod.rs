@@ -4,15 +4,20 @@
 //! `null`. Later versions add keys and never change what one means.
 
 mod agents;
+mod notifiers;
+mod reviews;
 mod tools;
 
 pub use agents::{Agent, AgentsAnswer, BadCard, CardAnswer, CardText, LoggedIn};
+pub use notifiers::{Notified, NotifiedAnswer, NotifiedOutcome, NotifierInfo, NotifiersAnswer};
+pub use reviews::{ReviewAnswer, ReviewBrief, ReviewShown, ReviewsAnswer};
 pub use tools::{
     ConfigAnswer, DoctorAnswer, PathAnswer, ProjectAnswer, ProjectsAnswer, ReferenceAnswer,
     SkillAnswer, TimerAnswer, TrustAnswer, ValueAnswer,
 };
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -21,6 +26,7 @@ use serde_json::Value;
 use crate::model::check_run::CheckState;
 use crate::model::effect::{Effect, OutboxEntry};
 use crate::model::event::Event;
+use crate::model::forge::MergeMethod;
 use crate::model::lifecycle::SessionAxis;
 use crate::model::record::Record;
 use crate::model::report::ReportState;
@@ -49,10 +55,16 @@ pub enum Answer {
     Press(PressAnswer),
     /// What an agent said of itself.
     Report(ReportAnswer),
+    /// One review.
+    Review(Box<ReviewAnswer>),
+    /// Several reviews.
+    Reviews(ReviewsAnswer),
     /// What a fact came to.
     Observe(ObserveAnswer),
     /// What a cleanup removed.
     Cleanup(CleanupAnswer),
+    /// What a merge brought.
+    Merge(MergeAnswer),
     /// What waits for its delivery.
     Outbox(OutboxAnswer),
     /// Why a status is what it is.
@@ -85,6 +97,10 @@ pub enum Answer {
     Agents(AgentsAnswer),
     /// An agent's card.
     Card(CardAnswer),
+    /// Who is told.
+    Notifiers(NotifiersAnswer),
+    /// What came of telling them.
+    Notified(NotifiedAnswer),
     /// What was looked at.
     Doctor(DoctorAnswer),
     /// A decision.
@@ -116,6 +132,9 @@ pub struct SessionAnswer {
     /// The last check of its branch, in `show`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<CheckShown>,
+    /// The reviews of its branch, oldest first, where there are any: `show`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reviews: Vec<ReviewBrief>,
 }
 
 /// The last check of a session's branch.
@@ -214,6 +233,9 @@ pub struct Pass {
     pub delivered: Vec<Item>,
     /// Outbox entries that wait.
     pub held: Vec<Item>,
+    /// Reviews that were begun or closed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reviewed: Vec<Item>,
     /// Sessions that were cleaned up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cleaned: Vec<Item>,
@@ -407,6 +429,42 @@ pub struct CleanupAnswer {
     /// Those for which it did not work.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<Failed>,
+}
+
+/// What a merge brought: `merge`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct MergeAnswer {
+    /// The version of this shape.
+    pub schema: u64,
+    /// The merge.
+    pub merge: MergedBranch,
+}
+
+/// A branch that was merged, by this command or before.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct MergedBranch {
+    /// The session.
+    pub id: String,
+    /// Its branch.
+    pub branch: String,
+    /// The branch it is in.
+    pub target: String,
+    /// Its changes were there before.
+    pub already: bool,
+    /// The commit of the branch that was merged.
+    pub head_sha: String,
+    /// How; absent where it was merged before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<MergeMethod>,
+    /// The commit that the target was moved to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha: Option<String>,
+    /// The worktree whose files followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worktree: Option<PathBuf>,
+    /// The shell command that takes it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<String>,
 }
 
 /// What became of one session's workspace.

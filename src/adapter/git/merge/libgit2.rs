@@ -6,6 +6,7 @@ use git2::{Commit as Git2Commit, DiffOptions, Oid, Sort};
 
 use super::fingerprint::Fingerprint;
 use super::objects::{Change, Commit, LogLine, MAX_WALK, Merge, Objects};
+use crate::adapter::fs;
 use crate::adapter::git::{GitError, Repository};
 
 /// Larger files are compared by their hashes alone.
@@ -20,17 +21,24 @@ pub(super) struct Library {
 impl Library {
     /// Opens the repository so that what merging makes stays in memory.
     pub(super) fn open(repo: &Repository) -> Result<Self, GitError> {
+        // Above the object files, so that it is the one that is written to. It belongs to the
+        // repository's own database and lives as long.
+        const ABOVE_FILES: i32 = 1000;
+        let library = Self::open_to_write(repo)?;
+        let failed = library.failed("open");
+        let objects = library.repo.odb().map_err(&failed)?;
+        objects.add_new_mempack_backend(ABOVE_FILES).map_err(failed)?;
+        drop(objects);
+        Ok(library)
+    }
+
+    /// Opens the repository so that what merging makes goes into its object files.
+    pub(super) fn open_to_write(repo: &Repository) -> Result<Self, GitError> {
         let shown = repo.main.clone();
-        let failed = |source| GitError::Library { what: "open", repo: shown.clone(), source };
-        let opened = git2::Repository::open(&repo.common_dir).map_err(failed)?;
-        {
-            // Above the object files, so that it is the one that is written to. It belongs to the
-            // repository's own database and lives as long.
-            const ABOVE_FILES: i32 = 1000;
-            let objects = opened.odb().map_err(failed)?;
-            objects.add_new_mempack_backend(ABOVE_FILES).map_err(failed)?;
+        match git2::Repository::open(&repo.common_dir) {
+            Ok(opened) => Ok(Self { repo: opened, shown }),
+            Err(source) => Err(GitError::Library { what: "open", repo: shown, source }),
         }
-        Ok(Self { repo: opened, shown })
     }
 
     fn failed(&self, what: &'static str) -> impl Fn(git2::Error) -> GitError {
@@ -42,6 +50,55 @@ impl Library {
         let failed = self.failed("read a commit of");
         let oid = Oid::from_str(sha).map_err(&failed)?;
         self.repo.find_commit(oid).map_err(failed)
+    }
+
+    /// Reads the outcome of a merge off the index it made.
+    fn merged(&self, mut index: git2::Index) -> Result<Merge, GitError> {
+        let failed = self.failed("merge in");
+        if !index.has_conflicts() {
+            let tree = index.write_tree_to(&self.repo).map_err(failed)?;
+            return Ok(Merge::Clean(tree.to_string()));
+        }
+        let mut paths = BTreeSet::new();
+        for conflict in index.conflicts().map_err(&failed)? {
+            let conflict = conflict.map_err(&failed)?;
+            let entry = conflict.our.or(conflict.their).or(conflict.ancestor);
+            paths.extend(entry.map(|entry| String::from_utf8_lossy(&entry.path).into_owned()));
+        }
+        Ok(Merge::Conflicts(paths.into_iter().collect()))
+    }
+
+    fn empty_tree(&self) -> Result<Oid, GitError> {
+        let failed = self.failed("merge in");
+        self.repo.treebuilder(None).map_err(&failed)?.write().map_err(failed)
+    }
+
+    /// Adds the objects of `tree` that none of `known` has in the same place.
+    fn made(
+        &self,
+        known: &[Option<Oid>],
+        tree: Oid,
+        made: &mut Vec<Oid>,
+    ) -> Result<(), git2::Error> {
+        if known.contains(&Some(tree)) {
+            return Ok(());
+        }
+        made.push(tree);
+        let trees: Vec<git2::Tree<'_>> =
+            known.iter().flatten().filter_map(|oid| self.repo.find_tree(*oid).ok()).collect();
+        for entry in &self.repo.find_tree(tree)? {
+            let same_place = |tree: &git2::Tree<'_>| {
+                let position = tree.iter().find(|other| other.name_bytes() == entry.name_bytes());
+                position.map(|other| other.id())
+            };
+            let there: Vec<Option<Oid>> = trees.iter().map(same_place).collect();
+            match entry.kind() {
+                Some(git2::ObjectType::Tree) => self.made(&there, entry.id(), made)?,
+                _ if !there.contains(&Some(entry.id())) => made.push(entry.id()),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     fn oid(&self, sha: &str) -> Result<Oid, GitError> {
@@ -184,21 +241,47 @@ impl Objects for Library {
     fn merge(&self, ours: &str, theirs: &str) -> Result<Merge, GitError> {
         let failed = self.failed("merge in");
         let (ours, theirs) = (self.commit(ours)?, self.commit(theirs)?);
-        let mut index = self.repo.merge_commits(&ours, &theirs, None).map_err(&failed)?;
-        if !index.has_conflicts() {
-            let tree = index.write_tree_to(&self.repo).map_err(failed)?;
-            return Ok(Merge::Clean(tree.to_string()));
+        self.merged(self.repo.merge_commits(&ours, &theirs, None).map_err(failed)?)
+    }
+
+    fn pick(&self, commit: &Commit, onto: &str) -> Result<Merge, GitError> {
+        let failed = self.failed("merge in");
+        let before = match commit.parents.first() {
+            Some(parent) => self.commit(parent)?.tree_id(),
+            None => self.empty_tree()?,
+        };
+        let tree = |oid| self.repo.find_tree(oid).map_err(&failed);
+        let theirs = self.commit(&commit.sha)?.tree_id();
+        let (before, onto, theirs) = (tree(before)?, tree(self.oid(onto)?)?, tree(theirs)?);
+        let index = self.repo.merge_trees(&before, &onto, &theirs, None).map_err(&failed)?;
+        self.merged(index)
+    }
+
+    fn keep(&self, ours: &str, theirs: &str, tree: &str) -> Result<(), GitError> {
+        let known = [self.commit(ours)?.tree_id(), self.commit(theirs)?.tree_id()];
+        let mut made = Vec::new();
+        self.made(&known.map(Some), self.oid(tree)?, &mut made).map_err(self.failed("read"))?;
+        let objects = self.repo.commondir().join("objects");
+        let mut directories = BTreeSet::new();
+        for oid in made {
+            let name = oid.to_string();
+            let directory = objects.join(&name[..2]);
+            let file = directory.join(&name[2..]);
+            // What is in a pack was there before.
+            if fs::metadata(&file)?.is_some() {
+                fs::sync_file(&file)?;
+                directories.insert(directory);
+            }
         }
-        let mut paths = BTreeSet::new();
-        for conflict in index.conflicts().map_err(&failed)? {
-            let conflict = conflict.map_err(&failed)?;
-            let entry = conflict.our.or(conflict.their).or(conflict.ancestor);
-            paths.extend(entry.map(|entry| String::from_utf8_lossy(&entry.path).into_owned()));
-        }
-        Ok(Merge::Conflicts(paths.into_iter().collect()))
+        directories.iter().try_for_each(|directory| Ok(fs::sync_directory(directory)?))
     }
 
     fn log(&self, full_name: &str) -> Result<Vec<LogLine>, GitError> {
+        let has_log = self.repo.reference_has_log(full_name);
+        if !has_log.map_err(self.failed("read a log of"))? {
+            // Asked for one that is not there, libgit2 makes it.
+            return Ok(Vec::new());
+        }
         let log = self.repo.reflog(full_name).map_err(self.failed("read a log of"))?;
         let line = |entry: git2::ReflogEntry<'_>| LogLine {
             sha: entry.id_new().to_string(),

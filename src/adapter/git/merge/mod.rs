@@ -7,11 +7,15 @@
 mod contained;
 mod evidence;
 mod fingerprint;
+mod land;
 mod libgit2;
+mod make;
 mod objects;
 mod program;
 mod target;
 
+pub use land::{Landed, forget_merged, keep_merged, land, place_to_land};
+pub use make::{MergePlan, make_merge};
 pub use target::Target;
 
 use serde::{Deserialize, Serialize};
@@ -118,4 +122,14 @@ fn look_at(
         conflicts: found.conflicts,
         target,
     })
+}
+
+/// Returns the answers of libgit2 and of the `git` program, which are the same.
+#[cfg(test)]
+pub(super) fn look_both_ways(
+    repo: &Repository,
+    query: &BranchQuery<'_>,
+) -> [Result<BranchLook, GitError>; 2] {
+    let by_library = Library::open(repo).and_then(|library| look_at(&library, query, &[]));
+    [by_library, look_at(&Program::new(repo), query, &[])]
 }

@@ -93,6 +93,12 @@ pub(super) trait Objects {
     /// Merges `theirs` into `ours`.
     fn merge(&self, ours: &str, theirs: &str) -> Result<Merge, GitError>;
 
+    /// Makes the change of `commit`, which has one parent or none, on top of the tree `onto`.
+    fn pick(&self, commit: &Commit, onto: &str) -> Result<Merge, GitError>;
+
+    /// Makes what of `tree` neither commit has, as merging wrote it, survive a power cut.
+    fn keep(&self, ours: &str, theirs: &str, tree: &str) -> Result<(), GitError>;
+
     /// Returns the log of a branch; empty where none is kept.
     fn log(&self, full_name: &str) -> Result<Vec<LogLine>, GitError>;
 }

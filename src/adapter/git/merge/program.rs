@@ -24,6 +24,16 @@ impl<'a> Program<'a> {
         self.repo.git().deadline(LONG).env("GIT_NO_LAZY_FETCH", "1")
     }
 
+    fn merge_tree(&self) -> Cmd {
+        let command = self.git().args(["-c", "core.fsync=all", "merge-tree", "--write-tree"]);
+        command.args(["--name-only", "--no-messages", "-z"])
+    }
+
+    /// Returns the empty tree, which has another name with each hash function.
+    fn empty_tree(&self) -> Result<String, GitError> {
+        Ok(read(&self.git().arg("mktree"), "git mktree")?.text())
+    }
+
     /// Returns the one line of an answer; `None` where git exits with 1, its "no".
     fn answer(&self, args: &[&str], what: &str) -> Result<Option<String>, GitError> {
         let output = run(&self.git().args(args))?;
@@ -117,8 +127,7 @@ impl Objects for Program<'_> {
     fn change(&self, from: Option<&str>, to: &str) -> Result<Option<Change>, GitError> {
         let from = match from {
             Some(from) => from.to_owned(),
-            // The empty tree has another name with each hash function.
-            None => read(&self.git().args(["mktree"]), "git mktree")?.text(),
+            None => self.empty_tree()?,
         };
         let command = self.git().args(["diff-tree", "-r"]).args([from.as_str(), to]);
         let mut patches = self.patches(command, "git diff-tree")?;
@@ -143,9 +152,25 @@ impl Objects for Program<'_> {
 
     fn merge(&self, ours: &str, theirs: &str) -> Result<Merge, GitError> {
         const WHAT: &str = "git merge-tree";
-        let flags = ["--write-tree", "--name-only", "--no-messages", "-z"];
-        let command = self.git().arg("merge-tree").args(flags).arg("--allow-unrelated-histories");
-        read_merge(&run(&command.args([ours, theirs]))?, WHAT)
+        let command = self.merge_tree().arg("--allow-unrelated-histories").args([ours, theirs]);
+        read_merge(&run(&command)?, WHAT)
+    }
+
+    fn pick(&self, commit: &Commit, onto: &str) -> Result<Merge, GitError> {
+        const WHAT: &str = "git merge-tree";
+        let before = match commit.parents.first() {
+            Some(parent) => self.tree(parent)?,
+            None => self.empty_tree()?,
+        };
+        let theirs = self.tree(&commit.sha)?;
+        let base = format!("--merge-base={before}");
+        let command = self.merge_tree().args([base.as_str(), onto, &theirs]);
+        read_merge(&run(&command)?, WHAT)
+    }
+
+    fn keep(&self, _ours: &str, _theirs: &str, _tree: &str) -> Result<(), GitError> {
+        // `git merge-tree` was told to sync what it writes.
+        Ok(())
     }
 
     fn log(&self, full_name: &str) -> Result<Vec<LogLine>, GitError> {
