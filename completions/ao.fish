@@ -46,12 +46,14 @@ complete -c ao -n "__fish_ao_needs_command" -f -a "send" -d 'Send a message to a
 complete -c ao -n "__fish_ao_needs_command" -f -a "approve" -d 'Say yes to the dialog that an agent has opened'
 complete -c ao -n "__fish_ao_needs_command" -f -a "deny" -d 'Say no to the dialog that an agent has opened'
 complete -c ao -n "__fish_ao_needs_command" -f -a "report" -d 'Say how you get on; for the agent of a session'
+complete -c ao -n "__fish_ao_needs_command" -f -a "review" -d 'Have work reviewed by an agent of its own'
 complete -c ao -n "__fish_ao_needs_command" -f -a "interrupt" -d 'Interrupt an agent\'s turn, with the key its card names'
 complete -c ao -n "__fish_ao_needs_command" -f -a "attach" -d 'Attach this terminal to an agent\'s; C-q leaves it'
 complete -c ao -n "__fish_ao_needs_command" -f -a "output" -d 'Print what an agent\'s terminal shows, or what it wrote'
 complete -c ao -n "__fish_ao_needs_command" -f -a "path" -d 'Print the path of a session\'s workspace'
 complete -c ao -n "__fish_ao_needs_command" -f -a "exec" -d 'Run a command in a session\'s workspace, with its exit code'
 complete -c ao -n "__fish_ao_needs_command" -f -a "wait" -d 'Wait until sessions are in one of the statuses'
+complete -c ao -n "__fish_ao_needs_command" -f -a "merge" -d 'Merge a session\'s branch into its base'
 complete -c ao -n "__fish_ao_needs_command" -f -a "kill" -d 'End sessions: their processes and panes, never their workspaces'
 complete -c ao -n "__fish_ao_needs_command" -f -a "restore" -d 'Start ended sessions again, in the same workspace and branch'
 complete -c ao -n "__fish_ao_needs_command" -f -a "cleanup" -d 'Remove the panes and workspaces of ended sessions, and archive them'
@@ -272,6 +274,54 @@ complete -c ao -n "__fish_ao_using_subcommand report" -l lock-timeout -d 'How lo
 complete -c ao -n "__fish_ao_using_subcommand report" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c ao -n "__fish_ao_using_subcommand report" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand review; and not __fish_seen_subcommand_from trigger submit ls cancel" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand review; and not __fish_seen_subcommand_from trigger submit ls cancel" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand review; and not __fish_seen_subcommand_from trigger submit ls cancel" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand review; and not __fish_seen_subcommand_from trigger submit ls cancel" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand review; and not __fish_seen_subcommand_from trigger submit ls cancel" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand review; and not __fish_seen_subcommand_from trigger submit ls cancel" -f -a "trigger" -d 'Have the head of a session\'s branch reviewed'
+complete -c ao -n "__fish_ao_using_subcommand review; and not __fish_seen_subcommand_from trigger submit ls cancel" -f -a "submit" -d 'Hand in a verdict; for the agent of a reviewer, or a person'
+complete -c ao -n "__fish_ao_using_subcommand review; and not __fish_seen_subcommand_from trigger submit ls cancel" -f -a "ls" -d 'List reviews: those that run, and the last of each session and reviewer'
+complete -c ao -n "__fish_ao_using_subcommand review; and not __fish_seen_subcommand_from trigger submit ls cancel" -f -a "cancel" -d 'End reviews that are running'
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from trigger" -l reviewer -d 'The reviewer\'s agent: a card\'s name' -r
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from trigger" -l head -d 'Only if the branch is at this commit' -r
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from trigger" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from trigger" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from trigger" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from trigger" -l dry-run -d 'Say what would be done, and do nothing'
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from trigger" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from trigger" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from submit" -l run -d 'The review' -r
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from submit" -l verdict -d 'What it came to: approved or changes_requested' -r
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from submit" -l body -d 'What is to be said; `-` reads standard input' -r
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from submit" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from submit" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from submit" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from submit" -l dry-run -d 'Say what would be done, and do nothing'
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from submit" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from submit" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from ls" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from ls" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from ls" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from ls" -l all -d 'All reviews, those of archived sessions as well'
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from ls" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from cancel" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from cancel" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from cancel" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from cancel" -l dry-run -d 'Say what would be done, and do nothing'
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from cancel" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from cancel" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand interrupt" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand interrupt" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
@@ -324,6 +374,19 @@ complete -c ao -n "__fish_ao_using_subcommand wait" -l lock-timeout -d 'How long
 complete -c ao -n "__fish_ao_using_subcommand wait" -l any -d 'End with the first session that is there, not the last'
 complete -c ao -n "__fish_ao_using_subcommand wait" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand wait" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand merge" -l method -d 'How; else as `merge.method` is configured' -r -f -a "merge\t''
+squash\t''
+rebase\t''"
+complete -c ao -n "__fish_ao_using_subcommand merge" -s m -l message -d 'The message of the merge or squash commit' -r
+complete -c ao -n "__fish_ao_using_subcommand merge" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand merge" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand merge" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand merge" -l force -d 'Whatever checks and reviews say, and whatever the agent is at and has not committed'
+complete -c ao -n "__fish_ao_using_subcommand merge" -l dry-run -d 'Say what would be done, and do nothing'
+complete -c ao -n "__fish_ao_using_subcommand merge" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand merge" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand kill" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand kill" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
@@ -403,8 +466,8 @@ complete -c ao -n "__fish_ao_using_subcommand outbox; and not __fish_seen_subcom
 complete -c ao -n "__fish_ao_using_subcommand outbox; and not __fish_seen_subcommand_from ls retry drop" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand outbox; and not __fish_seen_subcommand_from ls retry drop" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand outbox; and not __fish_seen_subcommand_from ls retry drop" -f -a "ls" -d 'List what waits, oldest first'
-complete -c ao -n "__fish_ao_using_subcommand outbox; and not __fish_seen_subcommand_from ls retry drop" -f -a "retry" -d 'Try an entry again at once, dead letters included'
-complete -c ao -n "__fish_ao_using_subcommand outbox; and not __fish_seen_subcommand_from ls retry drop" -f -a "drop" -d 'Drop an entry for good'
+complete -c ao -n "__fish_ao_using_subcommand outbox; and not __fish_seen_subcommand_from ls retry drop" -f -a "retry" -d 'Try entries again at once, dead letters included'
+complete -c ao -n "__fish_ao_using_subcommand outbox; and not __fish_seen_subcommand_from ls retry drop" -f -a "drop" -d 'Drop entries for good'
 complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from ls" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from ls" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
@@ -418,6 +481,7 @@ complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand
 always\t'Always'
 never\t'Never'"
 complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from retry" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from retry" -l dead -d 'Dead letters only'
 complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from retry" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from retry" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from retry" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -426,6 +490,7 @@ complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand
 always\t'Always'
 never\t'Never'"
 complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from drop" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from drop" -l dead -d 'All dead letters of the session'
 complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from drop" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from drop" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from drop" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -525,6 +590,7 @@ complete -c ao -n "__fish_ao_using_subcommand config; and not __fish_seen_subcom
 complete -c ao -n "__fish_ao_using_subcommand config; and not __fish_seen_subcommand_from show get set path reference" -f -a "set" -d 'Set a value in the user\'s file'
 complete -c ao -n "__fish_ao_using_subcommand config; and not __fish_seen_subcommand_from show get set path reference" -f -a "path" -d 'Print the path of the user\'s file'
 complete -c ao -n "__fish_ao_using_subcommand config; and not __fish_seen_subcommand_from show get set path reference" -f -a "reference" -d 'Print every key, its default and its meaning'
+complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from show" -l project -d 'As it applies to this project instead of here' -r
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from show" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from show" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
@@ -533,6 +599,7 @@ complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from show" -l origin -d 'Where each value comes from'
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from show" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from get" -l project -d 'As it applies to this project instead of here' -r
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from get" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from get" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
@@ -540,6 +607,7 @@ never\t'Never'"
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from get" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from get" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from get" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from set" -l project -d 'For this project alone; it wins over what its repository says' -r
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from set" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from set" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'

@@ -100,6 +100,9 @@ pub struct Report {
     pub skipped: bool,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
+    /// The sessions whose check it saw running, or began.
+    #[serde(skip)]
+    pub checking: BTreeSet<SessionId>,
 }
 
 impl Report {
@@ -126,7 +129,13 @@ impl Report {
         self.failed.append(&mut later.failed);
         self.took_ms += later.took_ms;
         // What waits is what waits at the end.
-        Self { probed: later.probed, held: later.held, storm: later.storm, ..self }
+        Self {
+            probed: later.probed,
+            held: later.held,
+            storm: later.storm,
+            checking: later.checking,
+            ..self
+        }
     }
 
     fn fail(&mut self, id: &SessionId, what: &str, error: &dyn std::error::Error) {
@@ -191,7 +200,7 @@ pub fn reap_waiting(
     let deadline = Deadline::after(timeout.unwrap_or(Duration::MAX));
     let Some(mut report) = reap(world)? else { return Ok(None) };
     loop {
-        let waited = wait_for_checks(world, deadline)?;
+        let waited = wait_for_checks(world, &report.checking, deadline)?;
         if waited.is_empty() {
             return Ok(Some(report));
         }
@@ -205,11 +214,16 @@ pub fn reap_waiting(
     }
 }
 
-fn wait_for_checks(world: &World, deadline: Deadline) -> Result<Vec<Item>, SessionError> {
+/// Waits for the checks that a pass left running: one that ended since has not been looked at.
+fn wait_for_checks(
+    world: &World,
+    checking: &BTreeSet<SessionId>,
+    deadline: Deadline,
+) -> Result<Vec<Item>, SessionError> {
     let mut waited = Vec::new();
-    for id in check::running(world)? {
+    for id in checking {
         let watch = Stopwatch::start();
-        let is_over = check::wait(world, &id, deadline)?;
+        let is_over = check::wait(world, id, deadline)?;
         let what = if is_over { "waited for its check" } else { "its check still runs" };
         let why = Some(format!("{:.1} s", watch.elapsed().as_secs_f64()));
         waited.push(Item { id: id.to_string(), what: what.to_owned(), why });
@@ -422,6 +436,7 @@ impl Pass<'_> {
             self.green.extend(tidy::green(&observed.fact).map(|head| (observed.id.clone(), head)));
             self.apply(&observed.id, Observation::Scm(Box::new(observed.fact)));
         }
+        self.report.checking = looked.checking.into_iter().collect();
         self.check(&looked.steps);
     }
 
@@ -434,6 +449,7 @@ impl Pass<'_> {
             }
             let what = match check::advance(self.world, step) {
                 Ok(Progress::Begun) => {
+                    self.report.checking.insert(step.id.clone());
                     format!("began the check of {}", step.head_sha.get(..12).unwrap_or_default())
                 }
                 Ok(Progress::Buried) => "found its check's supervisor dead".to_owned(),
