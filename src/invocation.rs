@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::adapter::agent::{self, CardError, Cards};
 use crate::adapter::notify::Notifiers;
+use crate::adapter::scm::{ForgeError, github};
 use crate::adapter::{clock, fs};
 use crate::config::{self, ConfigError, Layered, Sources};
 use crate::decide::{self, DecideError, Outcome};
@@ -36,6 +37,9 @@ pub enum InvocationError {
     Decide(#[from] DecideError),
 }
 
+/// What was configured, by main worktree and project.
+type Layers = BTreeMap<(Option<PathBuf>, Option<ProjectId>), Rc<Layered>>;
+
 /// What every operation works with: where the records are, what was configured, who calls.
 #[derive(Debug)]
 pub struct World {
@@ -56,8 +60,9 @@ pub struct World {
     pub guide: fn() -> String,
     /// Who is told, and who did not answer.
     pub notifiers: Notifiers,
-    layers: RefCell<BTreeMap<(Option<PathBuf>, Option<ProjectId>), Rc<Layered>>>,
+    layers: RefCell<Layers>,
     cards: RefCell<Option<Rc<Cards>>>,
+    github: RefCell<Option<Rc<github::Client>>>,
 }
 
 impl World {
@@ -80,6 +85,7 @@ impl World {
             notifiers: Notifiers::default(),
             layers: RefCell::default(),
             cards: RefCell::default(),
+            github: RefCell::default(),
         }
     }
 
@@ -94,6 +100,35 @@ impl World {
     /// Returns a variable of the caller's environment as text.
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(&OsString::from(name))?.to_str().filter(|text| !text.is_empty())
+    }
+
+    /// Returns where what may be thrown away is kept: `$XDG_CACHE_HOME/ao`, `~/.cache/ao`.
+    pub fn cache_directory(&self) -> Option<PathBuf> {
+        let path =
+            |name: &str| self.variable(name).map(PathBuf::from).filter(|it| it.is_absolute());
+        let cache = path("XDG_CACHE_HOME").or_else(|| Some(path("HOME")?.join(".cache")))?;
+        Some(cache.join("ao"))
+    }
+
+    /// Returns the GitHub that the environment names, with its token and limits.
+    ///
+    /// The same for all repositories of an invocation: a token is looked for once.
+    pub fn github(&self) -> Result<Rc<github::Client>, ForgeError> {
+        if let Some(client) = &*self.github.borrow() {
+            return Ok(Rc::clone(client));
+        }
+        let token = github::TOKEN_VARIABLES
+            .iter()
+            .find_map(|name| Some(((*name).to_owned(), self.variable(name)?.to_owned())));
+        let configured = self.config(None).map(|layered| layered.config.scm.timeout);
+        let client = Rc::new(github::Client::new(github::Setup {
+            api_url: self.variable("GITHUB_API_URL").map(str::to_owned),
+            token,
+            cache: self.cache_directory(),
+            timeout: configured.unwrap_or(Duration::from_secs(10)),
+        })?);
+        *self.github.borrow_mut() = Some(Rc::clone(&client));
+        Ok(client)
     }
 
     /// Returns all agent cards.

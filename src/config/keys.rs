@@ -46,6 +46,8 @@ pub enum Kind {
     Window,
     /// A text with variables.
     Template,
+    /// Names of accounts at a forge.
+    Accounts,
 }
 
 /// Whether a repository's own file may set a key.
@@ -102,6 +104,7 @@ const ACTIONS: &[&str] = &["send", "notify", "run", "merge", "none"];
 const PRIORITIES: &[&str] = &["urgent", "action", "warning", "info"];
 const METHODS: &[&str] = &["merge", "squash", "rebase"];
 const SCMS: &[&str] = &["auto", "local", "github", "command", "none"];
+const TRACKERS: &[&str] = &["auto", "github", "command", "none"];
 const RECIPIENTS: &[&str] = &["self", "parent", "orchestrator"];
 const MANY: i64 = 1_000_000;
 
@@ -179,8 +182,22 @@ pub const KEYS: &[Key] = &[
     key("review.rest", Kind::Duration, "\"15m\"", "How long a reviewer that has nothing left to review waits for the next head before it is ended and cleaned up."),
     key("scm.kind", Kind::Word(SCMS), "\"auto\"", "Where pull requests live; `auto`: at GitHub where the remote `origin` is there, else in the repository itself."),
     key("scm.command", Kind::Command, "", "The program that answers for kind `command`, as docs/scm.md describes."),
-    key("scm.timeout", Kind::Duration, "\"30s\"", "How long that program may take for one answer."),
+    key("scm.timeout", Kind::Duration, "\"10s\"", "How long one request to a forge, or one answer of that program, may take."),
+    key("scm.refetch", Kind::Duration, "\"5m\"", "How long what was fetched of a pull request may stand while a forge says that nothing changed."),
+    key("scm.authors", Kind::Accounts, "[]", "Accounts that open pull requests for sessions, besides the one of the token."),
     repository(key("merge.method", Kind::Word(METHODS), "\"merge\"", "How `ao merge`, and the reaction of that name, bring a branch into its base.")),
+    key("tracker.kind", Kind::Word(TRACKERS), "\"auto\"", "Where issues live; `auto`: at GitHub where the remote `origin` is there, else nowhere."),
+    key("tracker.command", Kind::Command, "", "The program that answers for the tracker, for kind `command`: JSON in, JSON out."),
+    key("tracker.timeout", Kind::Duration, "\"10s\"", "How long that program may take for one question."),
+    key("tracker.closing_comment", Kind::Switch, "false", "Whether an issue gets one comment when the pull request of its session is merged."),
+    key("tracker.closing_text", Kind::Text, "\"Merged: {pr}.\"", "That comment; `{pr}` is the pull request's address or number, `{id}` the session, `{issue}` the issue."),
+    // Each session costs the person money: who may write to a repository must not be the one who
+    // decides that its issues are worked on.
+    key("intake.label", Kind::Text, "", "Open issues with this label get a session each, by `ao reap`; unset: none do."),
+    key("intake.assignee", Kind::Text, "", "Only issues assigned to this account; `none`: to nobody, `*`: to anybody."),
+    key("intake.agent", Kind::Text, "", "The agent that issues are given to; else `agent`."),
+    key("intake.max_live", Kind::Number(1, 10_000), "2", "How many sessions of one project's intake may live at once."),
+    key("intake.interval", Kind::Duration, "\"1m\"", "How long a pass waits before it asks the same tracker again."),
     key("trash.keep", Kind::Duration, "\"1d\"", "How long a removed workspace can be brought back."),
     key("cleanup.auto", Kind::Switch, "false", "Whether the reaper cleans up ended sessions by itself."),
     key("cleanup.after", Kind::Duration, "\"1d\"", "How long a session must have been ended before the reaper cleans it up."),
@@ -311,6 +328,7 @@ impl Kind {
             }
             Self::Size => "columns and rows such as [200, 50], 10 to 1000 each".to_owned(),
             Self::BranchTemplate => "a branch name with {id} in it".to_owned(),
+            Self::Accounts => "a list of account names".to_owned(),
         }
     }
 
@@ -344,6 +362,7 @@ impl Kind {
                     && value.as_array().is_some_and(|items| items.len() == 2)
             }
             Self::BranchTemplate => text.is_some_and(is_branch_template),
+            Self::Accounts => is_list(value, |item| item.as_str().is_some_and(is_account)),
         }
     }
 }
@@ -370,6 +389,11 @@ fn is_relative(text: &str) -> bool {
         && !text.starts_with('/')
         && !text.contains('\0')
         && text.split('/').all(|part| part != "..")
+}
+
+/// A program's account ends in `[bot]`.
+fn is_account(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.[]".contains(c))
 }
 
 fn is_branch_template(text: &str) -> bool {
@@ -438,6 +462,7 @@ mod tests {
             (Kind::Window, "'22:00-07:00'", "'22-7'"),
             (Kind::Template, "'{id}: {{x}}'", "'{ids}'"),
             (Kind::Template, "'x'", "' '"),
+            (Kind::Accounts, "['me', 'ci[bot]']", "['a b']"),
         ] {
             assert!(accepts(kind, good), "{kind:?} {good}");
             assert!(!accepts(kind, bad), "{kind:?} {bad}");

@@ -83,6 +83,7 @@ fn example(kind: Kind) -> &'static str {
         Kind::Switch => "true",
         Kind::Duration => "\"30m\"",
         Kind::Window => "\"22:00-07:00\"",
+        Kind::Accounts => "[\"…\"]",
         Kind::Command => "[\"make\", \"test\"]",
         Kind::Size => "[200, 50]",
         Kind::BranchTemplate => "\"ao/{id}\"",

@@ -184,7 +184,7 @@ fn judge(world: &World, id: &SessionId, options: &MergeOptions) -> Result<Judged
         let target = &look.target.name;
         return Err(none(format!("its branch has no commit that `{target}` has not")));
     }
-    let forge = poll::forge(world, &record)?;
+    let forge = poll::forge_of(world, &record)?;
     let only = BTreeMap::from([(id.clone(), record.clone())]);
     let fact = poll::look(world, &only).observed.pop();
     if let Some(observed) = &fact {

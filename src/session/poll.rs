@@ -8,12 +8,10 @@ use std::path::{Path, PathBuf};
 
 use crate::adapter::check_run::{self, CHECK_LOG};
 use crate::adapter::clock;
-use crate::adapter::git::{self, BranchLook, GitError};
-use crate::adapter::scm::command::{self, Command};
+use crate::adapter::git::{BranchLook, GitError};
+use crate::adapter::scm::Scm;
+use crate::adapter::scm::command;
 use crate::adapter::scm::local::{self, Notebook};
-use crate::adapter::scm::remote;
-use crate::adapter::scm::{ForgeError, Scm};
-use crate::config::Config;
 use crate::decide::local_scm::{self, Branch, CheckFact, Evidence, Wanted};
 use crate::invocation::World;
 use crate::model::check_run::CheckState;
@@ -25,16 +23,13 @@ use crate::model::record::{Kind, Record};
 use crate::model::review;
 use crate::model::sanitize;
 use crate::session::check::{self, Configured, Step, StepKind};
-use crate::session::{SessionError, preflight};
+use crate::session::{SessionError, forge};
 
 /// How many lines of a failing log an agent is told.
 const TAIL_LINES: usize = 200;
 
 /// How many bytes of them.
 const TAIL_BYTES: u64 = 16 << 10;
-
-/// The variable that names the API of a GitHub other than github.com.
-const API_VARIABLE: &str = "GITHUB_API_URL";
 
 /// What a look at everything found, and what it asks for.
 #[derive(Debug, Default)]
@@ -90,38 +85,12 @@ pub fn subject(record: &Record) -> Option<(PathBuf, Subject)> {
     Some((handle.repo.clone(), subject))
 }
 
-/// Returns where the pull requests of `repository` live.
-pub fn kind_of(world: &World, config: &Config, repository: &Path) -> ScmKind {
-    if let Some(kind) = config.scm.kind {
-        return kind;
-    }
-    let origin = git::origin_of(repository).and_then(|url| remote::parse(&url));
-    let api = world.variable(API_VARIABLE);
-    let is_github =
-        |host: &str| host == "github.com" || api.is_some_and(|api| remote::is_served_by(host, api));
-    match origin {
-        Some(origin) if is_github(&origin.host) => ScmKind::GitHub,
-        Some(_) | None => ScmKind::Local,
-    }
-}
-
 /// Returns the forge that merges the pull requests of a session's repository; `None` where the
 /// repository itself is the forge, or where none is looked at.
-pub fn forge(world: &World, record: &Record) -> Result<Option<Box<dyn Scm>>, SessionError> {
+pub fn forge_of(world: &World, record: &Record) -> Result<Option<Box<dyn Scm>>, SessionError> {
     let Some(handle) = &record.handles.workspace else { return Ok(None) };
     let layered = world.config_of(record)?;
-    let scm = &layered.config.scm;
-    let unsupported = |kind: ScmKind| {
-        let what = "merge a pull request".to_owned();
-        Err(ForgeError::Unsupported { forge: kind.to_string(), what }.into())
-    };
-    match (kind_of(world, &layered.config, &handle.repo), &scm.command) {
-        (ScmKind::Local | ScmKind::None, _) => Ok(None),
-        (ScmKind::Command, Some(command)) => {
-            Ok(Some(Box::new(Command::new(command, scm.timeout, &handle.repo))))
-        }
-        (kind @ (ScmKind::Command | ScmKind::GitHub), _) => unsupported(kind),
-    }
+    Ok(forge::choose(world, &layered.config, &handle.repo)?)
 }
 
 fn look_at(
@@ -139,21 +108,16 @@ fn look_at(
             return looked.observed.extend(command::all_unknown(subjects, &why));
         }
     };
-    match kind_of(world, config, repository) {
-        ScmKind::None => {}
-        ScmKind::Local => look_locally(world, repository, subjects, records, looked),
-        ScmKind::GitHub => {
-            let why = "this version does not ask GitHub";
-            looked.observed.extend(command::all_unknown(subjects, why));
+    if forge::kind_of(world, config, repository) == ScmKind::Local {
+        return look_locally(world, repository, subjects, records, looked);
+    }
+    match forge::choose(world, config, repository) {
+        Ok(Some(forge)) => looked.observed.extend(forge.observe(subjects)),
+        Ok(None) => {}
+        Err(error) => {
+            let why = sanitize::chain(&error);
+            looked.observed.extend(command::all_unknown(subjects, &why));
         }
-        ScmKind::Command => looked.observed.extend(match &config.scm.command {
-            Some(command) => {
-                Command::new(command, config.scm.timeout, repository).observe(subjects)
-            }
-            None => {
-                command::all_unknown(subjects, "scm.kind is `command`, and scm.command is unset")
-            }
-        }),
     }
 }
 
@@ -165,7 +129,7 @@ fn look_locally(
     records: &BTreeMap<SessionId, Record>,
     looked: &mut Looked,
 ) {
-    let cache = preflight::cache_directory(world);
+    let cache = world.cache_directory();
     let mut notebook = Notebook::open(cache.as_deref(), repository);
     let looks = match local::look(repository, subjects, &mut notebook.memory) {
         Ok(looks) => looks,

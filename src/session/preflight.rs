@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
 
 use crate::adapter::agent::{self, Card, Login};
 use crate::adapter::cmd::is_scrubbed;
@@ -22,13 +21,6 @@ pub fn variables(world: &World, config: Option<&Layered>) -> BTreeMap<OsString, 
     all
 }
 
-/// Returns where what may be thrown away is kept: `$XDG_CACHE_HOME/ao`, `~/.cache/ao`.
-pub fn cache_directory(world: &World) -> Option<PathBuf> {
-    let path = |name: &str| world.variable(name).map(PathBuf::from).filter(|it| it.is_absolute());
-    let cache = path("XDG_CACHE_HOME").or_else(|| Some(path("HOME")?.join(".cache")))?;
-    Some(cache.join("ao"))
-}
-
 /// Refuses an agent that is not installed, or older than what its card needs.
 ///
 /// One that does not say its version in time is given the benefit of the doubt.
@@ -41,7 +33,7 @@ pub fn require_usable(world: &World, card: &Card, config: &Layered) -> Result<()
         });
     };
     let Some(minimum) = &card.preflight.minimum else { return Ok(()) };
-    let (variables, cache) = (variables(world, Some(config)), cache_directory(world));
+    let (variables, cache) = (variables(world, Some(config)), world.cache_directory());
     match agent::version_of(card, &program, &variables, cache.as_deref()) {
         Some(version) if !agent::at_least(&version, minimum) => Err(SessionError::AgentTooOld {
             agent: card.name().to_owned(),
