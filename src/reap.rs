@@ -3,6 +3,7 @@
 //! Finishes dead owners' intents, probes all sessions at once, ticks escalations, delivers the
 //! outboxes, cleans up what policy allows. Idempotent; one session's failure stops no other.
 
+mod checks;
 mod review;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +13,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::act::Delivery;
-use crate::adapter::clock::{self, Deadline, Stopwatch};
+use crate::adapter::clock::{self, Stopwatch};
 use crate::adapter::fs::{self, Durability};
 use crate::adapter::git::{self, Assessment};
 use crate::adapter::runtime::tmux::Tmux;
@@ -29,12 +30,13 @@ use crate::model::screen::ScreenSign;
 use crate::model::status::Status;
 use crate::model::time::Timestamp;
 use crate::observe::{self, Probe};
-use crate::session::check::{Progress, Step};
 use crate::session::deliver::{self, Attempt, Patience};
 use crate::session::intake::{self, Intake};
 use crate::session::intent::{self, Recovery};
-use crate::session::{SessionError, check, cleanup, kill, poll, workspace};
+use crate::session::{SessionError, cleanup, kill, poll, workspace};
 use crate::store::StoreError;
+
+pub use checks::reap_waiting;
 
 /// Lines of the screen of an agent that never started.
 const SCREEN_LINES: u32 = 50;
@@ -104,6 +106,9 @@ pub struct Report {
     pub skipped: bool,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
+    /// The sessions whose check it saw running, or began.
+    #[serde(skip)]
+    pub checking: BTreeSet<SessionId>,
 }
 
 impl Report {
@@ -118,21 +123,6 @@ impl Report {
             && self.spawned.is_empty()
             && self.checks.is_empty()
             && self.failed.is_empty()
-    }
-
-    /// Adds what a later pass did to what this one did.
-    fn followed_by(mut self, mut later: Self) -> Self {
-        self.transitions.append(&mut later.transitions);
-        self.recovered.append(&mut later.recovered);
-        self.escalated.append(&mut later.escalated);
-        self.delivered.append(&mut later.delivered);
-        self.reviewed.append(&mut later.reviewed);
-        self.cleaned.append(&mut later.cleaned);
-        self.checks.append(&mut later.checks);
-        self.failed.append(&mut later.failed);
-        self.took_ms += later.took_ms;
-        // What waits is what waits at the end.
-        Self { probed: later.probed, held: later.held, storm: later.storm, ..self }
     }
 
     fn fail(&mut self, id: &SessionId, what: &str, error: &dyn std::error::Error) {
@@ -187,41 +177,6 @@ pub fn reap(world: &World) -> Result<Option<Report>, StoreError> {
     report.took_ms = u64::try_from(watch.elapsed().as_millis()).unwrap_or(u64::MAX);
     remember(world, started, &report)?;
     Ok(Some(report))
-}
-
-/// Makes passes until no check runs, or `timeout` has passed: each waits for the checks that run,
-/// looks at what came of them and delivers it.
-pub fn reap_waiting(
-    world: &World,
-    timeout: Option<Duration>,
-) -> Result<Option<Report>, SessionError> {
-    let deadline = Deadline::after(timeout.unwrap_or(Duration::MAX));
-    let Some(mut report) = reap(world)? else { return Ok(None) };
-    loop {
-        let waited = wait_for_checks(world, deadline)?;
-        if waited.is_empty() {
-            return Ok(Some(report));
-        }
-        report.waited.extend(waited);
-        // Where another pass is under way, that one looks.
-        let Some(later) = reap(world)? else { return Ok(Some(report)) };
-        report = report.followed_by(later);
-        if deadline.passed() {
-            return Ok(Some(report));
-        }
-    }
-}
-
-fn wait_for_checks(world: &World, deadline: Deadline) -> Result<Vec<Item>, SessionError> {
-    let mut waited = Vec::new();
-    for id in check::running(world)? {
-        let watch = Stopwatch::start();
-        let is_over = check::wait(world, &id, deadline)?;
-        let what = if is_over { "waited for its check" } else { "its check still runs" };
-        let why = Some(format!("{:.1} s", watch.elapsed().as_secs_f64()));
-        waited.push(Item { id: id.to_string(), what: what.to_owned(), why });
-    }
-    Ok(waited)
 }
 
 /// Returns what a pass would do now, without doing it: what it would do in the wake of that is
@@ -431,33 +386,8 @@ impl Pass<'_> {
                 .extend(review::green(&observed.fact).map(|head| (observed.id.clone(), head)));
             self.apply(&observed.id, Observation::Scm(Box::new(observed.fact)));
         }
+        self.report.checking = looked.checking.into_iter().collect();
         self.check(&looked.steps);
-    }
-
-    /// Begins and ends checks; where one step fails, those that follow for the session wait.
-    fn check(&mut self, steps: &[Step]) {
-        let mut failed = BTreeSet::new();
-        for step in steps {
-            if failed.contains(&step.id) {
-                continue;
-            }
-            let what = match check::advance(self.world, step) {
-                Ok(Progress::Begun) => {
-                    format!("began the check of {}", step.head_sha.get(..12).unwrap_or_default())
-                }
-                Ok(Progress::Buried) => "found its check's supervisor dead".to_owned(),
-                Ok(Progress::Waits(_)) => continue,
-                Err(SessionError::Store(
-                    StoreError::NotFound { .. } | StoreError::Archived { .. },
-                )) => continue,
-                Err(error) => {
-                    self.report.fail(&step.id, "check", &error);
-                    failed.insert(step.id.clone());
-                    continue;
-                }
-            };
-            self.report.checks.push(Item { id: step.id.to_string(), what, why: None });
-        }
     }
 
     /// Starts sessions for issues, where that is configured.

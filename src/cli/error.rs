@@ -10,8 +10,6 @@ use crate::adapter::agent::{CardError, InstallError};
 use crate::adapter::check_run::CheckError;
 use crate::adapter::cmd::CmdError;
 use crate::adapter::fs::FsError;
-use crate::adapter::notify::NotifyError;
-use crate::adapter::notify::secret::SecretError;
 use crate::adapter::runtime::RuntimeError;
 use crate::adapter::scheduler::SchedulerError;
 use crate::adapter::scm::ForgeError;

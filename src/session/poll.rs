@@ -38,6 +38,8 @@ pub struct Looked {
     pub observed: Vec<Observed>,
     /// What is to be done about checks.
     pub steps: Vec<Step>,
+    /// The sessions whose check was seen to run.
+    pub checking: Vec<SessionId>,
 }
 
 /// Looks at the pull request of each of `records` that can have one.
@@ -139,7 +141,7 @@ fn look_locally(
     let mut missing = None;
     for (subject, look) in subjects.iter().zip(looks) {
         let Some(record) = records.get(&subject.id) else { continue };
-        let observed = seen(world, record, subject, look, &mut looked.steps, &mut missing);
+        let observed = seen(world, record, subject, look, looked, &mut missing);
         looked.observed.push(observed.unwrap_or_else(|error| {
             let why = Some(sanitize::chain(&error));
             Observed { id: subject.id.clone(), fact: ScmFact::default(), why }
@@ -172,7 +174,7 @@ fn seen(
     record: &Record,
     subject: &Subject,
     look: Result<BranchLook, GitError>,
-    steps: &mut Vec<Step>,
+    looked: &mut Looked,
     missing: &mut Option<(SessionId, String)>,
 ) -> Result<Observed, SessionError> {
     let id = subject.id.clone();
@@ -197,7 +199,7 @@ fn seen(
         if let (Wanted::Unapproved, Some(approval)) = (configured.wanted(), &configured.missing) {
             missing.get_or_insert_with(|| (id.clone(), approval.hash.clone()));
         }
-        evidence(world, record, &configured, &id, branch.head, steps)?
+        evidence(world, record, &configured, &id, branch.head, looked)?
     } else {
         Evidence::default()
     };
@@ -211,7 +213,7 @@ fn evidence(
     configured: &Configured,
     id: &SessionId,
     head: &str,
-    steps: &mut Vec<Step>,
+    looked: &mut Looked,
 ) -> Result<Evidence, SessionError> {
     let directory = world.home.session_dir(id);
     let standing = check_run::standing(&directory)?;
@@ -219,19 +221,22 @@ fn evidence(
     let wanted = configured.wanted();
     let fact = local_scm::check_of(wanted, head, run, standing.is_running, clock::now());
     let lost = run.is_some_and(|run| run.state == CheckState::Running) && !standing.is_running;
+    if standing.is_running && matches!(fact, CheckFact::Running | CheckFact::Superseded) {
+        looked.checking.push(id.clone());
+    }
     if check::is_due(record) {
         let step = |what| Step { id: id.clone(), head_sha: head.to_owned(), what };
-        steps.extend(lost.then(|| step(StepKind::Bury)));
-        match &fact {
-            CheckFact::Due { attempt } => steps.push(step(StepKind::Begin { attempt: *attempt })),
-            CheckFact::Superseded => steps.push(step(StepKind::Supersede)),
+        looked.steps.extend(lost.then(|| step(StepKind::Bury)));
+        looked.steps.extend(match &fact {
+            CheckFact::Due { attempt } => Some(step(StepKind::Begin { attempt: *attempt })),
+            CheckFact::Superseded => Some(step(StepKind::Supersede)),
             CheckFact::None
             | CheckFact::Unapproved
             | CheckFact::Pausing
             | CheckFact::Running
             | CheckFact::Passed
-            | CheckFact::Failed(_) => {}
-        }
+            | CheckFact::Failed(_) => None,
+        });
     }
     let log = directory.join(CHECK_LOG);
     let has_failed = matches!(fact, CheckFact::Failed(_));
@@ -247,13 +252,9 @@ fn evidence(
         log: log.display().to_string(),
         log_tail,
         review: review::state_of(&runs, head),
-        review_required: is_review_required(configured),
+        review_required: configured.layered.config.review.auto,
         comments: review::comments_of(&runs, head),
     })
-}
-
-fn is_review_required(configured: &Configured) -> bool {
-    configured.layered.config.review.auto
 }
 
 /// Returns the end of a log, and where the rest of it is. It goes to agents and notifiers, so the
