@@ -129,6 +129,10 @@ fn place(world: &World, id: &SessionId) -> Result<Place, SessionError> {
 /// Sees to it that the forge has the branch: pushes it where that was asked for.
 fn bring(place: &Place, id: &SessionId, push: bool) -> Result<Vec<String>, SessionError> {
     let (repository, branch) = (&place.repository, &place.branch);
+    // A program of the user's may have its own ways to the branch.
+    if !push && repository.origin().is_none() {
+        return Ok(Vec::new());
+    }
     let here = repository.tip(branch)?;
     let there = repository.remote_tip(branch)?;
     match (push, &there) {
