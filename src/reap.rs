@@ -3,6 +3,8 @@
 //! Finishes dead owners' intents, probes all sessions at once, ticks escalations, delivers the
 //! outboxes, cleans up what policy allows. Idempotent; one session's failure stops no other.
 
+mod review;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use crate::adapter::clock::{self, Deadline, Stopwatch};
 use crate::adapter::fs::{self, Durability};
 use crate::adapter::git::{self, Assessment};
 use crate::adapter::runtime::tmux::Tmux;
-use crate::decide::{self, review};
+use crate::decide;
 use crate::invocation::{self, World};
 use crate::model::effect::{EntryKind, OutboxEntry};
 use crate::model::facts::{Bare, KillCause, Observation, RuntimeFact};
@@ -28,11 +30,9 @@ use crate::model::status::Status;
 use crate::model::time::Timestamp;
 use crate::observe::{self, Probe};
 use crate::session::check::{Progress, Step};
-use crate::session::deliver::{self, Patience};
+use crate::session::deliver::{self, Attempt, Patience};
 use crate::session::intake::{self, Intake};
 use crate::session::intent::{self, Recovery};
-use crate::session::review::delivery;
-use crate::session::review::tidy::{self, Rest};
 use crate::session::{SessionError, check, cleanup, kill, poll, workspace};
 use crate::store::StoreError;
 
@@ -126,6 +126,7 @@ impl Report {
         self.recovered.append(&mut later.recovered);
         self.escalated.append(&mut later.escalated);
         self.delivered.append(&mut later.delivered);
+        self.reviewed.append(&mut later.reviewed);
         self.cleaned.append(&mut later.cleaned);
         self.checks.append(&mut later.checks);
         self.failed.append(&mut later.failed);
@@ -425,7 +426,8 @@ impl Pass<'_> {
                 let id = observed.id.to_string();
                 self.report.failed.push(Item { id, what, why: Some(why) });
             }
-            self.green.extend(tidy::green(&observed.fact).map(|head| (observed.id.clone(), head)));
+            self.green
+                .extend(review::green(&observed.fact).map(|head| (observed.id.clone(), head)));
             self.apply(&observed.id, Observation::Scm(Box::new(observed.fact)));
         }
         self.check(&looked.steps);
@@ -454,66 +456,6 @@ impl Pass<'_> {
                 }
             };
             self.report.checks.push(Item { id: step.id.to_string(), what, why: None });
-        }
-    }
-
-    /// Closes the reviews that are over, begins those that are due, and ends reviewers that have
-    /// nothing left to do.
-    fn review(&mut self) {
-        let now = self.started;
-        for id in self.ids(|record| record.kind == Kind::Worker) {
-            let record = &self.records[&id];
-            let closed = tidy::close_runs(self.world, &id, record, now);
-            let begun = match self.green.get(&id) {
-                Some(head) => tidy::review_by_itself(self.world, &id, record, head),
-                None => Ok(None),
-            };
-            let item = |what, why| Item { id: id.to_string(), what, why: Some(why) };
-            match closed {
-                Ok(closed) => self
-                    .report
-                    .reviewed
-                    .extend(closed.into_iter().map(|(what, why)| item(what, why))),
-                Err(error) => self.report.fail(&id, "close its reviews", &error),
-            }
-            match begun {
-                Ok(None) => {}
-                Ok(Some(run)) => {
-                    let why = format!("{} by {}", review::short(&run.head_sha), run.reviewer);
-                    self.report.reviewed.push(item(format!("{} begun", run.run), why));
-                    run.session.iter().for_each(|session| self.load(session));
-                }
-                Err(error) => self.report.fail(&id, "have it reviewed", &error),
-            }
-            self.settle(&id);
-        }
-        for id in self.ids(|record| record.kind == Kind::Reviewer) {
-            match tidy::retire(self.world, &id, Rest::AsConfigured(now)) {
-                Ok(false) => continue,
-                Ok(true) => {
-                    let why = Some("nothing is left to review".to_owned());
-                    let what = "ended".to_owned();
-                    self.report.reviewed.push(Item { id: id.to_string(), what, why });
-                }
-                Err(error) => self.report.fail(&id, "end the reviewer", &error),
-            }
-            self.load(&id);
-        }
-    }
-
-    /// Puts what a worker is still to get of its reviews into its outbox, and records what it has.
-    fn settle(&mut self, id: &SessionId) {
-        match delivery::settle(self.world, id) {
-            Ok(false) => {}
-            Ok(true) => self.load(id),
-            Err(error) => self.report.fail(id, "deliver its reviews", &error),
-        }
-    }
-
-    /// Records which reviews have arrived.
-    fn settle_reviews(&mut self) {
-        for id in self.ids(|record| record.kind == Kind::Worker) {
-            self.settle(&id);
         }
     }
 
@@ -591,14 +533,8 @@ impl Pass<'_> {
     fn deliver(&mut self) {
         self.hand_over();
         for id in self.ids(|record| !record.outbox.is_empty()) {
-            match deliver::deliver(self.world, &id, Patience::Pass) {
-                Ok(deliveries) => {
-                    for (key, result) in deliveries {
-                        record_delivery(&id, key, result, &mut self.report);
-                    }
-                }
-                Err(error) => self.report.fail(&id, "deliver", &error),
-            }
+            let deliveries = deliver::deliver(self.world, &id, Patience::Pass);
+            record_deliveries(&id, deliveries, &mut self.report);
             self.load(&id);
         }
     }
@@ -609,14 +545,8 @@ impl Pass<'_> {
         let senders = self.ids(|record| record.outbox.values().any(is_relay));
         let mut readers = Vec::new();
         for id in &senders {
-            match deliver::deliver_notices(self.world, id) {
-                Ok(deliveries) => {
-                    for (key, result) in deliveries {
-                        record_delivery(id, key, result, &mut self.report);
-                    }
-                }
-                Err(error) => self.report.fail(id, "hand over", &error),
-            }
+            let deliveries = deliver::deliver_notices(self.world, id);
+            record_deliveries(id, deliveries, &mut self.report);
             readers.extend(self.records.get(id).and_then(|record| record.parent.clone()));
             self.load(id);
         }
@@ -669,23 +599,25 @@ fn note(id: &SessionId, outcome: &decide::Outcome, report: &mut Report) {
     }
 }
 
-fn record_delivery(
+fn record_deliveries(
     id: &SessionId,
-    key: String,
-    result: Result<Delivery, SessionError>,
+    deliveries: Result<Vec<Attempt>, SessionError>,
     report: &mut Report,
 ) {
-    let delivery = match result {
-        Ok(delivery) => delivery,
-        Err(error) => return report.fail(id, &key, &error),
+    let deliveries = match deliveries {
+        Ok(deliveries) => deliveries,
+        Err(error) => return report.fail(id, "deliver", &error),
     };
-    let why = delivery.why().map(str::to_owned);
-    let item = Item { id: id.to_string(), what: key, why };
-    match delivery {
-        Delivery::Delivered => report.delivered.push(item),
-        Delivery::Held(_) | Delivery::Draft(_) => report.held.push(item),
-        Delivery::Failed(_) | Delivery::Unconfirmed(_) => report.failed.push(item),
-        Delivery::Dropped(_) => {}
+    for (key, result) in deliveries {
+        let why = result.as_ref().ok().and_then(Delivery::why).map(str::to_owned);
+        let item = |what| Item { id: id.to_string(), what, why };
+        match result {
+            Ok(Delivery::Delivered) => report.delivered.push(item(key)),
+            Ok(Delivery::Held(_) | Delivery::Draft(_)) => report.held.push(item(key)),
+            Ok(Delivery::Failed(_) | Delivery::Unconfirmed(_)) => report.failed.push(item(key)),
+            Ok(Delivery::Dropped(_)) => {}
+            Err(error) => report.fail(id, &key, &error),
+        }
     }
 }
 

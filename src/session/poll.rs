@@ -252,8 +252,7 @@ fn evidence(
 }
 
 fn is_review_required(configured: &Configured) -> bool {
-    let review = configured.layered.values.get("review");
-    review.and_then(|table| table.get("auto")?.as_bool()).unwrap_or(false)
+    configured.layered.config.review.auto
 }
 
 /// Returns the end of a log, and where the rest of it is.

@@ -40,10 +40,12 @@ mod notify_tls;
 mod outcome;
 mod pr;
 mod races;
+mod reaction_config;
 mod reactions;
 mod readme;
 mod reap;
 mod report;
+mod review;
 mod roles;
 mod runtime;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
@@ -53,10 +55,12 @@ mod send;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod server;
 mod spawn;
+mod storms;
 mod tidy;
 mod timer;
 mod timer_run;
 mod tmux_worst;
 mod tree;
+mod untrusted;
 mod wait;
 mod whole_loop;
