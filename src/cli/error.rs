@@ -1,6 +1,7 @@
 //! Errors as the command line shows them: kind, exit code, causes, hint.
 
 mod git;
+mod outside;
 
 use std::io::{self, Write};
 
@@ -12,7 +13,6 @@ use crate::adapter::cmd::CmdError;
 use crate::adapter::fs::FsError;
 use crate::adapter::runtime::RuntimeError;
 use crate::adapter::scheduler::SchedulerError;
-use crate::adapter::scm::ForgeError;
 use crate::cli::exit::Exit;
 use crate::config::ConfigError;
 use crate::decide::DecideError;
@@ -313,30 +313,6 @@ impl From<RuntimeError> for CommandError {
     }
 }
 
-impl From<ForgeError> for CommandError {
-    fn from(error: ForgeError) -> Self {
-        let (exit, hint) = match error {
-            ForgeError::Cmd(CmdError::TimedOut { .. }) => (Exit::Unavailable, None),
-            ForgeError::Cmd(error) => return error.into(),
-            ForgeError::Git(error) => return error.into(),
-            ForgeError::Fs(error) => return error.into(),
-            ForgeError::Unsupported { .. } => (Exit::Invalid, None),
-            ForgeError::Denied { .. } => {
-                (Exit::Denied, Some("log in, or give it a token that may do this"))
-            }
-            ForgeError::NotFound { .. } => (Exit::NotFound, None),
-            ForgeError::Conflict { .. } => (Exit::Conflict, None),
-            ForgeError::RateLimited { .. }
-            | ForgeError::Failed { .. }
-            | ForgeError::Unreadable { .. }
-            | ForgeError::Http(_) => (Exit::Unavailable, None),
-        };
-        let mut error = Self::new(exit, error.into());
-        error.hint = hint.map(str::to_owned);
-        error
-    }
-}
-
 impl From<CardError> for CommandError {
     fn from(error: CardError) -> Self {
         let exit = match &error {
@@ -490,35 +466,6 @@ impl From<SessionError> for CommandError {
             SessionError::IssueTaken { id, .. } => {
                 (Exit::Conflict, format!("`ao send {id}` reaches it"))
             }
-            SessionError::IssueClosed { .. } => {
-                (Exit::Conflict, "`--force` works on it all the same".into())
-            }
-            SessionError::NoTracker { .. } => (
-                Exit::NotFound,
-                "set tracker.kind in the configuration, or add a remote at GitHub".into(),
-            ),
-            SessionError::NoForge { .. } => (
-                Exit::Invalid,
-                "scm.kind says where they live; a branch that lives here is its own".into(),
-            ),
-            SessionError::NotPushed { .. } => {
-                (Exit::Conflict, "say --push, or push it yourself".into())
-            }
-            SessionError::NoPullRequestName { .. } => {
-                (Exit::Invalid, "such as 7 or https://forge.example/me/app/pull/7".into())
-            }
-            SessionError::NotItsOwn { .. } => {
-                (Exit::Conflict, "`ao pr ls --remote` lists what is open".into())
-            }
-            SessionError::PullRequestTaken { id, .. } => {
-                (Exit::Conflict, format!("end {id} first, or leave it there"))
-            }
-            SessionError::NoTrackerCommand => {
-                (Exit::Invalid, "such as tracker.command = [\"my-tracker\"]".into())
-            }
-            SessionError::WouldRun { .. } => {
-                (Exit::Refused, "give it a prompt of your own, or name another --agent".into())
-            }
             SessionError::RepositoryTaken { id, .. } => {
                 (Exit::Conflict, format!("end {id} first, or work in a worktree"))
             }
@@ -561,6 +508,7 @@ impl From<SessionError> for CommandError {
             | SessionError::Fs(_)
             | SessionError::Cmd(_)
             | SessionError::Forge(_)
+            | SessionError::Outside(_)
             | SessionError::Check(_)
             | SessionError::Id(_)
             | SessionError::Proc(_) => return Self::of_part(error),
@@ -585,6 +533,7 @@ impl CommandError {
             SessionError::Fs(error) => error.into(),
             SessionError::Cmd(error) => error.into(),
             SessionError::Forge(error) => error.into(),
+            SessionError::Outside(error) => error.into(),
             SessionError::Check(error) => error.into(),
             SessionError::Id(error) => error.into(),
             SessionError::Proc(_)
@@ -596,15 +545,6 @@ impl CommandError {
             | SessionError::NotLoggedIn { .. }
             | SessionError::TooMany { .. }
             | SessionError::IssueTaken { .. }
-            | SessionError::IssueClosed { .. }
-            | SessionError::NoTracker { .. }
-            | SessionError::NoTrackerCommand
-            | SessionError::NoForge { .. }
-            | SessionError::NotPushed { .. }
-            | SessionError::NoPullRequestName { .. }
-            | SessionError::NotItsOwn { .. }
-            | SessionError::PullRequestTaken { .. }
-            | SessionError::WouldRun { .. }
             | SessionError::RepositoryTaken { .. }
             | SessionError::OrchestratorLives { .. }
             | SessionError::Url(_)

@@ -7,6 +7,7 @@ use clap::Subcommand;
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
+use crate::cli::merge::{self, MergeArgs};
 use crate::cli::output::{self, Table};
 use crate::invocation::World;
 use crate::model::answer::{PrAnswer, PrShown, PrsAnswer};
@@ -18,7 +19,7 @@ use crate::model::sanitize;
 use crate::session::pr::Wanted;
 use crate::session::{context as names, pr};
 
-/// See, open and claim the pull requests of sessions
+/// See, open, merge and claim the pull requests of sessions
 #[derive(Debug, clap::Args)]
 pub struct PrArgs {
     #[command(subcommand)]
@@ -46,6 +47,8 @@ enum PrCommand {
     ///
     /// The branch has to be on the remote `origin`; --push brings it there, never by force.
     Create(CreateArgs),
+    /// Merge it, as `ao merge` does
+    Merge(MergeArgs),
     /// Make a pull request that was opened elsewhere a session's own
     ///
     /// The forge is asked whether branch and repository are the session's.
@@ -88,6 +91,7 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &PrArgs) -> Result<Exit
         PrCommand::Ls { remote: true } => ls(context, out, of_forge(&context.reader()?)?)?,
         PrCommand::Show { id, remote } => show(context, out, id, *remote)?,
         PrCommand::Create(args) => create(context, out, args)?,
+        PrCommand::Merge(args) => return merge::run(context, out, args),
         PrCommand::Claim { id, pull_request } => {
             let world = context.existing_world()?;
             let id = context.session(&world, id)?;

@@ -21,7 +21,7 @@ use crate::model::sanitize;
 use crate::model::status::Status;
 use crate::model::time::Timestamp;
 use crate::session::spawn::{self, SpawnRequest, Spawned};
-use crate::session::{SessionError, context, issue, tracker};
+use crate::session::{OutsideError, SessionError, context, issue, tracker};
 use crate::store::Project;
 
 /// The longest ledger that is read, in bytes.
@@ -163,7 +163,7 @@ impl Pass<'_> {
                 ledger.taken(id, &session);
                 Go::On
             }
-            Err(SessionError::IssueClosed { .. }) => {
+            Err(SessionError::Outside(OutsideError::IssueClosed { .. })) => {
                 ledger.take_back(id);
                 Go::On
             }

@@ -20,6 +20,7 @@ pub mod kill;
 pub mod merge;
 pub mod orchestrator;
 pub mod orphans;
+mod outside;
 pub mod poll;
 pub mod pr;
 pub mod preflight;
@@ -35,3 +36,4 @@ pub mod tracker;
 pub mod workspace;
 
 pub use error::SessionError;
+pub use outside::OutsideError;

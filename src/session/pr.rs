@@ -12,7 +12,7 @@ use crate::model::lifecycle::PrState;
 use crate::model::record::Record;
 use crate::model::sanitize;
 use crate::model::status::Status;
-use crate::session::{SessionError, forge, poll, spawn, workspace};
+use crate::session::{OutsideError, SessionError, forge, poll, spawn, workspace};
 
 /// The longest title that a pull request gets from a session, in characters.
 const MAX_TITLE: usize = 200;
@@ -73,11 +73,13 @@ pub fn look(world: &World, id: &SessionId) -> Result<Option<PullRequest>, Sessio
 /// Makes a pull request that somebody else opened a session's own.
 pub fn claim(world: &World, id: &SessionId, name: &str) -> Result<PullRequest, SessionError> {
     let number = number_of(name)
-        .ok_or_else(|| SessionError::NoPullRequestName { name: sanitize::line(name) })?;
+        .ok_or_else(|| OutsideError::NoPullRequestName { name: sanitize::line(name) })?;
     let place = place(world, id)?;
     refuse_taken(world, id, &place, number)?;
     let found = place.scm.pull_request(number)?;
-    let refused = |why: String| SessionError::NotItsOwn { id: id.clone(), number, why };
+    let refused = |why: String| -> SessionError {
+        OutsideError::NotItsOwn { id: id.clone(), number, why }.into()
+    };
     if found.branch != place.subject.branch {
         let (its, own) = (sanitize::line(&found.branch), &place.subject.branch);
         return Err(refused(format!("its branch is `{its}`, and not `{own}`")));
@@ -107,7 +109,7 @@ pub fn claim(world: &World, id: &SessionId, name: &str) -> Result<PullRequest, S
 pub fn scm(world: &World, repository: &Repository) -> Result<Box<dyn Scm>, SessionError> {
     let layered = world.config(Some(&repository.main)).or_else(|_| world.config(None))?;
     forge::choose(world, &layered.config, &repository.main)?
-        .ok_or_else(|| SessionError::NoForge { path: repository.main.clone() })
+        .ok_or_else(|| OutsideError::NoForge { path: repository.main.clone() }.into())
 }
 
 fn place(world: &World, id: &SessionId) -> Result<Place, SessionError> {
@@ -129,6 +131,10 @@ fn place(world: &World, id: &SessionId) -> Result<Place, SessionError> {
 /// Sees to it that the forge has the branch: pushes it where that was asked for.
 fn bring(place: &Place, id: &SessionId, push: bool) -> Result<Vec<String>, SessionError> {
     let (repository, branch) = (&place.repository, &place.branch);
+    // A program of the user's may have its own ways to the branch.
+    if !push && repository.origin().is_none() {
+        return Ok(Vec::new());
+    }
     let here = repository.tip(branch)?;
     let there = repository.remote_tip(branch)?;
     match (push, &there) {
@@ -137,7 +143,7 @@ fn bring(place: &Place, id: &SessionId, push: bool) -> Result<Vec<String>, Sessi
             Ok(Vec::new())
         }
         (false, None) => {
-            Err(SessionError::NotPushed { id: id.clone(), branch: branch.to_string() })
+            Err(OutsideError::NotPushed { id: id.clone(), branch: branch.to_string() }.into())
         }
         (false, Some(_)) if there != here => Ok(vec![format!(
             "origin has another commit of {branch} than is here; --push brings it"
@@ -156,7 +162,7 @@ fn refuse_taken(
     for (other, record) in spawn::live_records(&world.home)? {
         let same = record.project == place.record.project;
         if other != *id && same && record.lifecycle.pr.number == Some(number) {
-            return Err(SessionError::PullRequestTaken { id: other, number });
+            return Err(OutsideError::PullRequestTaken { id: other, number }.into());
         }
     }
     Ok(())

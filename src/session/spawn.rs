@@ -21,7 +21,9 @@ use crate::model::record::{Intent, IntentOp, Kind, Mode, Record, RuntimeKind, Wo
 use crate::model::time::Timestamp;
 use crate::session::deliver::TASK;
 use crate::session::start::{self, Running, Task};
-use crate::session::{SessionError, context, intent, issue, preflight, role, workspace};
+use crate::session::{
+    OutsideError, SessionError, context, intent, issue, preflight, role, workspace,
+};
 use crate::store::{Home, Project, StoreError};
 
 /// How long the remote is given to answer before the spawn goes on with what is known.
@@ -220,7 +222,7 @@ fn add_issue(
     } else if request.prompt.is_some() {
         notes.push(format!("{} runs its prompt: the issue is not in it", card.name()));
     } else {
-        return Err(SessionError::WouldRun { agent: card.name().to_owned() });
+        return Err(OutsideError::WouldRun { agent: card.name().to_owned() }.into());
     }
     Ok(())
 }

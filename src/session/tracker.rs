@@ -11,12 +11,12 @@ use crate::model::effect::OutboxEntry;
 use crate::model::forge::TrackerKind;
 use crate::model::record::Record;
 use crate::model::sanitize;
-use crate::session::{SessionError, forge};
+use crate::session::{OutsideError, SessionError, forge};
 
 /// Returns the tracker of a repository, or refuses where there is none.
 pub fn required(world: &World, repository: &Repository) -> Result<Box<dyn Tracker>, SessionError> {
     of(world, &repository.main)?
-        .ok_or_else(|| SessionError::NoTracker { path: repository.main.clone() })
+        .ok_or_else(|| OutsideError::NoTracker { path: repository.main.clone() }.into())
 }
 
 /// Returns the tracker of the repository at `main`, `None` where there is none: the one function
@@ -28,7 +28,7 @@ pub fn of(world: &World, main: &Path) -> Result<Option<Box<dyn Tracker>>, Sessio
     Ok(match config.tracker.kind {
         Some(TrackerKind::None) => None,
         Some(TrackerKind::Command) => {
-            let command = config.tracker.command.clone().ok_or(SessionError::NoTrackerCommand)?;
+            let command = config.tracker.command.clone().ok_or(OutsideError::NoTrackerCommand)?;
             Some(Box::new(CommandTracker {
                 command,
                 repository: main.to_owned(),

@@ -47,10 +47,14 @@ impl GitHub {
         env.set("GITHUB_API_URL", server.url(""));
         env.set("AO_GITHUB_TOKEN", "t0ken-of-the-test");
         let (repo, bare) = (env.repo("app"), env.path("repos/origin.git"));
-        let (address, place) = ("https://github.com/octo/app.git", bare.to_str().unwrap());
+        let place = bare.to_str().unwrap();
         env.git(&env.path("repos"), &["init", "-q", "--bare", "-b", "main", place]);
-        env.git(&repo, &["config", &format!("url.{place}.insteadOf"), address]);
-        env.git(&repo, &["remote", "add", "origin", address]);
+        // In the place of ssh: what is asked of the host is done here.
+        let there = format!("for it; do :; done\nexec ${{it%% *}} '{place}'\n");
+        env.shims(&[("to-the-host", &there)]);
+        env.git(&repo, &["config", "core.sshCommand", "to-the-host"]);
+        env.git(&repo, &["config", "ssh.variant", "simple"]);
+        env.git(&repo, &["remote", "add", "origin", "git@github.com:octo/app.git"]);
         env.git(&repo, &["push", "-q", "origin", "main"]);
         Self { server, answers, repo, bare }
     }

@@ -17,7 +17,7 @@ use crate::model::forge::{Issue, IssueQuery, is_issue_id};
 use crate::model::sanitize;
 
 /// The longest answer that is looked into, in bytes.
-const LIMIT: usize = 16 << 20;
+const LIMIT: u64 = 16 << 20;
 
 /// The most of the program's own words that is repeated, in characters.
 const MAX_WORDS: usize = 300;
@@ -103,7 +103,7 @@ impl CommandTracker {
             .deadline(self.deadline)
             .own_group()
             .die_with_parent()
-            .output()
+            .output_within(LIMIT)
             .map_err(|error| self.without_arguments(error))?;
         if !output.success() {
             return Err(ForgeError::Failed { forge: self.name(), why: self.blame(&output) });
@@ -112,7 +112,7 @@ impl CommandTracker {
     }
 
     fn read(&self, bytes: &[u8]) -> Result<Answer, ForgeError> {
-        if bytes.len() > LIMIT {
+        if bytes.len() as u64 > LIMIT {
             return Err(self.unreadable(&format!("it is longer than {LIMIT} bytes")));
         }
         // A comment needs no answer.
