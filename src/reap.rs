@@ -199,6 +199,7 @@ pub fn preview(world: &World) -> Result<Vec<(String, String)>, StoreError> {
         if !record.lifecycle.is_terminal() {
             steps.extend(pass.would_change(id, &Observation::Tick(Bare::default())));
         }
+        steps.extend(review::would_close(world, id, record, started));
         let waiting = record.outbox.iter().filter(|(_, entry)| !entry.dead);
         steps.extend(waiting.map(|(key, entry)| {
             (format!("deliver {key} of {id}"), format!("{} since {}", entry.kind, entry.created_at))

@@ -9,8 +9,6 @@ use crate::adapter::check_run::CheckError;
 use crate::adapter::cmd::CmdError;
 use crate::adapter::fs::FsError;
 use crate::adapter::git::GitError;
-use crate::adapter::notify::NotifyError;
-use crate::adapter::notify::secret::SecretError;
 use crate::adapter::runtime::RuntimeError;
 use crate::adapter::scheduler::SchedulerError;
 use crate::adapter::scm::ForgeError;
@@ -245,28 +243,6 @@ impl From<StoreError> for CommandError {
         let mut error = Self::new(exit, error.into());
         error.hint = hint.map(str::to_owned);
         error
-    }
-}
-
-/// Returns the exit code for a notifier that did not take a notice.
-pub fn notify_exit(error: &NotifyError) -> Exit {
-    match error {
-        NotifyError::Missing { .. } => Exit::MissingDependency,
-        NotifyError::Http { .. } | NotifyError::Refused { .. } | NotifyError::Redirected { .. } => {
-            Exit::Unavailable
-        }
-        NotifyError::Secret { source, .. } => match source {
-            SecretError::Missing(_) => Exit::MissingDependency,
-            SecretError::NotSet(_) | SecretError::NotOneLine(_) => Exit::Invalid,
-            SecretError::Failed { .. } | SecretError::Run { .. } | SecretError::TimedOut { .. } => {
-                Exit::Internal
-            }
-        },
-        NotifyError::Address { .. } => Exit::Invalid,
-        NotifyError::Run { .. }
-        | NotifyError::TimedOut { .. }
-        | NotifyError::Failed { .. }
-        | NotifyError::File { .. } => Exit::Internal,
     }
 }
 
@@ -546,6 +522,14 @@ impl From<SchedulerError> for CommandError {
     }
 }
 
+fn login_hint(binary: &str, variables: &[String]) -> String {
+    let set = match variables {
+        [] => String::new(),
+        names => format!(", or set {}", names.join(" or ")),
+    };
+    format!("run `{binary}` once and log in{set}")
+}
+
 impl From<SessionError> for CommandError {
     fn from(error: SessionError) -> Self {
         let (exit, hint) = match &error {
@@ -581,11 +565,7 @@ impl From<SessionError> for CommandError {
                 (Exit::MissingDependency, "bring it up to date; `ao agent ls` lists all".into())
             }
             SessionError::NotLoggedIn { binary, variables, .. } => {
-                let set = match variables.as_slice() {
-                    [] => String::new(),
-                    names => format!(", or set {}", names.join(" or ")),
-                };
-                (Exit::Denied, format!("run `{binary}` once and log in{set}"))
+                (Exit::Denied, login_hint(binary, variables))
             }
             SessionError::TooMany { .. } => {
                 (Exit::Conflict, "end some, or raise max_sessions in the configuration".into())
@@ -632,13 +612,10 @@ impl From<SessionError> for CommandError {
             SessionError::Url(_) => {
                 (Exit::Invalid, "such as https://forge.example/me/app/pull/7".into())
             }
-            SessionError::NotTrusted { shown, hash } => (
-                Exit::Refused,
-                format!(
-                    "{}\nrun `ao trust` to approve them; in CI set AO_TRUST={hash}",
-                    shown.join("\n")
-                ),
-            ),
+            SessionError::NotTrusted { shown, hash } => {
+                let way_out = "run `ao trust` to approve them; in CI set AO_TRUST=";
+                (Exit::Refused, format!("{}\n{way_out}{hash}", shown.join("\n")))
+            }
             SessionError::PostCreate { .. } => {
                 (Exit::Internal, "the workspace was removed again; mend the command".into())
             }

@@ -9,6 +9,7 @@ pub mod keys;
 pub mod layers;
 mod reactions;
 mod reference;
+mod shown;
 pub mod trust;
 
 use std::collections::BTreeMap;

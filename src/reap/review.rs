@@ -1,13 +1,29 @@
 //! The part of a pass that is about reviews.
 
 use crate::decide::review::short;
+use crate::invocation::World;
 use crate::model::id::SessionId;
-use crate::model::record::Kind;
+use crate::model::record::{Kind, Record};
+use crate::model::time::Timestamp;
 use crate::reap::{Item, Pass};
 use crate::session::review::delivery;
 use crate::session::review::tidy::{self, Rest};
 
 pub(super) use crate::session::review::tidy::green;
+
+/// Returns the reviews of a worker that a pass would close; what cannot be looked at is told by
+/// the pass itself.
+pub(super) fn would_close(
+    world: &World,
+    id: &SessionId,
+    record: &Record,
+    now: Timestamp,
+) -> Vec<(String, String)> {
+    if record.kind != Kind::Worker {
+        return Vec::new();
+    }
+    tidy::would_close(world, id, record, now).unwrap_or_default()
+}
 
 impl Pass<'_> {
     /// Closes the reviews that are over, begins those that are due, and ends reviewers that have

@@ -439,7 +439,7 @@ fn notify_person(
     let failed: Vec<String> = told.failed.iter().map(why).collect();
     if failed.is_empty() {
         let names = told.skipped.join(", ");
-        return Ok(Delivery::Held(format!("{names} did not answer in time a moment ago")));
+        return Ok(Delivery::Held(format!("{names} let the time run out too often in this pass")));
     }
     Ok(Delivery::Failed(failed.join("; ")))
 }

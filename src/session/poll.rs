@@ -21,7 +21,7 @@ use crate::model::id::SessionId;
 use crate::model::lifecycle::PrState;
 use crate::model::record::{Kind, Record};
 use crate::model::review;
-use crate::model::sanitize;
+use crate::model::{sanitize, secret};
 use crate::session::check::{self, Configured, Step, StepKind};
 use crate::session::{SessionError, forge};
 
@@ -240,7 +240,8 @@ fn evidence(
     }
     let log = directory.join(CHECK_LOG);
     let has_failed = matches!(fact, CheckFact::Failed(_));
-    let log_tail = if has_failed { Some(log_tail(&log)?) } else { None };
+    let log_tail =
+        if has_failed { Some(log_tail(&log, &configured.layered.config.env)?) } else { None };
     let runs = world.home.review_runs(id)?;
     Ok(Evidence {
         name: match wanted {
@@ -256,13 +257,30 @@ fn evidence(
     })
 }
 
-/// Returns the end of a log, and where the rest of it is.
-fn log_tail(path: &Path) -> Result<String, SessionError> {
+/// Returns the end of a log, and where the rest of it is. It goes to agents and notifiers, so the
+/// secrets that the check was given are not in it.
+fn log_tail(path: &Path, env: &BTreeMap<String, String>) -> Result<String, SessionError> {
     let tail = check_run::tail(path, TAIL_LINES, TAIL_BYTES)?;
+    let secrets = env.iter().filter(|(name, _)| secret::is_secret_name(name));
+    let text = secret::redacted(&tail.text, secrets.map(|(_, value)| value.as_str()));
     Ok(match tail.before {
-        0 => tail.text,
-        before => {
-            format!("[… {before} bytes before this are in {}]\n{}", path.display(), tail.text)
-        }
+        0 => text,
+        before => format!("[… {before} bytes before this are in {}]\n{text}", path.display()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapter::fs;
+
+    #[test]
+    fn the_end_of_a_log_holds_no_secret_that_the_check_was_given() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("check.log");
+        fs::replace(&path, b"no s3cret in production\n", fs::Durability::Process).unwrap();
+        let env = [("API_TOKEN", "s3cret"), ("NODE_ENV", "production")];
+        let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        assert_eq!(log_tail(&path, &env).unwrap(), "no [redacted] in production\n");
+    }
 }

@@ -265,6 +265,11 @@ fn what_cannot_be_reviewed_is_refused_before_anything_is_made() {
     assert!(reaped["failed"][0]["why"].as_str().unwrap().contains("reviews.json"), "{reaped:#}");
     work.review(&["ls"]).success();
     env.ao(&["show", "app-1"]).success();
+    let doctor = env.ao(&["doctor", "--state"]).stdout;
+    assert!(doctor.contains("reviews.json is damaged") && doctor.contains("move it away"));
+    // Forgotten reviews give no name away twice.
+    fs::remove_file(&file).unwrap();
+    assert_eq!(work.trigger(&[])["run"], "app-1-r2");
 }
 
 #[test]
@@ -349,6 +354,8 @@ fn a_run_ends_with_its_reviewer_its_head_or_its_time() {
     // The reviewer is killed: the run has failed, and the head can be tried again.
     work.trigger(&[]);
     env.ao(&["kill", "app-1-r1"]).success();
+    let planned = env.ao(&["reap", "--dry-run"]).success().stdout;
+    assert!(planned.contains("would close review app-1-r1: failed: its reviewer is killed"));
     work.reap();
     assert_eq!(work.states(), ["app-1-r1 failed"]);
     assert_eq!(why(0), "its reviewer is killed");
@@ -422,6 +429,15 @@ fn cancel_ends_the_run_and_a_reviewer_that_has_nothing_else() {
     let late = work.submit("app-1-r1", "approved", "").code(4).stderr;
     assert!(late.contains("ended by `ao review cancel`"), "{late}");
     assert_eq!(work.trigger(&[])["run"], "app-1-r2");
+
+    // Killed in between, the next pass ends the reviewer when its rest is over.
+    let killed =
+        env.ao_env(&["review", "cancel", "app-1-r2"], &[("AO_FAILPOINT", "review.cancelled=kill")]);
+    assert_ne!(killed.status, 0);
+    assert_eq!(work.states()[1], "app-1-r2 cancelled");
+    configure(env, "[review]\nrest = \"0s\"\n");
+    work.reap();
+    assert_eq!(agents_alive(env).len(), 1, "the worker alone");
 }
 
 #[test]

@@ -228,7 +228,10 @@ mod tests {
         tracker.comment("7", "done").unwrap();
         let text = crate::adapter::fs::read_text(&seen).unwrap();
         let root = tracker.repository.to_string_lossy().into_owned();
-        insta::assert_snapshot!(text.replace(&root, "[REPOSITORY]").replace("}{", "}\n{"), @"");
+        insta::assert_snapshot!(text.replace(&root, "[REPOSITORY]").replace("}{", "}\n{"), @r#"
+        {"op":"issues","origin":"https://forge.example/me/app.git","query":{"labels":["bug"]},"repository":"[REPOSITORY]","schema":1}
+        {"body":"done","id":"7","op":"comment","origin":"https://forge.example/me/app.git","repository":"[REPOSITORY]","schema":1}
+        "#);
     }
 
     #[test]
@@ -261,7 +264,22 @@ mod tests {
             refused("rate_limited"),
             refused("whatever"),
         ];
-        insta::assert_snapshot!(table.join("\n"), @"");
+        insta::assert_snapshot!(table.join("\n"), @r#"
+        could not read the answer of tracker `sh`: expected ident at line 1 column 2
+        could not read the answer of tracker `sh`: it holds no `issue`
+        could not read the answer of tracker `sh`: it holds no `issue`
+        could not read the answer of tracker `sh`: it holds no `issue`
+        could not read the answer of tracker `sh`: `../x` is not the id of an issue
+        could not read the answer of tracker `sh`: invalid type: integer `7`, expected a string at line 1 column 16
+        could not read the answer of tracker `sh`: it is longer than 16777216 bytes
+        tracker `sh` failed: exit code 3: no access with [redacted], I mean [redacted]
+        tracker `sh` failed: exit code 137
+        tracker `sh` has no issue 7
+        tracker `sh` does not permit it: issue 7
+        tracker `sh` refuses: issue 7
+        the rate limit of tracker `sh` is used up; it takes requests again in 1m
+        could not read the answer of tracker `sh`: unknown variant `whatever`, expected one of `not_found`, `denied`, `conflict`, `rate_limited`, `unsupported`, `failed` at line 1 column 27
+        "#);
         let slow = CommandTracker { deadline: Duration::from_millis(100), ..tracker("sleep 60") };
         assert_eq!(slow.issue("7").unwrap_err().to_string(), "`sh` did not end within 100ms");
         let command = vec!["no-such-program-here".to_owned(), "s3cret".to_owned()];
