@@ -26,6 +26,7 @@ const DIRTY: &str = r#"echo precious >work.txt; echo ran >>"$AO_HOME/ran"; exec 
 const ELSEWHERE: &[(&str, &str)] = &[
     ("launch.spec_read", "passed by the launcher, which takes no AO_FAILPOINT from ao"),
     ("notice.taken", "a worker's notice is handed over: roles.rs"),
+    ("intake.begun", "a session is begun for an issue: intake.rs"),
     ("reviews.replace", "a review is recorded: review.rs"),
     ("reviews.replaced", "a review is recorded: review.rs"),
     ("review.recorded", "a review is begun: review.rs"),
