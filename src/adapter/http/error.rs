@@ -147,6 +147,7 @@ impl Peer<'_> {
     }
 
     /// Returns what went wrong, or as an error that it was the time or the certificate.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum that says it will grow")]
     fn cause(&self, error: ureq::Error, status: Option<u16>) -> Result<Cause, HttpError> {
         Ok(match error {
             ureq::Error::Timeout(_) => return Err(self.timed_out(status)),
