@@ -63,6 +63,8 @@ complete -c ao -n "__fish_ao_needs_command" -f -a "observe" -d 'Record one fact 
 complete -c ao -n "__fish_ao_needs_command" -f -a "decide" -d 'Ask what ao would do: records and facts in, decisions out, no state touched'
 complete -c ao -n "__fish_ao_needs_command" -f -a "hook" -d 'Tell ao what an agent does; called by the agent\'s hooks'
 complete -c ao -n "__fish_ao_needs_command" -f -a "outbox" -d 'See and steer what is still to be delivered'
+complete -c ao -n "__fish_ao_needs_command" -f -a "issue" -d 'See the issues of this repository\'s tracker'
+complete -c ao -n "__fish_ao_needs_command" -f -a "pr" -d 'See, open and claim the pull requests of sessions'
 complete -c ao -n "__fish_ao_needs_command" -f -a "notify" -d 'List who is told what, or try them'
 complete -c ao -n "__fish_ao_needs_command" -f -a "timer" -d 'Let a systemd timer, or cron, run `ao reap`'
 complete -c ao -n "__fish_ao_needs_command" -f -a "agent" -d 'See the agents that can be started, and check cards of your own'
@@ -158,13 +160,20 @@ complete -c ao -n "__fish_ao_using_subcommand spawn" -l if-exists -d 'Where --id
 reuse\t''
 replace\t''"
 complete -c ao -n "__fish_ao_using_subcommand spawn" -l count -d 'Start that many sessions' -r
-complete -c ao -n "__fish_ao_using_subcommand spawn" -l batch -d 'Start one session per JSON line of FILE (`-`: standard input)' -r -F
+complete -c ao -n "__fish_ao_using_subcommand spawn" -l batch -d 'Start one session per JSON line of FILE (`-`: standard input), or per issue of a query' -r -F
+complete -c ao -n "__fish_ao_using_subcommand spawn" -l label -d 'Only issues with this label; several: with all of them' -r
+complete -c ao -n "__fish_ao_using_subcommand spawn" -l assignee -d 'Only issues assigned to this account; `none`: to nobody, `*`: to anybody' -r
+complete -c ao -n "__fish_ao_using_subcommand spawn" -l state -d 'Only open ones, closed ones, or all' -r -f -a "open\t''
+closed\t''
+all\t''"
+complete -c ao -n "__fish_ao_using_subcommand spawn" -l limit -d 'No more than this many' -r
 complete -c ao -n "__fish_ao_using_subcommand spawn" -l timeout -d 'How long --wait waits' -r
 complete -c ao -n "__fish_ao_using_subcommand spawn" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand spawn" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
 complete -c ao -n "__fish_ao_using_subcommand spawn" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand spawn" -l force -d 'Work on a closed issue all the same'
 complete -c ao -n "__fish_ao_using_subcommand spawn" -l wait -d 'Wait until it is idle, needs a person, or has ended; exit as `ao wait` does'
 complete -c ao -n "__fish_ao_using_subcommand spawn" -l dry-run -d 'Check everything, say what would be done, and do nothing'
 complete -c ao -n "__fish_ao_using_subcommand spawn" -l json -d 'Answer with one JSON document on standard output'
@@ -494,6 +503,81 @@ complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand
 complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from drop" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from drop" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from drop" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand issue; and not __fish_seen_subcommand_from ls show" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand issue; and not __fish_seen_subcommand_from ls show" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand issue; and not __fish_seen_subcommand_from ls show" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand issue; and not __fish_seen_subcommand_from ls show" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand issue; and not __fish_seen_subcommand_from ls show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand issue; and not __fish_seen_subcommand_from ls show" -f -a "ls" -d 'List issues, oldest first'
+complete -c ao -n "__fish_ao_using_subcommand issue; and not __fish_seen_subcommand_from ls show" -f -a "show" -d 'Show one issue with its comments'
+complete -c ao -n "__fish_ao_using_subcommand issue; and __fish_seen_subcommand_from ls" -l label -d 'Only issues with this label; several: with all of them' -r
+complete -c ao -n "__fish_ao_using_subcommand issue; and __fish_seen_subcommand_from ls" -l assignee -d 'Only issues assigned to this account; `none`: to nobody, `*`: to anybody' -r
+complete -c ao -n "__fish_ao_using_subcommand issue; and __fish_seen_subcommand_from ls" -l state -d 'Only open ones, closed ones, or all' -r -f -a "open\t''
+closed\t''
+all\t''"
+complete -c ao -n "__fish_ao_using_subcommand issue; and __fish_seen_subcommand_from ls" -l limit -d 'No more than this many' -r
+complete -c ao -n "__fish_ao_using_subcommand issue; and __fish_seen_subcommand_from ls" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand issue; and __fish_seen_subcommand_from ls" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand issue; and __fish_seen_subcommand_from ls" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand issue; and __fish_seen_subcommand_from ls" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand issue; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand issue; and __fish_seen_subcommand_from show" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand issue; and __fish_seen_subcommand_from show" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand issue; and __fish_seen_subcommand_from show" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand issue; and __fish_seen_subcommand_from show" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand issue; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create claim" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create claim" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create claim" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create claim" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create claim" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create claim" -f -a "ls" -d 'List the pull requests of sessions, as the records tell'
+complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create claim" -f -a "show" -d 'Show the pull request of one session'
+complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create claim" -f -a "create" -d 'Open a pull request for a session\'s branch, or return the one that is open'
+complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create claim" -f -a "claim" -d 'Make a pull request that was opened elsewhere a session\'s own'
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from ls" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from ls" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from ls" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from ls" -l remote -d 'Ask the forge for all that are open in this repository'
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from ls" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from show" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from show" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from show" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from show" -l remote -d 'Ask the forge'
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from show" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from create" -l title -d 'Its title; else the session\'s, else the first line of the last commit' -r
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from create" -l body -d 'What it says; `-` reads standard input' -r
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from create" -l base -d 'The branch it is to be merged into; else the one that the session\'s began at' -r
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from create" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from create" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from create" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from create" -l draft -d 'Not yet to be reviewed'
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from create" -l push -d 'Push the branch to `origin` first'
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from create" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from claim" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from claim" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from claim" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from claim" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from claim" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand notify" -l priority -d 'The priority of the test notice; only those that are told of it get it' -r
 complete -c ao -n "__fish_ao_using_subcommand notify" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand notify" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
