@@ -38,6 +38,7 @@ mod notify_secrets;
 mod notify_tls;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod outcome;
+mod outer_loop;
 mod pr;
 mod races;
 mod reaction_config;
