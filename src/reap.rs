@@ -3,6 +3,8 @@
 //! Finishes dead owners' intents, probes all sessions at once, ticks escalations, delivers the
 //! outboxes, cleans up what policy allows. Idempotent; one session's failure stops no other.
 
+mod review;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use crate::adapter::clock::{self, Deadline, Stopwatch};
 use crate::adapter::fs::{self, Durability};
 use crate::adapter::git::{self, Assessment};
 use crate::adapter::runtime::tmux::Tmux;
-use crate::decide::{self, review};
+use crate::decide;
 use crate::invocation::{self, World};
 use crate::model::effect::{EntryKind, OutboxEntry};
 use crate::model::facts::{Bare, KillCause, Observation, RuntimeFact};
@@ -29,9 +31,8 @@ use crate::model::time::Timestamp;
 use crate::observe::{self, Probe};
 use crate::session::check::{Progress, Step};
 use crate::session::deliver::{self, Attempt, Patience};
+use crate::session::intake::{self, Intake};
 use crate::session::intent::{self, Recovery};
-use crate::session::review::delivery;
-use crate::session::review::tidy::{self, Rest};
 use crate::session::{SessionError, check, cleanup, kill, poll, workspace};
 use crate::store::StoreError;
 
@@ -84,6 +85,9 @@ pub struct Report {
     /// Sessions that were cleaned up.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cleaned: Vec<Item>,
+    /// Sessions that were started for issues.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub spawned: Vec<Item>,
     /// Checks that were begun, or whose supervisor was found dead.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<Item>,
@@ -111,6 +115,7 @@ impl Report {
             && self.delivered.is_empty()
             && self.reviewed.is_empty()
             && self.cleaned.is_empty()
+            && self.spawned.is_empty()
             && self.checks.is_empty()
             && self.failed.is_empty()
     }
@@ -121,6 +126,7 @@ impl Report {
         self.recovered.append(&mut later.recovered);
         self.escalated.append(&mut later.escalated);
         self.delivered.append(&mut later.delivered);
+        self.reviewed.append(&mut later.reviewed);
         self.cleaned.append(&mut later.cleaned);
         self.checks.append(&mut later.checks);
         self.failed.append(&mut later.failed);
@@ -171,6 +177,7 @@ pub fn reap(world: &World) -> Result<Option<Report>, StoreError> {
     pass.probe();
     pass.read_screens();
     pass.poll();
+    pass.take_issues();
     pass.review();
     pass.tick();
     pass.deliver();
@@ -419,7 +426,8 @@ impl Pass<'_> {
                 let id = observed.id.to_string();
                 self.report.failed.push(Item { id, what, why: Some(why) });
             }
-            self.green.extend(tidy::green(&observed.fact).map(|head| (observed.id.clone(), head)));
+            self.green
+                .extend(review::green(&observed.fact).map(|head| (observed.id.clone(), head)));
             self.apply(&observed.id, Observation::Scm(Box::new(observed.fact)));
         }
         self.check(&looked.steps);
@@ -451,63 +459,20 @@ impl Pass<'_> {
         }
     }
 
-    /// Closes the reviews that are over, begins those that are due, and ends reviewers that have
-    /// nothing left to do.
-    fn review(&mut self) {
-        let now = self.started;
-        for id in self.ids(|record| record.kind == Kind::Worker) {
-            let record = &self.records[&id];
-            let closed = tidy::close_runs(self.world, &id, record, now);
-            let begun = match self.green.get(&id) {
-                Some(head) => tidy::review_by_itself(self.world, &id, record, head),
-                None => Ok(None),
-            };
-            let item = |what, why| Item { id: id.to_string(), what, why: Some(why) };
-            match closed {
-                Ok(closed) => self
-                    .report
-                    .reviewed
-                    .extend(closed.into_iter().map(|(what, why)| item(what, why))),
-                Err(error) => self.report.fail(&id, "close its reviews", &error),
-            }
-            match begun {
-                Ok(None) => {}
-                Ok(Some(run)) => {
-                    let why = format!("{} by {}", review::short(&run.head_sha), run.reviewer);
-                    self.report.reviewed.push(item(format!("{} begun", run.run), why));
-                    run.session.iter().for_each(|session| self.load(session));
+    /// Starts sessions for issues, where that is configured.
+    fn take_issues(&mut self) {
+        for event in intake::take(self.world, self.started) {
+            match event {
+                Intake::Started { session, issue } => {
+                    let what = format!("started for issue {issue}");
+                    let id = session.to_string();
+                    self.report.spawned.push(Item { id, what, why: None });
+                    self.load(&session);
                 }
-                Err(error) => self.report.fail(&id, "have it reviewed", &error),
-            }
-            self.settle(&id);
-        }
-        for id in self.ids(|record| record.kind == Kind::Reviewer) {
-            match tidy::retire(self.world, &id, Rest::AsConfigured(now)) {
-                Ok(false) => continue,
-                Ok(true) => {
-                    let why = Some("nothing is left to review".to_owned());
-                    let what = "ended".to_owned();
-                    self.report.reviewed.push(Item { id: id.to_string(), what, why });
+                Intake::Failed { project, what, why } => {
+                    self.report.failed.push(Item { id: project, what, why: Some(why) });
                 }
-                Err(error) => self.report.fail(&id, "end the reviewer", &error),
             }
-            self.load(&id);
-        }
-    }
-
-    /// Puts what a worker is still to get of its reviews into its outbox, and records what it has.
-    fn settle(&mut self, id: &SessionId) {
-        match delivery::settle(self.world, id) {
-            Ok(false) => {}
-            Ok(true) => self.load(id),
-            Err(error) => self.report.fail(id, "deliver its reviews", &error),
-        }
-    }
-
-    /// Records which reviews have arrived.
-    fn settle_reviews(&mut self) {
-        for id in self.ids(|record| record.kind == Kind::Worker) {
-            self.settle(&id);
         }
     }
 

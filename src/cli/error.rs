@@ -593,6 +593,35 @@ impl From<SessionError> for CommandError {
             SessionError::IssueTaken { id, .. } => {
                 (Exit::Conflict, format!("`ao send {id}` reaches it"))
             }
+            SessionError::IssueClosed { .. } => {
+                (Exit::Conflict, "`--force` works on it all the same".into())
+            }
+            SessionError::NoTracker { .. } => (
+                Exit::NotFound,
+                "set tracker.kind in the configuration, or add a remote at GitHub".into(),
+            ),
+            SessionError::NoForge { .. } => (
+                Exit::Invalid,
+                "scm.kind says where they live; a branch that lives here is its own".into(),
+            ),
+            SessionError::NotPushed { .. } => {
+                (Exit::Conflict, "say --push, or push it yourself".into())
+            }
+            SessionError::NoPullRequestName { .. } => {
+                (Exit::Invalid, "such as 7 or https://forge.example/me/app/pull/7".into())
+            }
+            SessionError::NotItsOwn { .. } => {
+                (Exit::Conflict, "`ao pr ls --remote` lists what is open".into())
+            }
+            SessionError::PullRequestTaken { id, .. } => {
+                (Exit::Conflict, format!("end {id} first, or leave it there"))
+            }
+            SessionError::NoTrackerCommand => {
+                (Exit::Invalid, "such as tracker.command = [\"my-tracker\"]".into())
+            }
+            SessionError::WouldRun { .. } => {
+                (Exit::Refused, "give it a prompt of your own, or name another --agent".into())
+            }
             SessionError::RepositoryTaken { id, .. } => {
                 (Exit::Conflict, format!("end {id} first, or work in a worktree"))
             }
@@ -675,6 +704,15 @@ impl CommandError {
             | SessionError::NotLoggedIn { .. }
             | SessionError::TooMany { .. }
             | SessionError::IssueTaken { .. }
+            | SessionError::IssueClosed { .. }
+            | SessionError::NoTracker { .. }
+            | SessionError::NoTrackerCommand
+            | SessionError::NoForge { .. }
+            | SessionError::NotPushed { .. }
+            | SessionError::NoPullRequestName { .. }
+            | SessionError::NotItsOwn { .. }
+            | SessionError::PullRequestTaken { .. }
+            | SessionError::WouldRun { .. }
             | SessionError::RepositoryTaken { .. }
             | SessionError::OrchestratorLives { .. }
             | SessionError::Url(_)

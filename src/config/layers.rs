@@ -90,10 +90,12 @@ impl Layered {
 /// run to tell somebody.
 fn without_secrets(path: &mut Vec<String>, value: &Value) -> Value {
     let hidden = || Value::String(REDACTED.to_owned());
-    let kind = keys::find(path).map(|key| key.kind);
-    match (kind, value) {
+    let key = keys::find(path);
+    let tells = key
+        .is_some_and(|key| key.path.starts_with("notifiers.") || key.path.starts_with("tracker."));
+    match (key.map(|key| key.kind), value) {
         (Some(Kind::Secret), _) => hidden(),
-        (Some(Kind::Command), Value::Array(command)) if path[0] == "notifiers" => {
+        (Some(Kind::Command), Value::Array(command)) if tells => {
             let program = command.first().cloned();
             Value::Array(program.into_iter().chain([hidden()]).collect())
         }

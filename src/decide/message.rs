@@ -237,8 +237,8 @@ impl Subject<'_> {
     fn comment_list(&self) -> Text {
         let comments = self.scm.iter().flat_map(|fact| &fact.comments);
         let comments: Vec<&Comment> = comments.filter(|comment| !comment.delivered).collect();
-        let shown = comments.iter().take(MOST_ITEMS);
-        let mut parts: Vec<Text> = shown.map(|comment| quoted_comment(comment)).collect();
+        let shown = comments.iter().take(MOST_ITEMS).copied();
+        let mut parts: Vec<Text> = shown.map(quoted_comment).collect();
         if comments.len() > MOST_ITEMS {
             let left = comments.len() - MOST_ITEMS;
             parts.push(Text::plain(format!("And {left} more, to be read there.")));

@@ -8,11 +8,10 @@ use std::path::{Path, PathBuf};
 
 use crate::adapter::check_run::{self, CHECK_LOG};
 use crate::adapter::clock;
-use crate::adapter::git::{self, BranchLook, GitError};
-use crate::adapter::scm::command::{self, Command};
+use crate::adapter::git::{BranchLook, GitError};
+use crate::adapter::scm::Scm;
+use crate::adapter::scm::command;
 use crate::adapter::scm::local::{self, Notebook};
-use crate::adapter::scm::{ForgeError, Scm};
-use crate::config::Config;
 use crate::decide::local_scm::{self, Branch, CheckFact, Evidence, Wanted};
 use crate::invocation::World;
 use crate::model::check_run::CheckState;
@@ -84,36 +83,12 @@ pub fn subject(record: &Record) -> Option<(PathBuf, Subject)> {
     Some((handle.repo.clone(), subject))
 }
 
-/// Returns where the pull requests of `repository` live.
-pub fn kind_of(world: &World, config: &Config, repository: &Path) -> ScmKind {
-    if let Some(kind) = config.scm.kind {
-        return kind;
-    }
-    let origin = git::origin_of(repository);
-    if origin.is_some_and(|url| forge::is_at_github(world, &url)) {
-        ScmKind::GitHub
-    } else {
-        ScmKind::Local
-    }
-}
-
 /// Returns the forge that merges the pull requests of a session's repository; `None` where the
 /// repository itself is the forge, or where none is looked at.
 pub fn forge_of(world: &World, record: &Record) -> Result<Option<Box<dyn Scm>>, SessionError> {
     let Some(handle) = &record.handles.workspace else { return Ok(None) };
     let layered = world.config_of(record)?;
-    let scm = &layered.config.scm;
-    match (kind_of(world, &layered.config, &handle.repo), &scm.command) {
-        (ScmKind::Local | ScmKind::None, _) => Ok(None),
-        (ScmKind::Command, Some(command)) => {
-            Ok(Some(Box::new(Command::new(command, scm.timeout, &handle.repo))))
-        }
-        (ScmKind::GitHub, _) => Ok(Some(Box::new(forge::github(world, &handle.repo, scm)?))),
-        (kind @ ScmKind::Command, None) => {
-            let what = "answer: scm.command is unset".to_owned();
-            Err(ForgeError::Unsupported { forge: kind.to_string(), what }.into())
-        }
-    }
+    Ok(forge::choose(world, &layered.config, &handle.repo)?)
 }
 
 fn look_at(
@@ -131,23 +106,16 @@ fn look_at(
             return looked.observed.extend(command::all_unknown(subjects, &why));
         }
     };
-    match kind_of(world, config, repository) {
-        ScmKind::None => {}
-        ScmKind::Local => look_locally(world, repository, subjects, records, looked),
-        ScmKind::GitHub => {
-            looked.observed.extend(match forge::github(world, repository, &config.scm) {
-                Ok(github) => github.observe(subjects),
-                Err(error) => command::all_unknown(subjects, &sanitize::chain(&error)),
-            });
+    if forge::kind_of(world, config, repository) == ScmKind::Local {
+        return look_locally(world, repository, subjects, records, looked);
+    }
+    match forge::choose(world, config, repository) {
+        Ok(Some(forge)) => looked.observed.extend(forge.observe(subjects)),
+        Ok(None) => {}
+        Err(error) => {
+            let why = sanitize::chain(&error);
+            looked.observed.extend(command::all_unknown(subjects, &why));
         }
-        ScmKind::Command => looked.observed.extend(match &config.scm.command {
-            Some(command) => {
-                Command::new(command, config.scm.timeout, repository).observe(subjects)
-            }
-            None => {
-                command::all_unknown(subjects, "scm.kind is `command`, and scm.command is unset")
-            }
-        }),
     }
 }
 
@@ -284,8 +252,7 @@ fn evidence(
 }
 
 fn is_review_required(configured: &Configured) -> bool {
-    let review = configured.layered.values.get("review");
-    review.and_then(|table| table.get("auto")?.as_bool()).unwrap_or(false)
+    configured.layered.config.review.auto
 }
 
 /// Returns the end of a log, and where the rest of it is.

@@ -9,6 +9,7 @@ mod agent;
 mod agent_files;
 mod agents;
 mod bad_input;
+mod batch;
 mod cleanup;
 mod contract;
 mod costs;
@@ -19,9 +20,14 @@ mod doctor;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod env;
 mod faulted;
+mod forge_rest;
 mod generated;
 mod git_worst;
+#[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
+mod github;
 mod hooks;
+mod intake;
+mod issue;
 mod kill_restore;
 mod limits;
 mod local_scm;
@@ -38,6 +44,7 @@ mod reactions;
 mod readme;
 mod reap;
 mod report;
+mod review;
 mod roles;
 mod runtime;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]

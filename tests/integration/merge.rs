@@ -26,9 +26,16 @@ fn worked(env: &TestEnvironment) -> (PathBuf, String) {
 
 fn worker(env: &TestEnvironment, repo: &Path, script: &str) -> String {
     let script = format!("set -e; {script}");
-    let words = ["--agent", "shell", "--runtime", "process", "--title", "Count", "--wait"];
-    let args = [&["spawn"][..], &words, &[&script]].concat();
-    env.ao_in(repo, &args).success().stdout.trim_end().to_owned()
+    let words = ["--agent", "shell", "--runtime", "process", "--title", "Count"];
+    spawned(env, repo, &[&words[..], &[&script]].concat())
+}
+
+/// Spawns and waits for the end, without the passes that `ao wait` would make.
+fn spawned(env: &TestEnvironment, repo: &Path, args: &[&str]) -> String {
+    let outcome = env.ao_in(repo, &[&["spawn"], args].concat()).success();
+    let id = outcome.stdout.trim_end().to_owned();
+    env.wait_record(&id, "it ended", |record| record["lifecycle"]["session"]["state"] == "done");
+    id
 }
 
 fn commit(env: &TestEnvironment, repo: &Path, file: &str, text: &str) {
@@ -219,10 +226,9 @@ fn what_is_not_to_be_merged_is_refused_and_what_may_be_forced_is() {
     assert_eq!(fs::read_to_string(repo.join("two")).unwrap(), "2\n");
 
     env.git(&repo, &["update-ref", "refs/remotes/origin/dev", "main"]);
-    let words = ["spawn", "--agent", "shell", "--runtime", "process", "--base", "origin/dev"];
-    let args =
-        [&words[..], &["--wait", "echo 5 >five; git add five; git commit -qm five"]].concat();
-    let remote = env.ao_in(&repo, &args).success().stdout.trim_end().to_owned();
+    let words = ["--agent", "shell", "--runtime", "process", "--base", "origin/dev"];
+    let five = "echo 5 >five; git add five; git commit -qm five";
+    let remote = spawned(&env, &repo, &[&words[..], &[five]].concat());
     refused(&remote, 5, "`origin/dev` is a remote's branch", &["--force"]);
 }
 

@@ -154,11 +154,17 @@ pub(crate) fn write(stream: &mut TcpStream, reply: &Reply, gate: &dyn Gate) -> E
 }
 
 fn write_pieces(stream: &mut TcpStream, reply: &Reply, gate: &dyn Gate) -> io::Result<Ending> {
-    let mut head = format!("HTTP/1.1 {} -\r\ntransfer-encoding: chunked\r\n", reply.status);
+    // These two have no body, not even an empty one.
+    let bare = matches!(reply.status, 204 | 304);
+    let encoding = if bare { "" } else { "transfer-encoding: chunked\r\n" };
+    let mut head = format!("HTTP/1.1 {} -\r\n{encoding}", reply.status);
     for (name, value) in &reply.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
     stream.write_all(format!("{head}\r\n").as_bytes())?;
+    if bare {
+        return Ok(Ending::Complete);
+    }
     for piece in &reply.pieces {
         let goes_on = match piece {
             Piece::Bytes(text) => write_chunk(stream, text)?,

@@ -151,13 +151,11 @@ fn fast_forward(
         let why = format!("git holds index.lock{age}");
         return Err(GitError::WorktreeBusy { path: path.to_owned(), why });
     }
-    match error {
-        GitError::Failed { .. } => {
-            let why = last_word(&stderr).to_owned();
-            Err(GitError::WorktreeBusy { path: path.to_owned(), why })
-        }
-        _ => ran,
+    if matches!(error, GitError::Failed { .. }) {
+        let why = last_word(&stderr).to_owned();
+        return Err(GitError::WorktreeBusy { path: path.to_owned(), why });
     }
+    ran
 }
 
 /// Returns the files that git names, one to a line that a tab begins, or in quotes.

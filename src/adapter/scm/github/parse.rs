@@ -308,7 +308,7 @@ impl Wire {
         if node["__typename"] != "PullRequest" {
             return Err("it is not there, or may not be seen".to_owned());
         }
-        serde_json::from_value(node).map_err(|error| error.to_string())
+        serde_json::from_value(node).map_err(|error| format!("it makes no sense: {error}"))
     }
 
     /// Returns the checks' page, if the head has any.

@@ -1,0 +1,6 @@
+//! GitHub, played by a server of the test's own from `fixtures/github`.
+
+mod failing;
+mod forge;
+mod frugal;
+mod ladder;
