@@ -566,7 +566,7 @@ mod tests {
         .collect();
         assert!(!table.contains("s3cret"));
         insta::assert_snapshot!(table, @r#"
-        user.toml:2: unknown key `agnet`; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, resume, workspace, check, review, scm, merge, trash, cleanup, state, notifiers, env, projects
+        user.toml:2: unknown key `agnet`; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, resume, workspace, check, review, scm, merge, tracker, intake, trash, cleanup, state, notifiers, env, projects
         user.toml:2: `agent` must be a text that is not empty
         user.toml:2: `max_sessions` must be a whole number from 1 to 10000
         user.toml:2: `recent_window` must be a duration such as "90s" or "5m"
@@ -630,7 +630,7 @@ mod tests {
         repository.toml:3: a repository may not set `workspace.keep`; set it in your own configuration
         repository.toml:3: a repository may not set `cleanup.auto`; set it in your own configuration
         repository.toml:3: a repository may not set `state.sync`; set it in your own configuration
-        repository.toml:2: unknown key `home`; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, resume, workspace, check, review, scm, merge, trash, cleanup, state, notifiers, env, projects
+        repository.toml:2: unknown key `home`; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, resume, workspace, check, review, scm, merge, tracker, intake, trash, cleanup, state, notifiers, env, projects
         repository.toml:3: `workspace.copy` must be a list of relative paths without `..`
         "#);
     }
