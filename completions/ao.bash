@@ -85,6 +85,9 @@ _ao() {
             ao,man)
                 cmd="ao__subcmd__man"
                 ;;
+            ao,notify)
+                cmd="ao__subcmd__notify"
+                ;;
             ao,observe)
                 cmd="ao__subcmd__observe"
                 ;;
@@ -206,7 +209,7 @@ _ao() {
 
     case "${cmd}" in
         ao)
-            opts="-h -V --home --json --color --lock-timeout --help --version init project spawn orchestrator ls status show explain log events send approve deny report interrupt attach output path exec wait kill restore cleanup rename reap observe decide hook outbox timer agent doctor config trust demo skill schema completions man help launch demo-agent"
+            opts="-h -V --home --json --color --lock-timeout --help --version init project spawn orchestrator ls status show explain log events send approve deny report interrupt attach output path exec wait kill restore cleanup rename reap observe decide hook outbox notify timer agent doctor config trust demo skill schema completions man help launch demo-agent"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1062,6 +1065,36 @@ _ao() {
                 return 0
             fi
             case "${prev}" in
+                --home)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --lock-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ao__subcmd__notify)
+            opts="-h --test --priority --home --json --color --lock-timeout --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --priority)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --home)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

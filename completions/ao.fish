@@ -61,6 +61,7 @@ complete -c ao -n "__fish_ao_needs_command" -f -a "observe" -d 'Record one fact 
 complete -c ao -n "__fish_ao_needs_command" -f -a "decide" -d 'Ask what ao would do: records and facts in, decisions out, no state touched'
 complete -c ao -n "__fish_ao_needs_command" -f -a "hook" -d 'Tell ao what an agent does; called by the agent\'s hooks'
 complete -c ao -n "__fish_ao_needs_command" -f -a "outbox" -d 'See and steer what is still to be delivered'
+complete -c ao -n "__fish_ao_needs_command" -f -a "notify" -d 'List who is told what, or try them'
 complete -c ao -n "__fish_ao_needs_command" -f -a "timer" -d 'Let a systemd timer, or cron, run `ao reap`'
 complete -c ao -n "__fish_ao_needs_command" -f -a "agent" -d 'See the agents that can be started, and check cards of your own'
 complete -c ao -n "__fish_ao_needs_command" -f -a "doctor" -d 'Check tools, home, locks, timer and every record'
@@ -425,6 +426,15 @@ complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand
 complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from drop" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from drop" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from drop" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand notify" -l priority -d 'The priority of the test notice; only those that are told of it get it' -r
+complete -c ao -n "__fish_ao_using_subcommand notify" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand notify" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand notify" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand notify" -l test -d 'Send a test notice'
+complete -c ao -n "__fish_ao_using_subcommand notify" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand notify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand timer; and not __fish_seen_subcommand_from install status rm" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand timer; and not __fish_seen_subcommand_from install status rm" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'

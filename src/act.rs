@@ -3,13 +3,15 @@
 //! Chooses nothing: whether an entry may go out, and when, is decided in `decide` and enforced by
 //! `session::deliver`, which claims it first and records what came of it.
 
+pub mod run;
+
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::adapter::agent::{self, Card};
 use crate::adapter::clock::{self, Deadline};
-use crate::adapter::cmd::{self, Cmd};
-use crate::adapter::notify::{self, Notice};
+use crate::adapter::notify::{Notice, Notifiers};
 use crate::adapter::runtime::RuntimeError;
 use crate::adapter::runtime::process_runtime;
 use crate::adapter::runtime::screen::Screen;
@@ -17,18 +19,15 @@ use crate::adapter::runtime::tmux::{ComposerKeys, SendOptions, SendOutcome, Tmux
 use crate::config::Config;
 use crate::model::effect::OutboxEntry;
 use crate::model::id::{LaunchId, SessionId};
-use crate::model::record::{Mode, Record, Signals};
+use crate::model::notifier::Notifier;
+use crate::model::record::{Mode, Signals};
 use crate::model::sanitize::{self, chain};
-use crate::model::status::Status;
 
 /// Lines of the screen that are searched for the sign that an agent takes its first prompt.
 const READY_LINES: u32 = 80;
 
 /// How long an agent that was at rest may take to say that it took a prompt.
 const HEARD: Duration = Duration::from_millis(1500);
-
-/// How long a configured command may take.
-const RUN_DEADLINE: Duration = Duration::from_secs(60);
 
 /// What became of one outbox entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,21 +77,44 @@ pub struct Told {
     /// The notifiers that have it.
     pub reached: Vec<String>,
     /// Those that failed, each with its reason.
-    pub failed: Vec<String>,
+    pub failed: BTreeMap<String, String>,
+    /// Those that were not tried, because they let their time run out a moment ago.
+    pub skipped: Vec<String>,
+    /// How long those that failed ask to be left alone, at most.
+    pub wait: Option<Duration>,
 }
 
 /// Tells every notifier that is not left out in `entry`, is routed its priority, and has not got
 /// it yet.
-pub fn tell(config: &Config, entry: &OutboxEntry, notice: &Notice<'_>) -> Told {
+///
+/// What is left of them to be told in place of others is told whatever their priorities: somebody
+/// who hears too much is better off than nobody who hears anything.
+pub fn tell(
+    notifiers: &Notifiers,
+    config: &Config,
+    entry: &OutboxEntry,
+    notice: &Notice<'_>,
+) -> Told {
     let mut told = Told::default();
-    for (name, notifier) in &config.notifiers {
-        let routed = notifier.priorities.contains(&notice.priority);
-        if !routed || entry.delivered.contains_key(name) {
+    let open: Vec<_> =
+        config.notifiers.iter().filter(|(name, _)| !entry.except.contains(*name)).collect();
+    let is_routed = |notifier: &Notifier| notifier.priorities.contains(&notice.priority);
+    let nobody = !open.iter().any(|(_, notifier)| is_routed(notifier));
+    let anybody = nobody && !entry.except.is_empty();
+    for (name, notifier) in open {
+        if entry.delivered.contains_key(name) || !(anybody || is_routed(notifier)) {
             continue;
         }
-        match notify::deliver(name, notifier, notice) {
+        if notifiers.is_silent(name) {
+            told.skipped.push(name.clone());
+            continue;
+        }
+        match notifiers.deliver(name, notifier, notice) {
             Ok(()) => told.reached.push(name.clone()),
-            Err(error) => told.failed.push(format!("{name}: {}", chain(&error))),
+            Err(error) => {
+                told.wait = told.wait.max(error.wait());
+                told.failed.insert(name.clone(), chain(&error));
+            }
         }
     }
     told
@@ -186,29 +208,4 @@ fn wait_ready(tmux: &Tmux, typing: &Typing<'_>, limit: Duration) -> Result<bool,
         Err(error) => Some(Err(error)),
     };
     Ok(clock::poll_until(Deadline::after(limit), look).transpose()?.is_some())
-}
-
-/// Runs the command of a `run` reaction in the workspace.
-pub fn run_command(id: &SessionId, record: &Record, entry: &OutboxEntry) -> Delivery {
-    let Some((program, arguments)) = entry.command.split_first() else {
-        return Delivery::Dropped("the reaction names no command".into());
-    };
-    let workspace = record.handles.workspace.as_ref().map(|handle| handle.path.as_path());
-    let directory = workspace.filter(|path| path.is_dir()).unwrap_or(Path::new("/"));
-    let result = Cmd::new(program)
-        .args(arguments)
-        .cwd(directory)
-        .env("AO_SESSION", id.as_str())
-        .env("AO_REACTION", entry.reaction.clone().unwrap_or_default())
-        .env("AO_STATUS", Status::of(&record.lifecycle).as_str())
-        .deadline(RUN_DEADLINE)
-        .output();
-    match result {
-        Ok(output) if output.success() => Delivery::Delivered,
-        Ok(output) => {
-            let code = cmd::exit_code(output.status);
-            Delivery::Failed(format!("`{program}` exited {code}"))
-        }
-        Err(error) => Delivery::Failed(chain(&error)),
-    }
 }

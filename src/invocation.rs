@@ -11,12 +11,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::adapter::agent::{self, CardError, Cards};
-use crate::adapter::clock;
+use crate::adapter::notify::Notifiers;
 use crate::adapter::scm::{ForgeError, github};
+use crate::adapter::{clock, fs};
 use crate::config::{self, ConfigError, Layered, Sources};
 use crate::decide::{self, DecideError, Outcome};
 use crate::model::facts::Observation;
-use crate::model::id::SessionId;
+use crate::model::id::{ProjectId, SessionId};
 use crate::model::policy::Policy;
 use crate::model::record::Record;
 use crate::model::time::{Timestamp, Window};
@@ -54,7 +55,9 @@ pub struct World {
     /// What an orchestrator is taught of ao's commands: made from the command line, which nothing
     /// below it knows.
     pub guide: fn() -> String,
-    layers: RefCell<BTreeMap<Option<PathBuf>, Rc<Layered>>>,
+    /// Who is told, and who did not answer.
+    pub notifiers: Notifiers,
+    layers: RefCell<BTreeMap<(Option<PathBuf>, Option<ProjectId>), Rc<Layered>>>,
     cards: RefCell<Option<Rc<Cards>>>,
     github: RefCell<Option<Rc<github::Client>>>,
 }
@@ -76,6 +79,7 @@ impl World {
             lock_timeout,
             flags: toml::Table::new(),
             guide: String::new,
+            notifiers: Notifiers::default(),
             layers: RefCell::default(),
             cards: RefCell::default(),
             github: RefCell::default(),
@@ -140,7 +144,26 @@ impl World {
     ///
     /// Read once per repository and invocation.
     pub fn config(&self, repository: Option<&Path>) -> Result<Rc<Layered>, ConfigError> {
-        let key = repository.map(Path::to_owned);
+        let project = repository.and_then(|main| self.project_at(main));
+        self.config_for(repository, project)
+    }
+
+    /// Returns the project whose main worktree is `main`, if the user says anything of projects.
+    fn project_at(&self, main: &Path) -> Option<ProjectId> {
+        // A registry that cannot be read is told by whoever works with projects.
+        let file = fs::read_optional(&self.config_directory.join("config.toml")).ok()??;
+        let text = String::from_utf8_lossy(&file);
+        let projects = text.contains("projects").then(|| self.home.projects().ok())??;
+        projects.into_iter().find(|project| project.repo == main).map(|project| project.id)
+    }
+
+    /// [`World::config`] for the project of that id.
+    pub fn config_for(
+        &self,
+        repository: Option<&Path>,
+        project: Option<ProjectId>,
+    ) -> Result<Rc<Layered>, ConfigError> {
+        let key = (repository.map(Path::to_owned), project);
         if let Some(layered) = self.layers.borrow().get(&key) {
             return Ok(Rc::clone(layered));
         }
@@ -153,8 +176,9 @@ impl World {
             .collect();
         let mut layered = config::load(&Sources {
             user_file: self.config_directory.join("config.toml"),
-            repository: key.as_ref().map(|main| main.join(".ao/config.toml")),
+            repository: key.0.as_ref().map(|main| main.join(".ao/config.toml")),
             environment,
+            project: key.1.clone(),
             flags: self.flags.clone(),
         })?;
         let resume = &mut layered.config.policy.resume;
@@ -173,7 +197,9 @@ impl World {
     /// half-edited file must not stop supervision.
     pub fn config_of(&self, record: &Record) -> Result<Rc<Layered>, ConfigError> {
         let repository = record.handles.workspace.as_ref().map(|handle| handle.repo.clone());
-        self.config(repository.as_deref()).or_else(|_| self.config(None))
+        let project = || record.project.clone();
+        self.config_for(repository.as_deref(), project())
+            .or_else(|_| self.config_for(None, project()))
     }
 }
 

@@ -3,33 +3,36 @@
 //! Finishes dead owners' intents, probes all sessions at once, ticks escalations, delivers the
 //! outboxes, cleans up what policy allows. Idempotent; one session's failure stops no other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::act::Delivery;
-use crate::adapter::clock::{self, Stopwatch};
+use crate::adapter::clock::{self, Deadline, Stopwatch};
 use crate::adapter::fs::{self, Durability};
 use crate::adapter::git::{self, Assessment};
 use crate::adapter::runtime::tmux::Tmux;
-use crate::decide;
+use crate::decide::{self, review};
 use crate::invocation::{self, World};
-use crate::model::effect::EntryKind;
+use crate::model::effect::{EntryKind, OutboxEntry};
 use crate::model::facts::{Bare, KillCause, Observation, RuntimeFact};
 use crate::model::id::SessionId;
 use crate::model::lifecycle::PrState;
-use crate::model::record::Record;
+use crate::model::record::{Kind, Record};
 use crate::model::reset::reset_time;
 use crate::model::sanitize;
 use crate::model::screen::ScreenSign;
 use crate::model::status::Status;
 use crate::model::time::Timestamp;
 use crate::observe::{self, Probe};
+use crate::session::check::{Progress, Step};
 use crate::session::deliver::{self, Patience};
 use crate::session::intent::{self, Recovery};
-use crate::session::{SessionError, cleanup, kill, poll, workspace};
+use crate::session::review::delivery;
+use crate::session::review::tidy::{self, Rest};
+use crate::session::{SessionError, check, cleanup, kill, poll, workspace};
 use crate::store::StoreError;
 
 /// Lines of the screen of an agent that never started.
@@ -75,9 +78,18 @@ pub struct Report {
     pub delivered: Vec<Item>,
     /// Outbox entries that wait.
     pub held: Vec<Item>,
+    /// Reviews that were begun or closed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reviewed: Vec<Item>,
     /// Sessions that were cleaned up.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cleaned: Vec<Item>,
+    /// Checks that were begun, or whose supervisor was found dead.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Item>,
+    /// Checks that were waited for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waited: Vec<Item>,
     /// What went wrong, session by session.
     pub failed: Vec<Item>,
     /// So many looked dead at once that none was believed.
@@ -97,8 +109,24 @@ impl Report {
             && self.recovered.is_empty()
             && self.escalated.is_empty()
             && self.delivered.is_empty()
+            && self.reviewed.is_empty()
             && self.cleaned.is_empty()
+            && self.checks.is_empty()
             && self.failed.is_empty()
+    }
+
+    /// Adds what a later pass did to what this one did.
+    fn followed_by(mut self, mut later: Self) -> Self {
+        self.transitions.append(&mut later.transitions);
+        self.recovered.append(&mut later.recovered);
+        self.escalated.append(&mut later.escalated);
+        self.delivered.append(&mut later.delivered);
+        self.cleaned.append(&mut later.cleaned);
+        self.checks.append(&mut later.checks);
+        self.failed.append(&mut later.failed);
+        self.took_ms += later.took_ms;
+        // What waits is what waits at the end.
+        Self { probed: later.probed, held: later.held, storm: later.storm, ..self }
     }
 
     fn fail(&mut self, id: &SessionId, what: &str, error: &dyn std::error::Error) {
@@ -119,7 +147,16 @@ struct Pass<'a> {
     world: &'a World,
     started: Timestamp,
     records: BTreeMap<SessionId, Record>,
+    /// Heads that are fit to be reviewed.
+    green: BTreeMap<SessionId, String>,
     report: Report,
+}
+
+impl<'a> Pass<'a> {
+    fn new(world: &'a World, started: Timestamp) -> Self {
+        let (records, green, report) = Default::default();
+        Self { world, started, records, green, report }
+    }
 }
 
 /// Makes one pass; `None` where another one is under way.
@@ -127,15 +164,17 @@ pub fn reap(world: &World) -> Result<Option<Report>, StoreError> {
     let Some(_lock) = world.home.try_lock_file("reap.lock")? else { return Ok(None) };
     let watch = Stopwatch::start();
     let started = clock::now();
-    let mut pass = Pass { world, started, records: BTreeMap::new(), report: Report::default() };
+    let mut pass = Pass::new(world, started);
     world.home.sweep(started);
     pass.load_all()?;
     pass.recover();
     pass.probe();
     pass.read_screens();
     pass.poll();
+    pass.review();
     pass.tick();
     pass.deliver();
+    pass.settle_reviews();
     pass.clean();
     let mut report = pass.report;
     report.took_ms = u64::try_from(watch.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -143,11 +182,46 @@ pub fn reap(world: &World) -> Result<Option<Report>, StoreError> {
     Ok(Some(report))
 }
 
+/// Makes passes until no check runs, or `timeout` has passed: each waits for the checks that run,
+/// looks at what came of them and delivers it.
+pub fn reap_waiting(
+    world: &World,
+    timeout: Option<Duration>,
+) -> Result<Option<Report>, SessionError> {
+    let deadline = Deadline::after(timeout.unwrap_or(Duration::MAX));
+    let Some(mut report) = reap(world)? else { return Ok(None) };
+    loop {
+        let waited = wait_for_checks(world, deadline)?;
+        if waited.is_empty() {
+            return Ok(Some(report));
+        }
+        report.waited.extend(waited);
+        // Where another pass is under way, that one looks.
+        let Some(later) = reap(world)? else { return Ok(Some(report)) };
+        report = report.followed_by(later);
+        if deadline.passed() {
+            return Ok(Some(report));
+        }
+    }
+}
+
+fn wait_for_checks(world: &World, deadline: Deadline) -> Result<Vec<Item>, SessionError> {
+    let mut waited = Vec::new();
+    for id in check::running(world)? {
+        let watch = Stopwatch::start();
+        let is_over = check::wait(world, &id, deadline)?;
+        let what = if is_over { "waited for its check" } else { "its check still runs" };
+        let why = Some(format!("{:.1} s", watch.elapsed().as_secs_f64()));
+        waited.push(Item { id: id.to_string(), what: what.to_owned(), why });
+    }
+    Ok(waited)
+}
+
 /// Returns what a pass would do now, without doing it: what it would do in the wake of that is
 /// not in it.
 pub fn preview(world: &World) -> Result<Vec<(String, String)>, StoreError> {
     let started = clock::now();
-    let mut pass = Pass { world, started, records: BTreeMap::new(), report: Report::default() };
+    let mut pass = Pass::new(world, started);
     pass.load_all()?;
     let mut steps = Vec::new();
     for (id, record) in &pass.records {
@@ -335,15 +409,105 @@ impl Pass<'_> {
         signs.into_iter().filter_map(fact).collect()
     }
 
-    /// Looks at the pull requests of all sessions and applies what they mean.
+    /// Looks at the pull requests of all sessions, applies what they mean, and begins the checks
+    /// that are due.
     fn poll(&mut self) {
-        for observed in poll::look(self.world, &self.records) {
+        let looked = poll::look(self.world, &self.records);
+        for observed in looked.observed {
             if let Some(why) = observed.why {
                 let what = "look at its pull request".to_owned();
                 let id = observed.id.to_string();
                 self.report.failed.push(Item { id, what, why: Some(why) });
             }
+            self.green.extend(tidy::green(&observed.fact).map(|head| (observed.id.clone(), head)));
             self.apply(&observed.id, Observation::Scm(Box::new(observed.fact)));
+        }
+        self.check(&looked.steps);
+    }
+
+    /// Begins and ends checks; where one step fails, those that follow for the session wait.
+    fn check(&mut self, steps: &[Step]) {
+        let mut failed = BTreeSet::new();
+        for step in steps {
+            if failed.contains(&step.id) {
+                continue;
+            }
+            let what = match check::advance(self.world, step) {
+                Ok(Progress::Begun) => {
+                    format!("began the check of {}", step.head_sha.get(..12).unwrap_or_default())
+                }
+                Ok(Progress::Buried) => "found its check's supervisor dead".to_owned(),
+                Ok(Progress::Waits(_)) => continue,
+                Err(SessionError::Store(
+                    StoreError::NotFound { .. } | StoreError::Archived { .. },
+                )) => continue,
+                Err(error) => {
+                    self.report.fail(&step.id, "check", &error);
+                    failed.insert(step.id.clone());
+                    continue;
+                }
+            };
+            self.report.checks.push(Item { id: step.id.to_string(), what, why: None });
+        }
+    }
+
+    /// Closes the reviews that are over, begins those that are due, and ends reviewers that have
+    /// nothing left to do.
+    fn review(&mut self) {
+        let now = self.started;
+        for id in self.ids(|record| record.kind == Kind::Worker) {
+            let record = &self.records[&id];
+            let closed = tidy::close_runs(self.world, &id, record, now);
+            let begun = match self.green.get(&id) {
+                Some(head) => tidy::review_by_itself(self.world, &id, record, head),
+                None => Ok(None),
+            };
+            let item = |what, why| Item { id: id.to_string(), what, why: Some(why) };
+            match closed {
+                Ok(closed) => self
+                    .report
+                    .reviewed
+                    .extend(closed.into_iter().map(|(what, why)| item(what, why))),
+                Err(error) => self.report.fail(&id, "close its reviews", &error),
+            }
+            match begun {
+                Ok(None) => {}
+                Ok(Some(run)) => {
+                    let why = format!("{} by {}", review::short(&run.head_sha), run.reviewer);
+                    self.report.reviewed.push(item(format!("{} begun", run.run), why));
+                    run.session.iter().for_each(|session| self.load(session));
+                }
+                Err(error) => self.report.fail(&id, "have it reviewed", &error),
+            }
+            self.settle(&id);
+        }
+        for id in self.ids(|record| record.kind == Kind::Reviewer) {
+            match tidy::retire(self.world, &id, Rest::AsConfigured(now)) {
+                Ok(false) => continue,
+                Ok(true) => {
+                    let why = Some("nothing is left to review".to_owned());
+                    let what = "ended".to_owned();
+                    self.report.reviewed.push(Item { id: id.to_string(), what, why });
+                }
+                Err(error) => self.report.fail(&id, "end the reviewer", &error),
+            }
+            self.load(&id);
+        }
+    }
+
+    /// Puts what a worker is still to get of its reviews into its outbox, and records what it has.
+    fn settle(&mut self, id: &SessionId) {
+        match delivery::settle(self.world, id) {
+            Ok(false) => {}
+            Ok(true) => self.load(id),
+            Err(error) => self.report.fail(id, "deliver its reviews", &error),
+        }
+    }
+
+    /// Records which reviews have arrived.
+    fn settle_reviews(&mut self) {
+        for id in self.ids(|record| record.kind == Kind::Worker) {
+            self.settle(&id);
         }
     }
 
@@ -416,25 +580,27 @@ impl Pass<'_> {
         }
     }
 
-    /// Hands notices over first: they go out with the orchestrator's own texts.
+    /// Hands over first what is for other sessions: it goes out with their own texts.
     fn hand_over(&mut self) {
-        let relays = |record: &Record| {
-            let relays = record.outbox.values().filter(|entry| !entry.dead);
-            relays.filter(|entry| entry.kind == EntryKind::Relay).find_map(|it| it.to.clone())
-        };
-        for id in self.ids(|record| relays(record).is_some()) {
-            let parent = self.records.get(&id).and_then(relays);
-            match deliver::deliver_notices(self.world, &id) {
+        let is_relay = |entry: &OutboxEntry| entry.kind == EntryKind::Relay && !entry.dead;
+        let senders = self.ids(|record| record.outbox.values().any(is_relay));
+        let mut readers = Vec::new();
+        for id in &senders {
+            match deliver::deliver_notices(self.world, id) {
                 Ok(deliveries) => {
                     for (key, result) in deliveries {
-                        record_delivery(&id, key, result, &mut self.report);
+                        record_delivery(id, key, result, &mut self.report);
                     }
                 }
-                Err(error) => self.report.fail(&id, "hand over", &error),
+                Err(error) => self.report.fail(id, "hand over", &error),
             }
-            self.load(&id);
-            parent.iter().for_each(|parent| self.load(parent));
+            readers.extend(self.records.get(id).and_then(|record| record.parent.clone()));
+            self.load(id);
         }
+        if !senders.is_empty() {
+            readers.extend(self.ids(|record| record.kind == Kind::Orchestrator));
+        }
+        readers.iter().for_each(|reader| self.load(reader));
     }
 
     /// Cleans up what the configuration allows, and empties the trash.

@@ -210,11 +210,7 @@ impl Cmd {
         let mut stderr = memory_file(c"stderr").map_err(io_error)?;
         let stdin = match &self.stdin {
             None => Stdio::null(),
-            Some(bytes) => {
-                let mut file = memory_file(c"stdin").map_err(io_error)?;
-                file.write_all(bytes).and_then(|()| file.rewind()).map_err(io_error)?;
-                Stdio::from(file)
-            }
+            Some(bytes) => Stdio::from(memory_file_with(c"stdin", bytes).map_err(io_error)?),
         };
         let mut child = self.spawn(
             stdin,
@@ -228,6 +224,26 @@ impl Cmd {
         };
         let stdout = read(&mut stdout).map_err(io_error)?;
         let stderr = read(&mut stderr).map_err(io_error)?;
+        Ok(Output { status, stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() })
+    }
+
+    /// [`Self::output`] of a program that may never stop writing: of either stream no more than one
+    /// byte over `limit` is read, and then the stream is closed.
+    pub fn output_within(&self, limit: u64) -> Result<Output, CmdError> {
+        /// How long the streams are read once the program has ended: another may hold them open.
+        const LAST_WORDS: Duration = Duration::from_secs(1);
+        let io_error = |source| CmdError::Io { program: self.program_name(), source };
+        let stdin = match &self.stdin {
+            None => Stdio::null(),
+            Some(bytes) => Stdio::from(memory_file_with(c"stdin", bytes).map_err(io_error)?),
+        };
+        let (stdout, stdout_end) = io::pipe().map_err(io_error)?;
+        let (stderr, stderr_end) = io::pipe().map_err(io_error)?;
+        let mut child = self.spawn(stdin, Stdio::from(stdout_end), Stdio::from(stderr_end))?;
+        let (stdout, stderr) = (read_on_a_thread(stdout, limit), read_on_a_thread(stderr, limit));
+        let status = self.wait(&mut child)?;
+        let stdout = stdout.recv_timeout(LAST_WORDS).unwrap_or_default();
+        let stderr = stderr.recv_timeout(LAST_WORDS).unwrap_or_default();
         Ok(Output { status, stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() })
     }
 
@@ -358,7 +374,7 @@ pub fn is_scrubbed(name: &OsStr) -> bool {
 }
 
 /// Waits for the end of `child`, `None` where `deadline` came first.
-fn wait_until(child: &mut Child, deadline: Deadline) -> io::Result<Option<ExitStatus>> {
+pub fn wait_until(child: &mut Child, deadline: Deadline) -> io::Result<Option<ExitStatus>> {
     // A pidfd turns the end of the child into something that can be waited for with a timeout.
     let pid = Pid::from_child(child);
     let Ok(pidfd) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) else {
@@ -426,6 +442,26 @@ fn memory_file(name: &std::ffi::CStr) -> io::Result<File> {
     Ok(File::from(fd))
 }
 
+/// Returns such a file that holds `bytes` and is read from its beginning.
+fn memory_file_with(name: &std::ffi::CStr, bytes: &[u8]) -> io::Result<File> {
+    let mut file = memory_file(name)?;
+    file.write_all(bytes)?;
+    file.rewind()?;
+    Ok(file)
+}
+
+/// Reads one byte more than `limit` at the most, and closes the pipe.
+fn read_on_a_thread(pipe: io::PipeReader, limit: u64) -> std::sync::mpsc::Receiver<Vec<u8>> {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // What was read until then is what there is.
+        let _ = pipe.take(limit.saturating_add(1)).read_to_end(&mut bytes);
+        let _ = sender.send(bytes);
+    });
+    receiver
+}
+
 /// Returns the exit code of `status` as a shell would: 128 + n for signal n.
 pub fn exit_code(status: ExitStatus) -> i32 {
     status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
@@ -452,6 +488,15 @@ mod tests {
         let output = output.unwrap();
         assert_eq!(output.stdout, b"a\0b\n");
         assert_eq!(output.last_error(), "err");
+        assert_eq!(exit_code(output.status), 3);
+    }
+
+    #[test]
+    fn a_program_that_never_stops_writing_is_read_up_to_a_limit() {
+        let within = |script: &str| Cmd::new("sh").args(["-c", script]).output_within(1000);
+        assert_eq!(within("yes").unwrap().stdout.len(), 1001);
+        let output = within("cat; echo err >&2; exit 3").unwrap();
+        assert_eq!((output.stdout, output.stderr.as_str()), (Vec::new(), "err\n"));
         assert_eq!(exit_code(output.status), 3);
     }
 

@@ -4,9 +4,11 @@
 //! never an absence.
 
 pub mod agent;
+pub mod check_run;
 pub mod clock;
 pub mod cmd;
 pub mod failpoint;
+pub mod flock;
 pub mod fs;
 pub mod git;
 pub mod http;

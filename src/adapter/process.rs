@@ -116,14 +116,19 @@ pub struct EndReport {
 ///
 /// A process whose environment may not be read belongs to somebody else and is left out.
 pub fn marked(launch: &LaunchId) -> io::Result<Vec<ProcessIdentity>> {
-    let marker = format!("AO_LAUNCH={launch}").into_bytes();
+    carrying(&format!("AO_LAUNCH={launch}"))
+}
+
+/// Returns the living processes that carry `variable`, a name and a value, in their environment.
+pub fn carrying(variable: &str) -> io::Result<Vec<ProcessIdentity>> {
+    let marker = variable.as_bytes();
     let boot_id = boot_id()?;
     let mut found = Vec::new();
     for pid in all()? {
         // Before the environment, so that a number that changes hands is noticed later.
         let Some(stat) = read_stat(pid)?.filter(|stat| !stat.is_zombie()) else { continue };
         let Ok(environment) = std::fs::read(format!("/proc/{pid}/environ")) else { continue };
-        if environment.split(|byte| *byte == 0).any(|variable| variable == marker) {
+        if environment.split(|byte| *byte == 0).any(|it| it == marker) {
             found.push(ProcessIdentity { pid, pid_start: stat.start, boot_id: boot_id.clone() });
         }
     }
@@ -155,6 +160,11 @@ pub fn of_home(home: &Path) -> io::Result<Vec<(u32, String)>> {
 /// Ends every process that carries the marker of `launch`: SIGTERM, and after `grace` SIGKILL,
 /// until none is left.
 pub fn end_marked(launch: &LaunchId, grace: Duration) -> io::Result<EndReport> {
+    end_carrying(&format!("AO_LAUNCH={launch}"), grace)
+}
+
+/// [`end_marked`] for the processes that carry `variable`, a name and a value.
+pub fn end_carrying(variable: &str, grace: Duration) -> io::Result<EndReport> {
     const ROUNDS: usize = 5;
     const AFTER_KILL: Duration = Duration::from_secs(1);
     let untouchable = ancestry()?;
@@ -162,7 +172,7 @@ pub fn end_marked(launch: &LaunchId, grace: Duration) -> io::Result<EndReport> {
     let mut signalled = BTreeMap::new();
     for round in 0..ROUNDS {
         let (spared, targets): (Vec<_>, Vec<_>) =
-            marked(launch)?.into_iter().partition(|process| untouchable.contains(&process.pid));
+            carrying(variable)?.into_iter().partition(|process| untouchable.contains(&process.pid));
         report.spared = spared;
         report.left = targets;
         if report.left.is_empty() {

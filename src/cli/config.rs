@@ -1,6 +1,7 @@
 //! `ao config`: what is configured, and where it comes from.
 
 use std::io::Write;
+use std::rc::Rc;
 
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
@@ -12,10 +13,12 @@ use crate::cli::exit::Exit;
 use crate::cli::output::{self, Table};
 use crate::config::{self, Layered};
 use crate::invocation::World;
+use crate::store::Project;
 
 /// Show and change the configuration
 ///
-/// Built in < user (~/.config/ao/config.toml) < repository (.ao/config.toml) < environment < flag.
+/// Built in < user (~/.config/ao/config.toml) < repository (.ao/config.toml) < what the user's file
+/// says of this project (`[projects.ID]`) < environment < flag.
 #[derive(Debug, clap::Args)]
 pub struct ConfigArgs {
     #[command(subcommand)]
@@ -29,12 +32,18 @@ enum ConfigCommand {
         /// Where each value comes from
         #[arg(long)]
         origin: bool,
+        /// As it applies to this project instead of here
+        #[arg(long, value_name = "ID")]
+        project: Option<String>,
     },
     /// Print one value
     Get {
         /// The key, dotted
         #[arg(value_name = "KEY")]
         key: String,
+        /// As it applies to this project instead of here
+        #[arg(long, value_name = "ID")]
+        project: Option<String>,
     },
     /// Set a value in the user's file
     Set {
@@ -44,6 +53,9 @@ enum ConfigCommand {
         /// The value, as TOML; plain text counts as a string
         #[arg(value_name = "VALUE")]
         value: String,
+        /// For this project alone; it wins over what its repository says
+        #[arg(long, value_name = "ID")]
+        project: Option<String>,
     },
     /// Print the path of the user's file
     Path,
@@ -59,10 +71,16 @@ pub fn run(
 ) -> Result<Exit, CommandError> {
     let file = context.env.config_directory().join("config.toml");
     match &args.command {
-        ConfigCommand::Show { origin } => show(context, out, *origin)?,
-        ConfigCommand::Get { key } => get(context, out, key)?,
-        ConfigCommand::Set { key, value } => {
-            config::set(&file, key, value)?;
+        ConfigCommand::Show { origin, project } => {
+            show(context, out, *origin, project.as_deref())?;
+        }
+        ConfigCommand::Get { key, project } => get(context, out, key, project.as_deref())?,
+        ConfigCommand::Set { key, value, project } => {
+            let key = match project {
+                Some(name) => format!("projects.{}.{key}", known(&context.reader()?, name)?.id),
+                None => key.clone(),
+            };
+            config::set(&file, &key, value)?;
             if context.global.json {
                 output::json_answer(out, "config", json!({ "key": key, "path": file }))?;
             } else {
@@ -81,14 +99,29 @@ pub fn run(
     Ok(Exit::Done)
 }
 
-fn here(world: &World) -> Result<std::rc::Rc<Layered>, CommandError> {
+/// Returns the project of that id; a typing error would set something that never counts.
+fn known(world: &World, name: &str) -> Result<Project, CommandError> {
+    Ok(world.home.project(&name.parse()?)?)
+}
+
+/// Returns what applies to the project, or here where none is named.
+fn applying(world: &World, project: Option<&str>) -> Result<Rc<Layered>, CommandError> {
+    if let Some(name) = project {
+        let project = known(world, name)?;
+        return Ok(world.config_for(Some(&project.repo), Some(project.id))?);
+    }
     let repository = git::discover(&world.directory).ok().map(|repository| repository.main);
     Ok(world.config(repository.as_deref())?)
 }
 
-fn show(context: &Context, out: &mut dyn Write, origin: bool) -> Result<(), CommandError> {
-    let layered = here(&context.reader()?)?;
-    // Secrets (variables of agents, arguments of notifiers) are redacted in it.
+fn show(
+    context: &Context,
+    out: &mut dyn Write,
+    origin: bool,
+    project: Option<&str>,
+) -> Result<(), CommandError> {
+    let layered = applying(&context.reader()?, project)?;
+    // Secrets (variables of agents, addresses and arguments of notifiers) are redacted in it.
     let leaves = layered.shown();
     if context.global.json {
         let mut values = Map::new();
@@ -112,13 +145,14 @@ fn show(context: &Context, out: &mut dyn Write, origin: bool) -> Result<(), Comm
     Ok(table.write(out)?)
 }
 
-fn get(context: &Context, out: &mut dyn Write, key: &str) -> Result<(), CommandError> {
-    let layered = here(&context.reader()?)?;
-    let whole = toml::Value::Table(layered.values.clone());
-    let mut value = Some(&whole);
-    for part in key.split('.') {
-        value = value.and_then(|value| value.get(part));
-    }
+fn get(
+    context: &Context,
+    out: &mut dyn Write,
+    key: &str,
+    project: Option<&str>,
+) -> Result<(), CommandError> {
+    let layered = applying(&context.reader()?, project)?;
+    let value = layered.value(key);
     let known = || config::KEYS.iter().any(|known| known.path == key);
     match value {
         Some(value) if context.global.json => {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::adapter::agent::{self, Login};
 use crate::adapter::git;
+use crate::adapter::notify;
 use crate::adapter::process::{self, Presence};
 use crate::adapter::runtime::tmux::Tmux;
 use crate::adapter::scheduler::{self, Programs};
@@ -16,6 +17,7 @@ use crate::cli::output;
 use crate::invocation::World;
 use crate::model::check;
 use crate::model::id::SessionId;
+use crate::model::notifier::Notifier;
 use crate::model::sanitize;
 use crate::reap;
 use crate::session::{orphans, preflight};
@@ -114,10 +116,34 @@ fn tools(world: &World, checks: &mut Vec<Check>) {
         Err(error) => checks.push(Check::bad("tmux server", crate::model::sanitize::chain(&error))),
     }
     agents(world, checks);
-    checks.push(match world.config(None) {
-        Ok(_) => Check::good("configuration", "valid"),
-        Err(error) => Check::bad("configuration", crate::model::sanitize::chain(&error)),
-    });
+    match world.config(None) {
+        Ok(layered) => {
+            checks.push(Check::good("configuration", "valid"));
+            checks.extend(layered.config.notifiers.iter().map(notifier));
+        }
+        Err(error) => checks.push(Check::bad("configuration", sanitize::chain(&error))),
+    }
+}
+
+/// Whether a notifier could work here; nobody is told.
+fn notifier((name, notifier): (&String, &Notifier)) -> Check {
+    let what = format!("notifier {name}");
+    let found = notifier
+        .kind
+        .secrets()
+        .into_iter()
+        .map(|(what, source)| format!(", {what} from {}", source.shown()));
+    let detail = format!("{}{}", notifier.kind.as_str(), found.collect::<String>());
+    let uses_variable = notifier.kind.secrets().iter().any(|(_, source)| source.is_variable());
+    match notify::check(name, notifier) {
+        Ok(()) if uses_variable => Check::good(what, detail).hint(
+            "a timer's passes may not have the variables of your shell; a program's output \
+             (`url_command`, `secret_command`) is the same everywhere",
+        ),
+        Ok(()) => Check::good(what, detail),
+        Err(error) => Check::bad(what, format!("{detail}: {}", sanitize::chain(&error)))
+            .hint(format!("`ao notify --test {name}` tries it once that is mended")),
+    }
 }
 
 fn agents(world: &World, checks: &mut Vec<Check>) {

@@ -5,11 +5,15 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use crate::adapter::agent::{CardError, InstallError};
+use crate::adapter::check_run::CheckError;
 use crate::adapter::cmd::CmdError;
 use crate::adapter::fs::FsError;
 use crate::adapter::git::GitError;
+use crate::adapter::notify::NotifyError;
+use crate::adapter::notify::secret::SecretError;
 use crate::adapter::runtime::RuntimeError;
 use crate::adapter::scheduler::SchedulerError;
+use crate::adapter::scm::ForgeError;
 use crate::cli::exit::Exit;
 use crate::config::ConfigError;
 use crate::decide::DecideError;
@@ -18,6 +22,7 @@ use crate::model::id::InvalidId;
 use crate::model::sanitize;
 use crate::session::SessionError;
 use crate::session::context::ResolveError;
+use crate::session::review::ReviewError;
 use crate::store::{LockError, StoreError};
 
 /// Why a command failed.
@@ -243,6 +248,28 @@ impl From<StoreError> for CommandError {
     }
 }
 
+/// Returns the exit code for a notifier that did not take a notice.
+pub fn notify_exit(error: &NotifyError) -> Exit {
+    match error {
+        NotifyError::Missing { .. } => Exit::MissingDependency,
+        NotifyError::Http { .. } | NotifyError::Refused { .. } | NotifyError::Redirected { .. } => {
+            Exit::Unavailable
+        }
+        NotifyError::Secret { source, .. } => match source {
+            SecretError::Missing(_) => Exit::MissingDependency,
+            SecretError::NotSet(_) | SecretError::NotOneLine(_) => Exit::Invalid,
+            SecretError::Failed { .. } | SecretError::Run { .. } | SecretError::TimedOut { .. } => {
+                Exit::Internal
+            }
+        },
+        NotifyError::Address { .. } => Exit::Invalid,
+        NotifyError::Run { .. }
+        | NotifyError::TimedOut { .. }
+        | NotifyError::Failed { .. }
+        | NotifyError::File { .. } => Exit::Internal,
+    }
+}
+
 fn lock_exit(error: &LockError) -> (Exit, Option<&'static str>) {
     match error {
         LockError::Timeout { .. } => (
@@ -299,9 +326,36 @@ impl From<GitError> for CommandError {
             GitError::UnsafePath { .. } => {
                 (Exit::Invalid, Some("workspace.copy and .symlinks take paths inside it"))
             }
-            GitError::Unreadable { .. } | GitError::Failed { .. } | GitError::Cmd(_) => {
-                (Exit::Internal, None)
+            GitError::NoTarget { .. } => {
+                (Exit::NotFound, Some("check out a branch in the main worktree"))
             }
+            GitError::NotLocal { .. } => (
+                Exit::Refused,
+                Some("create the local branch, or push the work and merge it at the forge"),
+            ),
+            GitError::MergeConflicts { .. } => {
+                (Exit::Conflict, Some("merge the base into the branch and resolve them there"))
+            }
+            GitError::NothingToMerge { .. } => (Exit::Conflict, None),
+            GitError::RebaseLoses { .. } => {
+                (Exit::Conflict, Some("use --method merge or --method squash"))
+            }
+            GitError::NoIdentity { .. } => (
+                Exit::Refused,
+                Some("`git config --global user.name NAME`, and user.email, tell it"),
+            ),
+            GitError::NotSigned { .. } => {
+                (Exit::Refused, Some("`git commit -S --allow-empty` shows what is wrong"))
+            }
+            GitError::TargetMoved { .. } => (Exit::Conflict, Some("try it again")),
+            GitError::WouldOverwrite { .. } => {
+                (Exit::Refused, Some("commit them or move them away first"))
+            }
+            GitError::WorktreeBusy { .. } => (Exit::Refused, Some("finish that first")),
+            GitError::Unreadable { .. }
+            | GitError::Library { .. }
+            | GitError::Failed { .. }
+            | GitError::Cmd(_) => (Exit::Internal, None),
             GitError::Fs(fs) => (fs_exit(fs).0, None),
         };
         let mut error = Self::new(exit, error.into());
@@ -353,6 +407,30 @@ impl From<RuntimeError> for CommandError {
     }
 }
 
+impl From<ForgeError> for CommandError {
+    fn from(error: ForgeError) -> Self {
+        let (exit, hint) = match error {
+            ForgeError::Cmd(CmdError::TimedOut { .. }) => (Exit::Unavailable, None),
+            ForgeError::Cmd(error) => return error.into(),
+            ForgeError::Git(error) => return error.into(),
+            ForgeError::Fs(error) => return error.into(),
+            ForgeError::Unsupported { .. } => (Exit::Invalid, None),
+            ForgeError::Denied { .. } => {
+                (Exit::Denied, Some("log in, or give it a token that may do this"))
+            }
+            ForgeError::NotFound { .. } => (Exit::NotFound, None),
+            ForgeError::Conflict { .. } => (Exit::Conflict, None),
+            ForgeError::RateLimited { .. }
+            | ForgeError::Failed { .. }
+            | ForgeError::Unreadable { .. }
+            | ForgeError::Http(_) => (Exit::Unavailable, None),
+        };
+        let mut error = Self::new(exit, error.into());
+        error.hint = hint.map(str::to_owned);
+        error
+    }
+}
+
 impl From<CardError> for CommandError {
     fn from(error: CardError) -> Self {
         let exit = match &error {
@@ -365,6 +443,20 @@ impl From<CardError> for CommandError {
             | CardError::TooLong { .. } => Exit::Invalid,
         };
         Self::new(exit, error.into())
+    }
+}
+
+impl From<CheckError> for CommandError {
+    fn from(error: CheckError) -> Self {
+        match error {
+            CheckError::Fs(error) => error.into(),
+            CheckError::Cmd(error) => error.into(),
+            error @ CheckError::Unkillable { .. } => Self::new(Exit::Internal, error.into())
+                .hint("the next reap tries again; `ps` tells what they wait for"),
+            error @ CheckError::Unreadable { .. } => Self::new(Exit::Internal, error.into())
+                .hint("remove the file; the next reap checks again"),
+            error @ CheckError::Io { .. } => Self::new(Exit::Internal, error.into()),
+        }
     }
 }
 
@@ -389,6 +481,49 @@ impl From<InstallError> for CommandError {
             Some(hint) => found.hint(hint.to_owned()),
             None => found,
         }
+    }
+}
+
+impl From<ReviewError> for CommandError {
+    fn from(error: ReviewError) -> Self {
+        let (exit, hint) = match &error {
+            ReviewError::NoRun { .. } => {
+                (Exit::NotFound, "`ao review ls --all` lists every review".to_owned())
+            }
+            ReviewError::NotAWorker { .. } | ReviewError::NoBranch { .. } => {
+                (Exit::Conflict, "name a worker; `ao ls --kind worker` lists them".to_owned())
+            }
+            ReviewError::NoCommits { id, .. } => {
+                (Exit::Conflict, format!("`ao send {id} 'commit your work'`, then try again"))
+            }
+            ReviewError::HeadMoved { .. } => {
+                (Exit::Conflict, "leave --head out to review what there is".to_owned())
+            }
+            ReviewError::NotAReviewer { .. } => (
+                Exit::Invalid,
+                "name another with --reviewer, or give its card a [review] table".to_owned(),
+            ),
+            ReviewError::NoReviewer { .. } => {
+                (Exit::Invalid, "install one, or name others in review.agents".to_owned())
+            }
+            ReviewError::Decided { .. } => (
+                Exit::Conflict,
+                "a verdict is handed in once; the next head has another".to_owned(),
+            ),
+            ReviewError::Over { run, .. } => {
+                let worker = run.rsplit_once("-r").map_or(run.as_str(), |(worker, _)| worker);
+                (Exit::Conflict, format!("`ao review ls {worker}` shows what came of each head"))
+            }
+            ReviewError::NotYours { .. } => {
+                (Exit::Refused, "a review is judged by its own reviewer, or by a person".to_owned())
+            }
+            ReviewError::NoBody => (
+                Exit::Invalid,
+                "say --body TEXT, or --body - and write it to standard input".to_owned(),
+            ),
+            ReviewError::BodyNul => (Exit::Invalid, "take the NUL byte out".to_owned()),
+        };
+        Self::new(exit, error.into()).hint(hint)
     }
 }
 
@@ -421,6 +556,19 @@ impl From<SessionError> for CommandError {
             SessionError::WrongState { id, .. } => {
                 (Exit::Conflict, format!("`ao explain {id}` says why it is where it is"))
             }
+            SessionError::NothingToMerge { id, .. } => {
+                (Exit::Conflict, format!("`ao show {id}` tells what is known of its branch"))
+            }
+            SessionError::NotMergeable { .. } => {
+                (Exit::Refused, "--force merges it all the same".into())
+            }
+            SessionError::MidTurn { id } => {
+                (Exit::Conflict, format!("`ao wait {id}` waits for its end; --force does not"))
+            }
+            SessionError::Uncommitted { id, .. } => (
+                Exit::Refused,
+                format!("`ao exec {id} -- git status` lists it; --force merges without it"),
+            ),
             SessionError::NoAgent { .. } => (
                 Exit::Invalid,
                 "name one with --agent, or `ao config set agent NAME`; `ao agent ls` lists all"
@@ -485,8 +633,11 @@ impl From<SessionError> for CommandError {
             | SessionError::Runtime(_)
             | SessionError::Card(_)
             | SessionError::Install(_)
+            | SessionError::Review(_)
             | SessionError::Fs(_)
             | SessionError::Cmd(_)
+            | SessionError::Forge(_)
+            | SessionError::Check(_)
             | SessionError::Id(_)
             | SessionError::Proc(_) => return Self::of_part(error),
         };
@@ -505,12 +656,19 @@ impl CommandError {
             SessionError::Runtime(error) => error.into(),
             SessionError::Card(error) => error.into(),
             SessionError::Install(error) => error.into(),
+            SessionError::Review(error) => error.into(),
             SessionError::Fs(error) => error.into(),
             SessionError::Cmd(error) => error.into(),
+            SessionError::Forge(error) => error.into(),
+            SessionError::Check(error) => error.into(),
             SessionError::Id(error) => error.into(),
             SessionError::Proc(_)
             | SessionError::Busy { .. }
             | SessionError::WrongState { .. }
+            | SessionError::NothingToMerge { .. }
+            | SessionError::NotMergeable { .. }
+            | SessionError::MidTurn { .. }
+            | SessionError::Uncommitted { .. }
             | SessionError::NoAgent { .. }
             | SessionError::AgentMissing { .. }
             | SessionError::AgentTooOld { .. }

@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod approve;
 pub mod attach;
+pub mod check_run;
 pub mod cleanup;
 pub mod config;
 pub mod context;
@@ -22,6 +23,8 @@ pub mod kill;
 pub mod launch;
 pub mod log;
 pub mod ls;
+pub mod merge;
+pub mod notify;
 pub mod observe;
 pub mod orchestrator;
 pub mod outbox;
@@ -31,6 +34,7 @@ pub mod reap;
 pub mod rename;
 pub mod report;
 pub mod restore;
+pub mod review;
 pub mod screen;
 pub mod send;
 pub mod show;
@@ -143,12 +147,14 @@ enum Command {
     Approve(approve::ApproveArgs),
     Deny(approve::DenyArgs),
     Report(report::ReportArgs),
+    Review(review::ReviewArgs),
     Interrupt(interrupt::InterruptArgs),
     Attach(attach::AttachArgs),
     Output(screen::OutputArgs),
     Path(exec::PathArgs),
     Exec(exec::ExecArgs),
     Wait(wait::WaitArgs),
+    Merge(merge::MergeArgs),
     Kill(kill::KillArgs),
     Restore(restore::RestoreArgs),
     Cleanup(cleanup::CleanupArgs),
@@ -158,6 +164,7 @@ enum Command {
     Decide(decide::DecideArgs),
     Hook(hook::HookArgs),
     Outbox(outbox::OutboxArgs),
+    Notify(notify::NotifyArgs),
     Timer(timer::TimerArgs),
     Agent(agent::AgentArgs),
     Doctor(doctor::DoctorArgs),
@@ -171,6 +178,8 @@ enum Command {
     Help(help::HelpArgs),
     #[command(hide = true)]
     Launch(launch::LaunchArgs),
+    #[command(hide = true, name = "check-run")]
+    CheckRun(check_run::CheckRunArgs),
     #[command(hide = true, name = "demo-agent")]
     DemoAgent(crate::demo::agent::DemoAgentArgs),
 }
@@ -339,12 +348,14 @@ fn run_command(
         Command::Approve(args) => approve::approve(context, out, &args),
         Command::Deny(args) => approve::deny(context, out, &args),
         Command::Report(args) => report::run(context, out, &args),
+        Command::Review(args) => review::run(context, out, &args),
         Command::Interrupt(args) => interrupt::run(context, out, &args),
         Command::Attach(args) => attach::run(context, &args),
         Command::Output(args) => screen::run(context, out, &args),
         Command::Path(args) => exec::path(context, out, &args),
         Command::Exec(args) => return exec::run(context, out, &args),
         Command::Wait(args) => wait::run(context, out, &args),
+        Command::Merge(args) => merge::run(context, out, &args),
         Command::Kill(args) => kill::run(context, out, &args),
         Command::Restore(args) => restore::run(context, out, &args),
         Command::Cleanup(args) => cleanup::run(context, out, &args),
@@ -358,6 +369,7 @@ fn run_command(
             Ok(Exit::Done)
         }
         Command::Outbox(args) => outbox::run(context, out, &args),
+        Command::Notify(args) => notify::run(context, out, &args),
         Command::Timer(args) => timer::run(context, out, &args),
         Command::Agent(args) => agent::run(context, out, &args),
         Command::Doctor(args) => doctor::run(context, out, &args),
@@ -370,6 +382,7 @@ fn run_command(
         Command::Man(args) => generate::man(out, &args),
         Command::Help(args) => help::run(out, &args),
         Command::Launch(args) => return launch::run(context, &args),
+        Command::CheckRun(args) => check_run::run(&args),
         Command::DemoAgent(args) => return Ok(demo::run_agent(&args)),
     };
     exit.map(Code::Ours)

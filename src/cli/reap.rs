@@ -1,6 +1,7 @@
 //! `ao reap`: one pass over everything.
 
 use std::io::Write;
+use std::time::Duration;
 
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
@@ -8,7 +9,7 @@ use crate::cli::exit::Exit;
 use crate::cli::output;
 use crate::reap::{self, Item, Report};
 
-/// Make one pass: finish, probe, escalate, deliver, clean up
+/// Make one pass: finish, probe, look at pull requests, check, escalate, deliver, clean up
 ///
 /// Meant for cron or a systemd timer (`ao timer install`). Idempotent; a second pass at the same
 /// moment ends at once with 0. Exits 0 whatever happened to single sessions, unless --strict.
@@ -23,6 +24,12 @@ pub struct ReapArgs {
     /// Say what would be done now, and do nothing
     #[arg(long)]
     dry_run: bool,
+    /// Wait for the checks that run, then look and deliver again
+    #[arg(long, conflicts_with = "dry_run")]
+    wait: bool,
+    /// Wait for them no longer than this
+    #[arg(long, requires = "wait", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    timeout: Option<Duration>,
 }
 
 /// Runs `ao reap`.
@@ -32,7 +39,9 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &ReapArgs) -> Result<Ex
         return Ok(Exit::Done);
     }
     let world = context.world()?;
-    let Some(report) = reap::reap(&world)? else {
+    let report =
+        if args.wait { reap::reap_waiting(&world, args.timeout)? } else { reap::reap(&world)? };
+    let Some(report) = report else {
         if context.global.json {
             output::json_answer(out, "reap", Report { skipped: true, ..Report::default() })?;
         } else if !args.quiet {
@@ -69,10 +78,14 @@ fn print(
     for change in &report.transitions {
         writeln!(out, "{}: {} -> {} ({})", change.id, change.from, change.to, change.rule)?;
     }
+    for item in report.checks.iter().chain(&report.waited) {
+        writeln!(out, "{}", line(item))?;
+    }
     for (word, items) in [
         ("escalated", &report.escalated),
         ("delivered", &report.delivered),
         ("held", &report.held),
+        ("review", &report.reviewed),
         ("cleaned", &report.cleaned),
     ] {
         for item in items {

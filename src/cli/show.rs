@@ -9,9 +9,11 @@ use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output;
-use crate::decide;
+use crate::decide::{self, review::short};
+use crate::model::answer::{CheckShown, ReviewBrief};
 use crate::model::event::Event;
 use crate::model::status::Status;
+use crate::session::check;
 use crate::session::role::SYSTEM_FILE;
 
 /// Show everything about one session
@@ -39,9 +41,23 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &ShowArgs) -> Result<Ex
     let loaded = world.home.load(&id)?;
     loaded.notes.iter().for_each(|note| context.tell(note));
     let status = Status::of(&loaded.record.lifecycle);
+    // What is damaged there hides nothing of the session itself.
+    let reviews = world.home.review_runs(&id).unwrap_or_else(|error| {
+        context.tell(&CommandError::from(error).one_line());
+        Vec::new()
+    });
     if context.global.json {
         let session = output::session_value(&loaded.document, status);
-        output::json_answer(out, "session", session)?;
+        let mut answer = output::object([
+            ("schema", json!(output::SCHEMA)),
+            ("session", session),
+            ("check", json!(check::shown(&world, &id)?)),
+        ]);
+        if !reviews.is_empty() {
+            let brief: Vec<ReviewBrief> = reviews.iter().map(ReviewBrief::from).collect();
+            answer["reviews"] = json!(brief);
+        }
+        output::json(out, &answer)?;
         return Ok(Exit::Done);
     }
     let now = clock::now();
@@ -54,11 +70,30 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &ShowArgs) -> Result<Ex
     for (key, value) in lines {
         writeln!(out, "{key}: {}", crate::model::sanitize::line(&value))?;
     }
+    for run in &reviews {
+        let verdict = run.verdict.map_or_else(String::new, |verdict| format!(", {verdict}"));
+        let (name, head, reviewer) = (&run.run, short(&run.head_sha), &run.reviewer);
+        writeln!(out, "review {name}: {}{verdict}, head {head}, by {reviewer}", run.state)?;
+    }
     let system = world.home.existing_dir(&id)?.join(SYSTEM_FILE);
     if fs::metadata(&system)?.is_some() {
         writeln!(out, "system prompt: {}", system.display())?;
     }
+    if let Some(check) = check::shown(&world, &id)? {
+        writeln!(out, "check: {}", check_line(&check))?;
+        writeln!(out, "check log: {}", check.log)?;
+    }
     Ok(Exit::Done)
+}
+
+/// Returns how far the last check is: `failed (exit code 1), of 0123456789ab, `make test``.
+fn check_line(check: &CheckShown) -> String {
+    let code = check.exit_code.filter(|code| *code != 0).map(|code| format!("exit code {code}"));
+    let why = code.or_else(|| check.why.clone());
+    let why = why.map_or_else(String::new, |why| format!(" ({why})"));
+    let head = check.head_sha.get(..12).unwrap_or(&check.head_sha);
+    let line = format!("{}{why}, of {head}, `{}`", check.state, check.command.join(" "));
+    crate::model::sanitize::line(&line)
 }
 
 /// One line per leaf, its place as a dotted key.
@@ -92,12 +127,14 @@ pub fn explain(
     let decisions = || events.iter().rev().filter(|event| event.rule.is_some());
     let last = decisions().find(|event| moves_the_status(event)).or_else(|| decisions().next());
     let next = decide::explain(&loaded.record, &layered.config.policy, clock::now());
+    let check = check::shown(&world, &id)?;
     if context.global.json {
         let value = output::object([
             ("id", json!(id)),
             ("status", json!(status)),
             ("session", json!(loaded.record.lifecycle.session)),
             ("decision", json!(last.map(decision))),
+            ("check", json!(check)),
             ("next", json!(next)),
         ]);
         output::json_answer(out, "explain", value)?;
@@ -114,6 +151,10 @@ pub fn explain(
         if let Some(evidence) = &event.evidence {
             writeln!(out, "  evidence: {}", crate::model::sanitize::line(evidence))?;
         }
+    }
+    if let Some(check) = &check {
+        writeln!(out, "check: {}", check_line(check))?;
+        writeln!(out, "  its log: {}", check.log)?;
     }
     for line in next {
         writeln!(out, "- {}", crate::model::sanitize::line(&line))?;

@@ -69,7 +69,8 @@ Examples:
 
 /// Wait until sessions are in one of the statuses
 ///
-/// A session that already is, or that has ended, answers at once. `--since REVISION`, printed by
+/// A session that already is, or that has ended, answers at once. `idle`, which is among those that
+/// are waited for without --until, is an agent at rest whatever its pull request shows. `--since REVISION`, printed by
 /// `spawn` and `send`, fences: only what came after it counts. Makes a reap pass every 2 s unless
 /// one ran lately, so it works with no timer at all. Exits 0 for a status that was waited for, 20
 /// to 23 for one that means trouble, 124 when time is up.
@@ -263,11 +264,19 @@ fn look(
     let record = world.home.load(id)?.record;
     let status = Status::of(&record.lifecycle);
     let wanted = if until.is_empty() { DEFAULT_UNTIL } else { until };
-    let asked = wanted.contains(&status);
+    // A pull request hides in the display status that an agent is idle.
+    let at_rest = record.lifecycle.session.state == SessionState::Idle;
+    let rest_asked = at_rest && wanted.contains(&Status::Idle);
+    let named = wanted.contains(&status);
+    let asked = named || rest_asked;
     if !record.lifecycle.is_terminal() {
         let goes_on = match fence {
             Fence::None => !asked,
-            Fence::Revision(since) => !asked || !is_news(world, id, &record, since),
+            Fence::Revision(since) => {
+                // A pull request that moves is no turn that ends.
+                let by_rest = rest_asked && (!named || status == Status::Idle);
+                !asked || !is_news(world, id, &record, since, by_rest)
+            }
             Fence::Text { key, since, joins } => {
                 match turn_of(world, id, &record, key, since, joins) {
                     Turn::Lost => {
@@ -283,7 +292,8 @@ fn look(
         }
     }
     let limited = record.lifecycle.session.reason == SessionReason::UsageLimited;
-    let exit = if until.contains(&status) { Exit::Done } else { exit_of(status, limited) };
+    let is_named = until.contains(&status) || rest_asked && until.contains(&Status::Idle);
+    let exit = if is_named { Exit::Done } else { exit_of(status, limited) };
     Ok(Some(Outcome { status, exit, asked }))
 }
 
@@ -365,18 +375,17 @@ fn is_at_work(event: &Event) -> bool {
 /// Returns whether the status of `record` came after revision `since`.
 ///
 /// An agent that was given something to do is idle before its turn as well as after it: only the
-/// end of a turn that began after the fence counts.
-fn is_news(world: &World, id: &SessionId, record: &Record, since: u64) -> bool {
+/// end of a turn that began after the fence counts, where it is `at_rest` that was waited for.
+fn is_news(world: &World, id: &SessionId, record: &Record, since: u64, at_rest: bool) -> bool {
     let Ok(events) = world.home.events(id) else { return true };
     // What was written after the record was read says nothing about the status in it.
     let until_then = || events.iter().rev().filter(|event| event.seq <= record.revision);
     let fresh = || until_then().take_while(|event| event.seq > since);
-    let status = Status::of(&record.lifecycle);
     let moved = fresh().any(|event| {
         session(event).is_some()
             || event.patch.get("lifecycle").is_some_and(|patch| patch.get("pr").is_some())
     });
-    moved && (status != Status::Idle || fresh().any(is_at_work) || !has_task(world, id))
+    moved && (!at_rest || fresh().any(is_at_work) || !has_task(world, id))
 }
 
 /// Returns whether the agent was given a task or, since then, a text.

@@ -71,6 +71,8 @@ fn parse_value(kind: Kind, text: &str) -> Option<Value> {
             | Kind::Duration
             | Kind::BranchTemplate
             | Kind::Secret
+            | Kind::Template
+            | Kind::Variable
     );
     let value = if is_text { Value::String(text.to_owned()) } else { parsed(text)? };
     kind.accepts(&value).then_some(value)
@@ -183,14 +185,14 @@ mod tests {
         })
         .collect();
         insta::assert_snapshot!(table, @r#"
-        command line: unknown key `agnet`; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, resume, workspace, check, scm, trash, cleanup, state, notifiers, env
-        command line: unknown key ``; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, resume, workspace, check, scm, trash, cleanup, state, notifiers, env
+        command line: unknown key `agnet`; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, resume, workspace, check, scm, trash, cleanup, state, notifiers, env, projects
+        command line: unknown key ``; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, resume, workspace, check, scm, trash, cleanup, state, notifiers, env, projects
         command line: `workspace` must be a table such as { a = 1 }
         command line: unknown key `workspace.roo`; allowed here: root, copy, symlinks, post_create, keep
         command line: `max_sessions` must be a whole number from 1 to 10000
         command line: `workspace.copy` must be a list of relative paths without `..`
         command line: `permission` must be one of "default", "accept-edits", "auto", "bypass"
-        config.toml:3: `notifiers.a` needs `kind = "command"` with `command`, `kind = "file"` with `path`, or `kind = "desktop"` alone
+        config.toml:3: `notifiers.a` needs `kind = "command"` with `command`, `"file"` with `path`, `"webhook"` or `"slack"` with one of `url`, `url_env` and `url_command`, or `"desktop"` alone
         command line: `agent` must be a text that is not empty
         "#);
         assert_eq!(fs::read_text(&path).unwrap(), "agent = 'a'\n");

@@ -4,7 +4,9 @@
 
 use toml::Value;
 
+use crate::model::id::ProjectId;
 use crate::model::policy::PERMISSIONS;
+use crate::model::template;
 use crate::model::time::Window;
 
 /// What a value must look like.
@@ -16,6 +18,8 @@ pub enum Kind {
     Path,
     /// Paths or patterns below the repository: relative, without `..`.
     RelativePaths,
+    /// A list of agents' names.
+    Agents,
     /// One of these words.
     Word(&'static [&'static str]),
     /// A list of these words.
@@ -36,10 +40,14 @@ pub enum Kind {
     BranchTemplate,
     /// Any text, the empty one as well; never shown in messages.
     Secret,
+    /// The name of a variable of the environment.
+    Variable,
     /// A part of the day.
     Window,
     /// Names of accounts at a forge.
     Accounts,
+    /// A text with variables.
+    Template,
 }
 
 /// Whether a repository's own file may set a key.
@@ -94,8 +102,17 @@ const NOTICES: &[&str] = &[
 ];
 const ACTIONS: &[&str] = &["send", "notify", "run", "merge", "none"];
 const PRIORITIES: &[&str] = &["urgent", "action", "warning", "info"];
+const METHODS: &[&str] = &["merge", "squash", "rebase"];
 const SCMS: &[&str] = &["auto", "local", "github", "command", "none"];
+const RECIPIENTS: &[&str] = &["self", "parent", "orchestrator"];
 const MANY: i64 = 1_000_000;
+
+/// The table of the user's file that holds what differs in one project.
+pub(super) const PROJECTS: &str = "projects";
+
+/// What is one for the whole home: no project has its own.
+pub const HOME_WIDE: &[&str] =
+    &["max_sessions", "reap", "workspace.root", "trash.keep", "state.sync"];
 
 const fn key(path: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> Key {
     let default = if default.is_empty() { None } else { Some(default) };
@@ -139,14 +156,16 @@ pub const KEYS: &[Key] = &[
     repository(key("reactions.*.retries", Kind::Number(0, MANY), "", "How many messages go to the agent before a person is asked.")),
     repository(key("reactions.*.escalate_after", Kind::Duration, "", "How long after the first message a person is asked.")),
     repository(key("reactions.*.after", Kind::Duration, "", "How long the state must hold before the first message.")),
-    repository(key("reactions.*.message", Kind::Text, "", "The text instead of the built-in one.")),
-    key("reactions.*.command", Kind::Command, "", "The argument vector of action `run`."),
+    repository(key("reactions.*.message", Kind::Template, "", "The text instead of the built-in one.")),
+    key("reactions.*.to", Kind::Word(RECIPIENTS), "", "Whose agent gets the text of `send`: the session's own, its parent's, the project's orchestrator's; where none lives, a person is told. Other than `self` means `send` where no action is set."),
+    key("reactions.*.command", Kind::Command, "", "The argument vector of action `run`. It reads the reaction as JSON on standard input and has AO_SESSION, AO_PROJECT, AO_REACTION, AO_STATUS, AO_PR_NUMBER, AO_PR_URL, AO_PR_HEAD."),
+    key("reactions.*.timeout", Kind::Duration, "", "How long that command may take; unset: 60s. A pass waits for it."),
     key("notices.on", Kind::Words(NOTICES), "[\"worker.done\", \"worker.needs_input\", \"worker.stuck\"]", "What an orchestrator session is told of the sessions it spawned."),
     repository(key("prompt.built_in", Kind::Switch, "true", "Whether agents are told how to work under ao, and the facts of their project, before your rules.")),
     key("resume.on_limit", Kind::Switch, "false", "Whether an agent is told to go on when its usage limit has ended."),
     key("resume.window", Kind::Window, "\"00:00-24:00\"", "The hours of the day, local time, in which it may be told so; \"22:00-07:00\" goes past midnight."),
     key("resume.max", Kind::Number(1, 1000), "3", "How often it is told so until a turn ends well; then a person is asked."),
-    key("resume.text", Kind::Text, "\"Your usage limit is over. Go on with your task where you stopped.\"", "What it is told."),
+    key("resume.text", Kind::Template, "\"Your usage limit is over. Go on with your task where you stopped.\"", "What it is told."),
     key("resume.retry_after", Kind::Duration, "\"1h\"", "How long after it was met a limit is taken to be over, where nobody said when it ends."),
     key("workspace.root", Kind::Path, "", "Where worktrees are made; else below ao's home."),
     repository(key("workspace.copy", Kind::RelativePaths, "[]", "Files to copy from the main worktree into each workspace, as patterns.")),
@@ -155,24 +174,39 @@ pub const KEYS: &[Key] = &[
     key("workspace.keep", Kind::RelativePaths, "[\".env*\"]", "Ignored files that keep a workspace from being removed; `.env*` always does."),
     approved(key("check.command", Kind::Command, "", "The command that decides whether a branch is good; a repository's needs `ao trust`.")),
     key("check.timeout", Kind::Duration, "\"30m\"", "How long the check command may take."),
+    repository(key("review.agents", Kind::Agents, "[]", "The agents that may review, the first that is installed counts; empty: every agent that has a mode that only reads and asks nobody.")),
+    key("review.auto", Kind::Switch, "false", "Whether each head of an open pull request whose checks pass is reviewed by itself."),
+    repository(key("review.prompt", Kind::Text, "", "Standing instructions that every reviewer gets in its system prompt.")),
+    key("review.timeout", Kind::Duration, "\"1h\"", "A review that has no verdict after this long has failed."),
+    key("review.rest", Kind::Duration, "\"15m\"", "How long a reviewer that has nothing left to review waits for the next head before it is ended and cleaned up."),
     key("scm.kind", Kind::Word(SCMS), "\"auto\"", "Where pull requests live; `auto`: at GitHub where the remote `origin` is there, else in the repository itself."),
-    key("scm.timeout", Kind::Duration, "\"10s\"", "How long one request to a forge may take."),
+    key("scm.command", Kind::Command, "", "The program that answers for kind `command`, as docs/scm.md describes."),
+    key("scm.timeout", Kind::Duration, "\"10s\"", "How long one request to a forge, or one answer of that program, may take."),
     key("scm.refetch", Kind::Duration, "\"5m\"", "How long what was fetched of a pull request may stand while a forge says that nothing changed."),
     key("scm.authors", Kind::Accounts, "[]", "Accounts that open pull requests for sessions, besides the one of the token."),
+    repository(key("merge.method", Kind::Word(METHODS), "\"merge\"", "How `ao merge`, and the reaction of that name, bring a branch into its base.")),
     key("trash.keep", Kind::Duration, "\"1d\"", "How long a removed workspace can be brought back."),
     key("cleanup.auto", Kind::Switch, "false", "Whether the reaper cleans up ended sessions by itself."),
     key("cleanup.after", Kind::Duration, "\"1d\"", "How long a session must have been ended before the reaper cleans it up."),
     key("state.sync", Kind::Word(&["on", "off"]), "\"on\"", "Whether every transition is synced to the disk before it counts."),
-    key("notifiers.*.kind", Kind::Word(&["command", "file", "desktop"]), "", "How this notifier tells a person."),
+    key("notifiers.*.kind", Kind::Word(&["command", "file", "desktop", "webhook", "slack"]), "", "How this notifier tells a person."),
     key("notifiers.*.command", Kind::Command, "", "The program that reads a notification as JSON on standard input, for kind `command`."),
     key("notifiers.*.path", Kind::Path, "", "The file that gets one JSON line each, for kind `file`."),
+    key("notifiers.*.url", Kind::Secret, "", "The address, for kinds `webhook` and `slack`: https, or http on this machine itself. Never shown."),
+    key("notifiers.*.url_env", Kind::Variable, "", "The variable that holds the address, instead of `url`. A timer has fewer variables than a shell."),
+    key("notifiers.*.url_command", Kind::Command, "", "The program that prints the address, instead of `url`."),
+    key("notifiers.*.secret", Kind::Secret, "", "The key that signs what a `webhook` gets. Never shown."),
+    key("notifiers.*.secret_env", Kind::Variable, "", "The variable that holds the key, instead of `secret`."),
+    key("notifiers.*.secret_command", Kind::Command, "", "The program that prints the key, instead of `secret`."),
+    key("notifiers.*.timeout", Kind::Duration, "", "How long this notifier may take, at most 5m; unset: 10s."),
     key("notifiers.*.priorities", Kind::Words(PRIORITIES), "", "What is sent to this notifier; unset: everything."),
     key("env.*", Kind::Secret, "", "A variable of every agent's environment."),
 ];
 
 /// Returns the key that `path` names.
 pub fn find(path: &[String]) -> Option<&'static Key> {
-    KEYS.iter().find(|key| {
+    let (path, of_project) = within(path);
+    KEYS.iter().filter(|key| !of_project || may_differ(key)).find(|key| {
         let mut segments = key.path.split('.');
         path.iter().all(|part| segments.next().is_some_and(|segment| fits(key, segment, part)))
             && segments.next().is_none()
@@ -181,8 +215,13 @@ pub fn find(path: &[String]) -> Option<&'static Key> {
 
 /// Returns what may stand directly below `path`, empty where nothing may.
 pub fn below(path: &[String]) -> Vec<&'static str> {
+    if path == [PROJECTS] {
+        return vec!["<project>"];
+    }
+    let is_top = path.is_empty();
+    let (path, of_project) = within(path);
     let mut names = Vec::new();
-    for key in KEYS {
+    for key in KEYS.iter().filter(|key| !of_project || may_differ(key)) {
         let segments: Vec<_> = key.path.split('.').collect();
         let within = segments.len() > path.len()
             && path.iter().zip(&segments).all(|(part, segment)| fits(key, segment, part));
@@ -197,7 +236,26 @@ pub fn below(path: &[String]) -> Vec<&'static str> {
             names.push(next);
         }
     }
+    if is_top {
+        names.push(PROJECTS);
+    }
     names
+}
+
+/// Returns what `path` names within a project's own table, and whether it is in one.
+fn within(path: &[String]) -> (&[String], bool) {
+    match path {
+        [table, project, rest @ ..]
+            if table == PROJECTS && project.parse::<ProjectId>().is_ok() =>
+        {
+            (rest, true)
+        }
+        _ => (path, false),
+    }
+}
+
+fn may_differ(key: &Key) -> bool {
+    !HOME_WIDE.contains(&key.path)
 }
 
 fn fits(key: &Key, segment: &str, part: &str) -> bool {
@@ -230,9 +288,19 @@ impl Kind {
         match self {
             Self::Text => "a text that is not empty".to_owned(),
             Self::Secret => "a text".to_owned(),
+            Self::Variable => "the name of a variable such as \"AO_HOOK\"".to_owned(),
             Self::Window => "a part of the day such as \"22:00-07:00\"".to_owned(),
+            Self::Template => {
+                let names: Vec<String> =
+                    template::VARIABLES.iter().map(|(name, _)| format!("{{{name}}}")).collect();
+                format!(
+                    "a text that is not empty; its variables are {}, and `{{{{` is a brace",
+                    names.join(" ")
+                )
+            }
             Self::Path => "an absolute path".to_owned(),
             Self::RelativePaths => "a list of relative paths without `..`".to_owned(),
+            Self::Agents => "a list of agents' names".to_owned(),
             Self::Word(words) => format!("one of {}", quoted(words)),
             Self::Words(words) => format!("a list of {}", quoted(words)),
             Self::Number(low, high) => format!("a whole number from {low} to {high}"),
@@ -256,10 +324,15 @@ impl Kind {
         let text = value.as_str().filter(|text| !text.contains('\0'));
         match self {
             Self::Secret => text.is_some(),
+            Self::Variable => text.is_some_and(is_variable_name),
             Self::Window => text.is_some_and(|text| text.parse::<Window>().is_ok()),
             Self::Text => text.is_some_and(|text| !text.trim().is_empty()),
+            Self::Template => {
+                text.is_some_and(|text| !text.trim().is_empty() && template::is_valid(text))
+            }
             Self::Path => text.is_some_and(|text| text.starts_with('/')),
             Self::RelativePaths => is_list(value, |item| item.as_str().is_some_and(is_relative)),
+            Self::Agents => is_list(value, |item| item.as_str().is_some_and(is_agent_name)),
             Self::Word(words) => text.is_some_and(|text| words.contains(&text)),
             Self::Words(words) => {
                 is_list(value, |item| item.as_str().is_some_and(|text| words.contains(&text)))
@@ -291,6 +364,11 @@ fn is_command(value: &Value) -> bool {
         items.first().and_then(Value::as_str).is_some_and(|text| !text.trim().is_empty())
     };
     is_list(value, argument) && value.as_array().is_some_and(program)
+}
+
+fn is_agent_name(text: &str) -> bool {
+    (1..=32).contains(&text.len())
+        && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 
 fn is_relative(text: &str) -> bool {
@@ -331,6 +409,23 @@ mod tests {
     }
 
     #[test]
+    fn a_project_may_differ_in_what_is_its_own() {
+        let path = |text: &str| text.split('.').map(str::to_owned).collect::<Vec<_>>();
+        for key in KEYS.iter().filter(|key| !key.path.contains('*')) {
+            let found = find(&path(&format!("projects.web.{}", key.path)));
+            let expected = (!HOME_WIDE.contains(&key.path)).then_some(key.path);
+            assert_eq!(found.map(|key| key.path), expected, "{}", key.path);
+        }
+        for key in HOME_WIDE {
+            assert!(find(&path(key)).is_some(), "{key}");
+        }
+        assert!(find(&path("projects.web.reactions.ci-failed.retries")).is_some());
+        assert!(find(&path("projects.web.projects.web.agent")).is_none());
+        assert!(find(&path("projects.WEB.agent")).is_none());
+        assert!(!below(&path("projects.web")).contains(&"max_sessions"));
+    }
+
+    #[test]
     fn kinds_refuse_what_would_do_harm() {
         let accepts = |kind: Kind, text: &str| {
             kind.accepts(&format!("x = {text}").parse::<toml::Table>().unwrap()["x"])
@@ -350,8 +445,11 @@ mod tests {
             (Kind::Path, "'/a'", "'~/a'"),
             (Kind::Text, "'x'", "' '"),
             (Kind::Secret, "''", "1"),
+            (Kind::Variable, "'AO_HOOK'", "'$AO_HOOK'"),
             (Kind::Window, "'22:00-07:00'", "'22-7'"),
             (Kind::Accounts, "['me', 'ci[bot]']", "['a b']"),
+            (Kind::Template, "'{id}: {{x}}'", "'{ids}'"),
+            (Kind::Template, "'x'", "' '"),
         ] {
             assert!(accepts(kind, good), "{kind:?} {good}");
             assert!(!accepts(kind, bad), "{kind:?} {bad}");

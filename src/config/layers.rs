@@ -15,9 +15,12 @@ use toml::{Table, Value};
 use crate::adapter::fs;
 use crate::config::Config;
 use crate::config::error::{ConfigError, Place, key_offset, line_of};
-use crate::config::keys::{self, FromRepository, KEYS};
+use crate::config::keys::{self, FromRepository, KEYS, Kind, PROJECTS};
+use crate::config::reactions;
+use crate::model::id::ProjectId;
 use crate::model::notifier::Notifier;
 use crate::model::policy::Policy;
+use crate::model::secret::REDACTED;
 
 /// The variables that set a key; others are not the configuration's business.
 pub const VARIABLES: &[(&str, &str)] = &[
@@ -38,6 +41,8 @@ pub struct Sources {
     pub repository: Option<PathBuf>,
     /// The environment; only [`VARIABLES`] are read from it.
     pub environment: BTreeMap<String, String>,
+    /// The project whose table of the user's file counts.
+    pub project: Option<ProjectId>,
     /// What flags say, as the same tables a file would have.
     pub flags: Table,
 }
@@ -51,6 +56,8 @@ pub enum Origin {
     User(PathBuf),
     /// The repository's file.
     Repository(PathBuf),
+    /// The user's file, in its table for this project.
+    Project(PathBuf, String),
     /// The variable of this name.
     Environment(String),
     /// A flag.
@@ -59,30 +66,47 @@ pub enum Origin {
 
 impl Layered {
     /// Returns every value as TOML with its origin, sorted by key, for showing to a person:
-    /// variables and the arguments of notifiers are redacted.
+    /// secrets and the arguments of notifiers are redacted.
     pub fn shown(&self) -> Vec<(&str, String, &Origin)> {
-        let value = |key: &str| {
-            let mut parts = key.split('.');
-            let first = self.values.get(parts.next()?)?;
-            parts.try_fold(first, |value, part| value.as_table()?.get(part))
-        };
         let line = |(key, origin)| {
             let (key, origin): (&String, &Origin) = (key, origin);
-            Some((key.as_str(), redacted(key, value(key)?), origin))
+            Some((key.as_str(), self.value(key)?.to_string(), origin))
         };
         self.origins.iter().filter_map(line).collect()
     }
+
+    /// Returns the value or the table at a dotted key, its secrets redacted.
+    pub fn value(&self, key: &str) -> Option<Value> {
+        let mut path: Vec<String> = key.split('.').map(str::to_owned).collect();
+        let (first, rest) = path.split_first()?;
+        let value = rest
+            .iter()
+            .try_fold(self.values.get(first)?, |value, part| value.as_table()?.get(part))?;
+        Some(without_secrets(&mut path, value))
+    }
 }
 
-fn redacted(key: &str, value: &Value) -> String {
-    const SECRET: &str = "\"[redacted]\"";
-    let program = value.as_array().and_then(|command| command.first());
-    match (key.split('.').next(), program) {
-        (Some("env"), _) => SECRET.to_owned(),
-        (Some("notifiers"), Some(program)) if key.ends_with(".command") => {
-            format!("[{program}, {SECRET}]")
+/// Returns `value` without the secrets in it: texts of secret keys, and the arguments of what is
+/// run to tell somebody.
+fn without_secrets(path: &mut Vec<String>, value: &Value) -> Value {
+    let hidden = || Value::String(REDACTED.to_owned());
+    let kind = keys::find(path).map(|key| key.kind);
+    match (kind, value) {
+        (Some(Kind::Secret), _) => hidden(),
+        (Some(Kind::Command), Value::Array(command)) if path[0] == "notifiers" => {
+            let program = command.first().cloned();
+            Value::Array(program.into_iter().chain([hidden()]).collect())
         }
-        (_, _) => value.to_string(),
+        (_, Value::Table(table)) => {
+            let mut shown = Table::new();
+            for (name, value) in table {
+                path.push(name.clone());
+                shown.insert(name.clone(), without_secrets(path, value));
+                path.pop();
+            }
+            Value::Table(shown)
+        }
+        (_, _) => value.clone(),
     }
 }
 
@@ -91,6 +115,7 @@ impl fmt::Display for Origin {
         match self {
             Self::BuiltIn => f.write_str("built in"),
             Self::User(path) | Self::Repository(path) => write!(f, "{}", path.display()),
+            Self::Project(path, id) => write!(f, "{} [{PROJECTS}.{id}]", path.display()),
             Self::Environment(name) => f.write_str(name),
             Self::Flag => f.write_str("flag"),
         }
@@ -109,6 +134,7 @@ pub struct Layered {
 }
 
 /// One layer, checked.
+#[derive(Clone)]
 struct Layer {
     values: Table,
     source: Source,
@@ -119,6 +145,8 @@ struct Layer {
 enum Source {
     User(PathBuf, String),
     Repository(PathBuf, String),
+    /// The user's own, in the table of the project of this name.
+    Project(PathBuf, String, String),
     Environment(String),
     Flag,
 }
@@ -126,14 +154,20 @@ enum Source {
 /// Reads, checks and merges all layers.
 pub fn load(sources: &Sources) -> Result<Layered, ConfigError> {
     let mut layers = Vec::new();
+    let mut own = None;
     if let Some(text) = read(&sources.user_file)? {
-        layers.push(parse(Source::User(sources.user_file.clone(), text.clone()), &text)?);
+        let (user, projects) = parse_user(&sources.user_file, &text)?;
+        layers.push(user);
+        let id = sources.project.as_ref().map(ProjectId::as_str);
+        own = projects.into_iter().find(|(project, _)| Some(project.as_str()) == id);
     }
     if let Some(path) = &sources.repository
         && let Some(text) = read(path)?
     {
         layers.push(parse(Source::Repository(path.clone(), text.clone()), &text)?);
     }
+    // A person's word on one repository wins over the repository's own.
+    layers.extend(own.map(|(_, layer)| layer));
     layers.extend(environment(&sources.environment)?);
     let flags = Layer { values: sources.flags.clone(), source: Source::Flag };
     check(&flags.values, &mut Vec::new(), &flags.source)?;
@@ -143,8 +177,26 @@ pub fn load(sources: &Sources) -> Result<Layered, ConfigError> {
 
 /// Checks `text` as if it were the user's file at `path`.
 pub(super) fn check_user_text(path: &Path, text: &str) -> Result<(), ConfigError> {
-    let layer = parse(Source::User(path.to_owned(), text.to_owned()), text)?;
-    merge(&[layer]).map(|_| ())
+    let (user, projects) = parse_user(path, text)?;
+    merge(std::slice::from_ref(&user))?;
+    for (_, project) in projects {
+        merge(&[user.clone(), project])?;
+    }
+    Ok(())
+}
+
+/// Returns the user's layer and that of each project in it.
+fn parse_user(path: &Path, text: &str) -> Result<(Layer, Vec<(String, Layer)>), ConfigError> {
+    let mut user = parse(Source::User(path.to_owned(), text.to_owned()), text)?;
+    let mut projects = Vec::new();
+    if let Some(Value::Table(tables)) = user.values.remove(PROJECTS) {
+        for (id, values) in tables {
+            let Value::Table(values) = values else { continue };
+            let source = Source::Project(path.to_owned(), text.to_owned(), id.clone());
+            projects.push((id, Layer { values, source }));
+        }
+    }
+    Ok((user, projects))
 }
 
 /// Returns the configuration nobody has touched.
@@ -208,8 +260,10 @@ fn check_value(
     source: &Source,
 ) -> Result<(), ConfigError> {
     let from_repository = matches!(source, Source::Repository(..));
+    let of_project = path.first().is_some_and(|table| table == PROJECTS);
     let bypass = key.path == "permission" && value.as_str() == Some("bypass");
-    if from_repository && (key.from_repository == FromRepository::Refused || bypass) {
+    let refused = key.from_repository == FromRepository::Refused || of_project;
+    if from_repository && (refused || bypass) {
         let key = if bypass { "permission = \"bypass\"".to_owned() } else { dotted(path) };
         return Err(ConfigError::NotFromRepository { place: source.at(path), key });
     }
@@ -237,6 +291,7 @@ fn unknown(path: &[String], source: &Source) -> ConfigError {
     let allowed = match path {
         [table, _] if table == "env" => vec!["[A-Za-z_][A-Za-z0-9_]*"],
         [table, _] if table == "notifiers" => vec!["[A-Za-z0-9_-]{1,48}"],
+        [table, _] if table == PROJECTS => vec!["[a-z0-9][a-z0-9-]{0,47}"],
         [parent @ .., _] => keys::below(parent),
         [] => Vec::new(),
     };
@@ -251,6 +306,7 @@ fn merge(layers: &[Layer]) -> Result<Layered, ConfigError> {
         record_origins(&layer.values, "", &layer.source.origin(), &mut origins);
     }
     check_notifiers(&values, layers)?;
+    check_reactions(&values, layers)?;
     let failed = |error: toml::de::Error| ConfigError::Inconsistent {
         place: Place::Flag,
         key: "configuration".to_owned(),
@@ -280,6 +336,26 @@ fn check_notifiers(values: &Table, layers: &[Layer]) -> Result<(), ConfigError> 
                 why: error.message().to_owned(),
             });
         }
+    }
+    Ok(())
+}
+
+/// Refuses what a reaction cannot do, rather than doing nothing when it is due.
+fn check_reactions(values: &Table, layers: &[Layer]) -> Result<(), ConfigError> {
+    let Some(Value::Table(reactions)) = values.get("reactions") else { return Ok(()) };
+    for (key, value) in reactions {
+        let Some((name, why)) = reactions::fault(key, value) else { continue };
+        let path = ["reactions".to_owned(), key.clone(), name.to_owned()];
+        let holds = |layer: &&Layer| {
+            let reaction = layer.values.get("reactions").and_then(|table| table.get(key));
+            reaction.is_some_and(|reaction| reaction.get(name).is_some())
+        };
+        let place = layers.iter().rev().find(holds).map(|layer| layer.source.at(&path));
+        return Err(ConfigError::Inconsistent {
+            place: place.unwrap_or(Place::Flag),
+            key: dotted(&path),
+            why,
+        });
     }
     Ok(())
 }
@@ -337,6 +413,7 @@ impl Source {
         match self {
             Self::User(path, _) => Origin::User(path.clone()),
             Self::Repository(path, _) => Origin::Repository(path.clone()),
+            Self::Project(path, _, id) => Origin::Project(path.clone(), id.clone()),
             Self::Environment(name) => Origin::Environment(name.clone()),
             Self::Flag => Origin::Flag,
         }
@@ -348,15 +425,19 @@ impl Source {
             Self::User(_, text) | Self::Repository(_, text) => {
                 self.at_offset(key_offset(text, path).unwrap_or(0))
             }
+            Self::Project(_, text, id) => {
+                let whole = [&[PROJECTS.to_owned(), id.clone()], path].concat();
+                self.at_offset(key_offset(text, &whole).unwrap_or(0))
+            }
             Self::Environment(_) | Self::Flag => self.at_offset(0),
         }
     }
 
     fn at_offset(&self, offset: usize) -> Place {
         match self {
-            Self::User(path, text) | Self::Repository(path, text) => {
-                Place::File(path.clone(), line_of(text, offset))
-            }
+            Self::User(path, text)
+            | Self::Repository(path, text)
+            | Self::Project(path, text, _) => Place::File(path.clone(), line_of(text, offset)),
             Self::Environment(name) => Place::Environment(name.clone()),
             Self::Flag => Place::Flag,
         }
@@ -473,6 +554,13 @@ mod tests {
             "[notifiers.a]\nkind = 'file'",
             "[notifiers.a]\ncommand = ['s3cret']",
             "[notifiers.'a b']\nkind = 'desktop'",
+            "[notifiers.a]\nkind = 'slack'",
+            "[notifiers.a]\nkind = 'desktop'\nurl = 'https://s3cret.example'",
+            "[notifiers.a]\nkind = 'slack'\nurl = 'https://s3cret.example'\nurl_env = 'X'",
+            "[notifiers.a]\nkind = 'slack'\nurl = 'http://s3cret.example'",
+            "[notifiers.a]\nkind = 'slack'\nurl_env = 's3cret://x'",
+            "[notifiers.a]\nkind = 'webhook'\nurl_env = 'X'\nsecret = 's3cret'\nsecret_env = 'Y'",
+            "[notifiers.a]\nkind = 'webhook'\nurl_env = 'X'\ntimeout = '6m'",
             "agent = 's3cret",
             "agent = 'a'\nagent = 'b'",
         ]
@@ -481,7 +569,7 @@ mod tests {
         .collect();
         assert!(!table.contains("s3cret"));
         insta::assert_snapshot!(table, @r#"
-        user.toml:2: unknown key `agnet`; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, resume, workspace, check, scm, trash, cleanup, state, notifiers, env
+        user.toml:2: unknown key `agnet`; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, resume, workspace, check, scm, trash, cleanup, state, notifiers, env, projects
         user.toml:2: `agent` must be a text that is not empty
         user.toml:2: `max_sessions` must be a whole number from 1 to 10000
         user.toml:2: `recent_window` must be a duration such as "90s" or "5m"
@@ -492,9 +580,16 @@ mod tests {
         user.toml:2: unknown key `reactions.ci-red`; allowed here: agent-needs-input, agent-stuck, agent-exited, agent-errored, agent-done, agent-idle, ci-failed, changes-requested, bugbot-comments, merge-conflicts, approved-and-green, pr-closed, all-complete
         user.toml:3: unknown key `env.A-B`; allowed here: [A-Za-z_][A-Za-z0-9_]*
         user.toml:3: `env.TOKEN` must be a text
-        user.toml:2: `notifiers.a` needs `kind = "command"` with `command`, `kind = "file"` with `path`, or `kind = "desktop"` alone
-        user.toml:2: `notifiers.a` needs `kind = "command"` with `command`, `kind = "file"` with `path`, or `kind = "desktop"` alone
+        user.toml:2: `notifiers.a` needs `kind = "command"` with `command`, `"file"` with `path`, `"webhook"` or `"slack"` with one of `url`, `url_env` and `url_command`, or `"desktop"` alone
+        user.toml:2: `notifiers.a` needs `kind = "command"` with `command`, `"file"` with `path`, `"webhook"` or `"slack"` with one of `url`, `url_env` and `url_command`, or `"desktop"` alone
         user.toml:2: unknown key `notifiers.a b`; allowed here: [A-Za-z0-9_-]{1,48}
+        user.toml:2: `notifiers.a` needs `kind = "command"` with `command`, `"file"` with `path`, `"webhook"` or `"slack"` with one of `url`, `url_env` and `url_command`, or `"desktop"` alone
+        user.toml:2: `notifiers.a` needs `kind = "command"` with `command`, `"file"` with `path`, `"webhook"` or `"slack"` with one of `url`, `url_env` and `url_command`, or `"desktop"` alone
+        user.toml:2: `notifiers.a` names an address or a key in two places; one is enough
+        user.toml:2: `notifiers.a` needs an address that begins with `https://`, or with `http://` and a name of this very machine (`localhost`, `127.0.0.1`, `[::1]`)
+        user.toml:4: `notifiers.a.url_env` must be the name of a variable such as "AO_HOOK"
+        user.toml:2: `notifiers.a` names an address or a key in two places; one is enough
+        user.toml:2: `notifiers.a` needs a `timeout` of more than 0s and at most 5m
         user.toml:2: invalid literal string, expected `'`
         user.toml:3: duplicate key
         "#);
@@ -538,7 +633,7 @@ mod tests {
         repository.toml:3: a repository may not set `workspace.keep`; set it in your own configuration
         repository.toml:3: a repository may not set `cleanup.auto`; set it in your own configuration
         repository.toml:3: a repository may not set `state.sync`; set it in your own configuration
-        repository.toml:2: unknown key `home`; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, resume, workspace, check, scm, trash, cleanup, state, notifiers, env
+        repository.toml:2: unknown key `home`; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, resume, workspace, check, scm, trash, cleanup, state, notifiers, env, projects
         repository.toml:3: `workspace.copy` must be a list of relative paths without `..`
         "#);
     }
@@ -568,7 +663,9 @@ mod tests {
     fn what_is_shown_holds_no_secret() {
         let files = Files::new();
         let user = "agent = 'x'\n[env]\nTOKEN = 's3cret'\n\
-             [notifiers.a]\nkind = 'command'\ncommand = ['curl', 's3cret']\n";
+             [notifiers.a]\nkind = 'command'\ncommand = ['curl', 's3cret']\n\
+             [notifiers.b]\nkind = 'webhook'\nurl = 'https://s3cret.example'\nsecret_command = ['pass', 's3cret']\n\
+             [notifiers.c]\nkind = 'webhook'\nurl_env = 'HOOK'\nsecret = 's3cret'\n";
         let layered = load(&files.sources(user, "")).unwrap();
         let all: Vec<_> = layered.shown();
         let value = |wanted: &str| &all.iter().find(|(key, ..)| *key == wanted).unwrap().1;
@@ -576,6 +673,16 @@ mod tests {
         assert_eq!(value("env.TOKEN"), "\"[redacted]\"");
         assert_eq!(value("notifiers.a.command"), "[\"curl\", \"[redacted]\"]");
         assert_eq!(value("workspace.keep"), "[\".env*\"]");
+        assert_eq!(value("notifiers.b.url"), "\"[redacted]\"");
+        assert_eq!(value("notifiers.b.secret_command"), "[\"pass\", \"[redacted]\"]");
+        assert_eq!(value("notifiers.c.url_env"), "\"HOOK\"");
+        let whole = ["env", "notifiers", "notifiers.c", "notifiers.c.secret", "env.TOKEN"];
+        for key in whole {
+            let text = layered.value(key).unwrap().to_string();
+            assert!(text.contains("[redacted]") && !text.contains("s3cret"), "{key}: {text}");
+        }
+        assert_eq!(layered.value("env.OTHER"), None);
+        assert!(!format!("{:?}", layered.config.notifiers["b"]).contains("s3cret"));
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! What the user configured: layers of TOML merged into one [`Config`].
 //!
-//! Built in < user < repository < environment < flag. Nothing here looks at the environment or
+//! Built in < user < repository < the user's table for the project < environment < flag. Nothing here looks at the environment or
 //! at a default path: the caller says where the layers are.
 
 mod edit;
 mod error;
 pub mod keys;
 pub mod layers;
+mod reactions;
 mod reference;
 pub mod trust;
 
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
-use crate::model::forge::ScmKind;
+use crate::model::forge::{MergeMethod, ScmKind};
 use crate::model::notifier::Notifier;
 use crate::model::policy::Policy;
 use crate::model::time::duration_text;
@@ -60,8 +61,12 @@ pub struct Config {
     pub workspace: WorkspaceConfig,
     /// The check command.
     pub check: CheckConfig,
+    /// Who reviews, and when.
+    pub review: ReviewConfig,
     /// Where pull requests live.
     pub scm: ScmConfig,
+    /// How branches are merged.
+    pub merge: MergeConfig,
     /// What becomes of removed workspaces.
     pub trash: TrashConfig,
     /// What the reaper cleans up by itself.
@@ -115,13 +120,32 @@ pub struct CheckConfig {
     pub timeout: Duration,
 }
 
+/// Who reviews, and when.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct ReviewConfig {
+    /// The agents that may; none: every one that can.
+    pub agents: Vec<String>,
+    /// Whether each green head is reviewed by itself.
+    pub auto: bool,
+    /// Standing instructions for every reviewer's system prompt.
+    pub prompt: Option<String>,
+    /// How long a review may take.
+    #[serde(with = "duration_text")]
+    pub timeout: Duration,
+    /// How long a reviewer waits for the next head.
+    #[serde(with = "duration_text")]
+    pub rest: Duration,
+}
+
 /// Where pull requests live, and how they are looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct ScmConfig {
     /// `None` for `"auto"`: told by the remote.
     #[serde(deserialize_with = "word_or_auto")]
     pub kind: Option<ScmKind>,
-    /// How long one request may take.
+    /// The program that answers for kind `command`.
+    pub command: Option<Vec<String>>,
+    /// How long one request or answer may take.
     #[serde(with = "duration_text")]
     pub timeout: Duration,
     /// How long what was fetched may stand.
@@ -129,6 +153,13 @@ pub struct ScmConfig {
     pub refetch: Duration,
     /// Accounts that open pull requests for sessions.
     pub authors: Vec<String>,
+}
+
+/// How branches are merged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct MergeConfig {
+    /// Where nobody says otherwise.
+    pub method: MergeMethod,
 }
 
 /// What becomes of removed workspaces.

@@ -2,17 +2,30 @@
 
 use std::fmt::Write;
 
-use crate::config::keys::{FromRepository, KEYS, Key, Kind};
+use crate::config::keys::{FromRepository, HOME_WIDE, KEYS, Key, Kind};
 use crate::config::layers::VARIABLES;
+use crate::model::template::VARIABLES as VARIABLES_OF_TEXTS;
 
 /// Returns every key with its default and meaning, as a TOML file of comments.
 pub fn reference() -> String {
     let mut text = String::from(
         "# Configuration of ao. Later layers win: built in, the user's config.toml, the\n\
-         # repository's .ao/config.toml, the environment, flags.\n",
+         # repository's .ao/config.toml, what the user's file says of this one project, the\n\
+         # environment, flags.\n",
     );
     for key in KEYS {
         describe(&mut text, key, true);
+    }
+    let _ = write!(
+        text,
+        "\n# What differs in one project, in the user's file: any key above but {}.\n\
+         # `ao config set --project ID KEY VALUE` writes it.\n\
+         # projects.ID.reactions.ci-failed.retries = 3\n\
+         \n# The variables of a text of your own; what strangers wrote is made one line or quoted.\n",
+        HOME_WIDE.join(", ")
+    );
+    for (name, meaning) in VARIABLES_OF_TEXTS {
+        let _ = writeln!(text, "# {{{name}}}: {meaning}");
     }
     text
 }
@@ -45,7 +58,8 @@ fn describe(text: &mut String, key: &Key, notes: bool) {
         }
     }
     let value = key.default.unwrap_or(example(key.kind));
-    let path = key.path.replace("reactions.*", "reactions.ci-failed");
+    let path = key.path.replace("reactions.*.after", "reactions.agent-idle.after");
+    let path = path.replace("reactions.*", "reactions.ci-failed");
     let path = path.replace("notifiers.*", "notifiers.NAME").replace("env.*", "env.NAME");
     let mark = if key.default.is_some() { "" } else { " # unset by default" };
     let _ = writeln!(text, "# {path} = {value}{mark}");
@@ -54,13 +68,15 @@ fn describe(text: &mut String, key: &Key, notes: bool) {
 /// Returns a value to show where there is no default.
 fn example(kind: Kind) -> &'static str {
     match kind {
-        Kind::Text | Kind::Secret => "\"…\"",
+        Kind::Text | Kind::Secret | Kind::Template => "\"…\"",
+        Kind::Variable => "\"AO_HOOK\"",
         Kind::Path => "\"/absolute/path\"",
-        Kind::RelativePaths | Kind::Words(_) | Kind::Commands => "[]",
+        Kind::RelativePaths | Kind::Agents | Kind::Words(_) | Kind::Commands => "[]",
         Kind::Word(words) => match words.first() {
             Some(&"default") => "\"default\"",
             Some(&"send") => "\"send\"",
             Some(&"urgent") => "\"urgent\"",
+            Some(&"self") => "\"self\"",
             Some(_) | None => "\"command\"",
         },
         Kind::Number(..) => "2",

@@ -4,16 +4,13 @@
 //! fenced, stripped of control characters and capped; a template is filled in one pass, so that
 //! a variable inside quoted text stays text.
 
-use crate::decide::reaction::failing_checks;
-use crate::model::facts::{CheckConclusion, Comment, ScmFact};
+use crate::decide::reaction::{self, Lane, failing_checks};
+use crate::decide::text::Text;
+use crate::model::facts::{Check, CheckConclusion, Comment, ScmFact};
 use crate::model::record::Record;
 use crate::model::sanitize;
-
-/// Room that fences, labels and our own sentences take beside one piece of quoted text.
-const FRAME: usize = 400;
-
-/// The least of a quoted text that is worth showing, in bytes.
-const LEAST_QUOTE: usize = 200;
+use crate::model::status::Status;
+use crate::model::template::{self, Part};
 
 /// The longest list of checks or comments; the forge shows the rest.
 const MOST_ITEMS: usize = 20;
@@ -28,6 +25,8 @@ pub(super) enum Form {
     Send,
     /// For the agent, which was told the same before: one short line.
     Repeat,
+    /// For another session's agent.
+    Relay,
     /// For a person.
     Notify,
     /// For a person, after the agent was asked often enough.
@@ -51,47 +50,45 @@ pub(super) fn compose(
     form: Form,
 ) -> String {
     let text = match (form, template) {
-        (Form::Send | Form::Notify, Some(template)) => fill(template, subject),
+        (Form::Send | Form::Relay | Form::Notify, Some(template)) => fill(template, key, subject),
         (Form::Send, None) => request(key, subject),
-        (Form::Repeat, Some(_) | None) => reminder(key, subject),
+        (Form::Relay, None) => relay(key, subject),
+        (Form::Repeat, Some(_) | None) => Text::plain(reminder(key, subject)),
         (Form::Notify, None) => notice(key, subject),
         (Form::Escalation, Some(_) | None) => escalation(key, subject),
     };
-    cap(text, subject.max)
+    text.render(subject.max)
 }
 
 /// Returns what the agent is asked to do.
-fn request(key: &str, subject: &Subject<'_>) -> String {
+fn request(key: &str, subject: &Subject<'_>) -> Text {
     let pr = subject.pr();
+    let about =
+        |sentence: String, details: Text| Text::paragraphs([Text::plain(sentence), details]);
     match key {
         "ci-failed" => {
-            let checks = subject.check_list();
-            let log = subject.log(subject.max.saturating_sub(checks.len() + FRAME));
             let sha = subject.sha();
-            join(&[
-                &format!("Checks fail on {pr} at commit {sha}. Fix them, commit and push."),
-                &checks,
-                &log,
-            ])
+            let what = format!("Checks fail on {pr} at commit {sha}. Fix them, commit and push.");
+            about(what, Text::paragraphs([subject.check_list(), subject.log()]))
         }
-        "changes-requested" => join(&[
-            &format!("There are review comments on {pr}. Address each one, commit and push."),
-            &subject.comment_list(),
-        ]),
-        "bugbot-comments" => join(&[
-            &format!(
+        "changes-requested" => about(
+            format!("There are review comments on {pr}. Address each one, commit and push."),
+            subject.comment_list(),
+        ),
+        "bugbot-comments" => about(
+            format!(
                 "Programs left comments on {pr}. Fix what is right, answer what is wrong, then push."
             ),
-            &subject.comment_list(),
-        ]),
-        "merge-conflicts" => format!(
+            subject.comment_list(),
+        ),
+        "merge-conflicts" => Text::plain(format!(
             "{pr} conflicts with its base branch. Bring the branch up to date, resolve the \
              conflicts, run the tests and push."
+        )),
+        "agent-idle" => Text::plain(
+            "You have been idle for a while and there is no pull request yet. Go on with your \
+             task; when it is finished, open a pull request or say what you need.",
         ),
-        "agent-idle" => "You have been idle for a while and there is no pull request yet. Go on \
-                         with your task; when it is finished, open a pull request or say what you \
-                         need."
-            .to_owned(),
         _ => notice(key, subject),
     }
 }
@@ -112,44 +109,58 @@ fn reminder(key: &str, subject: &Subject<'_>) -> String {
     }
 }
 
+/// Returns what the agent of another session is told of this one.
+fn relay(key: &str, subject: &Subject<'_>) -> Text {
+    let id = subject.record.id.as_ref().map_or("(unnamed)", |id| id.as_str());
+    Text::paragraphs([
+        Text::plain("ao: about a session that is not yours."),
+        notice(key, subject),
+        if key == "ci-failed" { subject.log() } else { Text::default() },
+        Text::plain(format!(
+            "To look: `ao output {id}`, `ao show {id}`. To instruct it: `ao send {id} TEXT`."
+        )),
+    ])
+}
+
 /// Returns what a person is told.
-fn notice(key: &str, subject: &Subject<'_>) -> String {
+fn notice(key: &str, subject: &Subject<'_>) -> Text {
     let (id, pr) = (subject.name(), subject.pr());
-    match key {
+    let sentence = match key {
         "agent-needs-input" => format!("{id} needs input."),
         "agent-stuck" => match subject.record.lifecycle.session.until {
-            Some(until) => format!("{id} is stuck: {} until {until}.", subject.reason()),
-            None => format!("{id} is stuck: {}.", subject.reason()),
+            Some(until) => format!("{id} is stuck: {} until {until}.", subject.session_reason()),
+            None => format!("{id} is stuck: {}.", subject.session_reason()),
         },
         "resume-after-limit" => format!("{id} met its usage limit again after it was resumed."),
-        "agent-exited" => format!("{id} exited: {}.", subject.reason()),
-        "agent-errored" => format!("{id} failed: {}.", subject.reason()),
+        "agent-exited" => format!("{id} exited: {}.", subject.session_reason()),
+        "agent-errored" => format!("{id} failed: {}.", subject.session_reason()),
         "agent-done" => format!("{id} is done."),
         "agent-idle" => format!("{id} is idle and has no pull request."),
-        "ci-failed" => join(&[
-            &format!("{id}: checks fail on {pr} at commit {}.", subject.sha()),
-            &subject.check_list(),
-        ]),
-        "changes-requested" => {
-            join(&[&format!("{id}: people ask for changes on {pr}."), &subject.comment_list()])
-        }
-        "bugbot-comments" => {
-            join(&[&format!("{id}: programs left comments on {pr}."), &subject.comment_list()])
-        }
+        "ci-failed" => format!("{id}: checks fail on {pr} at commit {}.", subject.sha()),
+        "changes-requested" => format!("{id}: people ask for changes on {pr}."),
+        "bugbot-comments" => format!("{id}: programs left comments on {pr}."),
         "merge-conflicts" => format!("{id}: {pr} conflicts with its base branch."),
         "approved-and-green" => format!("{id}: {pr} is ready to be merged."),
         "pr-closed" => format!("{id}: {pr} was closed without being merged."),
         "all-complete" => format!("{id}: {pr} was merged."),
         _ => format!("{id}: {key}."),
-    }
+    };
+    let details = match key {
+        "ci-failed" => subject.check_list(),
+        "changes-requested" | "bugbot-comments" => subject.comment_list(),
+        _ => Text::default(),
+    };
+    Text::paragraphs([Text::plain(sentence), details])
 }
 
 /// Returns what a person is told when the agent was asked often enough.
-fn escalation(key: &str, subject: &Subject<'_>) -> String {
-    let asked = subject.record.reactions.get(key).map_or(0, |tracker| tracker.attempts);
-    join(&[
-        &notice(key, subject),
-        &format!("The agent was asked before (attempt {asked}) and it is not solved; please look."),
+fn escalation(key: &str, subject: &Subject<'_>) -> Text {
+    let asked = subject.attempts(key);
+    Text::paragraphs([
+        notice(key, subject),
+        Text::plain(format!(
+            "The agent was asked before (attempt {asked}) and it is not solved; please look."
+        )),
     ])
 }
 
@@ -163,8 +174,12 @@ impl Subject<'_> {
         }
     }
 
-    fn reason(&self) -> String {
+    fn session_reason(&self) -> String {
         self.record.lifecycle.session.reason.as_str().replace('_', " ")
+    }
+
+    fn attempts(&self, key: &str) -> u32 {
+        self.record.reactions.get(key).map_or(0, |tracker| tracker.attempts)
     }
 
     /// Returns the pull request's number and address.
@@ -196,74 +211,73 @@ impl Subject<'_> {
     }
 
     /// Returns the failing checks with their addresses, one a line.
-    fn check_list(&self) -> String {
-        let failing: Vec<_> = self
-            .scm
-            .iter()
-            .flat_map(|fact| &fact.checks)
-            .filter(|check| check.conclusion == CheckConclusion::Failure)
-            .collect();
-        let mut lines: Vec<String> = failing
-            .iter()
-            .take(MOST_ITEMS)
-            .map(|check| match &check.url {
-                Some(url) => format!("- {}: {}", short(&check.name), short(url)),
-                None => format!("- {}", short(&check.name)),
-            })
-            .collect();
+    fn check_list(&self) -> Text {
+        let checks = self.scm.map_or(&[][..], |fact| &fact.checks);
+        let failing: Vec<&Check> =
+            checks.iter().filter(|check| check.conclusion == CheckConclusion::Failure).collect();
+        let line = |check: &&Check| match &check.url {
+            Some(url) => format!("- {}: {}", short(&check.name), short(url)),
+            None => format!("- {}", short(&check.name)),
+        };
+        let mut lines: Vec<String> = failing.iter().take(MOST_ITEMS).map(line).collect();
         if failing.len() > MOST_ITEMS {
             lines.push(format!("- and {} more", failing.len() - MOST_ITEMS));
         }
-        lines.join("\n")
+        Text::quote("The failing checks", &lines.join("\n"))
     }
 
-    /// Returns the end of the failing log in a fence, empty where there is none.
-    fn log(&self, room: usize) -> String {
-        match self.scm.and_then(|fact| fact.ci_log_tail.as_deref()) {
-            Some(log) if !log.trim().is_empty() => {
-                quote("The end of the log", log, room.max(LEAST_QUOTE))
-            }
-            Some(_) | None => String::new(),
+    /// Returns the end of the failing log, nothing where there is none.
+    fn log(&self) -> Text {
+        let log = self.scm.and_then(|fact| fact.ci_log_tail.as_deref());
+        Text::quote("The end of the log", log.unwrap_or_default())
+    }
+
+    /// Returns each unresolved comment with its place and author, less those that reach the agent
+    /// by another way.
+    fn comment_list(&self) -> Text {
+        let comments = self.scm.iter().flat_map(|fact| &fact.comments);
+        let comments: Vec<&Comment> = comments.filter(|comment| !comment.delivered).collect();
+        let shown = comments.iter().take(MOST_ITEMS);
+        let mut parts: Vec<Text> = shown.map(|comment| quoted_comment(comment)).collect();
+        if comments.len() > MOST_ITEMS {
+            let left = comments.len() - MOST_ITEMS;
+            parts.push(Text::plain(format!("And {left} more, to be read there.")));
         }
+        Text::paragraphs(parts)
     }
 
-    /// Returns each unresolved comment with its place and author, as long as there is room.
-    fn comment_list(&self) -> String {
-        let comments = self.scm.map_or(&[][..], |fact| &fact.comments);
-        let mut room = self.max.saturating_sub(FRAME);
-        let mut parts = Vec::new();
-        for (shown, comment) in comments.iter().enumerate() {
-            let left = comments.len() - shown;
-            if shown == MOST_ITEMS || room < LEAST_QUOTE + FRAME {
-                parts.push(format!("And {left} more, to be read there."));
-                break;
-            }
-            let part = quoted_comment(comment, (room / left).max(LEAST_QUOTE));
-            room = room.saturating_sub(part.len() + 2);
-            parts.push(part);
-        }
-        parts.join("\n\n")
-    }
-
-    /// Returns the value of a template's variable, `None` for an unknown one.
-    fn variable(&self, name: &str) -> Option<String> {
+    /// Returns the value of a template's variable.
+    fn variable(&self, name: &str, key: &str) -> Text {
         let pr = &self.record.lifecycle.pr;
-        let line = |text: &Option<String>| text.as_deref().map(sanitize::line).unwrap_or_default();
-        match name {
-            "checks" => Some(self.checks().unwrap_or_default()),
-            "sha" => Some(line(&pr.head_sha)),
-            "url" => Some(line(&pr.url)),
-            "number" => Some(pr.number.map(|number| number.to_string()).unwrap_or_default()),
-            "log" => Some(self.log(self.max / 2)),
-            "comments" => Some(self.comment_list()),
-            "id" => Some(self.record.id.as_ref().map(ToString::to_string).unwrap_or_default()),
-            "title" => Some(line(&self.record.title)),
-            _ => None,
-        }
+        let line = |text: Option<&str>| text.map(sanitize::line).unwrap_or_default();
+        let workspace = self.record.handles.workspace.as_ref();
+        let id = |text: Option<String>| text.unwrap_or_default();
+        Text::plain(match name {
+            "log" => return self.log(),
+            "comments" => return self.comment_list(),
+            "checks" => self.checks().unwrap_or_default(),
+            "sha" => line(pr.head_sha.as_deref()),
+            "url" => line(pr.url.as_deref()),
+            "number" => id(pr.number.map(|number| number.to_string())),
+            "id" => id(self.record.id.as_ref().map(ToString::to_string)),
+            "project" => id(self.record.project.as_ref().map(ToString::to_string)),
+            "title" => inline(self.record.title.as_deref()),
+            "issue" => inline(self.record.issue.as_deref()),
+            "status" => Status::of(&self.record.lifecycle).to_string(),
+            "reason" => match reaction::lane_of(key) {
+                Some(Lane::Pr) => pr.reason.as_str().replace('_', " "),
+                Some(Lane::Session) | None => self.session_reason(),
+            },
+            "branch" => line(workspace.and_then(|it| it.branch.as_ref()).map(|it| it.as_str())),
+            "base" => line(workspace.and_then(|it| it.base_ref.as_deref())),
+            "workspace" => line(workspace.and_then(|it| it.path.to_str())),
+            "attempt" => self.attempts(key).to_string(),
+            _ => String::new(),
+        })
     }
 }
 
-fn quoted_comment(comment: &Comment, room: usize) -> String {
+fn quoted_comment(comment: &Comment) -> Text {
     let place = match (&comment.path, comment.line) {
         (Some(path), Some(line)) => format!(" on {}:{line}", short(path)),
         (Some(path), None) => format!(" on {}", short(path)),
@@ -274,71 +288,29 @@ fn quoted_comment(comment: &Comment, room: usize) -> String {
     let url = comment.url.as_deref().map(short).unwrap_or_default();
     let space = if url.is_empty() { "" } else { " " };
     let label = format!("{author}{place}{space}{url}");
-    quote(&label, &comment.body, room)
+    // Who left no words is named all the same.
+    let body = if comment.body.trim().is_empty() { "(no text)" } else { &comment.body };
+    Text::quote(label, body)
 }
 
-/// Returns `body` in a fence, without empty lines at its end or after it.
-pub(super) fn quote(label: &str, body: &str, room: usize) -> String {
-    sanitize::quoted(label, body.trim_end(), room).trim_end().to_owned()
-}
-
-/// Returns `text` as one line of at most [`MAX_WORD`] bytes.
+/// Returns `text` as one line of at most [`MAX_WORD`] bytes, for a sentence.
 pub(super) fn short(text: &str) -> String {
-    let line = sanitize::line(text);
-    if line.len() <= MAX_WORD {
-        return line;
-    }
-    let mut end = MAX_WORD - '…'.len_utf8();
-    while !line.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{}…", &line[..end])
+    sanitize::inline(text, MAX_WORD)
 }
 
-/// Returns the parts that are not empty, an empty line between them.
-pub(super) fn join(parts: &[&str]) -> String {
-    let parts: Vec<&str> = parts.iter().copied().filter(|part| !part.is_empty()).collect();
-    parts.join("\n\n")
+/// Returns what strangers may have written as one line that begins no fence.
+fn inline(text: Option<&str>) -> String {
+    text.map(|text| sanitize::inline(text, usize::MAX)).unwrap_or_default()
 }
 
-/// Fills `{name}` in one pass; what is no known variable stays as it is written.
-fn fill(template: &str, subject: &Subject<'_>) -> String {
-    let mut text = String::with_capacity(template.len());
-    let mut rest = template;
-    while let Some((before, from_brace)) = rest.find('{').map(|at| rest.split_at(at)) {
-        text.push_str(before);
-        let found = from_brace
-            .find('}')
-            .and_then(|end| Some((subject.variable(&from_brace[1..end])?, end)));
-        match found {
-            Some((value, end)) => {
-                text.push_str(&value);
-                rest = &from_brace[end + 1..];
-            }
-            None => {
-                text.push('{');
-                rest = &from_brace[1..];
-            }
-        }
+/// Fills the variables of `template` in one pass.
+fn fill(template: &str, key: &str, subject: &Subject<'_>) -> Text {
+    let mut text = Text::default();
+    for part in template::parts(template) {
+        text.push(match part {
+            Part::Text(words) => Text::plain(words),
+            Part::Variable(name) => subject.variable(name, key),
+        });
     }
-    text.push_str(rest);
     text
-}
-
-/// Returns `text` with its middle cut out where it has more than `max` bytes.
-pub(super) fn cap(text: String, max: usize) -> String {
-    const MARK: &str = "\n[… cut …]\n";
-    if text.len() <= max {
-        return text;
-    }
-    let half = max.saturating_sub(MARK.len()) / 2;
-    let mut head = half;
-    while !text.is_char_boundary(head) {
-        head -= 1;
-    }
-    let mut tail = text.len() - half;
-    while !text.is_char_boundary(tail) {
-        tail += 1;
-    }
-    format!("{}{MARK}{}", &text[..head], &text[tail..])
 }

@@ -14,6 +14,7 @@ mod activity;
 pub mod batch;
 mod explain;
 mod explicit;
+pub mod local_scm;
 mod message;
 mod notice;
 mod outbox;
@@ -23,8 +24,10 @@ mod pull_request;
 mod quarantine;
 mod reaction;
 mod resume;
+pub mod review;
 mod screen;
 mod session;
+mod text;
 
 use std::time::Duration;
 
@@ -36,8 +39,8 @@ use crate::model::time::Timestamp;
 
 pub use explain::explain;
 pub use outbox::{
-    MAX_FAILURES, Sendable, delivered, delivery_failed, dropped, enqueue, sendable, still_holds,
-    undeliverable,
+    MAX_FAILURES, Sendable, delivered, delivery_failed, dropped, enqueue, revived, sendable,
+    still_holds, undeliverable,
 };
 pub use outcome::{DecideError, Outcome};
 pub use probe::{calm_storm, storm};

@@ -9,15 +9,16 @@
 //! * A blip of the probe is invisible, and what is said twice is told once.
 //! * What an agent reported stays true whatever it does next; what a hook said may be over.
 
-use crate::decide::message::{cap, join, quote, short};
+use crate::decide::message::short;
 use crate::decide::session;
+use crate::decide::text::Text;
 use crate::model::effect::Effect;
 use crate::model::facts::Observation;
 use crate::model::lifecycle::{
     ActivitySource, ActivityState, SessionAxis, SessionReason, SessionState,
 };
 use crate::model::policy::{NoticeKey, Policy};
-use crate::model::record::Record;
+use crate::model::record::{Kind, Record};
 use crate::model::report::{Report, ReportState};
 use crate::model::sanitize;
 use crate::model::status::Status;
@@ -32,7 +33,8 @@ pub(super) fn of(
     observation: &Observation,
     policy: &Policy,
 ) -> Option<Effect> {
-    let to = after.parent.clone()?;
+    // A reviewer is the child of the worker it reviews, which is no orchestrator.
+    let to = after.parent.clone().filter(|_| after.kind != Kind::Reviewer)?;
     let (key, report) = (trigger(after)?, said_in(observation));
     let is_news = match observation {
         // Whoever asked for these knows how they went.
@@ -53,9 +55,10 @@ pub(super) fn of(
     let stays = report || matches!(key, NoticeKey::Done | NoticeKey::Errored | NoticeKey::Exited);
     Some(Effect::Relay {
         reaction: key.to_string(),
-        to,
+        to: Some(to),
+        recipient: None,
         signature: (!stays).then(|| signature(after)),
-        message: cap(compose(key, after), policy.message_max),
+        message: compose(key, after).render(policy.message_max),
     })
 }
 
@@ -137,7 +140,7 @@ fn signature(record: &Record) -> String {
 }
 
 /// Returns what the orchestrator reads: who, what, in whose words, and how to look.
-fn compose(key: NoticeKey, record: &Record) -> String {
+fn compose(key: NoticeKey, record: &Record) -> Text {
     let id = record.id.as_ref().map_or("(unnamed)", |id| id.as_str());
     let name = match &record.title {
         Some(title) => format!("{id} ({})", short(title)),
@@ -145,14 +148,14 @@ fn compose(key: NoticeKey, record: &Record) -> String {
     };
     let status = Status::of(&record.lifecycle);
     let report = record.report.as_ref().filter(|report| report.open);
-    let note = report.and_then(|report| report.note.as_deref());
-    join(&[
-        &format!("ao: worker {name} {}. Its status is {status}.", what(key, record)),
-        &note.map(|note| quote("Its note", note, NOTE)).unwrap_or_default(),
-        &pull_request(record, report),
-        &format!(
+    let note = report.and_then(|report| report.note.as_deref()).unwrap_or_default();
+    Text::paragraphs([
+        Text::plain(format!("ao: worker {name} {}. Its status is {status}.", what(key, record))),
+        Text::quote("Its note", &sanitize::capped_in_its_middle(note, NOTE)),
+        Text::plain(pull_request(record, report)),
+        Text::plain(format!(
             "To look: `ao output {id}`, `ao show {id}`. To answer or instruct it: `ao send {id} TEXT`."
-        ),
+        )),
     ])
 }
 

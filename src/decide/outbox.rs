@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::decide::notice;
 use crate::decide::reaction::{self, Lane};
 use crate::decide::resume;
+use crate::decide::review;
 use crate::model::effect::{Effect, EntryKind, OutboxEntry, Priority, SendWhen};
 use crate::model::lifecycle::{ActivityState, SessionReason, SessionState};
 use crate::model::policy::Policy;
@@ -14,6 +15,9 @@ use crate::model::time::Timestamp;
 
 /// After this many failed deliveries an entry is a dead letter.
 pub const MAX_FAILURES: u32 = 5;
+
+/// The same for the text of a review.
+const MAX_REVIEW_FAILURES: u32 = 3;
 
 /// The wait after the first failure; it doubles with each further one.
 const FIRST_BACK_OFF: Duration = Duration::from_secs(60);
@@ -59,27 +63,8 @@ fn free_id(record: &Record, revision: u64, reaction: &str) -> String {
 }
 
 fn entry_of(record: &Record, effect: &Effect, now: Timestamp) -> OutboxEntry {
-    let entry = OutboxEntry {
-        kind: EntryKind::Notify,
-        reaction: Some(effect.reaction().to_owned()),
-        priority: None,
-        escalation: false,
-        signature: None,
-        repeat: false,
-        message: String::new(),
-        command: Vec::new(),
-        created_at: now,
-        launch: None,
-        from: None,
-        to: None,
-        when: None,
-        attempts: 0,
-        next_at: None,
-        last_error: None,
-        claim: None,
-        delivered: Default::default(),
-        dead: false,
-    };
+    let reaction = Some(effect.reaction().to_owned());
+    let entry = OutboxEntry { reaction, ..OutboxEntry::new(EntryKind::Notify, now) };
     match effect.clone() {
         Effect::Send { signature, repeat, message, .. } => OutboxEntry {
             kind: EntryKind::Send,
@@ -92,11 +77,20 @@ fn entry_of(record: &Record, effect: &Effect, now: Timestamp) -> OutboxEntry {
         Effect::Notify { priority, escalation, message, .. } => {
             OutboxEntry { priority: Some(priority), escalation, message, ..entry }
         }
-        Effect::Run { command, .. } => OutboxEntry { kind: EntryKind::Run, command, ..entry },
-        Effect::Merge { .. } => OutboxEntry { kind: EntryKind::Merge, ..entry },
-        Effect::Relay { to, signature, message, .. } => OutboxEntry {
+        Effect::Run { signature, message, command, .. } => OutboxEntry {
+            kind: EntryKind::Run,
+            signature: Some(signature),
+            message,
+            command,
+            ..entry
+        },
+        Effect::Merge { signature, .. } => {
+            OutboxEntry { kind: EntryKind::Merge, signature: Some(signature), ..entry }
+        }
+        Effect::Relay { to, recipient, signature, message, .. } => OutboxEntry {
             kind: EntryKind::Relay,
-            to: Some(to),
+            to,
+            recipient,
             signature,
             message,
             launch: record.handles.launch.clone(),
@@ -117,7 +111,9 @@ fn is_same(waiting: &OutboxEntry, fresh: &OutboxEntry) -> bool {
                 && waiting.escalation == fresh.escalation
                 && waiting.message == fresh.message
         }
-        EntryKind::Run | EntryKind::Merge => waiting.claim.is_none(),
+        EntryKind::Run | EntryKind::Merge => {
+            waiting.claim.is_none() && waiting.signature == fresh.signature
+        }
         EntryKind::Relay => waiting.claim.is_none() && waiting.message == fresh.message,
     }
 }
@@ -135,7 +131,7 @@ pub fn still_holds(record: &Record, entry: &OutboxEntry) -> Result<(), String> {
         return Err("it was meant for an earlier launch of this session".to_owned());
     }
     let Some(key) = entry.reaction.as_deref() else { return Ok(()) };
-    if entry.kind == EntryKind::Relay {
+    if entry.kind == EntryKind::Relay && entry.recipient.is_none() {
         return notice::still_holds(record, key, entry.signature.as_deref());
     }
     if key == resume::KEY {
@@ -150,7 +146,7 @@ pub fn still_holds(record: &Record, entry: &OutboxEntry) -> Result<(), String> {
     let known = tracker.and_then(|tracker| tracker.signature.as_ref());
     // The end of a session clears its trackers; what triggered the text is still so.
     let is_other = known != entry.signature.as_ref() && !record.lifecycle.is_terminal();
-    if entry.kind == EntryKind::Send && is_other {
+    if entry.signature.is_some() && is_other {
         return Err(format!("{key} is about something else by now"));
     }
     Ok(())
@@ -212,10 +208,17 @@ pub fn sendable(record: &Record, entry: &OutboxEntry, policy: &Policy) -> Sendab
     }
 }
 
+/// Returns how many failures make `entry` a dead letter.
+fn failures_of(entry: &OutboxEntry) -> u32 {
+    let is_review = entry.reaction.as_deref() == Some(review::CHANGES);
+    if is_review { MAX_REVIEW_FAILURES } else { MAX_FAILURES }
+}
+
 /// Records that delivering the entry `id` failed with `error`, without its claim.
 ///
-/// The attempt is given back, the entry waits longer after each failure, and the last one makes
-/// it a dead letter that a person is told of. An unknown id changes nothing.
+/// The attempt is given back, the entry waits longer after each failure (and no shorter than its
+/// `next_at`, where the other side asked for time), and the last one makes it a dead letter that a
+/// person is told of. An unknown id changes nothing.
 pub fn delivery_failed(
     record: &Record,
     id: &str,
@@ -230,19 +233,63 @@ pub fn delivery_failed(
     entry.attempts = entry.attempts.saturating_add(1);
     entry.claim = None;
     entry.last_error = Some(error.to_owned());
-    let given_up = entry.attempts >= MAX_FAILURES;
+    let given_up = entry.attempts >= failures_of(entry);
     if given_up {
         entry.dead = true;
         entry.next_at = None;
     } else {
-        entry.next_at = Some(now.plus(FIRST_BACK_OFF * (1 << (entry.attempts - 1))));
+        let back_off = now.plus(FIRST_BACK_OFF * (1 << (entry.attempts - 1)));
+        entry.next_at = entry.next_at.max(Some(back_off));
     }
     let entry = entry.clone();
     if first {
         give_back(&mut after, &entry);
     }
+    if given_up {
+        by_another_route(&mut after, id, &entry, error, now);
+    }
     let effects = if given_up { instead(&entry, error) } else { Vec::new() };
     (after, effects)
+}
+
+/// Records a notice for the notifiers that did not fail, in place of the dead letter `id`.
+///
+/// Who was told of `entry` itself needs to hear of its other route once, not with every notice;
+/// and where the other routes fail as well there is none left.
+fn by_another_route(
+    record: &mut Record,
+    id: &str,
+    entry: &OutboxEntry,
+    error: &str,
+    now: Timestamp,
+) {
+    if entry.kind != EntryKind::Notify || entry.failing.is_empty() || !entry.except.is_empty() {
+        return;
+    }
+    let is_known = |(own, other): (&String, &OutboxEntry)| {
+        own != id && other.dead && other.failing == entry.failing
+    };
+    if !entry.delivered.is_empty() && record.outbox.iter().any(is_known) {
+        return;
+    }
+    let failing: Vec<&str> = entry.failing.iter().map(String::as_str).collect();
+    let message = format!(
+        "could not be told by {} ({MAX_FAILURES} attempts), so it comes this way; `ao outbox ls \
+         --dead` keeps it\n{error}\n\n{}",
+        failing.join(", "),
+        entry.message
+    );
+    let other = OutboxEntry {
+        reaction: entry.reaction.clone(),
+        priority: entry.priority,
+        escalation: entry.escalation,
+        message,
+        except: entry.failing.clone(),
+        ..OutboxEntry::new(EntryKind::Notify, now)
+    };
+    let reaction = entry.reaction.as_deref().unwrap_or("message");
+    let own = free_id(record, record.revision + 1, reaction);
+    record.outbox.insert(own, other);
 }
 
 /// Records that the entry `id` can never be delivered: a dead letter at once, and a notification
@@ -299,6 +346,18 @@ pub fn dropped(record: &Record, id: &str) -> Record {
     after
 }
 
+/// Returns the record with the entry `id` due at once, a dead letter alive again.
+pub fn revived(record: &Record, id: &str) -> Record {
+    let mut after = record.clone();
+    if let Some(entry) = after.outbox.get_mut(id) {
+        entry.dead = false;
+        entry.next_at = None;
+        // One failure is remembered: by it a delivery knows that its attempt was given back.
+        entry.attempts = entry.attempts.min(1);
+    }
+    after
+}
+
 /// Takes the attempt that `entry` stands for off its budget: only delivered ones count.
 fn give_back(record: &mut Record, entry: &OutboxEntry) {
     if let Some(tracker) = tracker_of(record, entry) {
@@ -309,25 +368,32 @@ fn give_back(record: &mut Record, entry: &OutboxEntry) {
     }
 }
 
-/// Returns the budget that the text `entry` was charged to, if the incident is still the same.
+/// Returns the budget that the text `entry` was charged to, if the incident is still the same: one
+/// that news took over before it went out was charged to it as well.
 fn tracker_of<'a>(record: &'a mut Record, entry: &OutboxEntry) -> Option<&'a mut Tracker> {
-    let key = entry.reaction.as_ref().filter(|_| entry.kind == EntryKind::Send)?;
-    record.reactions.get_mut(key).filter(|tracker| tracker.signature == entry.signature)
+    let is_text = matches!(entry.kind, EntryKind::Send | EntryKind::Relay);
+    let key = entry.reaction.as_ref().filter(|_| is_text)?;
+    let is_its = |tracker: &&mut Tracker| {
+        let since = tracker.first_attempt_at;
+        tracker.signature == entry.signature || since.is_some_and(|since| entry.created_at >= since)
+    };
+    record.reactions.get_mut(key).filter(is_its)
 }
 
 /// Returns the notification that goes out instead of `entry`.
 ///
-/// None for a notification: where one cannot be delivered, the next could not be either.
+/// None for a notification: that goes by another route (`by_another_route`), or none.
 fn instead(entry: &OutboxEntry, error: &str) -> Vec<Effect> {
     if entry.kind == EntryKind::Notify {
         return Vec::new();
     }
     let key = entry.reaction.clone().unwrap_or_else(|| "message".to_owned());
-    let what = match entry.kind {
-        EntryKind::Send | EntryKind::Notify => "could not be given to the agent",
-        EntryKind::Run => "could not be run",
-        EntryKind::Merge => "could not be merged",
-        EntryKind::Relay => "could not be given to the orchestrator",
+    let what = match (entry.kind, &entry.to) {
+        (EntryKind::Send | EntryKind::Notify, _) => "could not be given to the agent".to_owned(),
+        (EntryKind::Run, _) => "the command failed".to_owned(),
+        (EntryKind::Merge, _) => "could not be merged".to_owned(),
+        (EntryKind::Relay, Some(to)) => format!("could not be given to {to}"),
+        (EntryKind::Relay, None) => "could not be given to the orchestrator".to_owned(),
     };
     let text = if entry.message.is_empty() {
         format!("{key}: {what}: {error}")

@@ -11,8 +11,6 @@
 //! * A budget belongs to an incident, told by its signature, not to a transition.
 //! * A person is asked once; then silence for that key until its tracker is cleared.
 
-use std::time::Duration;
-
 use sha2::{Digest, Sha256};
 
 use crate::decide::message::{self, Form, Subject};
@@ -20,8 +18,8 @@ use crate::decide::{pull_request, resume, session};
 use crate::model::effect::{Effect, Priority};
 use crate::model::facts::{CheckConclusion, CiState, Observation, ScmFact};
 use crate::model::lifecycle::{PrReason, PrState, SessionReason, SessionState};
-use crate::model::policy::{Action, Policy, ReactionPolicy};
-use crate::model::record::Record;
+use crate::model::policy::{Action, Policy, ReactionPolicy, Recipient};
+use crate::model::record::{Kind, Record};
 use crate::model::time::Timestamp;
 
 const NEEDS_INPUT: &str = "agent-needs-input";
@@ -46,17 +44,6 @@ const MAX_SIGNATURE: usize = 200;
 pub(super) enum Lane {
     Session,
     Pr,
-}
-
-/// What a reaction does, the configuration applied to its row of the table.
-struct Settings<'a> {
-    action: Action,
-    priority: Priority,
-    retries: Option<u32>,
-    escalate_after: Option<Duration>,
-    after: Option<Duration>,
-    message: Option<&'a str>,
-    command: &'a [String],
 }
 
 /// Returns the lane of a reaction's key, `None` for a key that is not in the table.
@@ -100,7 +87,9 @@ pub fn session_trigger(record: &Record) -> Option<&'static str> {
         (S::Terminated, R::ErrorInProcess | R::ProbeFailure | R::NeverStarted) => Some(ERRORED),
         (S::Done, _) => Some(DONE),
         (S::Idle, _) => {
-            let has_a_task = record.issue.is_some() || record.parent.is_some();
+            // A reviewer is idle between its passes, and opens no pull request.
+            let is_reviewer = record.kind == Kind::Reviewer;
+            let has_a_task = !is_reviewer && (record.issue.is_some() || record.parent.is_some());
             (lifecycle.pr.state == PrState::None && has_a_task).then_some(IDLE)
         }
         (S::NotStarted | S::Working | S::Detecting | S::Terminated, _) => None,
@@ -122,44 +111,9 @@ pub fn pr_trigger(record: &Record) -> Option<&'static str> {
     }
 }
 
-/// Returns what the reaction `key` does under `policy`.
-fn settings<'a>(key: &str, policy: &'a Policy) -> Settings<'a> {
-    const NONE: &ReactionPolicy = &ReactionPolicy {
-        action: None,
-        priority: None,
-        retries: None,
-        escalate_after: None,
-        after: None,
-        message: None,
-        command: Vec::new(),
-    };
-    let minutes = |minutes: u64| Some(Duration::from_secs(minutes * 60));
-    let (action, priority, retries, escalate_after, after) = match key {
-        IDLE => (Action::Send, Priority::Warning, Some(2), minutes(15), minutes(5)),
-        CI_FAILED => (Action::Send, Priority::Action, Some(2), None, None),
-        CHANGES_REQUESTED | BUGBOT_COMMENTS => {
-            (Action::Send, Priority::Action, None, minutes(30), None)
-        }
-        MERGE_CONFLICTS => (Action::Send, Priority::Action, None, minutes(15), None),
-        APPROVED_AND_GREEN | PR_CLOSED => (Action::Notify, Priority::Action, None, None, None),
-        DONE | ALL_COMPLETE => (Action::Notify, Priority::Info, None, None, None),
-        _ => (Action::Notify, Priority::Urgent, None, None, None),
-    };
-    let set = policy.reactions.get(key).unwrap_or(NONE);
-    Settings {
-        action: set.action.unwrap_or(action),
-        priority: set.priority.unwrap_or(priority),
-        retries: set.retries.or(retries),
-        escalate_after: set.escalate_after.or(escalate_after),
-        after: set.after.or(after),
-        message: set.message.as_deref(),
-        command: &set.command,
-    }
-}
-
 /// Returns the priority with which a person is told of `key` instead of the agent.
 pub(super) fn priority_of(key: &str) -> Priority {
-    settings(key, &Policy::default()).priority
+    Policy::default().reaction(key).priority.unwrap_or(Priority::Urgent)
 }
 
 /// Updates the trackers of `after` and returns the effects of the step from `before`.
@@ -250,8 +204,8 @@ impl Run<'_> {
         if key == NEEDS_INPUT && is_told {
             return;
         }
-        let settings = settings(key, self.policy);
-        let delayed = settings.action == Action::Send && settings.after.is_some();
+        let settings = self.policy.reaction(key);
+        let delayed = settings.action == Some(Action::Send) && settings.after.is_some();
         if !delayed {
             let signature = self.signature(key);
             self.fire(key, &settings, signature);
@@ -264,14 +218,16 @@ impl Run<'_> {
         let (old, new) = (&self.before.lifecycle.pr, &self.after.lifecycle.pr);
         let is_news = pr_trigger(self.before) != Some(key)
             || pull_request::is_another(old.number, new.number);
-        let settings = settings(key, self.policy);
+        let settings = self.policy.reaction(key);
         let signature = self.signature(key);
-        let is_told = self
-            .after
-            .reactions
-            .get(key)
-            .is_some_and(|tracker| tracker.signature.as_ref() == Some(&signature));
-        if is_news || (settings.action == Action::Send && !is_told) {
+        let tracker = self.after.reactions.get(key);
+        let is_told = tracker.is_some_and(|it| it.signature.as_ref() == Some(&signature));
+        let is_counted = match settings.action {
+            // A command runs, and a merge is tried, once for each incident as well.
+            Some(Action::Send | Action::Run | Action::Merge) => true,
+            Some(Action::Notify | Action::None) | None => false,
+        };
+        if is_news || (is_counted && !is_told) {
             self.fire(key, &settings, signature);
         }
     }
@@ -281,8 +237,8 @@ impl Run<'_> {
         let session = &self.after.lifecycle.session;
         let (Some(since), SessionState::Idle) = (session.since, session.state) else { return };
         let Some(key) = session_trigger(self.after) else { return };
-        let settings = settings(key, self.policy);
-        let (Action::Send, Some(delay)) = (settings.action, settings.after) else { return };
+        let settings = self.policy.reaction(key);
+        let (Some(Action::Send), Some(delay)) = (settings.action, settings.after) else { return };
         let signature = self.signature(key);
         let tracker = self.after.reactions.get(key);
         let is_told = tracker.is_some_and(|t| t.signature.as_ref() == Some(&signature));
@@ -295,14 +251,12 @@ impl Run<'_> {
     fn resume(&mut self) {
         let policy = self.policy;
         let Some(signature) = resume::due(self.after, policy, self.now) else { return };
-        let settings = Settings {
-            action: Action::Send,
-            priority: Priority::Action,
+        let settings = ReactionPolicy {
+            action: Some(Action::Send),
+            priority: Some(Priority::Action),
             retries: Some(policy.resume.max),
-            escalate_after: None,
-            after: None,
-            message: Some(&policy.resume.text),
-            command: &[],
+            message: Some(policy.resume.text.clone()),
+            ..ReactionPolicy::default()
         };
         self.send(resume::KEY, &settings, signature);
     }
@@ -311,7 +265,7 @@ impl Run<'_> {
     fn escalations(&mut self) {
         for lane in [Lane::Session, Lane::Pr] {
             let Some(key) = trigger_of(self.after, lane) else { continue };
-            let settings = settings(key, self.policy);
+            let settings = self.policy.reaction(key);
             let due = self.after.reactions.get(key).is_some_and(|tracker| {
                 !tracker.escalated && self.is_overdue(tracker.first_attempt_at, &settings)
             });
@@ -321,7 +275,7 @@ impl Run<'_> {
         }
     }
 
-    fn is_overdue(&self, first: Option<Timestamp>, settings: &Settings<'_>) -> bool {
+    fn is_overdue(&self, first: Option<Timestamp>, settings: &ReactionPolicy) -> bool {
         match (first, settings.escalate_after) {
             (Some(first), Some(limit)) => self.now.since(first) >= limit,
             (Some(_) | None, None) | (None, Some(_)) => false,
@@ -329,64 +283,109 @@ impl Run<'_> {
     }
 
     /// Does what the reaction is set to do.
-    fn fire(&mut self, key: &'static str, settings: &Settings<'_>, signature: String) {
+    fn fire(&mut self, key: &'static str, settings: &ReactionPolicy, signature: String) {
+        let reaction = key.to_owned();
         match settings.action {
-            Action::None => {}
-            Action::Send => self.send(key, settings, signature),
-            Action::Notify => self.notify(key, settings, settings.priority, Form::Notify),
-            Action::Run => self
-                .effects
-                .push(Effect::Run { reaction: key.to_owned(), command: settings.command.to_vec() }),
-            Action::Merge => self.effects.push(Effect::Merge { reaction: key.to_owned() }),
+            Some(Action::None) | None => {}
+            Some(Action::Send) => self.send(key, settings, signature),
+            Some(Action::Notify) => self.notify(key, settings, None, Form::Notify),
+            Some(Action::Run) => {
+                self.note(key, &signature);
+                let template = settings.message.as_deref();
+                let message = message::compose(key, &self.subject(), template, Form::Notify);
+                let command = settings.command.clone();
+                self.effects.push(Effect::Run { reaction, signature, message, command });
+            }
+            Some(Action::Merge) => {
+                self.note(key, &signature);
+                self.effects.push(Effect::Merge { reaction, signature });
+            }
         }
     }
 
-    /// Asks the agent, or a person where the agent was asked often enough or is gone.
-    fn send(&mut self, key: &'static str, settings: &Settings<'_>, signature: String) {
-        let gone = self.after.lifecycle.is_terminal();
+    /// Remembers what the reaction was about.
+    fn note(&mut self, key: &str, signature: &str) {
+        let tracker = self.after.reactions.entry(key.to_owned()).or_default();
+        tracker.signature = Some(signature.to_owned());
+    }
+
+    /// Asks an agent, or a person where it was asked often enough or is gone.
+    fn send(&mut self, key: &'static str, settings: &ReactionPolicy, signature: String) {
+        let ended = self.after.lifecycle.is_terminal();
+        let to = settings.to.unwrap_or(Recipient::Itself);
+        let parent = self.after.parent.clone();
         let tracker = self.after.reactions.entry(key.to_owned()).or_default();
         if tracker.escalated {
             return;
         }
         let repeat = tracker.signature.as_ref() == Some(&signature);
         tracker.signature = Some(signature.clone());
-        if gone {
-            self.notify(key, settings, settings.priority, Form::Notify);
+        let nobody = match to {
+            Recipient::Itself => ended,
+            Recipient::Parent => parent.is_none(),
+            Recipient::Orchestrator => false,
+        };
+        if nobody {
+            self.notify(key, settings, None, Form::Notify);
             return;
         }
-        tracker.attempts = tracker.attempts.saturating_add(1);
-        let first = *tracker.first_attempt_at.get_or_insert(self.now);
-        let spent = settings.retries.is_some_and(|retries| tracker.attempts > retries);
-        if spent || self.is_overdue(Some(first), settings) {
-            self.escalate(key, settings);
+        // No budget after the end: nothing clears it, and nothing comes after it.
+        if !ended {
+            tracker.attempts = tracker.attempts.saturating_add(1);
+            let first = *tracker.first_attempt_at.get_or_insert(self.now);
+            let spent = settings.retries.is_some_and(|retries| tracker.attempts > retries);
+            if spent || self.is_overdue(Some(first), settings) {
+                self.escalate(key, settings);
+                return;
+            }
+        }
+        let told = key == CHANGES_REQUESTED && self.scm.is_some_and(is_delivered_otherwise);
+        if told && to == Recipient::Itself {
             return;
         }
-        let form = if repeat { Form::Repeat } else { Form::Send };
-        let message = message::compose(key, &self.subject(), settings.message, form);
-        self.effects.push(Effect::Send { reaction: key.to_owned(), signature, repeat, message });
+        let form = match to {
+            Recipient::Parent | Recipient::Orchestrator => Form::Relay,
+            Recipient::Itself if repeat => Form::Repeat,
+            Recipient::Itself => Form::Send,
+        };
+        let template = settings.message.as_deref();
+        let message = message::compose(key, &self.subject(), template, form);
+        let reaction = key.to_owned();
+        self.effects.push(match to {
+            Recipient::Itself => Effect::Send { reaction, signature, repeat, message },
+            Recipient::Parent | Recipient::Orchestrator => Effect::Relay {
+                reaction,
+                to: parent.filter(|_| to == Recipient::Parent),
+                recipient: Some(to),
+                signature: Some(signature),
+                message,
+            },
+        });
     }
 
     /// Hands the incident to a person, once.
-    fn escalate(&mut self, key: &'static str, settings: &Settings<'_>) {
+    fn escalate(&mut self, key: &'static str, settings: &ReactionPolicy) {
         if let Some(tracker) = self.after.reactions.get_mut(key) {
             tracker.escalated = true;
         }
-        self.notify(key, settings, Priority::Urgent, Form::Escalation);
+        self.notify(key, settings, Some(Priority::Urgent), Form::Escalation);
     }
 
+    /// Tells a person, with the reaction's own priority where none is given.
     fn notify(
         &mut self,
         key: &'static str,
-        settings: &Settings<'_>,
-        priority: Priority,
+        settings: &ReactionPolicy,
+        priority: Option<Priority>,
         form: Form,
     ) {
+        let is_for_people = settings.action == Some(Action::Notify);
         // A template written for the agent is no notification.
-        let template = settings.message.filter(|_| settings.action == Action::Notify);
+        let template = settings.message.as_deref().filter(|_| is_for_people);
         let message = message::compose(key, &self.subject(), template, form);
         self.effects.push(Effect::Notify {
             reaction: key.to_owned(),
-            priority,
+            priority: priority.or(settings.priority).unwrap_or(Priority::Urgent),
             escalation: form == Form::Escalation,
             message,
         });
@@ -425,6 +424,12 @@ impl Run<'_> {
         let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         format!("sha256:{hex}")
     }
+}
+
+/// Returns whether the agent gets every comment by another way: a text of its own would say
+/// nothing, and yet the incident has begun.
+fn is_delivered_otherwise(fact: &ScmFact) -> bool {
+    !fact.comments.is_empty() && fact.comments.iter().all(|comment| comment.delivered)
 }
 
 /// Returns the names of the failing checks, sorted, each once.

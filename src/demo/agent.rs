@@ -164,10 +164,8 @@ impl Player {
                 self.say(line)?;
                 self.terminal.ready().map_err(text)?;
             }
-            Step::Read => match self.terminal.message().map_err(text)? {
-                Some(message) => self.message = String::from_utf8_lossy(&message).into_owned(),
-                None => return Ok(Flow::Exit(0)),
-            },
+            Step::Read => return self.read(),
+            Step::Await(wanted) => return self.wait_for(wanted),
             Step::SwallowEnter(times) => self.terminal.habits.swallow = *times,
             Step::Draft(text) => self.terminal.habits.draft.clone_from(text),
             Step::Vim => self.terminal.habits.vim = true,
@@ -227,6 +225,25 @@ impl Player {
     fn say(&mut self, line: &str) -> Result<(), String> {
         let line = self.filled(line);
         self.terminal.line(&line).map_err(|error| error.to_string())
+    }
+
+    fn read(&mut self) -> Result<Flow, String> {
+        match self.terminal.message().map_err(|error| error.to_string())? {
+            Some(message) => self.message = String::from_utf8_lossy(&message).into_owned(),
+            None => return Ok(Flow::Exit(0)),
+        }
+        Ok(Flow::Next)
+    }
+
+    fn wait_for(&mut self, wanted: &str) -> Result<Flow, String> {
+        loop {
+            if let Flow::Exit(code) = self.read()? {
+                return Ok(Flow::Exit(code));
+            }
+            if self.message.contains(wanted) {
+                return Ok(Flow::Next);
+            }
+        }
     }
 
     fn expect(&mut self, wanted: &str) -> Result<Flow, String> {

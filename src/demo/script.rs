@@ -6,6 +6,7 @@
 //! | `sleep MS` | works for so many milliseconds |
 //! | `ready TEXT` | prints `TEXT` and draws an empty composer |
 //! | `read` | draws the composer and reads one submitted message |
+//! | `await TEXT` | reads messages until one contains TEXT; without a terminal each line is one |
 //! | `swallow-enter N` | the next `read` ignores the first N presses of Enter |
 //! | `draft TEXT` | the next `read` begins with what a person has typed already |
 //! | `vim` | the composer is vi's from here on: each `read` begins in normal mode |
@@ -56,6 +57,8 @@ pub enum Step {
     Ready(String),
     /// Read one message.
     Read,
+    /// Read messages until one contains this.
+    Await(String),
     /// Ignore so many presses of Enter.
     SwallowEnter(u32),
     /// Begin the next message with this.
@@ -203,6 +206,7 @@ fn step(line: &str) -> Result<Step, String> {
         "sleep" => Step::Sleep(number(name, rest)?),
         "ready" => Step::Ready(rest.to_owned()),
         "read" => Step::Read,
+        "await" => Step::Await(required("a text")?),
         "swallow-enter" => Step::SwallowEnter(number(name, rest)?),
         "draft" => Step::Draft(required("a text")?),
         "vim" => Step::Vim,
@@ -308,6 +312,7 @@ mod tests {
             "sleep soon",
             "dialog sure",
             "dialog sure? yes",
+            "await",
             "expect",
             "write a",
             "run \"a",
@@ -327,6 +332,7 @@ mod tests {
         sleep soon       => line 2: `sleep` needs a number
         dialog sure      => line 2: `dialog` needs a text and a key
         dialog sure? yes => line 2: a key is one character, `enter` or `escape`
+        await            => line 2: `await` needs a text
         expect           => line 2: `expect` needs a text
         write a          => line 2: `write` needs a file and a text
         run "a           => line 2: a quote is not closed

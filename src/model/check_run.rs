@@ -29,14 +29,23 @@ pub struct CheckRun {
     pub head_sha: String,
     /// The program's name, which stands for the check.
     pub name: String,
+    /// Its argument vector: the result of another command says nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
     /// How far it is.
     pub state: CheckState,
+    /// Which try at this commit it is, counted from one.
+    #[serde(default = "first")]
+    pub attempt: u32,
     /// Its exit code; 128 + n for signal n.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
     /// Why it was aborted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// The value of `AO_CHECK` that its processes carry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
     /// Who runs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<ProcessIdentity>,
@@ -45,4 +54,8 @@ pub struct CheckRun {
     /// When it was over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
+}
+
+fn first() -> u32 {
+    1
 }

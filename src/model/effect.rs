@@ -1,12 +1,13 @@
 //! Something to do outside, kept in the outbox until it is done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::id::{LaunchId, ProcessIdentity, SessionId};
 use crate::model::lifecycle::word_enum;
+use crate::model::policy::Recipient;
 use crate::model::time::Timestamp;
 
 word_enum! {
@@ -59,6 +60,10 @@ pub enum Effect {
     Run {
         /// The reaction's key.
         reaction: String,
+        /// What it is about.
+        signature: String,
+        /// What a person would be told, for the command to read.
+        message: String,
         /// The command, as an argument vector.
         command: Vec<String>,
     },
@@ -66,13 +71,20 @@ pub enum Effect {
     Merge {
         /// The reaction's key.
         reaction: String,
+        /// What it is about: the head commit.
+        signature: String,
     },
-    /// Tell the session that spawned this one, if it is an orchestrator that lives.
+    /// Tell another session: a notice to the orchestrator that spawned this one, if it lives, or
+    /// a reaction's text that is addressed elsewhere.
     Relay {
-        /// The notice's key.
+        /// The notice's or the reaction's key.
         reaction: String,
-        /// That session.
-        to: SessionId,
+        /// That session; absent for the project's orchestrator, whichever lives by then.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        to: Option<SessionId>,
+        /// Whom a reaction's text is addressed to; absent for a notice.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        recipient: Option<Recipient>,
         /// What it is about; absent for what stays true whatever happens next.
         #[serde(skip_serializing_if = "Option::is_none")]
         signature: Option<String>,
@@ -89,7 +101,7 @@ impl Effect {
             | Self::Notify { reaction, .. }
             | Self::Run { reaction, .. }
             | Self::Relay { reaction, .. }
-            | Self::Merge { reaction } => reaction,
+            | Self::Merge { reaction, .. } => reaction,
         }
     }
 }
@@ -155,7 +167,7 @@ pub struct OutboxEntry {
     /// A short reminder of the text sent last.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub repeat: bool,
-    /// The text; for `run`, empty.
+    /// The text; for `run`, what the command is given to read.
     #[serde(default)]
     pub message: String,
     /// The argument vector of a `run`.
@@ -172,6 +184,9 @@ pub struct OutboxEntry {
     /// The session it is for, for `relay`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<SessionId>,
+    /// Whom a reaction's text is addressed to, for `relay`; absent for a notice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipient: Option<Recipient>,
     /// When it may be given to a busy agent; absent: as configured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<SendWhen>,
@@ -190,6 +205,12 @@ pub struct OutboxEntry {
     /// Notifiers that have it already.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub delivered: BTreeMap<String, Timestamp>,
+    /// Notifiers that failed when it was last tried.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub failing: BTreeSet<String>,
+    /// Notifiers that are left out, because they failed too often with what this stands for.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub except: BTreeSet<String>,
     /// A dead letter: given up, kept for `ao outbox ls --dead`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dead: bool,
@@ -211,12 +232,15 @@ impl OutboxEntry {
             launch: None,
             from: None,
             to: None,
+            recipient: None,
             when: None,
             attempts: 0,
             next_at: None,
             last_error: None,
             claim: None,
             delivered: BTreeMap::new(),
+            failing: BTreeSet::new(),
+            except: BTreeSet::new(),
             dead: false,
         }
     }

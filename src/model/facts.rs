@@ -216,6 +216,9 @@ pub struct Comment {
     /// The line it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
+    /// The agent gets it by another way, so that no reaction sends it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub delivered: bool,
 }
 
 /// One check of a commit.

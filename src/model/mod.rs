@@ -18,5 +18,7 @@ pub mod reset;
 pub mod review;
 pub mod sanitize;
 pub mod screen;
+pub mod secret;
 pub mod status;
+pub mod template;
 pub mod time;

@@ -24,6 +24,18 @@ word_enum! {
     }
 }
 
+word_enum! {
+    /// Whose agent gets the text of a reaction.
+    Recipient {
+        /// The session's own.
+        Itself = "self",
+        /// That of the session that spawned it.
+        Parent = "parent",
+        /// That of the project's orchestrator.
+        Orchestrator = "orchestrator",
+    }
+}
+
 /// The quarantine's numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -113,9 +125,70 @@ pub struct ReactionPolicy {
     /// The text instead of the built-in one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// Whose agent gets the text of action `send`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<Recipient>,
     /// The argument vector of action `run`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
+    /// How long that command may take.
+    #[serde(with = "optional_duration_text", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub timeout: Option<Duration>,
+}
+
+impl ReactionPolicy {
+    /// How long a command may take where nothing is configured.
+    pub const TIMEOUT: Duration = Duration::from_secs(60);
+
+    /// Returns the row of the table of reactions for `key`.
+    pub fn built_in(key: &str) -> Self {
+        let row = |action, priority| Self {
+            action: Some(action),
+            priority: Some(priority),
+            to: Some(Recipient::Itself),
+            timeout: Some(Self::TIMEOUT),
+            ..Self::default()
+        };
+        let minutes = |minutes: u64| Some(Duration::from_secs(minutes * 60));
+        match key {
+            "agent-idle" => Self {
+                retries: Some(2),
+                escalate_after: minutes(15),
+                after: minutes(5),
+                ..row(Action::Send, Priority::Warning)
+            },
+            "ci-failed" => Self { retries: Some(2), ..row(Action::Send, Priority::Action) },
+            "changes-requested" | "bugbot-comments" => {
+                Self { escalate_after: minutes(30), ..row(Action::Send, Priority::Action) }
+            }
+            "merge-conflicts" => {
+                Self { escalate_after: minutes(15), ..row(Action::Send, Priority::Action) }
+            }
+            "approved-and-green" | "pr-closed" => row(Action::Notify, Priority::Action),
+            "agent-done" | "all-complete" => row(Action::Notify, Priority::Info),
+            _ => row(Action::Notify, Priority::Urgent),
+        }
+    }
+
+    /// Returns these settings, those of `row` where there are none.
+    pub fn or(&self, row: Self) -> Self {
+        let set = self.clone();
+        // Who names another session wants it to be told.
+        let elsewhere = matches!(set.to, Some(Recipient::Parent | Recipient::Orchestrator));
+        let action = set.action.or(elsewhere.then_some(Action::Send));
+        Self {
+            action: action.or(row.action),
+            priority: set.priority.or(row.priority),
+            retries: set.retries.or(row.retries),
+            escalate_after: set.escalate_after.or(row.escalate_after),
+            after: set.after.or(row.after),
+            message: set.message.or(row.message),
+            to: set.to.or(row.to),
+            command: if set.command.is_empty() { row.command } else { set.command },
+            timeout: set.timeout.or(row.timeout),
+        }
+    }
 }
 
 word_enum! {
@@ -198,6 +271,17 @@ impl Default for Policy {
             resume: ResumePolicy::default(),
             reactions: BTreeMap::new(),
             notices: NoticePolicy::default(),
+        }
+    }
+}
+
+impl Policy {
+    /// Returns what the reaction `key` does.
+    pub fn reaction(&self, key: &str) -> ReactionPolicy {
+        let row = ReactionPolicy::built_in(key);
+        match self.reactions.get(key) {
+            Some(set) => set.or(row),
+            None => row,
         }
     }
 }

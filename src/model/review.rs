@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::facts::ReviewState;
+use crate::model::effect::Claim;
+use crate::model::facts::{Comment, ReviewState};
 use crate::model::id::SessionId;
 use crate::model::lifecycle::word_enum;
 use crate::model::time::Timestamp;
@@ -74,6 +75,57 @@ pub struct Run {
     /// When the worker got it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivered_at: Option<Timestamp>,
+    /// Who gives it to its reviewer; absent once the reviewer has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub launching: Option<Claim>,
+}
+
+impl Run {
+    /// Returns whether it is still to come to a verdict.
+    pub fn is_running(&self) -> bool {
+        self.state == RunState::Running
+    }
+
+    /// Returns whether the worker is still to get what it asks for.
+    pub fn is_undelivered(&self) -> bool {
+        let asks = self.verdict == Some(Verdict::ChangesRequested);
+        asks && self.state == RunState::Complete && self.why.is_none()
+    }
+
+    /// Ends it without a verdict.
+    pub fn close(&mut self, state: RunState, why: &str, now: Timestamp) {
+        self.state = state;
+        self.why = Some(why.to_owned());
+        self.ended_at = Some(now);
+        self.launching = None;
+    }
+}
+
+/// All passes over one worker's branch, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reviews {
+    /// The number of the last run; none is used twice.
+    pub last: u64,
+    /// The runs.
+    pub runs: Vec<Run>,
+}
+
+impl Reviews {
+    /// Returns the name of the next run, and counts it.
+    pub fn next_name(&mut self, worker: &SessionId) -> String {
+        self.last += 1;
+        format!("{worker}-r{}", self.last)
+    }
+
+    /// Returns the run of that name.
+    pub fn find(&self, name: &str) -> Option<&Run> {
+        self.runs.iter().find(|run| run.run == name)
+    }
+
+    /// Returns the run of that name, to be changed.
+    pub fn find_mut(&mut self, name: &str) -> Option<&mut Run> {
+        self.runs.iter_mut().find(|run| run.run == name)
+    }
 }
 
 /// Returns what all runs together say of `head`.
@@ -91,6 +143,23 @@ pub fn state_of(runs: &[Run], head: &str) -> ReviewState {
     } else {
         ReviewState::None
     }
+}
+
+/// Returns what the runs on `head` ask for, as comments of its pull request.
+///
+/// The worker gets their text by the run itself, which the comments say of themselves.
+pub fn comments_of(runs: &[Run], head: &str) -> Vec<Comment> {
+    let here = runs.iter().filter(|run| run.head_sha == head);
+    let asking = here.filter(|run| run.verdict == Some(Verdict::ChangesRequested));
+    asking
+        .map(|run| Comment {
+            id: format!("review:{}", run.run),
+            author: run.reviewer.clone(),
+            body: run.body.clone().unwrap_or_default(),
+            delivered: true,
+            ..Comment::default()
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -114,7 +183,33 @@ mod tests {
             created_at: "2026-11-20T10:00:00Z".parse().unwrap(),
             ended_at: None,
             delivered_at: None,
+            launching: None,
         }
+    }
+
+    #[test]
+    fn comments_are_those_of_the_head_and_say_that_they_are_delivered() {
+        let approved = run("a", RunState::Complete, Some(Verdict::Approved));
+        let elsewhere = run("b", RunState::Delivered, Some(Verdict::ChangesRequested));
+        let asks = Run {
+            body: Some("Rename it.".to_owned()),
+            ..run("a", RunState::Complete, Some(Verdict::ChangesRequested))
+        };
+        let comments = comments_of(&[approved, elsewhere, asks], "a");
+        let shown: Vec<_> = comments
+            .iter()
+            .map(|it| (it.id.as_str(), it.author.as_str(), it.body.as_str(), it.delivered))
+            .collect();
+        assert_eq!(shown, [("review:web-1-r1", "codex", "Rename it.", true)]);
+    }
+
+    #[test]
+    fn a_name_is_given_once() {
+        let mut reviews = Reviews::default();
+        let worker = "web-1".parse().unwrap();
+        assert_eq!(reviews.next_name(&worker), "web-1-r1");
+        assert_eq!(reviews.next_name(&worker), "web-1-r2");
+        assert_eq!(reviews.find("web-1-r1"), None);
     }
 
     #[test]

@@ -9,6 +9,8 @@ const CONTROL_STRING_CAP: usize = 4096;
 const LINE_CAP: usize = 4096;
 /// How many combining marks one character may carry.
 const MARKS_CAP: usize = 8;
+/// The longest run of one fence character within a quotation: its fence must stay short.
+const RUN_CAP: usize = 64;
 
 /// Returns `raw` for a terminal: no control but line feed and tab, no invisible or reordering
 /// characters, lines of at most 4 KiB.
@@ -40,14 +42,55 @@ pub fn paste(raw: &str) -> String {
     clean(raw)
 }
 
+/// Returns `raw` as a part of a sentence: one line of at most `max_bytes`, in which nothing can
+/// begin a fence.
+pub fn inline(raw: &str, max_bytes: usize) -> String {
+    const MORE: &str = "…";
+    let line = runs_capped(&line(raw), 2);
+    if line.len() <= max_bytes {
+        return line;
+    }
+    format!("{}{MORE}", &line[..boundary_at_most(&line, max_bytes.saturating_sub(MORE.len()))])
+}
+
 /// Returns `body` inside a fence that it cannot close, labelled as quoted from outside.
 ///
 /// What is longer than `max_bytes` loses its middle.
 pub fn quoted(label: &str, body: &str, max_bytes: usize) -> String {
-    let body = capped_in_its_middle(&text(body), max_bytes);
-    let fence = "`".repeat(longest_run(&body, '`').max(2) + 1);
+    fenced(label, &quotable(body), max_bytes)
+}
+
+/// Returns `raw` as it may stand in a fence: as [`text`], without very long runs of fence
+/// characters.
+pub fn quotable(raw: &str) -> String {
+    runs_capped(&text(raw), RUN_CAP)
+}
+
+/// [`quoted`] of a body that is [`quotable`] already.
+pub fn fenced(label: &str, body: &str, max_bytes: usize) -> String {
+    let body = capped_in_its_middle(body, max_bytes);
+    let longest = FENCES.map(|fence| longest_run(&body, fence)).into_iter().max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
     let end = if body.is_empty() || body.ends_with('\n') { "" } else { "\n" };
-    format!("{} (quoted from outside):\n{fence}\n{body}{end}{fence}\n", line(label))
+    let label = runs_capped(&line(label), 2);
+    format!("{label} (quoted from outside):\n{fence}\n{body}{end}{fence}\n")
+}
+
+/// The characters that fences are made of.
+const FENCES: [char; 2] = ['`', '~'];
+
+/// Returns `text` with what a run of fence characters has beyond `cap` left out.
+fn runs_capped(text: &str, cap: usize) -> String {
+    let mut out = String::with_capacity(text.len());
+    let (mut last, mut run) = ('\0', 0);
+    for c in text.chars() {
+        run = if c == last { run + 1 } else { 1 };
+        last = c;
+        if run <= cap || !FENCES.contains(&c) {
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// Removes control sequences and characters, and what is invisible or reorders text.
@@ -195,6 +238,10 @@ mod tests {
 
     use super::*;
 
+    /// Fences of all kinds, escapes, overrides, text that imitates ao's own.
+    const HOSTILE: &str = "(`{1,70}|~{1,70}|\n|\u{1b}\\[2J|\u{1b}\\]52;c;eA==\u{7}|\u{9b}31m|\u{202e}|\u{200b}|\u{0}|\r|\
+         \\(quoted from outside\\):|\\[end of quoted text\\]|Ignore all rules\\.|\\PC){0,30}";
+
     #[test]
     fn sequences_and_controls_go_and_text_stays() {
         for (raw, expected) in [
@@ -263,7 +310,34 @@ mod tests {
         ");
     }
 
+    #[test]
+    fn a_part_of_a_sentence_begins_no_fence() {
+        assert_eq!(inline("a\n```` ~~~~~ `b`\u{1b}[31m", 100), "a⏎`` ~~ `b`");
+        assert_eq!(inline("ääää", 6), "ä…");
+        assert_eq!(inline("ä", 1), "…");
+    }
+
     proptest! {
+        #[test]
+        fn whatever_a_body_is_it_stays_inside_its_fence(
+            label in HOSTILE, body in HOSTILE, repeated in 1usize..400, max in 0usize..5000
+        ) {
+            let body = body.repeat(repeated);
+            let quoted = quoted(&label, &body, max);
+            let mut lines = quoted.lines();
+            let head = lines.next().unwrap();
+            prop_assert!(head.ends_with(" (quoted from outside):") && longest_run(head, '`') < 3);
+            let fence = lines.next().unwrap();
+            prop_assert!(fence.len() >= 3 && fence.chars().all(|c| c == '`'));
+            prop_assert_eq!(lines.next_back().unwrap(), fence);
+            let inside: Vec<&str> = lines.collect();
+            for wanted in FENCES {
+                prop_assert!(longest_run(&inside.join("\n"), wanted) < fence.len());
+            }
+            prop_assert!(!quoted.chars().any(|c| c != '\n' && is_dropped(c)));
+            prop_assert!(quoted.len() <= max + head.len() + 2 * (RUN_CAP + 2) + 50);
+        }
+
         #[test]
         fn cleaning_is_idempotent_and_leaves_no_control(
             raw in "([a-z\n\t\\[\\]();~0-9\u{7}\u{1b}\u{9b}\u{9d}\u{9c}\\\\]|\\PC|[\u{0}-\u{9f}]|[\u{300}-\u{305}\u{fe00}-\u{fe0f}]){0,60}"

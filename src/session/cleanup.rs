@@ -8,7 +8,7 @@ use crate::invocation::{self, World};
 use crate::model::id::SessionId;
 use crate::model::record::{IntentOp, Record, WorkspaceHandle};
 use crate::model::status::Status;
-use crate::session::{SessionError, agent_files, deliver, intent, workspace};
+use crate::session::{SessionError, agent_files, check, deliver, intent, review, workspace};
 
 /// How long git may take to say whether a workspace is clean.
 const ASSESS_DEADLINE: std::time::Duration = std::time::Duration::from_secs(60);
@@ -83,7 +83,9 @@ fn run(
     if let Some(launch) = &record.handles.launch {
         intent::end_launch(world, id, record, launch)?;
     }
+    check::end(world, id)?;
     pass("cleanup.ended")?;
+    review::worker_is_cleaned_up(world, id)?;
     agent_files::uninstall(world, id)?;
     pass("cleanup.uninstalled")?;
     let mut cleaned = Cleaned::default();

@@ -8,8 +8,10 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::act::run::{self, Reaction};
 use crate::act::{self, Delivery, Typing};
 use crate::adapter::clock::{self, Deadline};
+use crate::adapter::git::GitError;
 use crate::adapter::notify::Notice;
 use crate::adapter::process::{self, Presence};
 use crate::adapter::runtime::tmux::Tmux;
@@ -21,10 +23,12 @@ use crate::model::event::Event;
 use crate::model::facts::{ActivityFact, Bare, Confidence, Observation};
 use crate::model::id::SessionId;
 use crate::model::lifecycle::{ActivitySource, ActivityState, SessionState};
+use crate::model::policy::ReactionPolicy;
 use crate::model::record::{Record, RuntimeKind, Signals};
 use crate::model::sanitize;
 use crate::model::status::Status;
 use crate::model::time::Timestamp;
+use crate::session::merge::{self, MergeOptions};
 use crate::session::{SessionError, handover};
 use crate::store::{Change, LockError, StoreError, lock};
 
@@ -71,7 +75,8 @@ pub fn deliver(
 
 /// [`deliver`] of what goes to others: notices to an orchestrator, notifications to a person.
 pub fn deliver_outward(world: &World, id: &SessionId) -> Result<Vec<Attempt>, SessionError> {
-    let outward = |entry: &OutboxEntry| entry.kind != EntryKind::Send;
+    // A command may take its time, and nobody waits for one but a pass.
+    let outward = |entry: &OutboxEntry| matches!(entry.kind, EntryKind::Notify | EntryKind::Relay);
     deliver_those(world, id, Patience::Pass, outward)
 }
 
@@ -117,7 +122,7 @@ fn deliver_those(
 }
 
 /// Oldest first: the id begins with the revision that recorded it.
-pub(super) fn order(key: &str) -> (u64, String) {
+pub fn order(key: &str) -> (u64, String) {
     let revision = key.split('.').next().and_then(|number| number.parse().ok());
     (revision.unwrap_or(u64::MAX), key.to_owned())
 }
@@ -140,11 +145,9 @@ pub fn deliver_entry(
     let delivery = match entry.kind {
         EntryKind::Notify => notify_person(world, id, key, &entry, &layered),
         EntryKind::Send => type_text(world, id, key, &entry, patience),
-        EntryKind::Run => Ok(act::run_command(id, &record, &entry)),
+        EntryKind::Run => run_command(world, id, key, &entry, &layered),
         EntryKind::Relay => handover::hand_over(world, id, key, &entry),
-        EntryKind::Merge => Ok(Delivery::Failed(
-            "merging needs a source-control adapter, and none is set up".into(),
-        )),
+        EntryKind::Merge => Ok(merge_branch(world, id)),
     };
     // Errors come from before anything went out, and a claim must never be left behind.
     let delivery = delivery.unwrap_or_else(|error| Delivery::Failed(sanitize::chain(&error)));
@@ -262,8 +265,9 @@ fn settle_old_claim(
     let before = locked.record().clone();
     let mut after = before.clone();
     match entry.kind {
-        // The notifier knows the id, and the other session's record knows what it was handed.
-        EntryKind::Notify | EntryKind::Relay => {
+        // The notifier knows the id, the other session's record knows what it was handed, and the
+        // base shows whether it was merged.
+        EntryKind::Notify | EntryKind::Relay | EntryKind::Merge => {
             let me = process::current().map_err(SessionError::Proc)?;
             let mut entry = entry.clone();
             entry.claim = Some(Claim::of(&me, now));
@@ -271,7 +275,7 @@ fn settle_old_claim(
             commit(locked, &before, &after, "deliver", None, now)?;
             Ok(Claimed::Yes(Box::new(entry)))
         }
-        EntryKind::Send | EntryKind::Run | EntryKind::Merge => {
+        EntryKind::Send | EntryKind::Run => {
             let why = format!(
                 "its delivery was cut short (process {} died), so whether it arrived is unknown",
                 claim.pid
@@ -415,25 +419,76 @@ fn notify_person(
         reaction: entry.reaction.as_deref().unwrap_or("message"),
         title: record.title.as_deref().unwrap_or_default(),
         message: &entry.message,
+        link: record.lifecycle.pr.url.as_deref(),
         at: entry.created_at,
     };
-    let told = act::tell(&layered.config, entry, &notice);
-    let nobody = told.reached.is_empty() && told.failed.is_empty() && entry.delivered.is_empty();
-    if nobody {
+    let told = act::tell(&world.notifiers, &layered.config, entry, &notice);
+    let open = told.failed.len() + told.skipped.len();
+    if open == 0 && told.reached.is_empty() && entry.delivered.is_empty() {
         // The event log and `ao status` still tell it; only "delivered" would be a lie.
-        return Ok(Delivery::Dropped(format!("no notifier takes what is {}", notice.priority)));
+        let other = if entry.except.is_empty() { "" } else { "other " };
+        let what = notice.priority;
+        return Ok(Delivery::Dropped(format!("no {other}notifier takes what is {what}")));
     }
-    if told.failed.is_empty() {
+    if open == 0 {
         return Ok(Delivery::Delivered);
     }
+    remember_told(world, id, key, &told)?;
+    let why = |(name, why): (&String, &String)| format!("{name}: {why}");
+    let failed: Vec<String> = told.failed.iter().map(why).collect();
+    if failed.is_empty() {
+        let names = told.skipped.join(", ");
+        return Ok(Delivery::Held(format!("{names} did not answer in time a moment ago")));
+    }
+    Ok(Delivery::Failed(failed.join("; ")))
+}
+
+/// Records who has a notice already and who does not, for the attempts that follow.
+fn remember_told(
+    world: &World,
+    id: &SessionId,
+    key: &str,
+    told: &act::Told,
+) -> Result<(), SessionError> {
     let now = clock::now();
     invocation::amend(world, id, "deliver", |record| {
         if let Some(entry) = record.outbox.get_mut(key) {
-            entry.delivered.extend(told.reached.into_iter().map(|name| (name, now)));
+            entry.delivered.extend(told.reached.iter().map(|name| (name.clone(), now)));
+            entry.failing = told.failed.keys().chain(&told.skipped).cloned().collect();
+            // The next attempt is no sooner than what is recorded here.
+            entry.next_at = told.wait.map(|wait| now.plus(wait));
         }
         Ok::<(), SessionError>(())
     })?;
-    Ok(Delivery::Failed(told.failed.join("; ")))
+    Ok(())
+}
+
+/// Runs the command of a `run` reaction, which reads what it is about.
+fn run_command(
+    world: &World,
+    id: &SessionId,
+    key: &str,
+    entry: &OutboxEntry,
+    layered: &Layered,
+) -> Result<Delivery, SessionError> {
+    let record = world.home.load(id)?.record;
+    let reaction = entry.reaction.as_deref().unwrap_or_default();
+    let limit = layered.config.policy.reaction(reaction).timeout;
+    let limit = limit.unwrap_or(ReactionPolicy::TIMEOUT);
+    Ok(run::run(world.home.root(), &Reaction { id, key, record: &record, entry }, limit))
+}
+
+/// Merges the branch, which is looked at afresh; merged already is merged.
+fn merge_branch(world: &World, id: &SessionId) -> Delivery {
+    match merge::merge(world, id, &MergeOptions::default()) {
+        Ok(_) => Delivery::Delivered,
+        Err(
+            error @ (SessionError::MidTurn { .. }
+            | SessionError::Busy { .. }
+            | SessionError::Git(GitError::TargetMoved { .. })),
+        ) => Delivery::Held(error.to_string()),
+        Err(error) => Delivery::Failed(sanitize::chain(&error)),
+    }
 }
 
 /// Returns the file that is locked while a text is given to the agent or a key is pressed.
@@ -463,7 +518,8 @@ fn type_text(
     match decide::sendable(&record, entry, &layered.config.policy) {
         Sendable::Now => {}
         Sendable::Hold(why) | Sendable::Wait(why) => return Ok(Delivery::Held(why)),
-        Sendable::Never(why) => return Ok(Delivery::Dropped(why)),
+        // The next pass finds that under the lock, and has a person told.
+        Sendable::Never(why) => return Ok(Delivery::Held(why)),
     }
     let (Some(handle), Some(launch)) = (&record.handles.runtime, &record.handles.launch) else {
         return Ok(Delivery::Failed("the session has no runtime".into()));

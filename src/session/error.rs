@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use crate::adapter::agent::{CardError, InstallError};
+use crate::adapter::check_run::CheckError;
 use crate::adapter::cmd::CmdError;
 use crate::adapter::fs::FsError;
 use crate::adapter::git::GitError;
 use crate::adapter::runtime::RuntimeError;
+use crate::adapter::scm::ForgeError;
 use crate::config::ConfigError;
 use crate::decide::DecideError;
 use crate::invocation::InvocationError;
@@ -14,6 +16,7 @@ use crate::model::id::{InvalidId, SessionId};
 use crate::model::record::IntentOp;
 use crate::model::report::BadUrl;
 use crate::model::status::Status;
+use crate::session::review::ReviewError;
 use crate::store::StoreError;
 
 /// One variant per failure that a caller can tell apart.
@@ -40,12 +43,21 @@ pub enum SessionError {
     /// Hooks or answers to dialogs could not be put there or taken away.
     #[error(transparent)]
     Install(#[from] InstallError),
+    /// A review was not begun, judged or ended.
+    #[error(transparent)]
+    Review(#[from] ReviewError),
     /// A file could not be read or written.
     #[error(transparent)]
     Fs(#[from] FsError),
     /// A command failed.
     #[error(transparent)]
     Cmd(#[from] CmdError),
+    /// A forge or a tracker refused or failed.
+    #[error(transparent)]
+    Forge(#[from] ForgeError),
+    /// A check could not be started or ended.
+    #[error(transparent)]
+    Check(#[from] CheckError),
     /// A name that is none.
     #[error(transparent)]
     Id(#[from] InvalidId),
@@ -188,6 +200,38 @@ pub enum SessionError {
         why: &'static str,
         /// What to do instead.
         hint: String,
+    },
+    /// There is no pull request that could be merged.
+    #[error("nothing to merge for `{id}`: {why}")]
+    NothingToMerge {
+        /// The session.
+        id: SessionId,
+        /// Why not.
+        why: String,
+    },
+    /// Checks, a review or the forge stand in the way.
+    #[error("`{id}` is not to be merged: {}", reasons.join("; "))]
+    NotMergeable {
+        /// The session.
+        id: SessionId,
+        /// What stands in the way.
+        reasons: Vec<String>,
+    },
+    /// What the agent is at would be left out.
+    #[error("the agent of `{id}` is in the middle of a turn")]
+    MidTurn {
+        /// The session.
+        id: SessionId,
+    },
+    /// What no commit holds would be left out.
+    #[error("`{id}` has uncommitted work in {}: {files} file{}", path.display(), if *files == 1 { "" } else { "s" })]
+    Uncommitted {
+        /// The session.
+        id: SessionId,
+        /// Its workspace.
+        path: PathBuf,
+        /// How many files.
+        files: u32,
     },
     /// A prompt that cannot be passed on.
     #[error("the prompt contains a NUL byte")]

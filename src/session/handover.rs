@@ -1,19 +1,21 @@
-//! Hands a worker's notice to the orchestrator that spawned it.
+//! Hands a session's text to another session: a notice to the orchestrator that spawned it, or a
+//! reaction's text that is addressed to its parent or to the project's orchestrator.
 //!
-//! The notice moves from the worker's outbox into the orchestrator's, under a key that names
-//! worker and entry; from there it goes out as any other text does. Killed in between, the next
-//! pass finds that key in the orchestrator's outbox or log, and hands nothing over twice. The two
-//! locks are never held at once.
+//! The text moves from the one outbox into the other, under a key that names session and entry;
+//! from there it goes out as any other text does. Killed in between, the next pass finds that key
+//! in the other's outbox or log, and hands nothing over twice. The two locks are never held at
+//! once.
 
 use crate::act::Delivery;
 use crate::adapter::{clock, failpoint};
 use crate::decide;
-use crate::invocation::World;
+use crate::invocation::{self, World};
 use crate::model::effect::{EntryKind, OutboxEntry};
 use crate::model::id::SessionId;
+use crate::model::policy::Recipient;
 use crate::model::record::{Kind, Record};
 use crate::model::status::Status;
-use crate::session::{SessionError, deliver};
+use crate::session::{SessionError, deliver, orchestrator};
 use crate::store::{Change, LockedSession, StoreError};
 
 /// The cause of the event by which an orchestrator takes a notice.
@@ -34,21 +36,12 @@ pub fn hand_over(
     key: &str,
     entry: &OutboxEntry,
 ) -> Result<Delivery, SessionError> {
-    let Some(to) = &entry.to else {
-        return Ok(Delivery::Dropped("it names no session that it is for".to_owned()));
-    };
-    let taken = match world.home.lock_session(to, world.lock_timeout) {
-        Ok(mut locked) => take(world, &mut locked, to, worker, key, entry)?,
-        Err(StoreError::NotFound { .. }) => Err(Refusal::Nobody(format!("there is no {to}"))),
-        Err(StoreError::Archived { .. }) => {
-            let what = format!("{worker}.{key}");
-            let ended = || Refusal::Ended(format!("{to} is in the archive"));
-            match was_there(world, to, &what)? {
-                true => Ok(()),
-                false => Err(refusal(to, &world.home.load(to)?.record).unwrap_or_else(ended)),
-            }
+    let taken = match addressee(world, worker, key, entry)? {
+        Some(to) => give(world, &to, worker, key, entry)?,
+        None if entry.recipient.is_some() => {
+            Err(Refusal::Ended("the project has no other orchestrator that lives".to_owned()))
         }
-        Err(error) => return Err(error.into()),
+        None => Err(Refusal::Nobody("it names no session that it is for".to_owned())),
     };
     failpoint::pass("notice.taken").map_err(SessionError::Proc)?;
     match taken {
@@ -61,7 +54,72 @@ pub fn hand_over(
     }
 }
 
-/// Puts the notice into the orchestrator's outbox, unless it is or was there.
+/// Returns the session that the entry is for.
+///
+/// Which orchestrator that is gets written down before it is given anything: whoever comes after
+/// a death in between must ask the same one.
+fn addressee(
+    world: &World,
+    worker: &SessionId,
+    key: &str,
+    entry: &OutboxEntry,
+) -> Result<Option<SessionId>, SessionError> {
+    let named = entry.to.clone();
+    if entry.recipient != Some(Recipient::Orchestrator) {
+        return Ok(named);
+    }
+    if let Some(to) = named
+        && (is_alive(world, &to)? || was_there(world, &to, &format!("{worker}.{key}"))?)
+    {
+        return Ok(Some(to));
+    }
+    let Some(project) = world.home.load(worker)?.record.project else { return Ok(None) };
+    let live = orchestrator::live_of(world, &project)?;
+    let Some((to, _)) = live.into_iter().find(|(id, _)| id != worker) else { return Ok(None) };
+    invocation::amend(world, worker, "deliver", |record| {
+        if let Some(entry) = record.outbox.get_mut(key) {
+            entry.to = Some(to.clone());
+        }
+        Ok::<(), SessionError>(())
+    })?;
+    Ok(Some(to))
+}
+
+fn is_alive(world: &World, id: &SessionId) -> Result<bool, SessionError> {
+    match world.home.load(id) {
+        Ok(loaded) => Ok(!loaded.archived && !loaded.record.lifecycle.is_terminal()),
+        Err(StoreError::NotFound { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn give(
+    world: &World,
+    to: &SessionId,
+    worker: &SessionId,
+    key: &str,
+    entry: &OutboxEntry,
+) -> Result<Result<(), Refusal>, SessionError> {
+    let is_reaction = entry.recipient.is_some();
+    match world.home.lock_session(to, world.lock_timeout) {
+        Ok(mut locked) => take(world, &mut locked, to, worker, key, entry),
+        Err(StoreError::NotFound { .. }) if is_reaction => {
+            Ok(Err(Refusal::Ended(format!("there is no {to}"))))
+        }
+        Err(StoreError::NotFound { .. }) => Ok(Err(Refusal::Nobody(format!("there is no {to}")))),
+        Err(StoreError::Archived { .. }) => {
+            if was_there(world, to, &format!("{worker}.{key}"))? {
+                return Ok(Ok(()));
+            }
+            let ended = || Refusal::Ended(format!("{to} is in the archive"));
+            let record = world.home.load(to)?.record;
+            Ok(Err(refusal(to, &record, is_reaction).unwrap_or_else(ended)))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Puts the text into the other session's outbox, unless it is or was there.
 fn take(
     world: &World,
     locked: &mut LockedSession,
@@ -75,7 +133,7 @@ fn take(
     if is_there(&before, &what) || was_there(world, to, &what)? {
         return Ok(Ok(()));
     }
-    if let Some(refusal) = refusal(to, &before) {
+    if let Some(refusal) = refusal(to, &before, entry.recipient.is_some()) {
         return Ok(Err(refusal));
     }
     if waits(&before, worker, &entry.message) {
@@ -83,8 +141,13 @@ fn take(
     }
     let now = clock::now();
     let mut after = before.clone();
+    // Under its bare key it would be taken for a reaction of the session that reads it.
+    let reaction = match (&entry.reaction, entry.recipient) {
+        (Some(reaction), Some(_)) => Some(format!("worker.{reaction}")),
+        (reaction, _) => reaction.clone(),
+    };
     let text = OutboxEntry {
-        reaction: entry.reaction.clone(),
+        reaction,
         message: entry.message.clone(),
         launch: before.handles.launch.clone(),
         from: Some(worker.clone()),
@@ -102,14 +165,13 @@ fn taken(what: &str) -> String {
     format!("took {what}")
 }
 
-/// Returns why the session cannot take a notice, if it cannot.
-fn refusal(to: &SessionId, record: &Record) -> Option<Refusal> {
+/// Returns why the session cannot take a text, if it cannot; a notice is for orchestrators alone.
+fn refusal(to: &SessionId, record: &Record, is_reaction: bool) -> Option<Refusal> {
     let status = Status::of(&record.lifecycle);
+    let ended = record.lifecycle.is_terminal().then(|| Refusal::Ended(format!("{to} is {status}")));
     match record.kind {
-        Kind::Orchestrator if record.lifecycle.is_terminal() => {
-            Some(Refusal::Ended(format!("{to} is {status}")))
-        }
-        Kind::Orchestrator => None,
+        Kind::Orchestrator => ended,
+        Kind::Worker | Kind::Reviewer if is_reaction => ended,
         Kind::Worker | Kind::Reviewer => Some(Refusal::Nobody(format!("{to} is no orchestrator"))),
     }
 }

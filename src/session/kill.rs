@@ -9,7 +9,7 @@ use crate::invocation::{self, World};
 use crate::model::facts::{Kill, KillCause, Observation};
 use crate::model::id::SessionId;
 use crate::model::record::{IntentOp, Record};
-use crate::session::{SessionError, intent};
+use crate::session::{SessionError, check, intent};
 
 /// What a kill found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +63,7 @@ pub fn finish(world: &World, id: &SessionId) -> Result<(), SessionError> {
     if let Some(launch) = &record.handles.launch {
         intent::end_launch(world, id, &record, launch)?;
     }
+    check::end(world, id)?;
     failpoint_pass("kill.ended")?;
     invocation::amend(world, id, "kill", |record| {
         record.intent = None;

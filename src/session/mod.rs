@@ -6,6 +6,7 @@
 
 pub mod agent_files;
 pub mod answer;
+pub mod check;
 pub mod cleanup;
 pub mod context;
 pub mod deliver;
@@ -14,6 +15,7 @@ pub mod forge;
 pub mod handover;
 pub mod intent;
 pub mod kill;
+pub mod merge;
 pub mod orchestrator;
 pub mod orphans;
 pub mod poll;
@@ -21,6 +23,7 @@ pub mod preflight;
 pub mod press;
 pub mod report;
 pub mod restore;
+pub mod review;
 pub mod role;
 pub mod send;
 pub mod spawn;

@@ -20,7 +20,10 @@ pub fn live(world: &World) -> Result<Vec<(SessionId, Record)>, SessionError> {
 }
 
 /// Returns the live orchestrators of a project, oldest first.
-fn live_of(world: &World, project: &ProjectId) -> Result<Vec<(SessionId, Record)>, SessionError> {
+pub(super) fn live_of(
+    world: &World,
+    project: &ProjectId,
+) -> Result<Vec<(SessionId, Record)>, SessionError> {
     let mut live = Vec::new();
     for id in world.home.session_ids()? {
         // A record that cannot be read is told by whoever asks for it.

@@ -6,54 +6,65 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::adapter::git;
-use crate::adapter::scm::Scm;
+use crate::adapter::check_run::{self, CHECK_LOG};
+use crate::adapter::clock;
+use crate::adapter::git::{self, BranchLook, GitError};
+use crate::adapter::scm::command::{self, Command};
+use crate::adapter::scm::local::{self, Notebook};
+use crate::adapter::scm::{ForgeError, Scm};
+use crate::config::Config;
+use crate::decide::local_scm::{self, Branch, CheckFact, Evidence, Wanted};
 use crate::invocation::World;
+use crate::model::check_run::CheckState;
 use crate::model::facts::ScmFact;
 use crate::model::forge::{Observed, ScmKind, Subject};
 use crate::model::id::SessionId;
+use crate::model::lifecycle::PrState;
 use crate::model::record::{Kind, Record};
+use crate::model::review;
 use crate::model::sanitize;
-use crate::session::forge;
+use crate::session::check::{self, Configured, Step, StepKind};
+use crate::session::{SessionError, forge};
+
+/// How many lines of a failing log an agent is told.
+const TAIL_LINES: usize = 200;
+
+/// How many bytes of them.
+const TAIL_BYTES: u64 = 16 << 10;
+
+/// What a look at everything found, and what it asks for.
+#[derive(Debug, Default)]
+pub struct Looked {
+    /// What was seen, session by session.
+    pub observed: Vec<Observed>,
+    /// What is to be done about checks.
+    pub steps: Vec<Step>,
+}
 
 /// Looks at the pull request of each of `records` that can have one.
-pub fn look(world: &World, records: &BTreeMap<SessionId, Record>) -> Vec<Observed> {
+pub fn look(world: &World, records: &BTreeMap<SessionId, Record>) -> Looked {
     let mut repositories: BTreeMap<PathBuf, Vec<Subject>> = BTreeMap::new();
-    for record in records.values() {
+    for record in records.values().filter(|record| is_looked_at(record)) {
         if let Some((repository, subject)) = subject(record) {
             repositories.entry(repository).or_default().push(subject);
         }
     }
-    let observed = repositories.iter().flat_map(|(main, subjects)| ask(world, main, subjects));
-    observed.collect()
+    let mut looked = Looked::default();
+    for (repository, subjects) in repositories {
+        look_at(world, &repository, &subjects, records, &mut looked);
+    }
+    looked
 }
 
-fn ask(world: &World, main: &Path, subjects: &[Subject]) -> Vec<Observed> {
-    let layered = world.config(Some(main)).or_else(|_| world.config(None));
-    let Ok(layered) = layered else { return Vec::new() };
-    let config = &layered.config.scm;
-    let origin = git::discover(main).ok().and_then(|repository| repository.origin());
-    let at_github = origin.is_some_and(|url| forge::is_at_github(world, &url));
-    if config.kind != Some(ScmKind::GitHub) && !(config.kind.is_none() && at_github) {
-        return Vec::new();
-    }
-    match forge::github(world, main, config) {
-        Ok(github) => github.observe(subjects),
-        Err(error) => {
-            let why = sanitize::chain(&error);
-            let unknown = |subject: &Subject| Observed {
-                id: subject.id.clone(),
-                fact: ScmFact::default(),
-                why: Some(why.clone()),
-            };
-            subjects.iter().map(unknown).collect()
-        }
-    }
+/// Returns whether anything can still become of a session's pull request.
+fn is_looked_at(record: &Record) -> bool {
+    let is_settled = matches!(record.lifecycle.pr.state, PrState::Merged | PrState::Closed);
+    !(check::is_put_away(record) || record.lifecycle.is_terminal() && is_settled)
 }
 
 /// Returns a session's repository and branch, where it can have a pull request: orchestrators and
 /// reviewers open none, and the branch of a directory that is the user's own is the user's.
-fn subject(record: &Record) -> Option<(PathBuf, Subject)> {
+pub fn subject(record: &Record) -> Option<(PathBuf, Subject)> {
     let handle = record.handles.workspace.as_ref()?;
     if record.kind != Kind::Worker || !handle.owned {
         return None;
@@ -71,4 +82,218 @@ fn subject(record: &Record) -> Option<(PathBuf, Subject)> {
         created_at: record.created_at,
     };
     Some((handle.repo.clone(), subject))
+}
+
+/// Returns where the pull requests of `repository` live.
+pub fn kind_of(world: &World, config: &Config, repository: &Path) -> ScmKind {
+    if let Some(kind) = config.scm.kind {
+        return kind;
+    }
+    match git::origin_of(repository) {
+        Some(url) if forge::is_at_github(world, &url) => ScmKind::GitHub,
+        Some(_) | None => ScmKind::Local,
+    }
+}
+
+/// Returns the forge that merges the pull requests of a session's repository; `None` where the
+/// repository itself is the forge, or where none is looked at.
+pub fn forge(world: &World, record: &Record) -> Result<Option<Box<dyn Scm>>, SessionError> {
+    let Some(handle) = &record.handles.workspace else { return Ok(None) };
+    let layered = world.config_of(record)?;
+    let scm = &layered.config.scm;
+    let unsupported = |kind: ScmKind| {
+        let what = "merge a pull request".to_owned();
+        Err(ForgeError::Unsupported { forge: kind.to_string(), what }.into())
+    };
+    match (kind_of(world, &layered.config, &handle.repo), &scm.command) {
+        (ScmKind::Local | ScmKind::None, _) => Ok(None),
+        (ScmKind::Command, Some(command)) => {
+            Ok(Some(Box::new(Command::new(command, scm.timeout, &handle.repo))))
+        }
+        (ScmKind::GitHub, _) => Ok(Some(Box::new(forge::github(world, &handle.repo, scm)?))),
+        (kind @ ScmKind::Command, None) => unsupported(kind),
+    }
+}
+
+fn look_at(
+    world: &World,
+    repository: &Path,
+    subjects: &[Subject],
+    records: &BTreeMap<SessionId, Record>,
+    looked: &mut Looked,
+) {
+    let layered = world.config(Some(repository)).or_else(|_| world.config(None));
+    let config = match &layered {
+        Ok(layered) => &layered.config,
+        Err(error) => {
+            let why = sanitize::chain(error);
+            return looked.observed.extend(command::all_unknown(subjects, &why));
+        }
+    };
+    match kind_of(world, config, repository) {
+        ScmKind::None => {}
+        ScmKind::Local => look_locally(world, repository, subjects, records, looked),
+        ScmKind::GitHub => {
+            looked.observed.extend(match forge::github(world, repository, &config.scm) {
+                Ok(github) => github.observe(subjects),
+                Err(error) => command::all_unknown(subjects, &sanitize::chain(&error)),
+            })
+        }
+        ScmKind::Command => looked.observed.extend(match &config.scm.command {
+            Some(command) => {
+                Command::new(command, config.scm.timeout, repository).observe(subjects)
+            }
+            None => {
+                command::all_unknown(subjects, "scm.kind is `command`, and scm.command is unset")
+            }
+        }),
+    }
+}
+
+/// Looks at the branches themselves, at their checks and at their reviews.
+fn look_locally(
+    world: &World,
+    repository: &Path,
+    subjects: &[Subject],
+    records: &BTreeMap<SessionId, Record>,
+    looked: &mut Looked,
+) {
+    let cache = world.cache_directory();
+    let mut notebook = Notebook::open(cache.as_deref(), repository);
+    let looks = match local::look(repository, subjects, &mut notebook.memory) {
+        Ok(looks) => looks,
+        Err(error) => {
+            let why = sanitize::chain(&error);
+            return looked.observed.extend(command::all_unknown(subjects, &why));
+        }
+    };
+    let mut missing = None;
+    for (subject, look) in subjects.iter().zip(looks) {
+        let Some(record) = records.get(&subject.id) else { continue };
+        let observed = seen(world, record, subject, look, &mut looked.steps, &mut missing);
+        looked.observed.push(observed.unwrap_or_else(|error| {
+            let why = Some(sanitize::chain(&error));
+            Observed { id: subject.id.clone(), fact: ScmFact::default(), why }
+        }));
+    }
+    tell_once(&mut notebook, missing, &mut looked.observed);
+    // Without it the next pass looks again.
+    let _ = notebook.close();
+}
+
+/// Tells, once, that a check waits for a person's approval.
+fn tell_once(
+    notebook: &mut Notebook,
+    missing: Option<(SessionId, String)>,
+    observed: &mut [Observed],
+) {
+    let hash = missing.as_ref().map(|(_, hash)| hash.clone());
+    let is_news = hash.is_some() && notebook.memory.told != hash;
+    notebook.memory.told = hash;
+    let Some((id, _)) = missing.filter(|_| is_news) else { return };
+    if let Some(observed) = observed.iter_mut().find(|observed| observed.id == id) {
+        let why = "the repository's check command is not approved: run `ao trust` there";
+        observed.why = Some(why.to_owned());
+    }
+}
+
+/// Returns what is known of one branch, and notes what its check needs.
+fn seen(
+    world: &World,
+    record: &Record,
+    subject: &Subject,
+    look: Result<BranchLook, GitError>,
+    steps: &mut Vec<Step>,
+    missing: &mut Option<(SessionId, String)>,
+) -> Result<Observed, SessionError> {
+    let id = subject.id.clone();
+    let look = match look {
+        Ok(look) => look,
+        // Whoever deleted the branch has closed what there was.
+        Err(GitError::BranchGone { .. }) => {
+            let fact = ScmFact { fetched: true, ..ScmFact::default() };
+            return Ok(Observed { id, fact, why: None });
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let branch = Branch {
+        head: &look.head,
+        base_sha: &look.target.sha,
+        ahead: look.ahead,
+        merged: look.merged,
+        no_conflicts: look.conflicts.is_empty(),
+    };
+    let configured = Configured::of(world, record)?;
+    let evidence = if local_scm::state_of(&branch) == PrState::Open {
+        if let (Wanted::Unapproved, Some(approval)) = (configured.wanted(), &configured.missing) {
+            missing.get_or_insert_with(|| (id.clone(), approval.hash.clone()));
+        }
+        evidence(world, record, &configured, &id, branch.head, steps)?
+    } else {
+        Evidence::default()
+    };
+    Ok(Observed { id, fact: local_scm::fact(&branch, evidence), why: None })
+}
+
+/// Reads what is known of the tip of an open branch.
+fn evidence(
+    world: &World,
+    record: &Record,
+    configured: &Configured,
+    id: &SessionId,
+    head: &str,
+    steps: &mut Vec<Step>,
+) -> Result<Evidence, SessionError> {
+    let directory = world.home.session_dir(id);
+    let standing = check_run::standing(&directory)?;
+    let run = standing.run.as_ref();
+    let wanted = configured.wanted();
+    let fact = local_scm::check_of(wanted, head, run, standing.is_running, clock::now());
+    let lost = run.is_some_and(|run| run.state == CheckState::Running) && !standing.is_running;
+    if check::is_due(record) {
+        let step = |what| Step { id: id.clone(), head_sha: head.to_owned(), what };
+        steps.extend(lost.then(|| step(StepKind::Bury)));
+        match &fact {
+            CheckFact::Due { attempt } => steps.push(step(StepKind::Begin { attempt: *attempt })),
+            CheckFact::Superseded => steps.push(step(StepKind::Supersede)),
+            CheckFact::None
+            | CheckFact::Unapproved
+            | CheckFact::Pausing
+            | CheckFact::Running
+            | CheckFact::Passed
+            | CheckFact::Failed(_) => {}
+        }
+    }
+    let log = directory.join(CHECK_LOG);
+    let has_failed = matches!(fact, CheckFact::Failed(_));
+    let log_tail = if has_failed { Some(log_tail(&log)?) } else { None };
+    let runs = world.home.review_runs(id)?;
+    Ok(Evidence {
+        name: match wanted {
+            Wanted::Command(command) => check_run::name_of(command),
+            Wanted::Nothing | Wanted::Unapproved => "check".to_owned(),
+        },
+        check: fact,
+        log: log.display().to_string(),
+        log_tail,
+        review: review::state_of(&runs, head),
+        review_required: is_review_required(configured),
+        comments: review::comments_of(&runs, head),
+    })
+}
+
+fn is_review_required(configured: &Configured) -> bool {
+    let review = configured.layered.values.get("review");
+    review.and_then(|table| table.get("auto")?.as_bool()).unwrap_or(false)
+}
+
+/// Returns the end of a log, and where the rest of it is.
+fn log_tail(path: &Path) -> Result<String, SessionError> {
+    let tail = check_run::tail(path, TAIL_LINES, TAIL_BYTES)?;
+    Ok(match tail.before {
+        0 => tail.text,
+        before => {
+            format!("[… {before} bytes before this are in {}]\n{}", path.display(), tail.text)
+        }
+    })
 }

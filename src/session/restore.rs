@@ -10,7 +10,7 @@ use crate::model::status::Status;
 use crate::session::agent_files::{self, Beginning};
 use crate::session::spawn::{self, Spawned};
 use crate::session::start::{self, Task};
-use crate::session::{SessionError, intent, orchestrator, preflight, role, workspace};
+use crate::session::{SessionError, check, intent, orchestrator, preflight, role, workspace};
 
 /// Starts a terminal session again.
 pub fn restore(world: &World, id: &SessionId) -> Result<Spawned, SessionError> {
@@ -30,6 +30,7 @@ pub fn restore(world: &World, id: &SessionId) -> Result<Spawned, SessionError> {
     if let Some(launch) = &before.handles.launch {
         intent::end_launch(world, id, &before, launch)?;
     }
+    check::end(world, id)?;
     let launch = ids::launch();
     let beginning = choose_beginning(world, &before)?;
     {

@@ -71,8 +71,12 @@ pub struct SpawnRequest {
     pub id: Option<SessionId>,
     /// The session that spawns it.
     pub parent: Option<SessionId>,
-    /// The orchestrators that it takes the place of.
+    /// The sessions that it takes the place of.
     pub retires: Vec<SessionId>,
+    /// The repository; absent: the one that the caller stands in.
+    pub repository: Option<PathBuf>,
+    /// The commit that its worktree stands at, on no branch.
+    pub detached: Option<String>,
     /// It is only planned: nothing may change, so that the remote is not asked.
     pub dry_run: bool,
 }
@@ -113,14 +117,17 @@ impl Plan {
             Some(id) => id.clone(),
             None => SessionId::numbered(&self.project, counter + 1),
         };
-        let branch = self.branch_name(&id)?;
+        let branch = match &self.request.detached {
+            Some(_) => "no branch, at".to_owned(),
+            None => format!("branch {} from", self.branch_name(&id)?),
+        };
         let place = match self.request.workspace {
             WorkspaceKind::Worktree => (
                 format!(
                     "create worktree {}",
                     workspace::path(&self.root, &self.project, &id).display()
                 ),
-                format!("branch {branch} from {} ({})", self.base.ref_name, short(&self.base.sha)),
+                format!("{branch} {} ({})", self.base.ref_name, short(&self.base.sha)),
             ),
             WorkspaceKind::None => {
                 (format!("work in {}", self.repository.main.display()), "workspace none".to_owned())
@@ -134,6 +141,12 @@ impl Plan {
                 format!("mode {}", self.mode),
             ),
         ])
+    }
+
+    /// Gives the session its name and its task, which were not known before.
+    pub fn name(&mut self, id: Option<SessionId>, prompt: String) {
+        self.request.id = id;
+        self.request.prompt = Some(prompt.into_bytes());
     }
 
     fn branch_name(&self, id: &SessionId) -> Result<BranchName, SessionError> {
@@ -155,7 +168,8 @@ pub fn plan(world: &World, mut request: SpawnRequest) -> Result<Plan, SessionErr
         return Err(SessionError::PromptNul);
     }
     git::version()?;
-    let repository = context::repository(&world.directory)?;
+    let directory = request.repository.as_deref().unwrap_or(&world.directory);
+    let repository = context::repository(directory)?;
     let config = world.config(Some(&repository.main))?;
     let cards = world.cards()?;
     let card = choose_agent(world, &cards, &request, &config.config)?;
@@ -306,7 +320,7 @@ fn choose_base(
     config: &Config,
     notes: &mut Vec<String>,
 ) -> Result<Base, SessionError> {
-    let wanted = request.base.as_ref().or(config.base.as_ref());
+    let wanted = request.detached.as_ref().or(request.base.as_ref()).or(config.base.as_ref());
     let may_fetch = request.workspace == WorkspaceKind::Worktree && !request.dry_run;
     if wanted.is_none() && may_fetch {
         let fetched = {
@@ -398,6 +412,8 @@ fn new_record(
     let request = &plan.request;
     let now = clock::now();
     let owner = process::current().map_err(SessionError::Proc)?;
+    // What is configured for workers is not meant for a reviewer, which may be another agent.
+    let configured = Some(&plan.config.config).filter(|_| request.kind != Kind::Reviewer);
     let mut record = Record {
         id: Some(id.clone()),
         project: Some(project.id.clone()),
@@ -410,8 +426,11 @@ fn new_record(
         issue: request.issue.clone(),
         title: request.title.clone(),
         parent: request.parent.clone(),
-        model: request.model.clone().or_else(|| plan.config.config.model.clone()),
-        permission: request.permission.clone().or_else(|| plan.config.config.permission.clone()),
+        model: request.model.clone().or_else(|| configured.and_then(|it| it.model.clone())),
+        permission: request
+            .permission
+            .clone()
+            .or_else(|| configured.and_then(|it| it.permission.clone())),
         created_at: Some(now),
         intent: Some(Intent {
             op: IntentOp::Spawn,
@@ -449,10 +468,22 @@ fn workspace_handle(
             owned: false,
         });
     }
+    let path = workspace::path(&plan.root, &project.id, id);
+    if plan.request.detached.is_some() {
+        return Ok(WorkspaceHandle {
+            path,
+            repo,
+            branch: None,
+            branch_created: false,
+            base_ref: None,
+            base_sha: Some(plan.base.sha.clone()),
+            owned: true,
+        });
+    }
     let branch = plan.branch_name(id)?;
     let state = check_branch(&plan.repository, &branch)?;
     Ok(WorkspaceHandle {
-        path: workspace::path(&plan.root, &project.id, id),
+        path,
         repo,
         branch: Some(branch),
         branch_created: state == BranchState::Free,

@@ -8,7 +8,7 @@ use crate::adapter::runtime::{self, LaunchSpec, StdinSource, process_runtime, tm
 use crate::config::Config;
 use crate::invocation::World;
 use crate::model::id::{LaunchId, SessionId};
-use crate::model::record::{Mode, Record, RuntimeHandle, RuntimeKind};
+use crate::model::record::{Kind, Mode, Record, RuntimeHandle, RuntimeKind};
 use crate::model::status::Status;
 use crate::session::{SessionError, agent_files};
 
@@ -65,6 +65,7 @@ pub fn prepare(
         card: task.card,
         mode: record.mode,
         permission: record.permission.as_deref(),
+        review: record.kind == Kind::Reviewer,
         model: record.model.as_deref(),
         prompt: task.prompt,
         system: task.system,
@@ -164,7 +165,7 @@ pub fn start(world: &World, prepared: Prepared) -> Result<Running, SessionError>
 /// Returns `<home>/bin`, which holds nothing but a link to this very `ao`.
 ///
 /// Hooks find their `ao` by it, whatever else is called `ao` on the user's PATH.
-fn program_directory(world: &World) -> Result<PathBuf, SessionError> {
+pub(super) fn program_directory(world: &World) -> Result<PathBuf, SessionError> {
     let directory = world.home.root().join("bin");
     let link = directory.join("ao");
     let program = runtime::ao_program().map_err(FsError::at("find", &link))?;

@@ -12,6 +12,7 @@ pub mod lock;
 pub mod project;
 pub mod recover;
 pub mod repair;
+pub mod review;
 pub mod session;
 pub mod summary;
 #[cfg(test)]

@@ -427,6 +427,15 @@ impl LockedSession {
         if found == expected { Ok(()) } else { Err(StoreError::Conflict { expected, found }) }
     }
 
+    /// Refuses what a newer version wrote.
+    pub(super) fn require_writable(&self) -> Result<(), StoreError> {
+        let schema = self.document.schema();
+        if self.newer {
+            return Err(StoreError::NewerRecord { id: self.id.clone(), schema });
+        }
+        Ok(())
+    }
+
     /// Commits `change`: appends and syncs its event, then replaces the record. A change that
     /// changes nothing writes nothing.
     ///
@@ -437,10 +446,7 @@ impl LockedSession {
         if self.document.patched(&change.patch) == self.document {
             return Ok(Commit { revision, changed: false });
         }
-        if self.newer {
-            let schema = self.document.schema();
-            return Err(StoreError::NewerRecord { id: self.id.clone(), schema });
-        }
+        self.require_writable()?;
         let change = self.stamped(change);
         let document = self.document.patched(&change.patch);
         let record = self.view_of(&document)?;

@@ -26,7 +26,12 @@ mod github;
 mod hooks;
 mod kill_restore;
 mod limits;
+mod local_scm;
+mod merge;
 mod misbehaviour;
+mod notify;
+mod notify_secrets;
+mod notify_tls;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod outcome;
 mod races;

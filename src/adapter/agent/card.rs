@@ -75,6 +75,9 @@ pub struct Card {
     /// Arguments for each permission mode; a mode without an entry is not supported.
     #[serde(default)]
     pub permissions: BTreeMap<String, Vec<String>>,
+    /// How it reviews; absent: it has no mode that only reads and asks nobody.
+    #[serde(default)]
+    pub review: Option<ReviewSection>,
     /// How a model is chosen.
     #[serde(default)]
     pub model: ModelSection,
@@ -157,6 +160,16 @@ impl Default for PromptSection {
             system_args: Vec::new(),
         }
     }
+}
+
+/// How the agent is started to review: it changes nothing and asks nobody.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReviewSection {
+    /// What `{permission_args}` stands for instead of a permission mode's.
+    pub args: Vec<String>,
+    /// Variables set instead of those of the same name in `[agent.environment]`, as templates.
+    pub environment: BTreeMap<String, String>,
 }
 
 /// How a model is chosen.

@@ -52,6 +52,7 @@ pub(super) fn problem(name: &str, card: &Card) -> Option<Problem> {
         ));
     }
     problem_of_launches(card)
+        .or_else(|| problem_of_review(card))
         .or_else(|| problem_of_templates(card))
         .or_else(|| card.hooks.files.iter().find_map(|file| problem_of_file(card.hooks.kind, file)))
         .or_else(|| problem_of_words(card))
@@ -88,13 +89,32 @@ fn problem_of_launches(card: &Card) -> Option<Problem> {
     None
 }
 
+/// A reviewer that is started without what its section says could change everything.
+fn problem_of_review(card: &Card) -> Option<Problem> {
+    let review = card.review.as_ref()?;
+    let at = |why: &str| Some(("[review]".to_owned(), why.to_owned()));
+    if review.args.is_empty() && review.environment.is_empty() {
+        return at("`args` or `environment` must say how it only reads and asks nobody");
+    }
+    let agent = &card.agent;
+    let templates = [&agent.interactive, &agent.one_shot, &agent.resume];
+    let lacks = |template: &Vec<String>| !template.iter().any(|word| word == "{permission_args}");
+    if !review.args.is_empty() && templates.into_iter().flatten().any(lacks) {
+        return at("every template must hold `{permission_args}`, which `args` stands for");
+    }
+    None
+}
+
 fn problem_of_templates(card: &Card) -> Option<Problem> {
+    let review = card.review.iter();
     let words = card
         .permissions
         .values()
         .chain([&card.prompt.args, &card.prompt.system_args, &card.model.args, &card.hooks.args])
+        .chain(review.clone().map(|review| &review.args))
         .flatten()
-        .chain(card.agent.environment.values());
+        .chain(card.agent.environment.values())
+        .chain(review.flat_map(|review| review.environment.values()));
     let answers = card.hooks.events.values().filter_map(|rule| rule.answer.as_ref());
     let answers: Vec<&str> = answers.flat_map(|table| table.values().flat_map(texts)).collect();
     let trust_paths = card.trust.iter().flat_map(|entry| &entry.paths);

@@ -19,6 +19,7 @@ fn request(card: &Card) -> LaunchRequest<'_> {
         card,
         mode: card.agent.mode,
         permission: None,
+        review: false,
         model: None,
         prompt: Some(b"THE TASK"),
         system: None,
@@ -102,6 +103,25 @@ fn launch_and_resume_of_every_card() {
         }
     }
     insta::assert_snapshot!(table);
+}
+
+#[test]
+fn reviewers_of_every_card_read_only_and_ask_nobody() {
+    let mut table = String::new();
+    for card in cards().all() {
+        let mut request = request(card);
+        request.review = true;
+        request.system = Some("ROLE");
+        if card.review.is_none() {
+            assert!(render(&request).is_err(), "{}", card.name());
+            continue;
+        }
+        table += &format!("== {}\n{}\n", card.name(), given(&request));
+        request.agent_session = Some("ID");
+        request.prompt = None;
+        table += &format!("-- resume\n{}\n", given(&request));
+    }
+    insta::assert_snapshot!(table, @"");
 }
 
 #[test]

@@ -49,6 +49,8 @@ pub struct LaunchRequest<'a> {
     pub mode: Mode,
     /// The permission mode; absent: the agent's own default.
     pub permission: Option<&'a str>,
+    /// It is to review: what its card says for that stands in place of a permission mode.
+    pub review: bool,
     /// The model; absent: the agent's own default.
     pub model: Option<&'a str>,
     /// The task, byte for byte.
@@ -115,7 +117,11 @@ pub fn render(request: &LaunchRequest<'_>) -> Result<Invocation, CardError> {
     values.add_hooks(card);
     let argv = expand(template, &values);
     let set = |(name, word): (&String, &String)| (name.clone(), fill(word, &values));
-    let environment = card.agent.environment.iter().map(set).collect();
+    let mut variables = card.agent.environment.clone();
+    if let Some(review) = card.review.as_ref().filter(|_| request.review) {
+        variables.extend(review.environment.clone());
+    }
+    let environment = variables.iter().map(set).collect();
     Ok(Invocation {
         argv,
         environment,
@@ -280,7 +286,11 @@ impl Values {
 
     fn add_options(&mut self, request: &LaunchRequest<'_>) -> Result<(), CardError> {
         let card = request.card;
-        if let Some(mode) = request.permission {
+        if request.review {
+            let review = card.review.as_ref();
+            let review = review.ok_or_else(|| unsupported(card, "mode for reviews".to_owned()))?;
+            self.lists.push(("permission_args", review.args.clone()));
+        } else if let Some(mode) = request.permission {
             match card.permissions.get(mode) {
                 Some(args) => self.lists.push(("permission_args", args.clone())),
                 None if mode == "default" => {}
@@ -366,6 +376,7 @@ mod tests {
             card,
             mode: card.agent.mode,
             permission: None,
+            review: false,
             model: None,
             prompt,
             system: None,

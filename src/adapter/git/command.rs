@@ -29,13 +29,21 @@ pub(super) fn git_with_hooks(directory: &Path) -> Cmd {
     bare_git(directory)
 }
 
+/// [`git`] that goes on where this process is killed: what it does is worse half done.
+pub(super) fn git_to_its_end(directory: &Path) -> Cmd {
+    surviving_git(directory).args(["-c", "core.hooksPath=/dev/null"])
+}
+
 fn bare_git(directory: &Path) -> Cmd {
+    surviving_git(directory).die_with_parent()
+}
+
+fn surviving_git(directory: &Path) -> Cmd {
     Cmd::new("git")
         .cwd(directory)
         .deadline(QUICK)
         // git removes its lock files on SIGTERM, not on SIGKILL.
         .ending(Ending::TermThenKill)
-        .die_with_parent()
         // Hooks and filters outlive a git that is ended alone.
         .own_group()
         // Configuration is shared by all worktrees: an agent could plant a program here.

@@ -7,10 +7,12 @@
 
 mod base;
 mod command;
+mod compare;
 mod discover;
 mod entry;
 mod hidden;
 mod include;
+mod merge;
 mod preserve;
 mod removal;
 mod status;
@@ -22,10 +24,15 @@ use std::path::PathBuf;
 
 pub use base::{Base, BranchState, Fetched};
 pub use command::version;
-pub use discover::{Repository, discover};
+pub use compare::{Fork, move_detached};
+pub use discover::{Repository, discover, origin_of, remotes_of};
 pub use entry::WorktreeEntry;
 pub use hidden::{is_ignored, is_tracked, set_unwatched};
 pub use include::{IncludeReport, copy_included};
+pub use merge::{
+    BranchLook, BranchQuery, Landed, MAX_CONFLICTS, MergePlan, Target, forget_merged, keep_merged,
+    land, look, look_knowing, make_merge, place_to_land,
+};
 pub use preserve::{Preserved, preserve};
 pub use removal::{
     BranchFate, Removed, delete_branch, remove, require_restorable, restore_worktree,
@@ -157,6 +164,88 @@ pub enum GitError {
     UnsafePath {
         /// The path as configured.
         path: String,
+    },
+    /// Nothing says what the branch is to be merged into.
+    #[error(
+        "branch `{branch}` has nothing to be merged into: its base is no branch, and the repository has no default branch"
+    )]
+    NoTarget {
+        /// The branch.
+        branch: String,
+    },
+    /// The branch is a remote's, and there is no local one of its name.
+    #[error("`{target}` is a remote's branch, and there is no local one to merge into")]
+    NotLocal {
+        /// The remote-tracking branch.
+        target: String,
+    },
+    /// Both changed the same.
+    #[error("branch `{branch}` conflicts with `{target}` in {}", paths.join(", "))]
+    MergeConflicts {
+        /// The branch.
+        branch: String,
+        /// What it was to be merged into.
+        target: String,
+        /// The paths, the first of them where there are many.
+        paths: Vec<String>,
+    },
+    /// All of its changes cancel out, or are there already.
+    #[error("branch `{branch}` changes nothing in `{target}`")]
+    NothingToMerge {
+        /// The branch.
+        branch: String,
+        /// What it was to be merged into.
+        target: String,
+    },
+    /// A line of single commits would not hold what the branch does.
+    #[error("branch `{branch}` has merges whose content a rebase would lose")]
+    RebaseLoses {
+        /// The branch.
+        branch: String,
+    },
+    /// git does not know who commits.
+    #[error("git does not know who commits in {}: user.name or user.email is not set", repo.display())]
+    NoIdentity {
+        /// The repository.
+        repo: PathBuf,
+    },
+    /// `commit.gpgsign` is set, and signing failed.
+    #[error("the commit could not be signed: {why}")]
+    NotSigned {
+        /// git's own words.
+        why: String,
+    },
+    /// The branch is not where it was when it was looked at.
+    #[error("branch `{branch}` moved meanwhile")]
+    TargetMoved {
+        /// The branch.
+        branch: String,
+    },
+    /// Files of a worktree are in the way of what was merged.
+    #[error("local files in {} would be overwritten: {}", path.display(), files.join(", "))]
+    WouldOverwrite {
+        /// The worktree.
+        path: PathBuf,
+        /// The files.
+        files: Vec<String>,
+    },
+    /// A worktree cannot follow its branch.
+    #[error("the worktree {} cannot be brought along: {why}", path.display())]
+    WorktreeBusy {
+        /// The worktree.
+        path: PathBuf,
+        /// What stands in the way.
+        why: String,
+    },
+    /// libgit2 refused or failed.
+    #[error("libgit2 could not {what} {}", repo.display())]
+    Library {
+        /// What it was asked for: "walk the history of".
+        what: &'static str,
+        /// The repository.
+        repo: PathBuf,
+        /// Why not.
+        source: git2::Error,
     },
     /// git answered in a way this program cannot read.
     #[error("could not read the answer of `{command}`: {line}")]

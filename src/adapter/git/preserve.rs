@@ -38,7 +38,7 @@ pub fn preserve(
     let tree = write_tree(&handle.path, &git_dir, &index, keep_patterns)?;
     let parents = parents(&handle.path, &git_dir)?;
     let sha = commit_tree(&handle.path, &tree, &parents, session)?;
-    let ref_name = publish(&repo, session, &sha)?;
+    let ref_name = publish(&repo, "preserved", session, &sha)?;
     let restore_command = format!(
         "git -C {} worktree add --detach {} {ref_name}",
         quoted(&repo.main),
@@ -185,12 +185,18 @@ fn commit_tree(
     Ok(read(&command, "git commit-tree")?.text())
 }
 
-/// Gives the commit a name that nothing else has; the one it has already, if so.
-fn publish(repo: &Repository, session: &SessionId, sha: &str) -> Result<String, GitError> {
+/// Gives the commit a name under `refs/ao/<space>` that nothing else has; the one it has already,
+/// if so.
+pub(super) fn publish(
+    repo: &Repository,
+    space: &str,
+    session: &SessionId,
+    sha: &str,
+) -> Result<String, GitError> {
     const TRIES: u32 = 1000;
     for number in 1..=TRIES {
         let suffix = if number == 1 { String::new() } else { format!("-{number}") };
-        let name = format!("refs/ao/preserved/{session}{suffix}");
+        let name = format!("refs/ao/{space}/{session}{suffix}");
         match repo.commit(&name)? {
             Some(known) if known == sha => return Ok(name),
             Some(_) => {}
@@ -202,10 +208,10 @@ fn publish(repo: &Repository, session: &SessionId, sha: &str) -> Result<String, 
             },
         }
     }
-    Err(GitError::BranchExists { branch: format!("refs/ao/preserved/{session}") })
+    Err(GitError::BranchExists { branch: format!("refs/ao/{space}/{session}") })
 }
 
 /// Returns `path` as one word of a POSIX shell.
-fn quoted(path: &Path) -> String {
+pub(super) fn quoted(path: &Path) -> String {
     format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }

@@ -85,7 +85,8 @@ fn refuse_locked(admin: &Admin, path: &Path, session: &SessionId) -> Result<(), 
 }
 
 /// Deletes the branch of `handle` if `ao` made it and its commits are elsewhere: in the base, in
-/// a remote or, with `preserved`, under `refs/ao/preserved`. The caller holds the lock.
+/// a remote, under `refs/ao/merged` or, with `preserved`, under `refs/ao/preserved`. The caller
+/// holds the lock.
 pub fn delete_branch(
     repo: &Repository,
     handle: &WorkspaceHandle,
@@ -133,7 +134,7 @@ impl Repository {
         };
         let own = format!("refs/heads/{branch}");
         let Some(tip) = self.commit(&own)? else { return Ok(None) };
-        let mut elsewhere = vec!["--remotes".to_owned()];
+        let mut elsewhere = vec!["--remotes".to_owned(), "--glob=refs/ao/merged/*".to_owned()];
         if preserved {
             elsewhere.push("--glob=refs/ao/preserved/*".to_owned());
         }

@@ -268,7 +268,8 @@ fn file_reasons(subject: &Subject<'_>, deadline: Deadline) -> Result<Vec<Keep>, 
     Ok(reasons)
 }
 
-fn progress_reasons(admin: &Admin) -> Result<Vec<Keep>, GitError> {
+/// Returns what is not finished in the worktree of a git directory.
+pub(super) fn in_progress(git_dir: &Path) -> Result<Vec<&'static str>, GitError> {
     const MARKS: [(&str, &str); 6] = [
         ("rebase-merge", "rebase"),
         ("rebase-apply", "rebase"),
@@ -277,12 +278,18 @@ fn progress_reasons(admin: &Admin) -> Result<Vec<Keep>, GitError> {
         ("REVERT_HEAD", "revert"),
         ("BISECT_LOG", "bisect"),
     ];
-    let mut reasons = Vec::new();
+    let mut found = Vec::new();
     for (file, what) in MARKS {
-        if fs::metadata(&admin.dir.join(file))?.is_some() {
-            reasons.push(Keep::InProgress(what));
+        if fs::metadata(&git_dir.join(file))?.is_some() {
+            found.push(what);
         }
     }
+    Ok(found)
+}
+
+fn progress_reasons(admin: &Admin) -> Result<Vec<Keep>, GitError> {
+    let unfinished = in_progress(&admin.dir)?;
+    let mut reasons: Vec<Keep> = unfinished.into_iter().map(Keep::InProgress).collect();
     if !fs::names(&admin.dir.join("modules"))?.is_empty() {
         reasons.push(Keep::Submodules);
     }
@@ -309,7 +316,8 @@ fn commit_reasons(
     let count = match subject.base_sha {
         Some(base) => count.args([base, "--"]),
         None => {
-            count.args(["--branches", "--tags", "--remotes", "--glob=refs/ao/preserved/*", "--"])
+            let preserved = ["--glob=refs/ao/preserved/*", "--glob=refs/ao/merged/*"];
+            count.args(["--branches", "--tags", "--remotes"]).args(preserved).arg("--")
         }
     };
     let text = read(&count, WHAT)?.text();

@@ -4,17 +4,16 @@ use std::io;
 use std::time::Duration;
 
 use crate::adapter::cmd::{Cmd, CmdError, Output, exit_code};
-use crate::adapter::notify::{Notice, NotifyError, json_line};
-
-/// A person waits for nothing here; ten seconds is long for a web hook.
-const DEADLINE: Duration = Duration::from_secs(10);
+use crate::adapter::notify::{Notice, NotifyError, json_line, secret};
+use crate::model::secret::redacted;
 
 pub(super) fn deliver(
     name: &str,
     command: &[String],
     notice: &Notice<'_>,
+    timeout: Duration,
 ) -> Result<(), NotifyError> {
-    run(name, command, json_line(notice), DEADLINE)
+    run(name, command, json_line(notice), timeout)
 }
 
 /// Runs `command` with `input`; anything but exit code 0 is a failure.
@@ -35,7 +34,7 @@ pub(super) fn run(
             notifier: name.to_owned(),
             program: program.to_owned(),
             code: exit_code(output.status),
-            stderr: redacted(&output, args),
+            stderr: last_words(&output, args),
         }),
         Err(error) => Err(failure(name, program, error)),
     }
@@ -58,25 +57,26 @@ fn failure(name: &str, program: &str, error: CmdError) -> NotifyError {
     }
 }
 
-/// Programs repeat their arguments when they fail, and a web hook's address is a password.
-fn redacted(output: &Output, args: &[String]) -> String {
-    const SHORTEST_SECRET: usize = 4;
+/// Returns the program's last words. Programs repeat what they were given when they fail, and a
+/// web hook's address is a password.
+fn last_words(output: &Output, args: &[String]) -> String {
     const SHOWN: usize = 200;
-    let mut line: String = output.last_error().chars().filter(|c| !c.is_control()).collect();
-    for arg in args {
-        // `--token=x` is repeated as `x` alone, too.
-        let parts = [Some(arg.as_str()), arg.split_once('=').map(|(_, value)| value)];
-        for part in parts.into_iter().flatten().filter(|part| part.len() >= SHORTEST_SECRET) {
-            line = line.replace(part, "[redacted]");
-        }
-    }
-    line.chars().take(SHOWN).collect()
+    // `--token=x` is repeated as `x` alone, too.
+    let parts = args.iter().flat_map(|arg| {
+        [Some(arg.as_str()), arg.split_once('=').map(|(_, value)| value)].into_iter().flatten()
+    });
+    let variables = secret::of_environment();
+    let secrets = parts.chain(variables.iter().map(String::as_str));
+    let line: String = output.last_error().chars().filter(|c| !c.is_control()).collect();
+    redacted(&line, secrets).chars().take(SHOWN).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::adapter::notify::tests::with_notice;
+
+    const LONG: Duration = Duration::from_secs(20);
 
     fn sh(script: &str) -> Vec<String> {
         ["sh", "-c", script, "sh", "--token=s3cret-token"].map(str::to_owned).to_vec()
@@ -87,7 +87,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("got");
         let script = format!("cat > '{}'", path.display());
-        with_notice("web-1.1.x", |notice| deliver("me", &sh(&script), notice).unwrap());
+        with_notice("web-1.1.x", |notice| deliver("me", &sh(&script), notice, LONG).unwrap());
         let got = crate::adapter::fs::read(&path).unwrap();
         assert_eq!(got, with_notice("web-1.1.x", json_line));
     }
@@ -97,24 +97,23 @@ mod tests {
         let fail = |command: &[String], deadline| {
             run("me", command, Vec::new(), deadline).unwrap_err().to_string()
         };
-        let long = Duration::from_secs(20);
         assert_eq!(
-            fail(&sh("echo \"cannot reach $1 with s3cret-token\" >&2; exit 3"), long),
+            fail(&sh("echo \"cannot reach $1 with s3cret-token\" >&2; exit 3"), LONG),
             "notifier `me`: `sh` failed with exit code 3: cannot reach [redacted] with [redacted]"
         );
-        assert_eq!(fail(&sh("kill -9 $$"), long), "notifier `me`: `sh` failed with exit code 137");
+        assert_eq!(fail(&sh("kill -9 $$"), LONG), "notifier `me`: `sh` failed with exit code 137");
         assert_eq!(
             fail(&sh("sleep 60"), Duration::from_millis(100)),
             "notifier `me`: `sh` did not end within 100ms"
         );
         assert_eq!(
-            fail(&["no-such-program-here".to_owned(), "s3cret-token".to_owned()], long),
+            fail(&["no-such-program-here".to_owned(), "s3cret-token".to_owned()], LONG),
             "notifier `me`: `no-such-program-here` is not installed or not in PATH"
         );
     }
 
     #[test]
     fn a_program_that_reads_nothing_is_no_failure() {
-        run("me", &sh("exit 0"), vec![b'x'; 1 << 20], Duration::from_secs(20)).unwrap();
+        run("me", &sh("exit 0"), vec![b'x'; 1 << 20], LONG).unwrap();
     }
 }

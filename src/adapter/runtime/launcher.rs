@@ -12,17 +12,17 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, ExitStatus, Stdio};
-use std::time::Duration;
 
-use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 use rustix::process::{PidfdFlags, Signal};
 use serde::{Deserialize, Serialize};
 use signal_hook::consts::signal;
 use signal_hook::iterator::Signals;
 
-use crate::adapter::clock::{self, Deadline};
+use crate::adapter::clock;
 use crate::adapter::cmd::Cmd;
 use crate::adapter::failpoint;
+use crate::adapter::flock;
 use crate::adapter::fs::{self, Durability, FsError};
 use crate::adapter::process;
 use crate::adapter::runtime::{
@@ -39,9 +39,6 @@ pub const EXIT_REFUSED: i32 = 73;
 pub const EXIT_NOT_RUNNABLE: i32 = 126;
 /// The agent's program was not found, as a shell would say it.
 pub const EXIT_NOT_FOUND: i32 = 127;
-
-/// Probes hold the lock shared, for microseconds; only a launcher holds it for longer.
-const LOCK_WAIT: Duration = Duration::from_millis(300);
 
 /// The private file. Bytes of paths and arguments are kept exactly, UTF-8 or not.
 #[derive(Debug, Serialize, Deserialize)]
@@ -82,32 +79,12 @@ pub fn withdraw_spec(session_dir: &Path, launch: &LaunchId) -> Result<(), FsErro
 
 /// Returns whether a launcher of the session lives.
 pub fn is_held(session_dir: &Path) -> Result<bool, FsError> {
-    let path = session_dir.join(ALIVE_LOCK);
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let file = match rustix::fs::open(&path, flags, Mode::empty()) {
-        Ok(file) => file,
-        Err(rustix::io::Errno::NOENT) => return Ok(false),
-        Err(error) => return Err(FsError::at("open", &path)(error.into())),
-    };
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
-        Ok(()) => Ok(false),
-        Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
-        Err(error) => Err(FsError::at("lock", &path)(error.into())),
-    }
+    flock::is_held(&session_dir.join(ALIVE_LOCK))
 }
 
 /// Takes the session's lock; `None` where another launcher holds it.
 pub(crate) fn take_lock(session_dir: &Path) -> Result<Option<File>, FsError> {
-    let path = session_dir.join(ALIVE_LOCK);
-    let file = fs::open_append(&path)?;
-    let taken = clock::poll_until(Deadline::after(LOCK_WAIT), || {
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Some(Ok(())),
-            Err(rustix::io::Errno::WOULDBLOCK) => None,
-            Err(error) => Some(Err(FsError::at("lock", &path)(error.into()))),
-        }
-    });
-    Ok(taken.transpose()?.map(|()| file))
+    flock::take(&session_dir.join(ALIVE_LOCK))
 }
 
 /// What is done with an agent's exit code and the configuration directory of whoever started it.

@@ -140,7 +140,7 @@ fn output_file(spec: &LaunchSpec) -> Result<File, RuntimeError> {
 }
 
 /// Puts the child into a session and a process group of its own, away from any terminal.
-fn own_session(command: &mut std::process::Command) {
+pub(crate) fn own_session(command: &mut std::process::Command) {
     let in_child = || rustix::process::setsid().map(drop).map_err(io::Error::from);
     // SAFETY: between fork and exec the closure makes one system call; it takes no lock and
     // allocates nothing.

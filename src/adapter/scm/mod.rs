@@ -4,7 +4,9 @@
 //! is `fetched: false` with the reason beside it, never "there is none"; one session's failure
 //! says nothing about the others.
 
+pub mod command;
 pub mod github;
+pub mod local;
 
 use std::time::Duration;
 

@@ -33,7 +33,13 @@ fn a_policy_in_the_line_counts_for_the_line() {
     });
     assert_eq!(
         answer(&line.to_string())["effects"],
-        json!([{"kind": "run", "reaction": "ci-failed", "command": ["make", "fix"]}])
+        json!([{
+            "kind": "run",
+            "reaction": "ci-failed",
+            "signature": "@",
+            "message": "the session: checks fail on the pull request at commit (unknown).",
+            "command": ["make", "fix"]
+        }])
     );
 }
 

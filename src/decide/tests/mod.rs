@@ -11,6 +11,7 @@ mod pull_request;
 mod reactions;
 mod resume;
 mod scenario;
+mod storms;
 
 use std::time::Duration;
 
@@ -98,9 +99,13 @@ fn word(effect: &Effect) -> String {
         Effect::Notify { reaction, priority, escalation, .. } => {
             format!("notify {reaction} {priority}{}", if *escalation { " escalation" } else { "" })
         }
-        Effect::Run { reaction, command } => format!("run {reaction} {command:?}"),
-        Effect::Merge { reaction } => format!("merge {reaction}"),
-        Effect::Relay { reaction, to, .. } => format!("relay {reaction} to {to}"),
+        Effect::Run { reaction, command, .. } => format!("run {reaction} {command:?}"),
+        Effect::Merge { reaction, .. } => format!("merge {reaction}"),
+        Effect::Relay { reaction, to, recipient, .. } => {
+            let to = to.as_ref().map(|id| id.as_str());
+            let to = to.or(recipient.map(|it| it.as_str())).unwrap_or("nobody");
+            format!("relay {reaction} to {to}")
+        }
     }
 }
 

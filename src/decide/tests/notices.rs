@@ -47,9 +47,12 @@ fn story(start: &Record, policy: &Policy, facts: &[Value]) -> String {
             .effects
             .iter()
             .filter_map(|effect| match effect {
-                Effect::Relay { reaction, to, .. } => Some(format!("{reaction} to {to}")),
+                Effect::Relay { reaction, to: Some(to), .. } => Some(format!("{reaction} to {to}")),
                 Effect::Notify { reaction, .. } => Some(format!("{reaction} to a person")),
-                Effect::Send { .. } | Effect::Run { .. } | Effect::Merge { .. } => None,
+                Effect::Relay { to: None, .. }
+                | Effect::Send { .. }
+                | Effect::Run { .. }
+                | Effect::Merge { .. } => None,
             })
             .collect();
         let what = fact["report"]["state"].as_str().or(fact["activity"].as_str());

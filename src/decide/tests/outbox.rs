@@ -176,3 +176,76 @@ fn a_text_that_arrives_answers_what_the_agent_reported() {
     assert!(open("4.notify"), "a person who knows has not answered yet");
     assert!(!open("4.send"));
 }
+
+/// Returns a session with a notice that waits for the notifiers `failing`, and went to `reached`.
+fn notice(failing: &[&str], reached: &[&str]) -> Record {
+    let mut subject = record(json!({}));
+    let entry = OutboxEntry {
+        reaction: Some("agent-stuck".to_owned()),
+        priority: Some(Priority::Urgent),
+        message: "it is stuck".to_owned(),
+        failing: failing.iter().map(|name| (*name).to_owned()).collect(),
+        delivered: reached.iter().map(|name| ((*name).to_owned(), at(1))).collect(),
+        ..OutboxEntry::new(crate::model::effect::EntryKind::Notify, at(1))
+    };
+    subject.outbox.insert("7.agent-stuck".to_owned(), entry);
+    subject
+}
+
+fn given_up(mut record: Record, id: &str) -> Record {
+    for _ in 0..MAX_FAILURES {
+        let (after, effects) = delivery_failed(&record, id, "it is down", at(100));
+        assert_eq!(effects, []);
+        record = after;
+    }
+    assert!(record.outbox[id].dead);
+    assert_eq!(crate::model::check::check(&record), []);
+    record
+}
+
+#[test]
+fn a_notice_that_died_goes_by_another_route_once() {
+    let died = given_up(notice(&["hook"], &[]), "7.agent-stuck");
+    let others: Vec<&String> = died.outbox.keys().filter(|key| *key != "7.agent-stuck").collect();
+    assert_eq!(others.len(), 1);
+    let key = others[0].clone();
+    let other = &died.outbox[&key];
+    assert_eq!((other.dead, other.priority), (false, Some(Priority::Urgent)));
+    assert!(other.except.contains("hook") && other.failing.is_empty());
+    assert_eq!(
+        other.message,
+        "could not be told by hook (5 attempts), so it comes this way; `ao outbox ls --dead` \
+         keeps it\nit is down\n\nit is stuck"
+    );
+    // Where that fails as well, there is no third way.
+    let mut worse = died.clone();
+    worse.outbox.get_mut(&key).unwrap().failing.insert("log".to_owned());
+    let worse = given_up(worse, &key);
+    assert_eq!(worse.outbox.len(), 2);
+}
+
+#[test]
+fn who_was_told_hears_of_an_outage_once_a_session() {
+    let died = given_up(notice(&["hook"], &["log"]), "7.agent-stuck");
+    assert_eq!(died.outbox.len(), 2, "the first time it is said");
+    let mut again = died.clone();
+    let entry = notice(&["hook"], &["log"]).outbox["7.agent-stuck"].clone();
+    again.outbox.insert("9.agent-stuck".to_owned(), entry);
+    assert_eq!(given_up(again, "9.agent-stuck").outbox.len(), 3);
+    // What nobody was told goes out each time.
+    let mut unheard = died;
+    let entry = notice(&["hook"], &[]).outbox["7.agent-stuck"].clone();
+    unheard.outbox.insert("9.agent-stuck".to_owned(), entry);
+    assert_eq!(given_up(unheard, "9.agent-stuck").outbox.len(), 4);
+}
+
+#[test]
+fn who_asks_for_time_gets_it() {
+    let wait = |asked: Option<u64>| {
+        let mut asking = notice(&["hook"], &[]);
+        asking.outbox.get_mut("7.agent-stuck").unwrap().next_at = asked.map(at);
+        let (after, _) = delivery_failed(&asking, "7.agent-stuck", "429", at(100));
+        after.outbox["7.agent-stuck"].next_at.unwrap().since(at(100)).as_secs()
+    };
+    assert_eq!([wait(None), wait(Some(50)), wait(Some(110)), wait(Some(700))], [60, 60, 60, 600]);
+}

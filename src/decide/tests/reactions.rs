@@ -1,10 +1,13 @@
 //! Reactions as configured, and what their texts say. The stories are in `fixtures/scenario`.
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{at, observation, record, step, summary, word};
 use crate::model::effect::Effect;
 use crate::model::policy::Policy;
+use crate::model::sanitize;
+use crate::model::template::VARIABLES;
 
 fn policy(reactions: Value) -> Policy {
     serde_json::from_value(json!({ "reactions": reactions })).unwrap()
@@ -108,11 +111,14 @@ fn an_action_can_be_set() {
 #[test]
 fn a_text_about_checks_names_them_and_fences_the_log() {
     let effects = effects(json!({}), failing(), &Policy::default());
-    insta::assert_snapshot!(message(&effects[0]), @"
+    insta::assert_snapshot!(message(&effects[0]), @r#"
     Checks fail on pull request #17 (https://forge/17) at commit 0123456789ab. Fix them, commit and push.
 
+    The failing checks (quoted from outside):
+    ```
     - unit tests: https://forge/run/1
     - lint
+    ```
 
     The end of the log (quoted from outside):
     `````
@@ -121,7 +127,7 @@ fn a_text_about_checks_names_them_and_fences_the_log() {
     $(rm -rf /)
     last line
     `````
-    ");
+    "#);
 }
 
 #[test]
@@ -157,6 +163,154 @@ fn a_template_is_filled_once_and_unknown_variables_stay() {
         message(&effects[0]),
         "web-7 17 0123456789abcdef https://forge/17 lint, unit tests {url} {what} {log {} }{"
     );
+}
+
+#[test]
+fn every_variable_has_a_value() {
+    let text: String = VARIABLES.iter().map(|(name, _)| format!("{name}={{{name}}}\n")).collect();
+    let policy = policy(json!({"ci-failed": {"message": text}}));
+    let subject = json!({"title": "Fix\nit", "issue": "42", "project": "web",
+        "handles": {"workspace": {"path": "/w/web-7", "repo": "/r", "branch": "ao/web-7",
+            "base_ref": "origin/main"}}});
+    insta::assert_snapshot!(message(&effects(subject, failing(), &policy)[0]), @r#"
+    id=web-7
+    title=Fix⏎it
+    project=web
+    status=ci_failed
+    reason=ci failing
+    issue=42
+    branch=ao/web-7
+    base=origin/main
+    workspace=/w/web-7
+    number=17
+    url=https://forge/17
+    sha=0123456789abcdef
+    checks=lint, unit tests
+    log=
+    The end of the log (quoted from outside):
+    `````
+    line 1
+    ````
+    $(rm -rf /)
+    last line
+    `````
+    comments=
+    attempt=1
+    "#);
+}
+
+#[test]
+fn a_text_can_go_to_another_session() {
+    let to = |to: &str, key: &str| policy(json!({ key: { "to": to } }));
+    let child = || json!({"parent": "web-1", "title": "Login"});
+    for (change, fact, policy, expected) in [
+        (child(), failing(), to("parent", "ci-failed"), "relay ci-failed to web-1"),
+        (child(), failing(), to("self", "ci-failed"), "send ci-failed"),
+        (json!({}), failing(), to("parent", "ci-failed"), "notify ci-failed action"),
+        (json!({}), failing(), to("orchestrator", "ci-failed"), "relay ci-failed to orchestrator"),
+        // The one that ended cannot be asked; the other one can.
+        (
+            json!({"parent": "web-1", "mode": "one_shot"}),
+            json!({"kind":"runtime","runtime":"dead","process":"dead","exit_code":1}),
+            to("parent", "agent-errored"),
+            "relay agent-errored to web-1",
+        ),
+    ] {
+        let words: Vec<String> = effects(change, fact, &policy).iter().map(word).collect();
+        // What a parent is told of anyway is told beside it.
+        assert_eq!(words.first().map(String::as_str), Some(expected));
+    }
+    let relayed = effects(child(), failing(), &to("parent", "ci-failed"));
+    insta::assert_snapshot!(message(&relayed[0]), @r#"
+    ao: about a session that is not yours.
+
+    web-7 (Login): checks fail on pull request #17 (https://forge/17) at commit 0123456789ab.
+
+    The failing checks (quoted from outside):
+    ```
+    - unit tests: https://forge/run/1
+    - lint
+    ```
+
+    The end of the log (quoted from outside):
+    `````
+    line 1
+    ````
+    $(rm -rf /)
+    last line
+    `````
+
+    To look: `ao output web-7`, `ao show web-7`. To instruct it: `ao send web-7 TEXT`.
+    "#);
+}
+
+#[test]
+fn an_escalation_of_what_went_elsewhere_goes_to_a_person() {
+    let policy = policy(json!({"ci-failed": {"to": "parent", "retries": 0}}));
+    let effects = effects(json!({"parent": "web-1"}), failing(), &policy);
+    assert_eq!(
+        effects.iter().map(word).collect::<Vec<_>>(),
+        ["notify ci-failed urgent escalation"]
+    );
+}
+
+/// What a stranger may call a check, a branch, a file; what they may write.
+const HOSTILE: &str = "(XYZ|`{1,70}|~{1,9}|\n|\n```\n|\u{1b}\\[31m|\u{1b}\\]8;;http://x\u{7}|\u{9d}52;c;eA==\u{9c}|\
+     \u{1b}P1\u{1b}\\\\|\u{202e}|\u{200b}|\u{0}|\r|\\{log\\}|\\[end of quoted text\\]|\\PC){0,12}";
+
+/// Returns what stands outside of all fences; a fence that stays open is a failure.
+fn outside(text: &str) -> String {
+    let (mut out, mut fence) = (Vec::new(), None);
+    for line in text.lines() {
+        match fence {
+            Some(open) if line == open => fence = None,
+            Some(_) => {}
+            None if line.len() >= 3 && line.chars().all(|c| c == '`') => fence = Some(line),
+            None => out.push(line),
+        }
+    }
+    assert_eq!(fence, None, "{text}");
+    out.join("\n")
+}
+
+proptest! {
+    #[test]
+    fn whatever_strangers_write_stays_quoted(
+        words in proptest::collection::vec(HOSTILE, 8), repeated in 1usize..300,
+        max in 256usize..20_000, template in proptest::bool::ANY, key in 0usize..3
+    ) {
+        let body = words[0].repeat(repeated);
+        let check = json!({"name": words[1], "conclusion": "failure", "url": words[2]});
+        let comment = json!({"id": 1, "author": words[3], "body": body, "path": words[4],
+            "url": words[5], "is_bot": key == 2});
+        let mut fact = json!({"kind":"scm","fetched":true,
+            "pr":{"state":"open","number":7,"url":words[6],"head_sha":words[7]}});
+        match key {
+            0 => {
+                fact["ci"] = json!("failing");
+                fact["checks"] = json!([check]);
+                fact["ci_log_tail"] = json!(body);
+            }
+            _ => fact["comments"] = json!([comment]),
+        }
+        let mut policy = policy(json!({}));
+        if template {
+            let message = json!({"message": "Look: {log}{comments} and go on."});
+            policy = self::policy(json!({"ci-failed": message, "changes-requested": message}));
+        }
+        policy.message_max = max;
+        for effect in effects(json!({"title": words[3]}), fact, &policy) {
+            let text = message(&effect);
+            prop_assert!(text.len() <= max, "{} > {max}", text.len());
+            let bad = |c: char| c != '\n' && c != '\t' && (c.is_control() || "\u{202e}\u{200b}".contains(c));
+            prop_assert!(!text.contains(bad));
+            prop_assert_eq!(sanitize::paste(text), text);
+            // Each name is one line of its own sentence or label; no body gets out.
+            let outside = outside(text);
+            prop_assert!(outside.lines().count() <= 12, "{}", outside);
+            prop_assert!(!outside.contains("```") && !outside.contains("~~~"), "{}", outside);
+        }
+    }
 }
 
 #[test]

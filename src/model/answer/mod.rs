@@ -4,22 +4,29 @@
 //! `null`. Later versions add keys and never change what one means.
 
 mod agents;
+mod notifiers;
+mod reviews;
 mod tools;
 
 pub use agents::{Agent, AgentsAnswer, BadCard, CardAnswer, CardText, LoggedIn};
+pub use notifiers::{Notified, NotifiedAnswer, NotifiedOutcome, NotifierInfo, NotifiersAnswer};
+pub use reviews::{ReviewAnswer, ReviewBrief, ReviewShown, ReviewsAnswer};
 pub use tools::{
     ConfigAnswer, DoctorAnswer, PathAnswer, ProjectAnswer, ProjectsAnswer, ReferenceAnswer,
     SkillAnswer, TimerAnswer, TrustAnswer, ValueAnswer,
 };
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::model::check_run::CheckState;
 use crate::model::effect::{Effect, OutboxEntry};
 use crate::model::event::Event;
+use crate::model::forge::MergeMethod;
 use crate::model::lifecycle::SessionAxis;
 use crate::model::record::Record;
 use crate::model::report::ReportState;
@@ -48,10 +55,16 @@ pub enum Answer {
     Press(PressAnswer),
     /// What an agent said of itself.
     Report(ReportAnswer),
+    /// One review.
+    Review(Box<ReviewAnswer>),
+    /// Several reviews.
+    Reviews(ReviewsAnswer),
     /// What a fact came to.
     Observe(ObserveAnswer),
     /// What a cleanup removed.
     Cleanup(CleanupAnswer),
+    /// What a merge brought.
+    Merge(MergeAnswer),
     /// What waits for its delivery.
     Outbox(OutboxAnswer),
     /// Why a status is what it is.
@@ -84,6 +97,10 @@ pub enum Answer {
     Agents(AgentsAnswer),
     /// An agent's card.
     Card(CardAnswer),
+    /// Who is told.
+    Notifiers(NotifiersAnswer),
+    /// What came of telling them.
+    Notified(NotifiedAnswer),
     /// What was looked at.
     Doctor(DoctorAnswer),
     /// A decision.
@@ -112,6 +129,38 @@ pub struct SessionAnswer {
     /// The revision to give to `ao wait --since`, after `spawn`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<u64>,
+    /// The last check of its branch, in `show`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<CheckShown>,
+    /// The reviews of its branch, oldest first, where there are any: `show`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reviews: Vec<ReviewBrief>,
+}
+
+/// The last check of a session's branch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CheckShown {
+    /// How far it is.
+    pub state: CheckState,
+    /// The commit that is checked.
+    pub head_sha: String,
+    /// Its argument vector.
+    pub command: Vec<String>,
+    /// Which try at this commit it is.
+    pub attempt: u32,
+    /// Its exit code; 128 + n for signal n.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// Why it says nothing of the commit, or took too long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// The file with all it wrote.
+    pub log: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
 }
 
 /// Several sessions, oldest first: `ls`, `status`, `kill`, ….
@@ -184,9 +233,18 @@ pub struct Pass {
     pub delivered: Vec<Item>,
     /// Outbox entries that wait.
     pub held: Vec<Item>,
+    /// Reviews that were begun or closed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reviewed: Vec<Item>,
     /// Sessions that were cleaned up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cleaned: Vec<Item>,
+    /// Checks that were begun, or whose supervisor was found dead.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Item>,
+    /// Checks that were waited for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waited: Vec<Item>,
     /// What did not work.
     pub failed: Vec<Item>,
     /// So many looked dead at once that none was believed.
@@ -373,6 +431,42 @@ pub struct CleanupAnswer {
     pub failed: Vec<Failed>,
 }
 
+/// What a merge brought: `merge`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct MergeAnswer {
+    /// The version of this shape.
+    pub schema: u64,
+    /// The merge.
+    pub merge: MergedBranch,
+}
+
+/// A branch that was merged, by this command or before.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct MergedBranch {
+    /// The session.
+    pub id: String,
+    /// Its branch.
+    pub branch: String,
+    /// The branch it is in.
+    pub target: String,
+    /// Its changes were there before.
+    pub already: bool,
+    /// The commit of the branch that was merged.
+    pub head_sha: String,
+    /// How; absent where it was merged before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<MergeMethod>,
+    /// The commit that the target was moved to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha: Option<String>,
+    /// The worktree whose files followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worktree: Option<PathBuf>,
+    /// The shell command that takes it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<String>,
+}
+
 /// What became of one session's workspace.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct CleanedUp {
@@ -434,6 +528,9 @@ pub struct Explained {
     /// The last decision; absent where nothing was decided so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decided>,
+    /// The last check of its branch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<CheckShown>,
     /// What would change it.
     pub next: Vec<String>,
 }

@@ -1,6 +1,8 @@
 //! Real repositories in temporary directories.
 #![expect(clippy::disallowed_methods, reason = "arranges files for tests")]
 
+mod landing;
+mod looking;
 mod making;
 mod removing;
 

@@ -255,5 +255,6 @@ fn comment(id: String, author: Option<&Person>, body: &str, url: &str) -> Commen
         url: Some(url.to_owned()),
         path: None,
         line: None,
+        delivered: false,
     }
 }

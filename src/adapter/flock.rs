@@ -1,0 +1,63 @@
+//! Locks that say that a process lives: held for as long as it does, and looked at by others.
+
+use std::fs::File;
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::adapter::clock::{self, Deadline};
+use crate::adapter::fs::{self, FsError};
+
+/// Looks hold the lock shared, for microseconds; only who lives by it holds it for longer.
+const LOCK_WAIT: Duration = Duration::from_millis(300);
+
+/// Returns whether somebody holds the lock at `path`; creates and changes nothing.
+pub fn is_held(path: &Path) -> Result<bool, FsError> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(file) => file,
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(false),
+        Err(error) => return Err(FsError::at("open", path)(error.into())),
+    };
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(false),
+        Err(Errno::WOULDBLOCK) => Ok(true),
+        Err(error) => Err(FsError::at("lock", path)(error.into())),
+    }
+}
+
+/// Takes the lock at `path`, which is let go of when the file and all its duplicates are closed;
+/// `None` where somebody else holds it.
+pub fn take(path: &Path) -> Result<Option<File>, FsError> {
+    let file = fs::open_append(path)?;
+    let taken = clock::poll_until(Deadline::after(LOCK_WAIT), || {
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Some(Ok(())),
+            Err(Errno::WOULDBLOCK) => None,
+            Err(error) => Some(Err(FsError::at("lock", path)(error.into()))),
+        }
+    });
+    Ok(taken.transpose()?.map(|()| file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_held_until_its_last_duplicate_is_closed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("check.lock");
+        assert!(!is_held(&path).unwrap());
+        let lock = take(&path).unwrap().unwrap();
+        let duplicate = lock.try_clone().unwrap();
+        drop(lock);
+        assert!(is_held(&path).unwrap());
+        assert!(take(&path).unwrap().is_none());
+        drop(duplicate);
+        assert!(!is_held(&path).unwrap());
+        assert!(take(&path).unwrap().is_some());
+    }
+}

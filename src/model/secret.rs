@@ -1,0 +1,99 @@
+//! What must never be shown: the address of a webhook, the key that signs.
+
+use std::fmt;
+
+/// A text that `Debug` does not show, and that has no `Display`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Returns `text` as a secret.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Returns the text, for the one place that needs it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(REDACTED)
+    }
+}
+
+/// What stands in the place of a secret.
+pub const REDACTED: &str = "[redacted]";
+
+/// Where a secret is found.
+#[derive(Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// In the configuration itself.
+    Given(Secret),
+    /// In the variable of this name.
+    Variable(String),
+    /// In what a program prints; its argument vector is never empty.
+    Command(Vec<String>),
+}
+
+impl SecretSource {
+    /// Returns whether it is in a variable, which a timer may not have.
+    pub fn is_variable(&self) -> bool {
+        matches!(self, Self::Variable(_))
+    }
+
+    /// Returns in words where it is found, for a person.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Given(_) => "the configuration".to_owned(),
+            Self::Variable(name) => format!("${name}"),
+            Self::Command(command) => {
+                format!("`{}`", command.first().map_or("", String::as_str))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for SecretSource {
+    /// Shows where, and of a program its name alone: arguments can be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown())
+    }
+}
+
+/// Returns `text` with every one of `secrets` taken out.
+///
+/// Programs repeat their arguments when they fail. What is shorter than four bytes is a flag or a
+/// number, and would take half the text with it.
+pub fn redacted<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>) -> String {
+    const SHORTEST: usize = 4;
+    let mut secrets: Vec<&str> = secrets.into_iter().filter(|it| it.len() >= SHORTEST).collect();
+    // The longest first: what is part of it must not leave the rest of it standing.
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, REDACTED))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_is_shown_holds_a_secret() {
+        let command = SecretSource::Command(vec!["pass".into(), "s3cret".into()]);
+        let all = [
+            SecretSource::Given(Secret::new("s3cret")),
+            SecretSource::Variable("HOOK".into()),
+            command,
+        ];
+        assert_eq!(format!("{all:?}"), "[the configuration, $HOOK, `pass`]");
+        assert_eq!(format!("{:?}", Secret::new("s3cret")), "[redacted]");
+    }
+
+    #[test]
+    fn a_secret_within_a_secret_leaves_nothing_of_it() {
+        let text = redacted("no abcd1234 and abcd -x", ["abcd", "abcd1234", "-x", ""]);
+        assert_eq!(text, "no [redacted] and [redacted] -x");
+    }
+}
