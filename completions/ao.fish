@@ -46,21 +46,25 @@ complete -c ao -n "__fish_ao_needs_command" -f -a "send" -d 'Send a message to a
 complete -c ao -n "__fish_ao_needs_command" -f -a "approve" -d 'Say yes to the dialog that an agent has opened'
 complete -c ao -n "__fish_ao_needs_command" -f -a "deny" -d 'Say no to the dialog that an agent has opened'
 complete -c ao -n "__fish_ao_needs_command" -f -a "report" -d 'Say how you get on; for the agent of a session'
+complete -c ao -n "__fish_ao_needs_command" -f -a "review" -d 'Have work reviewed by an agent of its own'
 complete -c ao -n "__fish_ao_needs_command" -f -a "interrupt" -d 'Interrupt an agent\'s turn, with the key its card names'
 complete -c ao -n "__fish_ao_needs_command" -f -a "attach" -d 'Attach this terminal to an agent\'s; C-q leaves it'
 complete -c ao -n "__fish_ao_needs_command" -f -a "output" -d 'Print what an agent\'s terminal shows, or what it wrote'
 complete -c ao -n "__fish_ao_needs_command" -f -a "path" -d 'Print the path of a session\'s workspace'
 complete -c ao -n "__fish_ao_needs_command" -f -a "exec" -d 'Run a command in a session\'s workspace, with its exit code'
 complete -c ao -n "__fish_ao_needs_command" -f -a "wait" -d 'Wait until sessions are in one of the statuses'
+complete -c ao -n "__fish_ao_needs_command" -f -a "merge" -d 'Merge a session\'s branch into its base'
 complete -c ao -n "__fish_ao_needs_command" -f -a "kill" -d 'End sessions: their processes and panes, never their workspaces'
 complete -c ao -n "__fish_ao_needs_command" -f -a "restore" -d 'Start ended sessions again, in the same workspace and branch'
 complete -c ao -n "__fish_ao_needs_command" -f -a "cleanup" -d 'Remove the panes and workspaces of ended sessions, and archive them'
 complete -c ao -n "__fish_ao_needs_command" -f -a "rename" -d 'Change a session\'s title; its id, branch and tmux session keep their names'
-complete -c ao -n "__fish_ao_needs_command" -f -a "reap" -d 'Make one pass: finish, probe, escalate, deliver, clean up'
+complete -c ao -n "__fish_ao_needs_command" -f -a "reap" -d 'Make one pass: finish, probe, look at pull requests, check, escalate, deliver, clean up'
 complete -c ao -n "__fish_ao_needs_command" -f -a "observe" -d 'Record one fact about a session, as JSON from standard input'
 complete -c ao -n "__fish_ao_needs_command" -f -a "decide" -d 'Ask what ao would do: records and facts in, decisions out, no state touched'
 complete -c ao -n "__fish_ao_needs_command" -f -a "hook" -d 'Tell ao what an agent does; called by the agent\'s hooks'
 complete -c ao -n "__fish_ao_needs_command" -f -a "outbox" -d 'See and steer what is still to be delivered'
+complete -c ao -n "__fish_ao_needs_command" -f -a "issue" -d 'See the issues of this repository\'s tracker'
+complete -c ao -n "__fish_ao_needs_command" -f -a "pr" -d 'See, open and claim the pull requests of sessions'
 complete -c ao -n "__fish_ao_needs_command" -f -a "notify" -d 'List who is told what, or try them'
 complete -c ao -n "__fish_ao_needs_command" -f -a "timer" -d 'Let a systemd timer, or cron, run `ao reap`'
 complete -c ao -n "__fish_ao_needs_command" -f -a "agent" -d 'See the agents that can be started, and check cards of your own'
@@ -74,6 +78,7 @@ complete -c ao -n "__fish_ao_needs_command" -f -a "completions" -d 'Print the co
 complete -c ao -n "__fish_ao_needs_command" -f -a "man" -d 'Print a man page'
 complete -c ao -n "__fish_ao_needs_command" -f -a "help" -d 'Print help, for ao, a command, or a topic (exit-codes)'
 complete -c ao -n "__fish_ao_needs_command" -f -a "launch" -d 'Run a session\'s agent and record how it ends'
+complete -c ao -n "__fish_ao_needs_command" -f -a "check-run" -d 'Run the check of a session\'s branch and record how it ends'
 complete -c ao -n "__fish_ao_needs_command" -f -a "demo-agent" -d 'Play a coding agent from a script'
 complete -c ao -n "__fish_ao_using_subcommand init" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand init" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -155,13 +160,20 @@ complete -c ao -n "__fish_ao_using_subcommand spawn" -l if-exists -d 'Where --id
 reuse\t''
 replace\t''"
 complete -c ao -n "__fish_ao_using_subcommand spawn" -l count -d 'Start that many sessions' -r
-complete -c ao -n "__fish_ao_using_subcommand spawn" -l batch -d 'Start one session per JSON line of FILE (`-`: standard input)' -r -F
+complete -c ao -n "__fish_ao_using_subcommand spawn" -l batch -d 'Start one session per JSON line of FILE (`-`: standard input), or per issue of a query' -r -F
+complete -c ao -n "__fish_ao_using_subcommand spawn" -l label -d 'Only issues with this label; several: with all of them' -r
+complete -c ao -n "__fish_ao_using_subcommand spawn" -l assignee -d 'Only issues assigned to this account; `none`: to nobody, `*`: to anybody' -r
+complete -c ao -n "__fish_ao_using_subcommand spawn" -l state -d 'Only open ones, closed ones, or all' -r -f -a "open\t''
+closed\t''
+all\t''"
+complete -c ao -n "__fish_ao_using_subcommand spawn" -l limit -d 'No more than this many' -r
 complete -c ao -n "__fish_ao_using_subcommand spawn" -l timeout -d 'How long --wait waits' -r
 complete -c ao -n "__fish_ao_using_subcommand spawn" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand spawn" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
 complete -c ao -n "__fish_ao_using_subcommand spawn" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand spawn" -l force -d 'Work on a closed issue all the same'
 complete -c ao -n "__fish_ao_using_subcommand spawn" -l wait -d 'Wait until it is idle, needs a person, or has ended; exit as `ao wait` does'
 complete -c ao -n "__fish_ao_using_subcommand spawn" -l dry-run -d 'Check everything, say what would be done, and do nothing'
 complete -c ao -n "__fish_ao_using_subcommand spawn" -l json -d 'Answer with one JSON document on standard output'
@@ -271,6 +283,54 @@ complete -c ao -n "__fish_ao_using_subcommand report" -l lock-timeout -d 'How lo
 complete -c ao -n "__fish_ao_using_subcommand report" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c ao -n "__fish_ao_using_subcommand report" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand review; and not __fish_seen_subcommand_from trigger submit ls cancel" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand review; and not __fish_seen_subcommand_from trigger submit ls cancel" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand review; and not __fish_seen_subcommand_from trigger submit ls cancel" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand review; and not __fish_seen_subcommand_from trigger submit ls cancel" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand review; and not __fish_seen_subcommand_from trigger submit ls cancel" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand review; and not __fish_seen_subcommand_from trigger submit ls cancel" -f -a "trigger" -d 'Have the head of a session\'s branch reviewed'
+complete -c ao -n "__fish_ao_using_subcommand review; and not __fish_seen_subcommand_from trigger submit ls cancel" -f -a "submit" -d 'Hand in a verdict; for the agent of a reviewer, or a person'
+complete -c ao -n "__fish_ao_using_subcommand review; and not __fish_seen_subcommand_from trigger submit ls cancel" -f -a "ls" -d 'List reviews: those that run, and the last of each session and reviewer'
+complete -c ao -n "__fish_ao_using_subcommand review; and not __fish_seen_subcommand_from trigger submit ls cancel" -f -a "cancel" -d 'End reviews that are running'
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from trigger" -l reviewer -d 'The reviewer\'s agent: a card\'s name' -r
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from trigger" -l head -d 'Only if the branch is at this commit' -r
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from trigger" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from trigger" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from trigger" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from trigger" -l dry-run -d 'Say what would be done, and do nothing'
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from trigger" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from trigger" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from submit" -l run -d 'The review' -r
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from submit" -l verdict -d 'What it came to: approved or changes_requested' -r
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from submit" -l body -d 'What is to be said; `-` reads standard input' -r
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from submit" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from submit" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from submit" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from submit" -l dry-run -d 'Say what would be done, and do nothing'
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from submit" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from submit" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from ls" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from ls" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from ls" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from ls" -l all -d 'All reviews, those of archived sessions as well'
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from ls" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from cancel" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from cancel" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from cancel" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from cancel" -l dry-run -d 'Say what would be done, and do nothing'
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from cancel" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from cancel" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand interrupt" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand interrupt" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
@@ -323,6 +383,19 @@ complete -c ao -n "__fish_ao_using_subcommand wait" -l lock-timeout -d 'How long
 complete -c ao -n "__fish_ao_using_subcommand wait" -l any -d 'End with the first session that is there, not the last'
 complete -c ao -n "__fish_ao_using_subcommand wait" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand wait" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand merge" -l method -d 'How; else as `merge.method` is configured' -r -f -a "merge\t''
+squash\t''
+rebase\t''"
+complete -c ao -n "__fish_ao_using_subcommand merge" -s m -l message -d 'The message of the merge or squash commit' -r
+complete -c ao -n "__fish_ao_using_subcommand merge" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand merge" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand merge" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand merge" -l force -d 'Whatever checks and reviews say, and whatever the agent is at and has not committed'
+complete -c ao -n "__fish_ao_using_subcommand merge" -l dry-run -d 'Say what would be done, and do nothing'
+complete -c ao -n "__fish_ao_using_subcommand merge" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand merge" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand kill" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand kill" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
@@ -360,6 +433,7 @@ complete -c ao -n "__fish_ao_using_subcommand rename" -l lock-timeout -d 'How lo
 complete -c ao -n "__fish_ao_using_subcommand rename" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c ao -n "__fish_ao_using_subcommand rename" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand rename" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand reap" -l timeout -d 'Wait for them no longer than this' -r
 complete -c ao -n "__fish_ao_using_subcommand reap" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand reap" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
@@ -368,6 +442,7 @@ complete -c ao -n "__fish_ao_using_subcommand reap" -l lock-timeout -d 'How long
 complete -c ao -n "__fish_ao_using_subcommand reap" -l strict -d 'Exit 1 if anything failed for any session'
 complete -c ao -n "__fish_ao_using_subcommand reap" -s q -l quiet -d 'Say nothing unless something failed'
 complete -c ao -n "__fish_ao_using_subcommand reap" -l dry-run -d 'Say what would be done now, and do nothing'
+complete -c ao -n "__fish_ao_using_subcommand reap" -l wait -d 'Wait for the checks that run, then look and deliver again'
 complete -c ao -n "__fish_ao_using_subcommand reap" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand reap" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand observe" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
@@ -400,8 +475,8 @@ complete -c ao -n "__fish_ao_using_subcommand outbox; and not __fish_seen_subcom
 complete -c ao -n "__fish_ao_using_subcommand outbox; and not __fish_seen_subcommand_from ls retry drop" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand outbox; and not __fish_seen_subcommand_from ls retry drop" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand outbox; and not __fish_seen_subcommand_from ls retry drop" -f -a "ls" -d 'List what waits, oldest first'
-complete -c ao -n "__fish_ao_using_subcommand outbox; and not __fish_seen_subcommand_from ls retry drop" -f -a "retry" -d 'Try an entry again at once, dead letters included'
-complete -c ao -n "__fish_ao_using_subcommand outbox; and not __fish_seen_subcommand_from ls retry drop" -f -a "drop" -d 'Drop an entry for good'
+complete -c ao -n "__fish_ao_using_subcommand outbox; and not __fish_seen_subcommand_from ls retry drop" -f -a "retry" -d 'Try entries again at once, dead letters included'
+complete -c ao -n "__fish_ao_using_subcommand outbox; and not __fish_seen_subcommand_from ls retry drop" -f -a "drop" -d 'Drop entries for good'
 complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from ls" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from ls" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
@@ -415,6 +490,7 @@ complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand
 always\t'Always'
 never\t'Never'"
 complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from retry" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from retry" -l dead -d 'Dead letters only'
 complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from retry" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from retry" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from retry" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -423,9 +499,85 @@ complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand
 always\t'Always'
 never\t'Never'"
 complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from drop" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from drop" -l dead -d 'All dead letters of the session'
 complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from drop" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from drop" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand outbox; and __fish_seen_subcommand_from drop" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand issue; and not __fish_seen_subcommand_from ls show" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand issue; and not __fish_seen_subcommand_from ls show" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand issue; and not __fish_seen_subcommand_from ls show" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand issue; and not __fish_seen_subcommand_from ls show" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand issue; and not __fish_seen_subcommand_from ls show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand issue; and not __fish_seen_subcommand_from ls show" -f -a "ls" -d 'List issues, oldest first'
+complete -c ao -n "__fish_ao_using_subcommand issue; and not __fish_seen_subcommand_from ls show" -f -a "show" -d 'Show one issue with its comments'
+complete -c ao -n "__fish_ao_using_subcommand issue; and __fish_seen_subcommand_from ls" -l label -d 'Only issues with this label; several: with all of them' -r
+complete -c ao -n "__fish_ao_using_subcommand issue; and __fish_seen_subcommand_from ls" -l assignee -d 'Only issues assigned to this account; `none`: to nobody, `*`: to anybody' -r
+complete -c ao -n "__fish_ao_using_subcommand issue; and __fish_seen_subcommand_from ls" -l state -d 'Only open ones, closed ones, or all' -r -f -a "open\t''
+closed\t''
+all\t''"
+complete -c ao -n "__fish_ao_using_subcommand issue; and __fish_seen_subcommand_from ls" -l limit -d 'No more than this many' -r
+complete -c ao -n "__fish_ao_using_subcommand issue; and __fish_seen_subcommand_from ls" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand issue; and __fish_seen_subcommand_from ls" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand issue; and __fish_seen_subcommand_from ls" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand issue; and __fish_seen_subcommand_from ls" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand issue; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand issue; and __fish_seen_subcommand_from show" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand issue; and __fish_seen_subcommand_from show" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand issue; and __fish_seen_subcommand_from show" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand issue; and __fish_seen_subcommand_from show" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand issue; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create claim" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create claim" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create claim" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create claim" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create claim" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create claim" -f -a "ls" -d 'List the pull requests of sessions, as the records tell'
+complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create claim" -f -a "show" -d 'Show the pull request of one session'
+complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create claim" -f -a "create" -d 'Open a pull request for a session\'s branch, or return the one that is open'
+complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create claim" -f -a "claim" -d 'Make a pull request that was opened elsewhere a session\'s own'
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from ls" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from ls" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from ls" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from ls" -l remote -d 'Ask the forge for all that are open in this repository'
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from ls" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from show" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from show" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from show" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from show" -l remote -d 'Ask the forge'
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from show" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from create" -l title -d 'Its title; else the session\'s, else the first line of the last commit' -r
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from create" -l body -d 'What it says; `-` reads standard input' -r
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from create" -l base -d 'The branch it is to be merged into; else the one that the session\'s began at' -r
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from create" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from create" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from create" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from create" -l draft -d 'Not yet to be reviewed'
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from create" -l push -d 'Push the branch to `origin` first'
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from create" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from claim" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from claim" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from claim" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from claim" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from claim" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand notify" -l priority -d 'The priority of the test notice; only those that are told of it get it' -r
 complete -c ao -n "__fish_ao_using_subcommand notify" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand notify" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -522,6 +674,7 @@ complete -c ao -n "__fish_ao_using_subcommand config; and not __fish_seen_subcom
 complete -c ao -n "__fish_ao_using_subcommand config; and not __fish_seen_subcommand_from show get set path reference" -f -a "set" -d 'Set a value in the user\'s file'
 complete -c ao -n "__fish_ao_using_subcommand config; and not __fish_seen_subcommand_from show get set path reference" -f -a "path" -d 'Print the path of the user\'s file'
 complete -c ao -n "__fish_ao_using_subcommand config; and not __fish_seen_subcommand_from show get set path reference" -f -a "reference" -d 'Print every key, its default and its meaning'
+complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from show" -l project -d 'As it applies to this project instead of here' -r
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from show" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from show" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
@@ -530,6 +683,7 @@ complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from show" -l origin -d 'Where each value comes from'
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from show" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from get" -l project -d 'As it applies to this project instead of here' -r
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from get" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from get" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
@@ -537,6 +691,7 @@ never\t'Never'"
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from get" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from get" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from get" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from set" -l project -d 'For this project alone; it wins over what its repository says' -r
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from set" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from set" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
@@ -617,6 +772,13 @@ never\t'Never'"
 complete -c ao -n "__fish_ao_using_subcommand launch" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
 complete -c ao -n "__fish_ao_using_subcommand launch" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand launch" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand check-run" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand check-run" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand check-run" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand check-run" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand check-run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand demo-agent" -l script -d 'The script; else AO_DEMO_SCRIPT' -r -F
 complete -c ao -n "__fish_ao_using_subcommand demo-agent" -l resume -d 'Continue this conversation' -r
 complete -c ao -n "__fish_ao_using_subcommand demo-agent" -l model -d 'The model to pretend to be' -r

@@ -78,7 +78,7 @@ pub struct Told {
     pub reached: Vec<String>,
     /// Those that failed, each with its reason.
     pub failed: BTreeMap<String, String>,
-    /// Those that were not tried, because they let their time run out a moment ago.
+    /// Those that were not tried, because they let their time run out too often by now.
     pub skipped: Vec<String>,
     /// How long those that failed ask to be left alone, at most.
     pub wait: Option<Duration>,

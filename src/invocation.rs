@@ -37,6 +37,9 @@ pub enum InvocationError {
     Decide(#[from] DecideError),
 }
 
+/// What was configured, by main worktree and project.
+type Layers = BTreeMap<(Option<PathBuf>, Option<ProjectId>), Rc<Layered>>;
+
 /// What every operation works with: where the records are, what was configured, who calls.
 #[derive(Debug)]
 pub struct World {
@@ -57,7 +60,7 @@ pub struct World {
     pub guide: fn() -> String,
     /// Who is told, and who did not answer.
     pub notifiers: Notifiers,
-    layers: RefCell<BTreeMap<(Option<PathBuf>, Option<ProjectId>), Rc<Layered>>>,
+    layers: RefCell<Layers>,
     cards: RefCell<Option<Rc<Cards>>>,
     github: RefCell<Option<Rc<github::Client>>>,
 }

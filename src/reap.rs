@@ -3,6 +3,9 @@
 //! Finishes dead owners' intents, probes all sessions at once, ticks escalations, delivers the
 //! outboxes, cleans up what policy allows. Idempotent; one session's failure stops no other.
 
+mod checks;
+mod review;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -10,11 +13,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::act::Delivery;
-use crate::adapter::clock::{self, Deadline, Stopwatch};
+use crate::adapter::clock::{self, Stopwatch};
 use crate::adapter::fs::{self, Durability};
 use crate::adapter::git::{self, Assessment};
 use crate::adapter::runtime::tmux::Tmux;
-use crate::decide::{self, review};
+use crate::decide;
 use crate::invocation::{self, World};
 use crate::model::effect::{EntryKind, OutboxEntry};
 use crate::model::facts::{Bare, KillCause, Observation, RuntimeFact};
@@ -27,13 +30,13 @@ use crate::model::screen::ScreenSign;
 use crate::model::status::Status;
 use crate::model::time::Timestamp;
 use crate::observe::{self, Probe};
-use crate::session::check::{Progress, Step};
-use crate::session::deliver::{self, Patience};
+use crate::session::deliver::{self, Attempt, Patience};
+use crate::session::intake::{self, Intake};
 use crate::session::intent::{self, Recovery};
-use crate::session::review::delivery;
-use crate::session::review::tidy::{self, Rest};
-use crate::session::{SessionError, check, cleanup, kill, poll, workspace};
+use crate::session::{SessionError, cleanup, kill, poll, workspace};
 use crate::store::StoreError;
+
+pub use checks::reap_waiting;
 
 /// Lines of the screen of an agent that never started.
 const SCREEN_LINES: u32 = 50;
@@ -84,6 +87,9 @@ pub struct Report {
     /// Sessions that were cleaned up.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cleaned: Vec<Item>,
+    /// Sessions that were started for issues.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub spawned: Vec<Item>,
     /// Checks that were begun, or whose supervisor was found dead.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<Item>,
@@ -100,6 +106,9 @@ pub struct Report {
     pub skipped: bool,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
+    /// The sessions whose check it saw running, or began.
+    #[serde(skip)]
+    pub checking: BTreeSet<SessionId>,
 }
 
 impl Report {
@@ -111,22 +120,9 @@ impl Report {
             && self.delivered.is_empty()
             && self.reviewed.is_empty()
             && self.cleaned.is_empty()
+            && self.spawned.is_empty()
             && self.checks.is_empty()
             && self.failed.is_empty()
-    }
-
-    /// Adds what a later pass did to what this one did.
-    fn followed_by(mut self, mut later: Self) -> Self {
-        self.transitions.append(&mut later.transitions);
-        self.recovered.append(&mut later.recovered);
-        self.escalated.append(&mut later.escalated);
-        self.delivered.append(&mut later.delivered);
-        self.cleaned.append(&mut later.cleaned);
-        self.checks.append(&mut later.checks);
-        self.failed.append(&mut later.failed);
-        self.took_ms += later.took_ms;
-        // What waits is what waits at the end.
-        Self { probed: later.probed, held: later.held, storm: later.storm, ..self }
     }
 
     fn fail(&mut self, id: &SessionId, what: &str, error: &dyn std::error::Error) {
@@ -171,6 +167,7 @@ pub fn reap(world: &World) -> Result<Option<Report>, StoreError> {
     pass.probe();
     pass.read_screens();
     pass.poll();
+    pass.take_issues();
     pass.review();
     pass.tick();
     pass.deliver();
@@ -180,41 +177,6 @@ pub fn reap(world: &World) -> Result<Option<Report>, StoreError> {
     report.took_ms = u64::try_from(watch.elapsed().as_millis()).unwrap_or(u64::MAX);
     remember(world, started, &report)?;
     Ok(Some(report))
-}
-
-/// Makes passes until no check runs, or `timeout` has passed: each waits for the checks that run,
-/// looks at what came of them and delivers it.
-pub fn reap_waiting(
-    world: &World,
-    timeout: Option<Duration>,
-) -> Result<Option<Report>, SessionError> {
-    let deadline = Deadline::after(timeout.unwrap_or(Duration::MAX));
-    let Some(mut report) = reap(world)? else { return Ok(None) };
-    loop {
-        let waited = wait_for_checks(world, deadline)?;
-        if waited.is_empty() {
-            return Ok(Some(report));
-        }
-        report.waited.extend(waited);
-        // Where another pass is under way, that one looks.
-        let Some(later) = reap(world)? else { return Ok(Some(report)) };
-        report = report.followed_by(later);
-        if deadline.passed() {
-            return Ok(Some(report));
-        }
-    }
-}
-
-fn wait_for_checks(world: &World, deadline: Deadline) -> Result<Vec<Item>, SessionError> {
-    let mut waited = Vec::new();
-    for id in check::running(world)? {
-        let watch = Stopwatch::start();
-        let is_over = check::wait(world, &id, deadline)?;
-        let what = if is_over { "waited for its check" } else { "its check still runs" };
-        let why = Some(format!("{:.1} s", watch.elapsed().as_secs_f64()));
-        waited.push(Item { id: id.to_string(), what: what.to_owned(), why });
-    }
-    Ok(waited)
 }
 
 /// Returns what a pass would do now, without doing it: what it would do in the wake of that is
@@ -237,6 +199,7 @@ pub fn preview(world: &World) -> Result<Vec<(String, String)>, StoreError> {
         if !record.lifecycle.is_terminal() {
             steps.extend(pass.would_change(id, &Observation::Tick(Bare::default())));
         }
+        steps.extend(review::would_close(world, id, record, started));
         let waiting = record.outbox.iter().filter(|(_, entry)| !entry.dead);
         steps.extend(waiting.map(|(key, entry)| {
             (format!("deliver {key} of {id}"), format!("{} since {}", entry.kind, entry.created_at))
@@ -419,95 +382,28 @@ impl Pass<'_> {
                 let id = observed.id.to_string();
                 self.report.failed.push(Item { id, what, why: Some(why) });
             }
-            self.green.extend(tidy::green(&observed.fact).map(|head| (observed.id.clone(), head)));
+            self.green
+                .extend(review::green(&observed.fact).map(|head| (observed.id.clone(), head)));
             self.apply(&observed.id, Observation::Scm(Box::new(observed.fact)));
         }
+        self.report.checking = looked.checking.into_iter().collect();
         self.check(&looked.steps);
     }
 
-    /// Begins and ends checks; where one step fails, those that follow for the session wait.
-    fn check(&mut self, steps: &[Step]) {
-        let mut failed = BTreeSet::new();
-        for step in steps {
-            if failed.contains(&step.id) {
-                continue;
-            }
-            let what = match check::advance(self.world, step) {
-                Ok(Progress::Begun) => {
-                    format!("began the check of {}", step.head_sha.get(..12).unwrap_or_default())
+    /// Starts sessions for issues, where that is configured.
+    fn take_issues(&mut self) {
+        for event in intake::take(self.world, self.started) {
+            match event {
+                Intake::Started { session, issue } => {
+                    let what = format!("started for issue {issue}");
+                    let id = session.to_string();
+                    self.report.spawned.push(Item { id, what, why: None });
+                    self.load(&session);
                 }
-                Ok(Progress::Buried) => "found its check's supervisor dead".to_owned(),
-                Ok(Progress::Waits(_)) => continue,
-                Err(SessionError::Store(
-                    StoreError::NotFound { .. } | StoreError::Archived { .. },
-                )) => continue,
-                Err(error) => {
-                    self.report.fail(&step.id, "check", &error);
-                    failed.insert(step.id.clone());
-                    continue;
+                Intake::Failed { project, what, why } => {
+                    self.report.failed.push(Item { id: project, what, why: Some(why) });
                 }
-            };
-            self.report.checks.push(Item { id: step.id.to_string(), what, why: None });
-        }
-    }
-
-    /// Closes the reviews that are over, begins those that are due, and ends reviewers that have
-    /// nothing left to do.
-    fn review(&mut self) {
-        let now = self.started;
-        for id in self.ids(|record| record.kind == Kind::Worker) {
-            let record = &self.records[&id];
-            let closed = tidy::close_runs(self.world, &id, record, now);
-            let begun = match self.green.get(&id) {
-                Some(head) => tidy::review_by_itself(self.world, &id, record, head),
-                None => Ok(None),
-            };
-            let item = |what, why| Item { id: id.to_string(), what, why: Some(why) };
-            match closed {
-                Ok(closed) => self
-                    .report
-                    .reviewed
-                    .extend(closed.into_iter().map(|(what, why)| item(what, why))),
-                Err(error) => self.report.fail(&id, "close its reviews", &error),
             }
-            match begun {
-                Ok(None) => {}
-                Ok(Some(run)) => {
-                    let why = format!("{} by {}", review::short(&run.head_sha), run.reviewer);
-                    self.report.reviewed.push(item(format!("{} begun", run.run), why));
-                    run.session.iter().for_each(|session| self.load(session));
-                }
-                Err(error) => self.report.fail(&id, "have it reviewed", &error),
-            }
-            self.settle(&id);
-        }
-        for id in self.ids(|record| record.kind == Kind::Reviewer) {
-            match tidy::retire(self.world, &id, Rest::AsConfigured(now)) {
-                Ok(false) => continue,
-                Ok(true) => {
-                    let why = Some("nothing is left to review".to_owned());
-                    let what = "ended".to_owned();
-                    self.report.reviewed.push(Item { id: id.to_string(), what, why });
-                }
-                Err(error) => self.report.fail(&id, "end the reviewer", &error),
-            }
-            self.load(&id);
-        }
-    }
-
-    /// Puts what a worker is still to get of its reviews into its outbox, and records what it has.
-    fn settle(&mut self, id: &SessionId) {
-        match delivery::settle(self.world, id) {
-            Ok(false) => {}
-            Ok(true) => self.load(id),
-            Err(error) => self.report.fail(id, "deliver its reviews", &error),
-        }
-    }
-
-    /// Records which reviews have arrived.
-    fn settle_reviews(&mut self) {
-        for id in self.ids(|record| record.kind == Kind::Worker) {
-            self.settle(&id);
         }
     }
 
@@ -568,14 +464,8 @@ impl Pass<'_> {
     fn deliver(&mut self) {
         self.hand_over();
         for id in self.ids(|record| !record.outbox.is_empty()) {
-            match deliver::deliver(self.world, &id, Patience::Pass) {
-                Ok(deliveries) => {
-                    for (key, result) in deliveries {
-                        record_delivery(&id, key, result, &mut self.report);
-                    }
-                }
-                Err(error) => self.report.fail(&id, "deliver", &error),
-            }
+            let deliveries = deliver::deliver(self.world, &id, Patience::Pass);
+            record_deliveries(&id, deliveries, &mut self.report);
             self.load(&id);
         }
     }
@@ -586,14 +476,8 @@ impl Pass<'_> {
         let senders = self.ids(|record| record.outbox.values().any(is_relay));
         let mut readers = Vec::new();
         for id in &senders {
-            match deliver::deliver_notices(self.world, id) {
-                Ok(deliveries) => {
-                    for (key, result) in deliveries {
-                        record_delivery(id, key, result, &mut self.report);
-                    }
-                }
-                Err(error) => self.report.fail(id, "hand over", &error),
-            }
+            let deliveries = deliver::deliver_notices(self.world, id);
+            record_deliveries(id, deliveries, &mut self.report);
             readers.extend(self.records.get(id).and_then(|record| record.parent.clone()));
             self.load(id);
         }
@@ -646,23 +530,25 @@ fn note(id: &SessionId, outcome: &decide::Outcome, report: &mut Report) {
     }
 }
 
-fn record_delivery(
+fn record_deliveries(
     id: &SessionId,
-    key: String,
-    result: Result<Delivery, SessionError>,
+    deliveries: Result<Vec<Attempt>, SessionError>,
     report: &mut Report,
 ) {
-    let delivery = match result {
-        Ok(delivery) => delivery,
-        Err(error) => return report.fail(id, &key, &error),
+    let deliveries = match deliveries {
+        Ok(deliveries) => deliveries,
+        Err(error) => return report.fail(id, "deliver", &error),
     };
-    let why = delivery.why().map(str::to_owned);
-    let item = Item { id: id.to_string(), what: key, why };
-    match delivery {
-        Delivery::Delivered => report.delivered.push(item),
-        Delivery::Held(_) | Delivery::Draft(_) => report.held.push(item),
-        Delivery::Failed(_) | Delivery::Unconfirmed(_) => report.failed.push(item),
-        Delivery::Dropped(_) => {}
+    for (key, result) in deliveries {
+        let why = result.as_ref().ok().and_then(Delivery::why).map(str::to_owned);
+        let item = |what| Item { id: id.to_string(), what, why };
+        match result {
+            Ok(Delivery::Delivered) => report.delivered.push(item(key)),
+            Ok(Delivery::Held(_) | Delivery::Draft(_)) => report.held.push(item(key)),
+            Ok(Delivery::Failed(_) | Delivery::Unconfirmed(_)) => report.failed.push(item(key)),
+            Ok(Delivery::Dropped(_)) => {}
+            Err(error) => report.fail(id, &key, &error),
+        }
     }
 }
 

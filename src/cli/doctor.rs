@@ -258,6 +258,11 @@ fn session(world: &World, id: &SessionId, repair: bool, checks: &mut Vec<Check>)
         }
         Err(error) => checks.push(Check::bad(what.clone(), crate::model::sanitize::chain(&error))),
     }
+    if let Err(error) = world.home.review_runs(id) {
+        let why = crate::model::sanitize::chain(&error);
+        let way_out = "move it away: the reviews it holds are forgotten, nothing else is";
+        checks.push(Check::bad(what.clone(), why).hint(way_out));
+    }
     if let Some(intent) = &record.intent
         && !matches!(process::presence(&intent.owner()), Ok(Presence::Alive))
     {

@@ -1,5 +1,8 @@
 //! Errors as the command line shows them: kind, exit code, causes, hint.
 
+mod git;
+mod outside;
+
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
@@ -8,12 +11,8 @@ use crate::adapter::agent::{CardError, InstallError};
 use crate::adapter::check_run::CheckError;
 use crate::adapter::cmd::CmdError;
 use crate::adapter::fs::FsError;
-use crate::adapter::git::GitError;
-use crate::adapter::notify::NotifyError;
-use crate::adapter::notify::secret::SecretError;
 use crate::adapter::runtime::RuntimeError;
 use crate::adapter::scheduler::SchedulerError;
-use crate::adapter::scm::ForgeError;
 use crate::cli::exit::Exit;
 use crate::config::ConfigError;
 use crate::decide::DecideError;
@@ -248,28 +247,6 @@ impl From<StoreError> for CommandError {
     }
 }
 
-/// Returns the exit code for a notifier that did not take a notice.
-pub fn notify_exit(error: &NotifyError) -> Exit {
-    match error {
-        NotifyError::Missing { .. } => Exit::MissingDependency,
-        NotifyError::Http { .. } | NotifyError::Refused { .. } | NotifyError::Redirected { .. } => {
-            Exit::Unavailable
-        }
-        NotifyError::Secret { source, .. } => match source {
-            SecretError::Missing(_) => Exit::MissingDependency,
-            SecretError::NotSet(_) | SecretError::NotOneLine(_) => Exit::Invalid,
-            SecretError::Failed { .. } | SecretError::Run { .. } | SecretError::TimedOut { .. } => {
-                Exit::Internal
-            }
-        },
-        NotifyError::Address { .. } => Exit::Invalid,
-        NotifyError::Run { .. }
-        | NotifyError::TimedOut { .. }
-        | NotifyError::Failed { .. }
-        | NotifyError::File { .. } => Exit::Internal,
-    }
-}
-
 fn lock_exit(error: &LockError) -> (Exit, Option<&'static str>) {
     match error {
         LockError::Timeout { .. } => (
@@ -290,77 +267,6 @@ fn lock_exit(error: &LockError) -> (Exit, Option<&'static str>) {
 impl From<LockError> for CommandError {
     fn from(error: LockError) -> Self {
         StoreError::from(error).into()
-    }
-}
-
-impl From<GitError> for CommandError {
-    fn from(error: GitError) -> Self {
-        let (exit, hint) = match &error {
-            GitError::Missing => (Exit::MissingDependency, Some("install git")),
-            GitError::NotARepository { .. } => {
-                (Exit::NotFound, Some("run it inside a git repository"))
-            }
-            GitError::NoCommit { .. } => (Exit::Invalid, Some("make a first commit")),
-            GitError::Bare { .. } => {
-                (Exit::Invalid, Some("run it inside a worktree of that repository"))
-            }
-            GitError::Dubious { .. } => (Exit::Denied, None),
-            GitError::BaseNotFound { .. } => {
-                (Exit::NotFound, Some("`git branch --all` lists what there is"))
-            }
-            GitError::BranchElsewhere { .. }
-            | GitError::BranchExists { .. }
-            | GitError::BranchNameTaken { .. } => (Exit::Conflict, Some("choose another --branch")),
-            GitError::BranchGone { .. } | GitError::Gone { .. } => (Exit::NotFound, None),
-            GitError::PathOccupied { .. } => (Exit::Conflict, Some("move it away")),
-            GitError::InsideWorkTree { .. } => {
-                (Exit::Invalid, Some("set workspace.root to a place outside the repository"))
-            }
-            GitError::WrongRepository { .. } => {
-                (Exit::Refused, Some("`git worktree list` shows what belongs where"))
-            }
-            GitError::Locked { .. } => {
-                (Exit::Conflict, Some("`git worktree unlock` lets go of it"))
-            }
-            GitError::NestedRepository { .. } => (Exit::Refused, Some("move it away first")),
-            GitError::UnsafePath { .. } => {
-                (Exit::Invalid, Some("workspace.copy and .symlinks take paths inside it"))
-            }
-            GitError::NoTarget { .. } => {
-                (Exit::NotFound, Some("check out a branch in the main worktree"))
-            }
-            GitError::NotLocal { .. } => (
-                Exit::Refused,
-                Some("create the local branch, or push the work and merge it at the forge"),
-            ),
-            GitError::MergeConflicts { .. } => {
-                (Exit::Conflict, Some("merge the base into the branch and resolve them there"))
-            }
-            GitError::NothingToMerge { .. } => (Exit::Conflict, None),
-            GitError::RebaseLoses { .. } => {
-                (Exit::Conflict, Some("use --method merge or --method squash"))
-            }
-            GitError::NoIdentity { .. } => (
-                Exit::Refused,
-                Some("`git config --global user.name NAME`, and user.email, tell it"),
-            ),
-            GitError::NotSigned { .. } => {
-                (Exit::Refused, Some("`git commit -S --allow-empty` shows what is wrong"))
-            }
-            GitError::TargetMoved { .. } => (Exit::Conflict, Some("try it again")),
-            GitError::WouldOverwrite { .. } => {
-                (Exit::Refused, Some("commit them or move them away first"))
-            }
-            GitError::WorktreeBusy { .. } => (Exit::Refused, Some("finish that first")),
-            GitError::Unreadable { .. }
-            | GitError::Library { .. }
-            | GitError::Failed { .. }
-            | GitError::Cmd(_) => (Exit::Internal, None),
-            GitError::Fs(fs) => (fs_exit(fs).0, None),
-        };
-        let mut error = Self::new(exit, error.into());
-        error.hint = hint.map(str::to_owned);
-        error
     }
 }
 
@@ -403,30 +309,6 @@ impl From<RuntimeError> for CommandError {
         let mut error = Self::new(exit, error.into());
         error.hint = hint;
         error.retryable |= retryable;
-        error
-    }
-}
-
-impl From<ForgeError> for CommandError {
-    fn from(error: ForgeError) -> Self {
-        let (exit, hint) = match error {
-            ForgeError::Cmd(CmdError::TimedOut { .. }) => (Exit::Unavailable, None),
-            ForgeError::Cmd(error) => return error.into(),
-            ForgeError::Git(error) => return error.into(),
-            ForgeError::Fs(error) => return error.into(),
-            ForgeError::Unsupported { .. } => (Exit::Invalid, None),
-            ForgeError::Denied { .. } => {
-                (Exit::Denied, Some("log in, or give it a token that may do this"))
-            }
-            ForgeError::NotFound { .. } => (Exit::NotFound, None),
-            ForgeError::Conflict { .. } => (Exit::Conflict, None),
-            ForgeError::RateLimited { .. }
-            | ForgeError::Failed { .. }
-            | ForgeError::Unreadable { .. }
-            | ForgeError::Http(_) => (Exit::Unavailable, None),
-        };
-        let mut error = Self::new(exit, error.into());
-        error.hint = hint.map(str::to_owned);
         error
     }
 }
@@ -546,6 +428,14 @@ impl From<SchedulerError> for CommandError {
     }
 }
 
+fn login_hint(binary: &str, variables: &[String]) -> String {
+    let set = match variables {
+        [] => String::new(),
+        names => format!(", or set {}", names.join(" or ")),
+    };
+    format!("run `{binary}` once and log in{set}")
+}
+
 impl From<SessionError> for CommandError {
     fn from(error: SessionError) -> Self {
         let (exit, hint) = match &error {
@@ -556,19 +446,6 @@ impl From<SessionError> for CommandError {
             SessionError::WrongState { id, .. } => {
                 (Exit::Conflict, format!("`ao explain {id}` says why it is where it is"))
             }
-            SessionError::NothingToMerge { id, .. } => {
-                (Exit::Conflict, format!("`ao show {id}` tells what is known of its branch"))
-            }
-            SessionError::NotMergeable { .. } => {
-                (Exit::Refused, "--force merges it all the same".into())
-            }
-            SessionError::MidTurn { id } => {
-                (Exit::Conflict, format!("`ao wait {id}` waits for its end; --force does not"))
-            }
-            SessionError::Uncommitted { id, .. } => (
-                Exit::Refused,
-                format!("`ao exec {id} -- git status` lists it; --force merges without it"),
-            ),
             SessionError::NoAgent { .. } => (
                 Exit::Invalid,
                 "name one with --agent, or `ao config set agent NAME`; `ao agent ls` lists all"
@@ -581,11 +458,7 @@ impl From<SessionError> for CommandError {
                 (Exit::MissingDependency, "bring it up to date; `ao agent ls` lists all".into())
             }
             SessionError::NotLoggedIn { binary, variables, .. } => {
-                let set = match variables.as_slice() {
-                    [] => String::new(),
-                    names => format!(", or set {}", names.join(" or ")),
-                };
-                (Exit::Denied, format!("run `{binary}` once and log in{set}"))
+                (Exit::Denied, login_hint(binary, variables))
             }
             SessionError::TooMany { .. } => {
                 (Exit::Conflict, "end some, or raise max_sessions in the configuration".into())
@@ -603,13 +476,10 @@ impl From<SessionError> for CommandError {
             SessionError::Url(_) => {
                 (Exit::Invalid, "such as https://forge.example/me/app/pull/7".into())
             }
-            SessionError::NotTrusted { shown, hash } => (
-                Exit::Refused,
-                format!(
-                    "{}\nrun `ao trust` to approve them; in CI set AO_TRUST={hash}",
-                    shown.join("\n")
-                ),
-            ),
+            SessionError::NotTrusted { shown, hash } => {
+                let way_out = "run `ao trust` to approve them; in CI set AO_TRUST=";
+                (Exit::Refused, format!("{}\n{way_out}{hash}", shown.join("\n")))
+            }
             SessionError::PostCreate { .. } => {
                 (Exit::Internal, "the workspace was removed again; mend the command".into())
             }
@@ -630,6 +500,7 @@ impl From<SessionError> for CommandError {
             | SessionError::Config(_)
             | SessionError::Decide(_)
             | SessionError::Git(_)
+            | SessionError::Merge(_)
             | SessionError::Runtime(_)
             | SessionError::Card(_)
             | SessionError::Install(_)
@@ -637,6 +508,7 @@ impl From<SessionError> for CommandError {
             | SessionError::Fs(_)
             | SessionError::Cmd(_)
             | SessionError::Forge(_)
+            | SessionError::Outside(_)
             | SessionError::Check(_)
             | SessionError::Id(_)
             | SessionError::Proc(_) => return Self::of_part(error),
@@ -653,6 +525,7 @@ impl CommandError {
             SessionError::Config(error) => error.into(),
             SessionError::Decide(error) => error.into(),
             SessionError::Git(error) => error.into(),
+            SessionError::Merge(error) => error.into(),
             SessionError::Runtime(error) => error.into(),
             SessionError::Card(error) => error.into(),
             SessionError::Install(error) => error.into(),
@@ -660,15 +533,12 @@ impl CommandError {
             SessionError::Fs(error) => error.into(),
             SessionError::Cmd(error) => error.into(),
             SessionError::Forge(error) => error.into(),
+            SessionError::Outside(error) => error.into(),
             SessionError::Check(error) => error.into(),
             SessionError::Id(error) => error.into(),
             SessionError::Proc(_)
             | SessionError::Busy { .. }
             | SessionError::WrongState { .. }
-            | SessionError::NothingToMerge { .. }
-            | SessionError::NotMergeable { .. }
-            | SessionError::MidTurn { .. }
-            | SessionError::Uncommitted { .. }
             | SessionError::NoAgent { .. }
             | SessionError::AgentMissing { .. }
             | SessionError::AgentTooOld { .. }

@@ -19,6 +19,7 @@ pub mod help;
 pub mod hook;
 pub mod init;
 pub mod interrupt;
+pub mod issue;
 pub mod kill;
 pub mod launch;
 pub mod log;
@@ -29,6 +30,7 @@ pub mod observe;
 pub mod orchestrator;
 pub mod outbox;
 pub mod output;
+pub mod pr;
 pub mod project;
 pub mod reap;
 pub mod rename;
@@ -164,6 +166,8 @@ enum Command {
     Decide(decide::DecideArgs),
     Hook(hook::HookArgs),
     Outbox(outbox::OutboxArgs),
+    Issue(issue::IssueArgs),
+    Pr(pr::PrArgs),
     Notify(notify::NotifyArgs),
     Timer(timer::TimerArgs),
     Agent(agent::AgentArgs),
@@ -369,6 +373,8 @@ fn run_command(
             Ok(Exit::Done)
         }
         Command::Outbox(args) => outbox::run(context, out, &args),
+        Command::Pr(args) => pr::run(context, out, &args),
+        Command::Issue(args) => issue::run(context, out, &args),
         Command::Notify(args) => notify::run(context, out, &args),
         Command::Timer(args) => timer::run(context, out, &args),
         Command::Agent(args) => agent::run(context, out, &args),

@@ -5,9 +5,10 @@ use std::io::Write;
 
 use crate::adapter::clock::{self, Stopwatch};
 use crate::adapter::git;
+use crate::adapter::notify::secret::SecretError;
 use crate::adapter::notify::{self, Notice, NotifyError};
 use crate::cli::context::Context;
-use crate::cli::error::{CommandError, notify_exit};
+use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output::{self, Table};
 use crate::invocation::World;
@@ -151,7 +152,7 @@ fn test(
         };
         let why = result.as_ref().err().map(|error| problem(name, error));
         notified.push(Notified { took_ms, why, ..outcome_of(name, notifier, outcome) });
-        exits.extend(result.err().map(|error| notify_exit(&error)));
+        exits.extend(result.err().map(|error| exit_of(&error)));
     }
     let answer = NotifiedAnswer { schema: output::SCHEMA, notified };
     if context.global.json {
@@ -205,4 +206,26 @@ fn line(notified: &Notified) -> String {
 fn worst(exits: &[Exit]) -> Exit {
     let order = [Exit::Unavailable, Exit::MissingDependency, Exit::Invalid, Exit::Internal];
     order.into_iter().find(|exit| exits.contains(exit)).unwrap_or(Exit::Done)
+}
+
+/// Returns the exit code for a notifier that did not take a notice.
+fn exit_of(error: &NotifyError) -> Exit {
+    match error {
+        NotifyError::Missing { .. } => Exit::MissingDependency,
+        NotifyError::Http { .. } | NotifyError::Refused { .. } | NotifyError::Redirected { .. } => {
+            Exit::Unavailable
+        }
+        NotifyError::Secret { source, .. } => match source {
+            SecretError::Missing(_) => Exit::MissingDependency,
+            SecretError::NotSet(_) | SecretError::NotOneLine(_) => Exit::Invalid,
+            SecretError::Failed { .. } | SecretError::Run { .. } | SecretError::TimedOut { .. } => {
+                Exit::Internal
+            }
+        },
+        NotifyError::Address { .. } => Exit::Invalid,
+        NotifyError::Run { .. }
+        | NotifyError::TimedOut { .. }
+        | NotifyError::Failed { .. }
+        | NotifyError::File { .. } => Exit::Internal,
+    }
 }

@@ -63,7 +63,7 @@ pub fn run(
         let retired = live.iter().map(|(id, _)| {
             (format!("retire {id}"), "its work is saved, then it is cleaned up".to_owned())
         });
-        let steps: Vec<_> = retired.chain(plan.steps(&world)?).collect();
+        let steps: Vec<_> = retired.chain(plan.steps(&world, 1)?).collect();
         output::plan(out, context.global.json, &steps)?;
         return Ok(Exit::Done);
     }

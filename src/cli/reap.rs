@@ -87,6 +87,7 @@ fn print(
         ("held", &report.held),
         ("review", &report.reviewed),
         ("cleaned", &report.cleaned),
+        ("spawned", &report.spawned),
     ] {
         for item in items {
             writeln!(out, "{word}: {}", line(item))?;

@@ -48,15 +48,13 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &ShowArgs) -> Result<Ex
     });
     if context.global.json {
         let session = output::session_value(&loaded.document, status);
-        let mut answer = output::object([
+        let brief: Vec<ReviewBrief> = reviews.iter().map(ReviewBrief::from).collect();
+        let answer = output::object([
             ("schema", json!(output::SCHEMA)),
             ("session", session),
             ("check", json!(check::shown(&world, &id)?)),
+            ("reviews", json!((!brief.is_empty()).then_some(brief))),
         ]);
-        if !reviews.is_empty() {
-            let brief: Vec<ReviewBrief> = reviews.iter().map(ReviewBrief::from).collect();
-            answer["reviews"] = json!(brief);
-        }
         output::json(out, &answer)?;
         return Ok(Exit::Done);
     }

@@ -1,24 +1,26 @@
-//! `ao spawn`: one session, or several.
+//! `ao spawn`: one session; [`batch`] starts several.
+
+mod batch;
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::act::Delivery;
-use crate::adapter::{clock, fs};
+use crate::adapter::fs;
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
+use crate::cli::issue::QueryArgs;
 use crate::cli::output;
 use crate::cli::wait;
 use crate::invocation::World;
 use crate::model::id::{BranchName, SessionId};
 use crate::model::record::{Mode, RuntimeKind};
-use crate::session::spawn::{self, SpawnRequest, Spawned, WorkspaceKind};
-use crate::session::{SessionError, deliver, intent};
+use crate::session::spawn::{self, Plan, SpawnRequest, Spawned, WorkspaceKind};
+use crate::session::{SessionError, deliver, intent, issue};
 use crate::store::StoreError;
 
 /// What to do where `--id` names a session that is there.
@@ -42,7 +44,9 @@ Examples:
   $ ao spawn - < task.md                         # byte for byte, whatever is in it
   $ ao spawn --count 3 'try it your own way'     # three sessions, three branches
   $ ao spawn --branch fix/login --base v1.2 'repair the login'
-  $ ao spawn --batch tasks.jsonl --dry-run       # what would be done, and why";
+  $ ao spawn --issue 7                           # its title, text and comments are the task
+  $ ao spawn --batch tasks.jsonl --dry-run       # what would be done, and why
+  $ ao spawn --batch --label bug --limit 5       # five open bugs that nobody works on";
 
 /// Start a session: a worktree, a branch, and an agent at work in it
 ///
@@ -61,8 +65,14 @@ pub struct SpawnArgs {
     #[arg(long, short, value_name = "NAME")]
     agent: Option<String>,
     /// The issue it works on; one live session per issue
+    ///
+    /// Where the repository has a tracker, title, text and comments of the issue follow the
+    /// prompt, quoted as text from outside.
     #[arg(long, value_name = "ISSUE")]
     issue: Option<String>,
+    /// Work on a closed issue all the same
+    #[arg(long)]
+    force: bool,
     /// A title for people
     #[arg(long, value_name = "TEXT")]
     title: Option<String>,
@@ -97,9 +107,15 @@ pub struct SpawnArgs {
     #[arg(long, value_name = "N", default_value_t = 1, conflicts_with_all = ["id", "branch", "issue"])]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
     count: u32,
-    /// Start one session per JSON line of FILE (`-`: standard input)
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["prompt", "prompt_file", "count", "id"])]
-    batch: Option<PathBuf>,
+    /// Start one session per JSON line of FILE (`-`: standard input), or per issue of a query
+    ///
+    /// Without FILE, --label, --assignee, --state and --limit say which issues; those that a live
+    /// session works on are left alone.
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    #[arg(conflicts_with_all = ["prompt", "prompt_file", "count", "id", "issue", "branch"])]
+    batch: Option<Option<PathBuf>>,
+    #[command(flatten)]
+    query: QueryArgs,
     /// Wait until it is idle, needs a person, or has ended; exit as `ao wait` does
     #[arg(long)]
     wait: bool,
@@ -111,42 +127,27 @@ pub struct SpawnArgs {
     dry_run: bool,
 }
 
-/// One line of a batch file.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct BatchLine {
-    prompt: Option<String>,
-    agent: Option<String>,
-    issue: Option<String>,
-    title: Option<String>,
-    branch: Option<String>,
-    base: Option<String>,
-    model: Option<String>,
-    permission: Option<String>,
-    mode: Option<Mode>,
-    runtime: Option<RuntimeKind>,
-    id: Option<String>,
-}
-
 /// Runs `ao spawn`.
 pub fn run(context: &Context, out: &mut dyn Write, args: &SpawnArgs) -> Result<Exit, CommandError> {
-    let requests = requests(context, args)?;
-    if args.dry_run {
-        return dry_run(context, out, requests);
+    if args.batch.is_none() && args.count == 1 {
+        let request = SpawnRequest { prompt: prompt(context, args)?, ..base(context, args)? };
+        require_no_query(args)?;
+        return single(context, out, args, request);
     }
-    let world = context.world()?;
-    recover_dead_spawns(&world);
-    if let [request] = requests.as_slice()
-        && args.batch.is_none()
-        && args.count == 1
-    {
-        return single(context, out, args, &world, request.clone());
-    }
-    several(context, out, args, &world, requests)
+    batch::run(context, out, args)
 }
 
-fn requests(context: &Context, args: &SpawnArgs) -> Result<Vec<SpawnRequest>, CommandError> {
-    let base = SpawnRequest {
+fn require_no_query(args: &SpawnArgs) -> Result<(), CommandError> {
+    if args.query.is_empty() {
+        return Ok(());
+    }
+    let error = anyhow::anyhow!("--label, --assignee, --state and --limit say which issues");
+    Err(CommandError::new(Exit::Invalid, error).hint("say --batch without a file"))
+}
+
+/// Returns what holds for every session of this command.
+fn base(context: &Context, args: &SpawnArgs) -> Result<SpawnRequest, CommandError> {
+    Ok(SpawnRequest {
         agent: args.agent.clone(),
         issue: args.issue.clone(),
         title: args.title.clone(),
@@ -164,61 +165,15 @@ fn requests(context: &Context, args: &SpawnArgs) -> Result<Vec<SpawnRequest>, Co
         parent: context.env.text("AO_SESSION").and_then(|id| id.parse().ok()),
         dry_run: args.dry_run,
         ..SpawnRequest::default()
-    };
-    if let Some(file) = &args.batch {
-        return batch(context, file, &base);
-    }
-    let prompt = match (&args.prompt, &args.prompt_file) {
+    })
+}
+
+fn prompt(context: &Context, args: &SpawnArgs) -> Result<Option<Vec<u8>>, CommandError> {
+    Ok(match (&args.prompt, &args.prompt_file) {
         (Some(prompt), _) if prompt == "-" => Some(context.read_stdin()?),
         (Some(prompt), _) => Some(prompt.clone().into_bytes()),
         (None, Some(file)) => Some(fs::read(&context.env.directory.join(file))?),
         (None, None) => None,
-    };
-    Ok(vec![SpawnRequest { prompt, ..base }; args.count as usize])
-}
-
-fn batch(
-    context: &Context,
-    file: &std::path::Path,
-    base: &SpawnRequest,
-) -> Result<Vec<SpawnRequest>, CommandError> {
-    let bytes = if file == std::path::Path::new("-") {
-        context.read_stdin()?
-    } else {
-        fs::read(&context.env.directory.join(file))?
-    };
-    let text = String::from_utf8(bytes).map_err(|_| {
-        CommandError::new(Exit::Invalid, anyhow::anyhow!("{} is not UTF-8", file.display()))
-    })?;
-    let mut requests = Vec::new();
-    for (number, line) in text.lines().enumerate() {
-        if line.trim().is_empty() {
-            continue;
-        }
-        let request = batch_line(line, base).map_err(|error| {
-            let place = format!("{}:{}: {error}", file.display(), number + 1);
-            CommandError::new(Exit::Invalid, anyhow::anyhow!(place))
-        })?;
-        requests.push(request);
-    }
-    Ok(requests)
-}
-
-fn batch_line(line: &str, base: &SpawnRequest) -> Result<SpawnRequest, anyhow::Error> {
-    let line: BatchLine = serde_json::from_str(line)?;
-    Ok(SpawnRequest {
-        prompt: line.prompt.map(String::into_bytes),
-        agent: line.agent.or_else(|| base.agent.clone()),
-        issue: line.issue,
-        title: line.title.or_else(|| base.title.clone()),
-        branch: line.branch.as_deref().map(str::parse).transpose()?,
-        base: line.base.or_else(|| base.base.clone()),
-        model: line.model.or_else(|| base.model.clone()),
-        permission: line.permission.or_else(|| base.permission.clone()),
-        mode: line.mode.or(base.mode),
-        runtime: line.runtime.or(base.runtime),
-        id: line.id.as_deref().map(str::parse).transpose()?,
-        ..base.clone()
     })
 }
 
@@ -234,32 +189,26 @@ fn recover_dead_spawns(world: &World) {
     }
 }
 
-fn dry_run(
-    context: &Context,
-    out: &mut dyn Write,
-    requests: Vec<SpawnRequest>,
-) -> Result<Exit, CommandError> {
-    let world = context.reader()?;
-    let mut steps = Vec::new();
-    for request in requests {
-        let plan = spawn::plan(&world, request)?;
-        for note in &plan.notes {
-            context.tell(note);
-        }
-        steps.extend(plan.steps(&world)?);
-    }
-    output::plan(out, context.global.json, &steps)?;
-    Ok(Exit::Done)
-}
-
 fn single(
     context: &Context,
     out: &mut dyn Write,
     args: &SpawnArgs,
-    world: &World,
-    request: SpawnRequest,
+    mut request: SpawnRequest,
 ) -> Result<Exit, CommandError> {
+    if args.dry_run {
+        let world = context.reader()?;
+        let plan = plan(context, &world, request, args.force)?;
+        output::plan(out, context.global.json, &plan.steps(&world, 1)?)?;
+        return Ok(Exit::Done);
+    }
+    let world = &context.world()?;
+    recover_dead_spawns(world);
     let id = request.id.clone();
+    // A name that is there already decides alone what becomes of it.
+    let known = id.as_ref().is_some_and(|id| world.home.load(id).is_ok());
+    if !(known && args.if_exists == IfExists::Reuse) {
+        tell_all(context, &issue::fill_in(world, &mut request, args.force)?);
+    }
     let first = first_spawn(world);
     let spawned = match (spawn_one(world, request.clone()), args.if_exists, id) {
         (Err(SessionError::Store(StoreError::Exists { id })), IfExists::Reuse, _) => {
@@ -273,9 +222,7 @@ fn single(
         }
         (result, _, _) => result?,
     };
-    for note in &spawned.notes {
-        context.tell(note);
-    }
+    tell_all(context, &spawned.notes);
     deliver_prompt(context, world, &spawned.id);
     if first && !context.global.json {
         context.tell("hint: `ao timer install` lets a timer run `ao reap` every minute");
@@ -299,6 +246,23 @@ fn single(
         writeln!(out, "{}", spawned.id)?;
     }
     Ok(Exit::Done)
+}
+
+fn tell_all(context: &Context, notes: &[String]) {
+    notes.iter().for_each(|note| context.tell(note));
+}
+
+/// Checks a request, its issue included, and makes nothing.
+fn plan(
+    context: &Context,
+    world: &World,
+    mut request: SpawnRequest,
+    force: bool,
+) -> Result<Plan, SessionError> {
+    tell_all(context, &issue::fill_in(world, &mut request, force)?);
+    let plan = spawn::plan(world, request)?;
+    tell_all(context, &plan.notes);
+    Ok(plan)
 }
 
 fn first_spawn(world: &World) -> bool {
@@ -355,58 +319,4 @@ pub fn deliver_prompt(context: &Context, world: &World, id: &SessionId) {
             context.tell(&format!("the prompt of {id} is not delivered yet: {error}"));
         }
     }
-}
-
-fn several(
-    context: &Context,
-    out: &mut dyn Write,
-    args: &SpawnArgs,
-    world: &World,
-    requests: Vec<SpawnRequest>,
-) -> Result<Exit, CommandError> {
-    let mut sessions: Vec<Value> = Vec::new();
-    let mut failed: Vec<Value> = Vec::new();
-    let mut worst = Exit::Done;
-    let mut spawned = Vec::new();
-    for (number, request) in requests.into_iter().enumerate() {
-        match spawn_one(world, request) {
-            Ok(session) => {
-                session.notes.iter().for_each(|note| context.tell(note));
-                deliver_prompt(context, world, &session.id);
-                let loaded = world.home.load(&session.id)?;
-                sessions.push(output::session_of(&loaded.document, &loaded.record));
-                if !context.global.json {
-                    writeln!(out, "{}", session.id)?;
-                    out.flush()?;
-                }
-                spawned.push(session);
-            }
-            Err(error) => {
-                let error = CommandError::from(error);
-                worst = error.exit;
-                failed.push(json!({ "line": number + 1, "error": error.to_json() }));
-                if !context.global.json {
-                    context.tell(&format!("line {}: {}", number + 1, error.one_line()));
-                }
-            }
-        }
-    }
-    if context.global.json {
-        let mut answer = json!({ "schema": output::SCHEMA, "sessions": sessions });
-        if !failed.is_empty() {
-            answer["failed"] = json!(failed);
-        }
-        output::json(out, &answer)?;
-    }
-    if args.wait && failed.is_empty() {
-        let deadline = args.timeout.map(clock::Deadline::after);
-        for session in &spawned {
-            let left = deadline.map(|deadline| deadline.remaining());
-            let code = wait::quietly(context, world, &session.id, session.revision, left)?;
-            if worst == Exit::Done {
-                worst = code;
-            }
-        }
-    }
-    Ok(worst)
 }

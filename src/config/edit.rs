@@ -185,8 +185,8 @@ mod tests {
         })
         .collect();
         insta::assert_snapshot!(table, @r#"
-        command line: unknown key `agnet`; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, resume, workspace, check, scm, trash, cleanup, state, notifiers, env, projects
-        command line: unknown key ``; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, resume, workspace, check, scm, trash, cleanup, state, notifiers, env, projects
+        command line: unknown key `agnet`; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, resume, workspace, check, review, scm, merge, tracker, intake, trash, cleanup, state, notifiers, env, projects
+        command line: unknown key ``; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, resume, workspace, check, review, scm, merge, tracker, intake, trash, cleanup, state, notifiers, env, projects
         command line: `workspace` must be a table such as { a = 1 }
         command line: unknown key `workspace.roo`; allowed here: root, copy, symlinks, post_create, keep
         command line: `max_sessions` must be a whole number from 1 to 10000

@@ -44,10 +44,10 @@ pub enum Kind {
     Variable,
     /// A part of the day.
     Window,
-    /// Names of accounts at a forge.
-    Accounts,
     /// A text with variables.
     Template,
+    /// Names of accounts at a forge.
+    Accounts,
 }
 
 /// Whether a repository's own file may set a key.
@@ -104,6 +104,7 @@ const ACTIONS: &[&str] = &["send", "notify", "run", "merge", "none"];
 const PRIORITIES: &[&str] = &["urgent", "action", "warning", "info"];
 const METHODS: &[&str] = &["merge", "squash", "rebase"];
 const SCMS: &[&str] = &["auto", "local", "github", "command", "none"];
+const TRACKERS: &[&str] = &["auto", "github", "command", "none"];
 const RECIPIENTS: &[&str] = &["self", "parent", "orchestrator"];
 const MANY: i64 = 1_000_000;
 
@@ -185,6 +186,18 @@ pub const KEYS: &[Key] = &[
     key("scm.refetch", Kind::Duration, "\"5m\"", "How long what was fetched of a pull request may stand while a forge says that nothing changed."),
     key("scm.authors", Kind::Accounts, "[]", "Accounts that open pull requests for sessions, besides the one of the token."),
     repository(key("merge.method", Kind::Word(METHODS), "\"merge\"", "How `ao merge`, and the reaction of that name, bring a branch into its base.")),
+    key("tracker.kind", Kind::Word(TRACKERS), "\"auto\"", "Where issues live; `auto`: at GitHub where the remote `origin` is there, else nowhere."),
+    key("tracker.command", Kind::Command, "", "The program that answers for the tracker, for kind `command`: JSON in, JSON out."),
+    key("tracker.timeout", Kind::Duration, "\"10s\"", "How long that program may take for one question."),
+    key("tracker.closing_comment", Kind::Switch, "false", "Whether an issue gets one comment when the pull request of its session is merged."),
+    key("tracker.closing_text", Kind::Text, "\"Merged: {pr}.\"", "That comment; `{pr}` is the pull request's address or number, `{id}` the session, `{issue}` the issue."),
+    // Each session costs the person money: who may write to a repository must not be the one who
+    // decides that its issues are worked on.
+    key("intake.label", Kind::Text, "", "Open issues with this label get a session each, by `ao reap`; unset: none do."),
+    key("intake.assignee", Kind::Text, "", "Only issues assigned to this account; `none`: to nobody, `*`: to anybody."),
+    key("intake.agent", Kind::Text, "", "The agent that issues are given to; else `agent`."),
+    key("intake.max_live", Kind::Number(1, 10_000), "2", "How many sessions of one project's intake may live at once."),
+    key("intake.interval", Kind::Duration, "\"1m\"", "How long a pass waits before it asks the same tracker again."),
     key("trash.keep", Kind::Duration, "\"1d\"", "How long a removed workspace can be brought back."),
     key("cleanup.auto", Kind::Switch, "false", "Whether the reaper cleans up ended sessions by itself."),
     key("cleanup.after", Kind::Duration, "\"1d\"", "How long a session must have been ended before the reaper cleans it up."),
@@ -447,9 +460,9 @@ mod tests {
             (Kind::Secret, "''", "1"),
             (Kind::Variable, "'AO_HOOK'", "'$AO_HOOK'"),
             (Kind::Window, "'22:00-07:00'", "'22-7'"),
-            (Kind::Accounts, "['me', 'ci[bot]']", "['a b']"),
             (Kind::Template, "'{id}: {{x}}'", "'{ids}'"),
             (Kind::Template, "'x'", "' '"),
+            (Kind::Accounts, "['me', 'ci[bot]']", "['a b']"),
         ] {
             assert!(accepts(kind, good), "{kind:?} {good}");
             assert!(!accepts(kind, bad), "{kind:?} {bad}");

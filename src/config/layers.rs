@@ -15,12 +15,11 @@ use toml::{Table, Value};
 use crate::adapter::fs;
 use crate::config::Config;
 use crate::config::error::{ConfigError, Place, key_offset, line_of};
-use crate::config::keys::{self, FromRepository, KEYS, Kind, PROJECTS};
+use crate::config::keys::{self, FromRepository, KEYS, PROJECTS};
 use crate::config::reactions;
 use crate::model::id::ProjectId;
 use crate::model::notifier::Notifier;
 use crate::model::policy::Policy;
-use crate::model::secret::REDACTED;
 
 /// The variables that set a key; others are not the configuration's business.
 pub const VARIABLES: &[(&str, &str)] = &[
@@ -62,52 +61,6 @@ pub enum Origin {
     Environment(String),
     /// A flag.
     Flag,
-}
-
-impl Layered {
-    /// Returns every value as TOML with its origin, sorted by key, for showing to a person:
-    /// secrets and the arguments of notifiers are redacted.
-    pub fn shown(&self) -> Vec<(&str, String, &Origin)> {
-        let line = |(key, origin)| {
-            let (key, origin): (&String, &Origin) = (key, origin);
-            Some((key.as_str(), self.value(key)?.to_string(), origin))
-        };
-        self.origins.iter().filter_map(line).collect()
-    }
-
-    /// Returns the value or the table at a dotted key, its secrets redacted.
-    pub fn value(&self, key: &str) -> Option<Value> {
-        let mut path: Vec<String> = key.split('.').map(str::to_owned).collect();
-        let (first, rest) = path.split_first()?;
-        let value = rest
-            .iter()
-            .try_fold(self.values.get(first)?, |value, part| value.as_table()?.get(part))?;
-        Some(without_secrets(&mut path, value))
-    }
-}
-
-/// Returns `value` without the secrets in it: texts of secret keys, and the arguments of what is
-/// run to tell somebody.
-fn without_secrets(path: &mut Vec<String>, value: &Value) -> Value {
-    let hidden = || Value::String(REDACTED.to_owned());
-    let kind = keys::find(path).map(|key| key.kind);
-    match (kind, value) {
-        (Some(Kind::Secret), _) => hidden(),
-        (Some(Kind::Command), Value::Array(command)) if path[0] == "notifiers" => {
-            let program = command.first().cloned();
-            Value::Array(program.into_iter().chain([hidden()]).collect())
-        }
-        (_, Value::Table(table)) => {
-            let mut shown = Table::new();
-            for (name, value) in table {
-                path.push(name.clone());
-                shown.insert(name.clone(), without_secrets(path, value));
-                path.pop();
-            }
-            Value::Table(shown)
-        }
-        (_, _) => value.clone(),
-    }
 }
 
 impl fmt::Display for Origin {
@@ -325,16 +278,8 @@ fn check_notifiers(values: &Table, layers: &[Layer]) -> Result<(), ConfigError> 
     let Some(Value::Table(notifiers)) = values.get("notifiers") else { return Ok(()) };
     for (name, value) in notifiers {
         if let Err(error) = Notifier::deserialize(value.clone()) {
-            let path = ["notifiers".to_owned(), name.clone()];
-            let holds = |layer: &&Layer| {
-                layer.values.get("notifiers").and_then(|table| table.get(name)).is_some()
-            };
-            let place = layers.iter().rev().find(holds).map(|layer| layer.source.at(&path));
-            return Err(ConfigError::Inconsistent {
-                place: place.unwrap_or(Place::Flag),
-                key: dotted(&path),
-                why: error.message().to_owned(),
-            });
+            let why = error.message().to_owned();
+            return Err(inconsistent(layers, &["notifiers", name], why));
         }
     }
     Ok(())
@@ -344,20 +289,23 @@ fn check_notifiers(values: &Table, layers: &[Layer]) -> Result<(), ConfigError> 
 fn check_reactions(values: &Table, layers: &[Layer]) -> Result<(), ConfigError> {
     let Some(Value::Table(reactions)) = values.get("reactions") else { return Ok(()) };
     for (key, value) in reactions {
-        let Some((name, why)) = reactions::fault(key, value) else { continue };
-        let path = ["reactions".to_owned(), key.clone(), name.to_owned()];
-        let holds = |layer: &&Layer| {
-            let reaction = layer.values.get("reactions").and_then(|table| table.get(key));
-            reaction.is_some_and(|reaction| reaction.get(name).is_some())
-        };
-        let place = layers.iter().rev().find(holds).map(|layer| layer.source.at(&path));
-        return Err(ConfigError::Inconsistent {
-            place: place.unwrap_or(Place::Flag),
-            key: dotted(&path),
-            why,
-        });
+        if let Some((name, why)) = reactions::fault(key, value) {
+            return Err(inconsistent(layers, &["reactions", key, name], why));
+        }
     }
     Ok(())
+}
+
+/// Returns the error about the key at `path`, at its place in the last layer that has it.
+fn inconsistent(layers: &[Layer], path: &[&str], why: String) -> ConfigError {
+    let holds = |layer: &&Layer| {
+        let top = path.first().and_then(|first| layer.values.get(*first));
+        path.iter().skip(1).try_fold(top, |value, part| Some(value?.get(part))).flatten().is_some()
+    };
+    let layer = layers.iter().rev().find(holds);
+    let path: Vec<String> = path.iter().map(|part| (*part).to_owned()).collect();
+    let place = layer.map_or(Place::Flag, |layer| layer.source.at(&path));
+    ConfigError::Inconsistent { place, key: dotted(&path), why }
 }
 
 fn defaults() -> Table {
@@ -569,7 +517,7 @@ mod tests {
         .collect();
         assert!(!table.contains("s3cret"));
         insta::assert_snapshot!(table, @r#"
-        user.toml:2: unknown key `agnet`; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, resume, workspace, check, scm, trash, cleanup, state, notifiers, env, projects
+        user.toml:2: unknown key `agnet`; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, resume, workspace, check, review, scm, merge, tracker, intake, trash, cleanup, state, notifiers, env, projects
         user.toml:2: `agent` must be a text that is not empty
         user.toml:2: `max_sessions` must be a whole number from 1 to 10000
         user.toml:2: `recent_window` must be a duration such as "90s" or "5m"
@@ -633,7 +581,7 @@ mod tests {
         repository.toml:3: a repository may not set `workspace.keep`; set it in your own configuration
         repository.toml:3: a repository may not set `cleanup.auto`; set it in your own configuration
         repository.toml:3: a repository may not set `state.sync`; set it in your own configuration
-        repository.toml:2: unknown key `home`; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, resume, workspace, check, scm, trash, cleanup, state, notifiers, env, projects
+        repository.toml:2: unknown key `home`; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, resume, workspace, check, review, scm, merge, tracker, intake, trash, cleanup, state, notifiers, env, projects
         repository.toml:3: `workspace.copy` must be a list of relative paths without `..`
         "#);
     }

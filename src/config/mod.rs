@@ -9,15 +9,17 @@ pub mod keys;
 pub mod layers;
 mod reactions;
 mod reference;
+mod shown;
 pub mod trust;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
-use crate::model::forge::{MergeMethod, ScmKind};
+use crate::model::forge::{MergeMethod, ScmKind, TrackerKind};
 use crate::model::notifier::Notifier;
 use crate::model::policy::Policy;
 use crate::model::time::duration_text;
@@ -67,6 +69,10 @@ pub struct Config {
     pub scm: ScmConfig,
     /// How branches are merged.
     pub merge: MergeConfig,
+    /// Where issues live.
+    pub tracker: TrackerConfig,
+    /// Which issues get sessions by themselves.
+    pub intake: IntakeConfig,
     /// What becomes of removed workspaces.
     pub trash: TrashConfig,
     /// What the reaper cleans up by itself.
@@ -145,7 +151,7 @@ pub struct ScmConfig {
     pub kind: Option<ScmKind>,
     /// The program that answers for kind `command`.
     pub command: Option<Vec<String>>,
-    /// How long one request or answer may take.
+    /// How long one request, or one answer of that program, may take.
     #[serde(with = "duration_text")]
     pub timeout: Duration,
     /// How long what was fetched may stand.
@@ -153,6 +159,35 @@ pub struct ScmConfig {
     pub refetch: Duration,
     /// Accounts that open pull requests for sessions.
     pub authors: Vec<String>,
+}
+
+/// Where issues live; what is said in them is the policy's.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct TrackerConfig {
+    /// `None` for `"auto"`: told by the remote.
+    #[serde(deserialize_with = "word_or_auto")]
+    pub kind: Option<TrackerKind>,
+    /// The program of kind `command`, as an argument vector.
+    pub command: Option<Vec<String>>,
+    /// How long it may take.
+    #[serde(with = "duration_text")]
+    pub timeout: Duration,
+}
+
+/// Which issues get sessions by themselves.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct IntakeConfig {
+    /// Those with this label; absent: none.
+    pub label: Option<String>,
+    /// Those of them assigned to this account.
+    pub assignee: Option<String>,
+    /// The agent that they are given to.
+    pub agent: Option<String>,
+    /// How many sessions of one project's intake may live at once.
+    pub max_live: usize,
+    /// The pause between two questions to one tracker.
+    #[serde(with = "duration_text")]
+    pub interval: Duration,
 }
 
 /// How branches are merged.
@@ -192,7 +227,11 @@ fn on_or_off<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Erro
     Ok(String::deserialize(deserializer)? == "on")
 }
 
-fn word_or_auto<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ScmKind>, D::Error> {
+fn word_or_auto<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: std::fmt::Display>,
+{
     let word = String::deserialize(deserializer)?;
     if word == "auto" {
         return Ok(None);

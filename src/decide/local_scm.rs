@@ -221,3 +221,153 @@ pub fn fact(branch: &Branch<'_>, evidence: Evidence) -> ScmFact {
         ..bare
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(state: CheckState, attempt: u32) -> CheckRun {
+        CheckRun {
+            schema: 1,
+            head_sha: "a".to_owned(),
+            name: "make".to_owned(),
+            command: vec!["make".to_owned()],
+            state,
+            attempt,
+            exit_code: None,
+            why: Some("no such program".to_owned()),
+            marker: None,
+            owner: None,
+            started_at: Timestamp::from_millis(0),
+            ended_at: None,
+        }
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1000)
+    }
+
+    #[test]
+    fn what_the_last_check_says_of_a_head() {
+        use CheckFact as F;
+        use CheckState as S;
+        let command = ["make".to_owned()];
+        let command = Wanted::Command(&command);
+        let of = |run: &CheckRun, running, now| check_of(command, "a", Some(run), running, at(now));
+        let gave_up =
+            F::Failed(Some("the check could not be made 3 times: no such program".to_owned()));
+        let slow = F::Failed(Some("no such program".to_owned()));
+        let table = [
+            (S::Running, 1, true, 0, F::Running),
+            (S::Passed, 1, false, 0, F::Passed),
+            // It ended between the look at its lock and that at its file.
+            (S::Passed, 1, true, 0, F::Passed),
+            (S::Failed, 1, false, 0, F::Failed(None)),
+            (S::TimedOut, 1, false, 0, slow),
+            (S::Aborted, 1, false, 29, F::Pausing),
+            (S::Aborted, 1, false, 30, F::Due { attempt: 2 }),
+            (S::Running, 1, false, 29, F::Pausing),
+            (S::Running, 1, false, 30, F::Due { attempt: 2 }),
+            (S::Aborted, 2, false, 59, F::Pausing),
+            (S::Aborted, 2, false, 60, F::Due { attempt: 3 }),
+            (S::Aborted, 3, false, 0, gave_up.clone()),
+            (S::Running, 3, false, 999, gave_up),
+        ];
+        for (state, attempt, running, now, expected) in table {
+            let found = of(&run(state, attempt), running, now);
+            assert_eq!(found, expected, "{state} {attempt} {running} {now}");
+        }
+        assert_eq!(check_of(command, "a", None, false, at(0)), F::Due { attempt: 1 });
+        assert_eq!(check_of(command, "a", None, true, at(0)), F::Running);
+    }
+
+    #[test]
+    fn a_result_counts_for_its_commit_and_its_command_alone() {
+        use CheckFact as F;
+        let (make, other) = (["make".to_owned()], ["make".to_owned(), "-k".to_owned()]);
+        for state in [CheckState::Passed, CheckState::Failed, CheckState::Aborted] {
+            let run = run(state, 3);
+            let due = F::Due { attempt: 1 };
+            assert_eq!(check_of(Wanted::Command(&make), "b", Some(&run), false, at(0)), due);
+            assert_eq!(check_of(Wanted::Command(&other), "a", Some(&run), false, at(0)), due);
+            assert_eq!(check_of(Wanted::Nothing, "a", Some(&run), false, at(0)), F::None);
+            assert_eq!(check_of(Wanted::Unapproved, "a", Some(&run), false, at(0)), F::Unapproved);
+        }
+        let running = run(CheckState::Running, 1);
+        for (wanted, head) in [(&make[..], "b"), (&other[..], "a")] {
+            let found = check_of(Wanted::Command(wanted), head, Some(&running), true, at(0));
+            assert_eq!(found, F::Superseded);
+        }
+    }
+
+    fn branch(ahead: usize, merged: bool, no_conflicts: bool) -> Branch<'static> {
+        Branch { head: "a", base_sha: "b", ahead, merged, no_conflicts }
+    }
+
+    #[test]
+    fn a_branch_is_a_pull_request_by_its_commits() {
+        for (ahead, merged, state) in [
+            (0, false, PrState::None),
+            (1, false, PrState::Open),
+            (0, true, PrState::Merged),
+            (2, true, PrState::Merged),
+        ] {
+            let fact = fact(&branch(ahead, merged, true), Evidence::default());
+            assert_eq!(fact.pr.state, Some(state), "{ahead} {merged}");
+            assert!(fact.fetched);
+            assert_eq!(fact.ci.is_some(), state == PrState::Open);
+            assert_eq!(fact.pr.head_sha.is_some(), state != PrState::None);
+        }
+    }
+
+    #[test]
+    fn what_stands_between_a_branch_and_its_merge() {
+        use CheckFact as F;
+        use ReviewState as R;
+        let failed = F::Failed(None);
+        let mut lines = String::new();
+        for check in [F::None, F::Unapproved, F::Running, F::Pausing, F::Passed, failed] {
+            for (review, required) in [
+                (R::None, false),
+                (R::None, true),
+                (R::Pending, false),
+                (R::Approved, true),
+                (R::ChangesRequested, false),
+            ] {
+                let evidence = Evidence {
+                    check: check.clone(),
+                    review,
+                    review_required: required,
+                    ..Evidence::default()
+                };
+                let merge = fact(&branch(1, false, true), evidence).mergeability.unwrap();
+                let ready = merge.ci_passing && merge.approved && merge.no_conflicts;
+                assert_eq!(merge.mergeable, ready);
+                if ready {
+                    lines.push_str(&format!("{check:?} {review} required={required}\n"));
+                }
+            }
+        }
+        insta::assert_snapshot!(lines, @r"
+        None none required=false
+        None approved required=true
+        Passed none required=false
+        Passed approved required=true
+        ");
+        let conflict = fact(&branch(1, false, false), Evidence::default()).mergeability.unwrap();
+        assert!(!conflict.mergeable && !conflict.no_conflicts && conflict.ci_passing);
+    }
+
+    #[test]
+    fn the_log_is_told_of_a_failure_only() {
+        let told = |check: CheckFact| {
+            let log_tail = Some("boom".to_owned());
+            let evidence = Evidence { check, log_tail, ..Evidence::default() };
+            fact(&branch(1, false, true), evidence).ci_log_tail
+        };
+        assert_eq!(told(CheckFact::Passed), None);
+        assert_eq!(told(CheckFact::Failed(None)).as_deref(), Some("boom"));
+        let why = CheckFact::Failed(Some("too slow".to_owned()));
+        assert_eq!(told(why).as_deref(), Some("boom\ntoo slow"));
+    }
+}

@@ -237,8 +237,8 @@ impl Subject<'_> {
     fn comment_list(&self) -> Text {
         let comments = self.scm.iter().flat_map(|fact| &fact.comments);
         let comments: Vec<&Comment> = comments.filter(|comment| !comment.delivered).collect();
-        let shown = comments.iter().take(MOST_ITEMS);
-        let mut parts: Vec<Text> = shown.map(|comment| quoted_comment(comment)).collect();
+        let shown = comments.iter().take(MOST_ITEMS).copied();
+        let mut parts: Vec<Text> = shown.map(quoted_comment).collect();
         if comments.len() > MOST_ITEMS {
             let left = comments.len() - MOST_ITEMS;
             parts.push(Text::plain(format!("And {left} more, to be read there.")));
@@ -249,15 +249,14 @@ impl Subject<'_> {
     /// Returns the value of a template's variable.
     fn variable(&self, name: &str, key: &str) -> Text {
         let pr = &self.record.lifecycle.pr;
-        let line = |text: Option<&str>| text.map(sanitize::line).unwrap_or_default();
         let workspace = self.record.handles.workspace.as_ref();
         let id = |text: Option<String>| text.unwrap_or_default();
         Text::plain(match name {
             "log" => return self.log(),
             "comments" => return self.comment_list(),
             "checks" => self.checks().unwrap_or_default(),
-            "sha" => line(pr.head_sha.as_deref()),
-            "url" => line(pr.url.as_deref()),
+            "sha" => inline(pr.head_sha.as_deref()),
+            "url" => inline(pr.url.as_deref()),
             "number" => id(pr.number.map(|number| number.to_string())),
             "id" => id(self.record.id.as_ref().map(ToString::to_string)),
             "project" => id(self.record.project.as_ref().map(ToString::to_string)),
@@ -268,9 +267,9 @@ impl Subject<'_> {
                 Some(Lane::Pr) => pr.reason.as_str().replace('_', " "),
                 Some(Lane::Session) | None => self.session_reason(),
             },
-            "branch" => line(workspace.and_then(|it| it.branch.as_ref()).map(|it| it.as_str())),
-            "base" => line(workspace.and_then(|it| it.base_ref.as_deref())),
-            "workspace" => line(workspace.and_then(|it| it.path.to_str())),
+            "branch" => inline(workspace.and_then(|it| it.branch.as_ref()).map(|it| it.as_str())),
+            "base" => inline(workspace.and_then(|it| it.base_ref.as_deref())),
+            "workspace" => inline(workspace.and_then(|it| it.path.to_str())),
             "attempt" => self.attempts(key).to_string(),
             _ => String::new(),
         })

@@ -12,8 +12,10 @@
 
 mod activity;
 pub mod batch;
+mod closing;
 mod explain;
 mod explicit;
+pub mod intake;
 pub mod local_scm;
 mod message;
 mod notice;
@@ -86,6 +88,7 @@ fn reduce_seeded(
     } else {
         let mut effects = reaction::react(record, &mut after, observation, policy, now);
         effects.extend(notice::of(record, &after, observation, policy));
+        effects.extend(closing::of(record, &after, policy));
         effects
     };
     Ok(Outcome {

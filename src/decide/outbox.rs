@@ -87,6 +87,9 @@ fn entry_of(record: &Record, effect: &Effect, now: Timestamp) -> OutboxEntry {
         Effect::Merge { signature, .. } => {
             OutboxEntry { kind: EntryKind::Merge, signature: Some(signature), ..entry }
         }
+        Effect::Comment { message, .. } => {
+            OutboxEntry { kind: EntryKind::Comment, message, ..entry }
+        }
         Effect::Relay { to, recipient, signature, message, .. } => OutboxEntry {
             kind: EntryKind::Relay,
             to,
@@ -114,7 +117,9 @@ fn is_same(waiting: &OutboxEntry, fresh: &OutboxEntry) -> bool {
         EntryKind::Run | EntryKind::Merge => {
             waiting.claim.is_none() && waiting.signature == fresh.signature
         }
-        EntryKind::Relay => waiting.claim.is_none() && waiting.message == fresh.message,
+        EntryKind::Relay | EntryKind::Comment => {
+            waiting.claim.is_none() && waiting.message == fresh.message
+        }
     }
 }
 
@@ -394,6 +399,7 @@ fn instead(entry: &OutboxEntry, error: &str) -> Vec<Effect> {
         (EntryKind::Merge, _) => "could not be merged".to_owned(),
         (EntryKind::Relay, Some(to)) => format!("could not be given to {to}"),
         (EntryKind::Relay, None) => "could not be given to the orchestrator".to_owned(),
+        (EntryKind::Comment, _) => "could not be written into the issue".to_owned(),
     };
     let text = if entry.message.is_empty() {
         format!("{key}: {what}: {error}")

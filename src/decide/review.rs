@@ -99,7 +99,7 @@ pub fn fate(run: &Run, around: &Surroundings<'_>, now: Timestamp) -> Fate {
         (Launching::Over | Launching::Dead, Reviewer::Absent)
         | (Launching::Dead, Reviewer::Lacks) => ends(
             RunState::Failed,
-            "it was never given to a reviewer: the process that did so died".to_owned(),
+            "no reviewer has it: the process that was to give it died".to_owned(),
         ),
         (Launching::Dead, Reviewer::HasIt) => Fate::Arrived,
         (Launching::Over, Reviewer::HasIt | Reviewer::Lacks) => {
@@ -216,7 +216,24 @@ mod tests {
                 row(None, Some("abc"), launching, reviewer, 1);
             }
         }
-        insta::assert_snapshot!(table, @"");
+        insta::assert_snapshot!(table, @r#"
+        killed abc  Over  HasIt          1m => cancelled: web-1 is killed
+        lives  def  Alive HasIt          1m => cancelled: superseded: the branch is at def
+        lives  -    Over  HasIt         59m => stays
+        lives  abc  Over  HasIt         60m => failed: there was no verdict within 1h
+        lives  abc  Over  HasIt          1m => stays
+        lives  abc  Over  Lacks          1m => stays
+        lives  abc  Over  Ended(Exited)  1m => failed: its reviewer is exited
+        lives  abc  Over  Absent         1m => failed: no reviewer has it: the process that was to give it died
+        lives  abc  Alive HasIt          1m => stays
+        lives  abc  Alive Lacks          1m => stays
+        lives  abc  Alive Ended(Exited)  1m => stays
+        lives  abc  Alive Absent         1m => stays
+        lives  abc  Dead  HasIt          1m => arrived
+        lives  abc  Dead  Lacks          1m => failed: no reviewer has it: the process that was to give it died
+        lives  abc  Dead  Ended(Exited)  1m => failed: its reviewer is exited
+        lives  abc  Dead  Absent         1m => failed: no reviewer has it: the process that was to give it died
+        "#);
     }
 
     #[test]

@@ -225,14 +225,12 @@ impl<'a> Show<'a> {
 
     fn fail_the_check(&mut self) -> Result<(), ShowError> {
         self.begin("bring a failing check to the agent")?;
-        let head = self.head()?;
-        self.observe(&json!({
-            "fetched": true, "ci": "failing", "ci_log_tail": LOG_TAIL,
-            "pr": pull_request("open", &head),
-            "checks": [{ "name": "test", "conclusion": "failure" }],
-        }))?;
-        self.wait_status(FIX, Status::CiFailed)?;
-        self.reap()?;
+        self.say("Its branch has commits, so it is a pull request, and the check is run on it.")?;
+        self.stage_run(&["config", "set", "scm.kind", "local"])?;
+        self.ao_json(&["reap", "--wait"], None)?;
+        self.wait(FIX, "fail its check", &|timeline| {
+            timeline.path(FIX).contains(&Status::CiFailed)
+        })?;
         let has = |timeline: &Timeline, wanted: &dyn Fn(&Event) -> bool| {
             let own = timeline.seen().iter().filter(|seen| seen.id == FIX);
             let mut later = own.skip_while(|seen| seen.event.status != Status::CiFailed);
@@ -258,21 +256,13 @@ impl<'a> Show<'a> {
 
     fn merge(&mut self) -> Result<(), ShowError> {
         self.begin("merge what is green")?;
-        let head = self.head()?;
-        let green = json!({ "mergeable": true, "ci_passing": true, "approved": true,
-            "no_conflicts": true });
-        self.observe(&json!({
-            "fetched": true, "ci": "passing", "review": "approved", "mergeability": green,
-            "pr": pull_request("open", &head),
-        }))?;
+        self.ao_json(&["reap", "--wait"], None)?;
         self.wait_status(FIX, Status::Mergeable)?;
-        self.reap()?;
         self.notified(FIX, "approved-and-green")?;
         self.say(&format!("$ git merge ao/{FIX}"))?;
         self.git(&["merge", "-q", "--ff-only", &format!("ao/{FIX}")])?;
-        self.observe(&json!({ "fetched": true, "pr": pull_request("merged", &head) }))?;
-        self.wait_status(FIX, Status::Merged)?;
         self.reap()?;
+        self.wait_status(FIX, Status::Merged)?;
         self.notified(FIX, "all-complete")
     }
 
@@ -415,16 +405,8 @@ impl Show<'_> {
         self.ao_json(&["reap"], None).map(drop)
     }
 
-    fn observe(&mut self, fact: &Value) -> Result<(), ShowError> {
-        self.ao_json(&["observe", "scm", FIX], Some(&fact.to_string())).map(drop)
-    }
-
     fn git(&self, arguments: &[&str]) -> Result<String, ShowError> {
         self.stage.git(arguments).map_err(at(self.step))
-    }
-
-    fn head(&self) -> Result<String, ShowError> {
-        self.git(&["rev-parse", &format!("ao/{FIX}")])
     }
 
     fn notices(&self) -> Result<Vec<Value>, ShowError> {
@@ -485,9 +467,4 @@ impl Show<'_> {
         let expected = format!("a notice `{reaction}` about {id}");
         self.expect(notices.iter().any(is_it), &expected, &told.join(", "))
     }
-}
-
-fn pull_request(state: &str, head: &str) -> Value {
-    json!({ "state": state, "number": 7, "url": "https://forge.example/app/pull/7",
-        "head_sha": head })
 }

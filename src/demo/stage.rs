@@ -77,8 +77,13 @@ impl Stage {
         }
         let quoted = |path: &Path| toml::Value::String(path.display().to_string()).to_string();
         let notices = quoted(&self.notices_path());
-        let configuration =
-            format!("agent = \"demo\"\n\n[notifiers.you]\nkind = \"file\"\npath = {notices}\n");
+        let check = self.write("scripts/check", include_str!("play/check.sh"))?;
+        // The branches are looked at once the play has come to them.
+        let configuration = format!(
+            "agent = \"demo\"\n\n[scm]\nkind = \"none\"\n\n[check]\ncommand = [\"sh\", {}]\n\n\
+             [notifiers.you]\nkind = \"file\"\npath = {notices}\n",
+            quoted(&check),
+        );
         self.write("config/ao/config.toml", &configuration)?;
         self.write("app/README.md", "# app\n")?;
         self.git(&["init", "-q", "-b", "main"])?;

@@ -74,6 +74,13 @@ pub enum Effect {
         /// What it is about: the head commit.
         signature: String,
     },
+    /// Comment the session's issue.
+    Comment {
+        /// `closing-comment`.
+        reaction: String,
+        /// The text.
+        message: String,
+    },
     /// Tell another session: a notice to the orchestrator that spawned this one, if it lives, or
     /// a reaction's text that is addressed elsewhere.
     Relay {
@@ -101,6 +108,7 @@ impl Effect {
             | Self::Notify { reaction, .. }
             | Self::Run { reaction, .. }
             | Self::Relay { reaction, .. }
+            | Self::Comment { reaction, .. }
             | Self::Merge { reaction, .. } => reaction,
         }
     }
@@ -115,6 +123,8 @@ word_enum! {
         Merge = "merge",
         /// A text that goes into another session's outbox.
         Relay = "relay",
+        /// A comment of the session's issue.
+        Comment = "comment",
     }
 }
 

@@ -37,6 +37,17 @@ word_enum! {
     }
 }
 
+word_enum! {
+    /// Where issues live.
+    TrackerKind {
+        GitHub = "github",
+        /// A program of the user's answers.
+        Command = "command",
+        /// Nowhere: an issue is a name and nothing more.
+        None = "none",
+    }
+}
+
 /// A session's branch, as an adapter has to know it to find its pull request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Subject {
@@ -162,6 +173,21 @@ pub struct Issue {
     /// What was said of it, oldest first; lists leave it out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub comments: Vec<IssueComment>,
+}
+
+impl Issue {
+    /// Returns whether there is nothing to be done about it any more.
+    pub fn is_closed(&self) -> bool {
+        self.state.eq_ignore_ascii_case("closed")
+    }
+}
+
+/// Returns whether `text` can be the id of an issue: `7`, `ABC-12`, `group/app#7`.
+pub fn is_issue_id(text: &str) -> bool {
+    const MAX: usize = 64;
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_./#".contains(c);
+    let begins = text.starts_with(|c: char| c.is_ascii_alphanumeric());
+    begins && text.len() <= MAX && text.chars().all(allowed) && !text.contains("..")
 }
 
 /// One comment of an issue.

@@ -219,6 +219,22 @@ impl Default for NoticePolicy {
     }
 }
 
+/// What is said in an issue; where issues live is not the deciders' business.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct TrackerPolicy {
+    /// An issue gets one comment when the pull request of its session is merged.
+    pub closing_comment: bool,
+    /// That comment.
+    pub closing_text: String,
+}
+
+impl Default for TrackerPolicy {
+    fn default() -> Self {
+        Self { closing_comment: false, closing_text: "Merged: {pr}.".to_owned() }
+    }
+}
+
 /// Everything a decider may ask of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -255,6 +271,8 @@ pub struct Policy {
     pub reactions: BTreeMap<String, ReactionPolicy>,
     /// What orchestrators are told of their workers.
     pub notices: NoticePolicy,
+    /// What is said in issues.
+    pub tracker: TrackerPolicy,
 }
 
 impl Default for Policy {
@@ -271,6 +289,7 @@ impl Default for Policy {
             resume: ResumePolicy::default(),
             reactions: BTreeMap::new(),
             notices: NoticePolicy::default(),
+            tracker: TrackerPolicy::default(),
         }
     }
 }

@@ -63,6 +63,13 @@ impl fmt::Debug for SecretSource {
     }
 }
 
+/// Returns whether a variable holds a secret, to judge by its name.
+pub fn is_secret_name(name: &str) -> bool {
+    const MARKS: [&str; 7] = ["TOKEN", "SECRET", "KEY", "PASS", "HOOK", "CREDENTIAL", "AUTH"];
+    let name = name.to_ascii_uppercase();
+    MARKS.iter().any(|mark| name.contains(mark))
+}
+
 /// Returns `text` with every one of `secrets` taken out.
 ///
 /// Programs repeat their arguments when they fail. What is shorter than four bytes is a flag or a

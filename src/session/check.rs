@@ -213,15 +213,6 @@ pub fn end(world: &World, id: &SessionId) -> Result<(), SessionError> {
     Ok(())
 }
 
-/// Returns the sessions whose check runs.
-pub fn running(world: &World) -> Result<Vec<SessionId>, SessionError> {
-    let runs = |id: &SessionId| {
-        let standing = check_run::standing(&world.home.session_dir(id));
-        standing.is_ok_and(|standing| standing.is_running)
-    };
-    Ok(world.home.session_ids()?.into_iter().filter(runs).collect())
-}
-
 /// Waits until the check of a session is over; `false` where `deadline` came first.
 pub fn wait(world: &World, id: &SessionId, deadline: Deadline) -> Result<bool, SessionError> {
     let path = world.home.session_dir(id).join(CHECK_LOCK);

@@ -28,8 +28,8 @@ use crate::model::record::{Record, RuntimeKind, Signals};
 use crate::model::sanitize;
 use crate::model::status::Status;
 use crate::model::time::Timestamp;
-use crate::session::merge::{self, MergeOptions};
-use crate::session::{SessionError, handover};
+use crate::session::merge::{self, MergeError, MergeOptions};
+use crate::session::{SessionError, handover, tracker};
 use crate::store::{Change, LockError, StoreError, lock};
 
 /// How the key of a task that has to be pasted ends.
@@ -147,6 +147,7 @@ pub fn deliver_entry(
         EntryKind::Send => type_text(world, id, key, &entry, patience),
         EntryKind::Run => run_command(world, id, key, &entry, &layered),
         EntryKind::Relay => handover::hand_over(world, id, key, &entry),
+        EntryKind::Comment => tracker::comment(world, &record, &entry),
         EntryKind::Merge => Ok(merge_branch(world, id)),
     };
     // Errors come from before anything went out, and a claim must never be left behind.
@@ -275,7 +276,7 @@ fn settle_old_claim(
             commit(locked, &before, &after, "deliver", None, now)?;
             Ok(Claimed::Yes(Box::new(entry)))
         }
-        EntryKind::Send | EntryKind::Run => {
+        EntryKind::Send | EntryKind::Run | EntryKind::Comment => {
             let why = format!(
                 "its delivery was cut short (process {} died), so whether it arrived is unknown",
                 claim.pid
@@ -438,7 +439,7 @@ fn notify_person(
     let failed: Vec<String> = told.failed.iter().map(why).collect();
     if failed.is_empty() {
         let names = told.skipped.join(", ");
-        return Ok(Delivery::Held(format!("{names} did not answer in time a moment ago")));
+        return Ok(Delivery::Held(format!("{names} let the time run out too often in this pass")));
     }
     Ok(Delivery::Failed(failed.join("; ")))
 }
@@ -483,7 +484,7 @@ fn merge_branch(world: &World, id: &SessionId) -> Delivery {
     match merge::merge(world, id, &MergeOptions::default()) {
         Ok(_) => Delivery::Delivered,
         Err(
-            error @ (SessionError::MidTurn { .. }
+            error @ (SessionError::Merge(MergeError::MidTurn { .. })
             | SessionError::Busy { .. }
             | SessionError::Git(GitError::TargetMoved { .. })),
         ) => Delivery::Held(error.to_string()),

@@ -16,6 +16,8 @@ use crate::model::id::{InvalidId, SessionId};
 use crate::model::record::IntentOp;
 use crate::model::report::BadUrl;
 use crate::model::status::Status;
+use crate::session::OutsideError;
+use crate::session::merge::MergeError;
 use crate::session::review::ReviewError;
 use crate::store::StoreError;
 
@@ -34,6 +36,9 @@ pub enum SessionError {
     /// git refused or failed.
     #[error(transparent)]
     Git(#[from] GitError),
+    /// A branch is not to be merged.
+    #[error(transparent)]
+    Merge(#[from] MergeError),
     /// tmux or the process refused or failed.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
@@ -55,6 +60,9 @@ pub enum SessionError {
     /// A forge or a tracker refused or failed.
     #[error(transparent)]
     Forge(#[from] ForgeError),
+    /// An issue or a pull request stands in the way of what was asked for.
+    #[error(transparent)]
+    Outside(#[from] OutsideError),
     /// A check could not be started or ended.
     #[error(transparent)]
     Check(#[from] CheckError),
@@ -200,38 +208,6 @@ pub enum SessionError {
         why: &'static str,
         /// What to do instead.
         hint: String,
-    },
-    /// There is no pull request that could be merged.
-    #[error("nothing to merge for `{id}`: {why}")]
-    NothingToMerge {
-        /// The session.
-        id: SessionId,
-        /// Why not.
-        why: String,
-    },
-    /// Checks, a review or the forge stand in the way.
-    #[error("`{id}` is not to be merged: {}", reasons.join("; "))]
-    NotMergeable {
-        /// The session.
-        id: SessionId,
-        /// What stands in the way.
-        reasons: Vec<String>,
-    },
-    /// What the agent is at would be left out.
-    #[error("the agent of `{id}` is in the middle of a turn")]
-    MidTurn {
-        /// The session.
-        id: SessionId,
-    },
-    /// What no commit holds would be left out.
-    #[error("`{id}` has uncommitted work in {}: {files} file{}", path.display(), if *files == 1 { "" } else { "s" })]
-    Uncommitted {
-        /// The session.
-        id: SessionId,
-        /// Its workspace.
-        path: PathBuf,
-        /// How many files.
-        files: u32,
     },
     /// A prompt that cannot be passed on.
     #[error("the prompt contains a NUL byte")]

@@ -1,12 +1,50 @@
-//! Which forge a repository's pull requests and issues are at.
+//! Which forge a repository's pull requests and issues are at: the one place that chooses.
 
 use std::path::Path;
 
 use crate::adapter::git;
-use crate::adapter::scm::ForgeError;
+use crate::adapter::scm::command::Command;
 use crate::adapter::scm::github::{Base, GitHub, Slug, Watch};
-use crate::config::ScmConfig;
+use crate::adapter::scm::{ForgeError, Scm};
+use crate::config::{Config, ScmConfig};
 use crate::invocation::World;
+use crate::model::forge::ScmKind;
+
+/// Returns where the pull requests of the repository at `main` live.
+pub fn kind_of(world: &World, config: &Config, main: &Path) -> ScmKind {
+    let at_github = || git::origin_of(main).is_some_and(|url| is_at_github(world, &url));
+    match config.scm.kind {
+        Some(kind) => kind,
+        None if at_github() => ScmKind::GitHub,
+        None => ScmKind::Local,
+    }
+}
+
+/// Returns the forge of the repository at `main`; `None` where its branches are their own pull
+/// requests, or where nobody looks at any.
+///
+/// # Errors
+///
+/// It is configured, and cannot be asked.
+pub fn choose(
+    world: &World,
+    config: &Config,
+    main: &Path,
+) -> Result<Option<Box<dyn Scm>>, ForgeError> {
+    let scm = &config.scm;
+    match (kind_of(world, config, main), &scm.command) {
+        (ScmKind::Local | ScmKind::None, _) => Ok(None),
+        (ScmKind::GitHub, _) => Ok(Some(Box::new(github(world, main, scm)?))),
+        (ScmKind::Command, Some(command)) => {
+            Ok(Some(Box::new(Command::new(command, scm.timeout, main))))
+        }
+        (ScmKind::Command, None) => {
+            let forge = "scm.kind is `command`, and it".to_owned();
+            let what = "answer: scm.command is unset".to_owned();
+            Err(ForgeError::Unsupported { forge, what })
+        }
+    }
+}
 
 /// Returns whether a remote's address is at GitHub: at github.com, or at the host whose interface
 /// `GITHUB_API_URL` names.

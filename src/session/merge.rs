@@ -5,30 +5,61 @@
 //! the base has moved or it has not, and doing it again finishes what is left: a branch that was
 //! merged already is a success.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::time::Duration;
+mod judge;
 
-use crate::adapter::git::{
-    self, BranchLook, BranchQuery, GitError, MergePlan, Repository, keep_merged, land, make_merge,
-    place_to_land,
-};
+use std::path::PathBuf;
+
+use self::judge::{Judged, Place, judge};
+use crate::adapter::git::{self, GitError, MergePlan, keep_merged, land, make_merge};
 use crate::adapter::scm::Scm;
 use crate::adapter::{clock, failpoint};
 use crate::invocation::{self, World};
-use crate::model::facts::{CiState, Observation, PrFact, ReviewState, ScmFact};
-use crate::model::forge::{MergeMethod, MergeRequest, Observed, Subject};
+use crate::model::facts::{Observation, PrFact, ScmFact};
+use crate::model::forge::{MergeMethod, MergeRequest};
 use crate::model::id::SessionId;
-use crate::model::lifecycle::{ActivityState, PrState, SessionState};
-use crate::model::record::{Record, WorkspaceHandle};
+use crate::model::lifecycle::PrState;
 use crate::model::sanitize;
-use crate::session::{SessionError, intent, poll, workspace};
+use crate::session::{SessionError, workspace};
 
 /// How often it is looked again where branch or base moved in between.
 const ATTEMPTS: usize = 5;
 
-/// How long git may take to say whether a workspace has uncommitted work.
-const STATUS_DEADLINE: Duration = Duration::from_secs(60);
+/// Why a branch is not merged.
+#[derive(Debug, thiserror::Error)]
+pub enum MergeError {
+    /// There is no pull request that could be.
+    #[error("nothing to merge for `{id}`: {why}")]
+    Nothing {
+        /// The session.
+        id: SessionId,
+        /// Why not.
+        why: String,
+    },
+    /// Checks, a review or the forge stand in the way.
+    #[error("`{id}` is not to be merged: {}", reasons.join("; "))]
+    NotReady {
+        /// The session.
+        id: SessionId,
+        /// What stands in the way.
+        reasons: Vec<String>,
+    },
+    /// What the agent is at would be left out.
+    #[error("the agent of `{id}` is in the middle of a turn")]
+    MidTurn {
+        /// The session.
+        id: SessionId,
+    },
+    /// What no commit holds would be left out.
+    #[error("`{id}` has uncommitted work in {}: {files} file{}", path.display(), if *files == 1 { "" } else { "s" })]
+    Uncommitted {
+        /// The session.
+        id: SessionId,
+        /// Its workspace.
+        path: PathBuf,
+        /// How many files.
+        files: u32,
+    },
+}
 
 /// What was asked for beside the session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,7 +121,7 @@ pub fn merge(
         let done = match &judged.place {
             Place::Merged => settle(id, &judged),
             Place::Repository { .. } => bring(id, &judged, options),
-            Place::Forge(forge) => ask(&**forge, &judged),
+            Place::Forge(forge) => ask(id, &**forge, &judged),
         };
         match done {
             Err(SessionError::Git(error @ GitError::TargetMoved { .. })) => moved = Some(error),
@@ -119,185 +150,6 @@ pub fn plan(
         Place::Forge(_) => MergeOutcome::Possible { worktree: None },
     };
     Ok(judged.report(outcome))
-}
-
-/// A branch that may be merged as it was looked at.
-struct Judged {
-    record: Record,
-    subject: Subject,
-    repo: Repository,
-    look: BranchLook,
-    method: MergeMethod,
-    place: Place,
-}
-
-/// Where it is merged.
-enum Place {
-    /// Nowhere: it was.
-    Merged,
-    /// In the repository itself.
-    Repository {
-        /// The worktree that has the base.
-        worktree: Option<PathBuf>,
-    },
-    /// At a forge.
-    Forge(Box<dyn Scm>),
-}
-
-impl Judged {
-    fn report(&self, outcome: MergeOutcome) -> MergeReport {
-        MergeReport {
-            branch: self.subject.branch.clone(),
-            target: self.look.target.name.clone(),
-            method: self.method,
-            head: self.look.head.clone(),
-            outcome,
-        }
-    }
-}
-
-/// Looks at everything that could stand in the way.
-fn judge(world: &World, id: &SessionId, options: &MergeOptions) -> Result<Judged, SessionError> {
-    let record = world.home.load(id)?.record;
-    intent::require_free(id, &record)?;
-    let none = |why: String| SessionError::NothingToMerge { id: id.clone(), why };
-    let handle = record.handles.workspace.clone();
-    let (Some((_, subject)), Some(handle)) = (poll::subject(&record), handle) else {
-        return Err(none("it has no branch of its own".to_owned()));
-    };
-    let layered = world.config_of(&record)?;
-    let method = options.method.unwrap_or(layered.config.merge.method);
-    let repo = workspace::repository_of(&handle)?;
-    let look = look_at(&repo, &subject)?;
-    let judged = |place| Judged {
-        record: record.clone(),
-        subject: subject.clone(),
-        repo: repo.clone(),
-        look: look.clone(),
-        method,
-        place,
-    };
-    if look.merged {
-        return Ok(judged(Place::Merged));
-    }
-    if look.ahead == 0 {
-        let target = &look.target.name;
-        return Err(none(format!("its branch has no commit that `{target}` has not")));
-    }
-    let forge = poll::forge(world, &record)?;
-    let only = BTreeMap::from([(id.clone(), record.clone())]);
-    let fact = poll::look(world, &only).observed.pop();
-    if let Some(observed) = &fact {
-        require_open(id, observed)?;
-    }
-    if !look.conflicts.is_empty() && forge.is_none() {
-        let (branch, target) = (subject.branch.clone(), look.target.name.clone());
-        let paths = look.conflicts;
-        return Err(GitError::MergeConflicts { branch, target, paths }.into());
-    }
-    if !options.force {
-        require_ready(id, fact.as_ref(), &look)?;
-        require_quiet(id, &record)?;
-        require_committed(id, &handle)?;
-    }
-    let place = match forge {
-        Some(forge) => Place::Forge(forge),
-        None => Place::Repository { worktree: place_to_land(&repo, &look.target)? },
-    };
-    Ok(judged(place))
-}
-
-fn look_at(repo: &Repository, subject: &Subject) -> Result<BranchLook, SessionError> {
-    let was_open = match subject.state {
-        PrState::Open | PrState::Draft | PrState::Merged => true,
-        PrState::None | PrState::Closed => false,
-    };
-    let query = BranchQuery {
-        branch: &subject.branch,
-        base_ref: subject.base_ref.as_deref(),
-        base_sha: subject.base_sha.as_deref(),
-        seen_head: subject.head_sha.as_deref().filter(|_| was_open),
-    };
-    let gone = || GitError::BranchGone { branch: subject.branch.clone(), preserved: None };
-    Ok(git::look(repo, &[query]).pop().unwrap_or_else(|| Err(gone()))?)
-}
-
-/// Refuses a pull request that is not one, as far as anybody can tell.
-fn require_open(id: &SessionId, observed: &Observed) -> Result<(), SessionError> {
-    let none =
-        |why: &str| Err(SessionError::NothingToMerge { id: id.clone(), why: why.to_owned() });
-    if !observed.fact.fetched {
-        let why = observed.why.clone().unwrap_or_else(|| "it could not be looked at".to_owned());
-        return Err(SessionError::NotMergeable { id: id.clone(), reasons: vec![why] });
-    }
-    match observed.fact.pr.state {
-        Some(PrState::Open) if observed.fact.pr.draft => none("its pull request is a draft"),
-        Some(PrState::Open) => Ok(()),
-        Some(PrState::Draft) => none("its pull request is a draft"),
-        Some(PrState::Merged) => none("its pull request was merged"),
-        Some(PrState::Closed) => none("its pull request is closed"),
-        Some(PrState::None) | None => none("it has no pull request"),
-    }
-}
-
-/// Refuses what checks, reviews or the forge do not want merged.
-fn require_ready(
-    id: &SessionId,
-    observed: Option<&Observed>,
-    look: &BranchLook,
-) -> Result<(), SessionError> {
-    let Some(fact) = observed.map(|observed| &observed.fact) else { return Ok(()) };
-    let mut reasons = Vec::new();
-    match fact.ci {
-        Some(CiState::Failing) => reasons.push("its checks fail".to_owned()),
-        Some(CiState::Pending) => reasons.push("its checks have not ended".to_owned()),
-        Some(CiState::Passing | CiState::None) | None => {}
-    }
-    match fact.review {
-        Some(ReviewState::ChangesRequested) => reasons.push("a review asks for changes".to_owned()),
-        Some(ReviewState::Pending) => reasons.push("it waits for a review".to_owned()),
-        Some(ReviewState::Approved | ReviewState::None) | None => {}
-    }
-    if !fact.comments.is_empty() {
-        reasons.push(format!("{} comments are not resolved", fact.comments.len()));
-    }
-    if fact.pr.head_sha.as_ref().is_some_and(|head| *head != look.head) {
-        reasons.push("its branch has moved since it was looked at".to_owned());
-    }
-    if let Some(merge) = &fact.mergeability {
-        reasons.extend(merge.blockers.iter().map(|blocker| sanitize::line(blocker)));
-        if reasons.is_empty() && !merge.mergeable {
-            reasons.push("it cannot be merged as it is".to_owned());
-        }
-    }
-    if reasons.is_empty() {
-        return Ok(());
-    }
-    Err(SessionError::NotMergeable { id: id.clone(), reasons })
-}
-
-/// Refuses while the agent is at work: what it is about to commit would be left out.
-fn require_quiet(id: &SessionId, record: &Record) -> Result<(), SessionError> {
-    let activity = record.lifecycle.activity.as_ref().map(|activity| activity.state);
-    let is_working = record.lifecycle.session.state == SessionState::Working;
-    if is_working && activity == Some(ActivityState::Active) {
-        return Err(SessionError::MidTurn { id: id.clone() });
-    }
-    Ok(())
-}
-
-/// Refuses while the workspace holds what no commit does: it would be left out.
-fn require_committed(id: &SessionId, handle: &WorkspaceHandle) -> Result<(), SessionError> {
-    let status = match git::status(handle, STATUS_DEADLINE) {
-        Ok(status) => status,
-        Err(GitError::Gone { .. }) => return Ok(()),
-        Err(error) => return Err(error.into()),
-    };
-    if !status.dirty() {
-        return Ok(());
-    }
-    let (id, path) = (id.clone(), handle.path.clone());
-    Err(SessionError::Uncommitted { id, path, files: status.changed + status.untracked })
 }
 
 /// Makes the merge and moves the base.
@@ -349,18 +201,27 @@ fn require_unmoved(judged: &Judged) -> Result<(), SessionError> {
 /// Does what is left of a merge that was made before: its tip keeps a name.
 fn settle(id: &SessionId, judged: &Judged) -> Result<MergeOutcome, SessionError> {
     if judged.look.ahead > 0 {
-        let _lock = workspace::lock_repository(&judged.repo)?;
-        keep_merged(&judged.repo, id, &judged.look.head)?;
+        keep(id, judged)?;
     }
     Ok(MergeOutcome::Already)
 }
 
 /// Asks the forge to merge what was judged, and nothing else.
-fn ask(forge: &dyn Scm, judged: &Judged) -> Result<MergeOutcome, SessionError> {
-    let head_sha = judged.look.head.clone();
-    let wanted = MergeRequest { method: judged.method, head_sha };
+fn ask(id: &SessionId, forge: &dyn Scm, judged: &Judged) -> Result<MergeOutcome, SessionError> {
+    let wanted = MergeRequest { method: judged.method, head_sha: judged.head.clone() };
     let merged = forge.merge(&judged.subject, &wanted)?;
+    // What the forge made of it is not here before somebody fetches it.
+    keep(id, judged)?;
     Ok(MergeOutcome::Merged { sha: merged.sha, worktree: None, undo: merged.undo })
+}
+
+/// Gives the tip a name of its own, if it is what was merged and nothing more.
+fn keep(id: &SessionId, judged: &Judged) -> Result<(), SessionError> {
+    if judged.head == judged.look.head {
+        let _lock = workspace::lock_repository(&judged.repo)?;
+        keep_merged(&judged.repo, id, &judged.head)?;
+    }
+    Ok(())
 }
 
 /// Records that it is merged, so that it shows at once and no later pass has to find out.
@@ -368,7 +229,7 @@ fn record(world: &World, id: &SessionId, judged: &Judged) -> Result<(), SessionE
     let pr = PrFact {
         state: Some(PrState::Merged),
         number: judged.subject.number,
-        head_sha: Some(judged.look.head.clone()),
+        head_sha: Some(judged.head.clone()),
         ..PrFact::default()
     };
     let observed_at = Some(clock::now());

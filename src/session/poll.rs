@@ -8,11 +8,10 @@ use std::path::{Path, PathBuf};
 
 use crate::adapter::check_run::{self, CHECK_LOG};
 use crate::adapter::clock;
-use crate::adapter::git::{self, BranchLook, GitError};
-use crate::adapter::scm::command::{self, Command};
+use crate::adapter::git::{BranchLook, GitError};
+use crate::adapter::scm::Scm;
+use crate::adapter::scm::command;
 use crate::adapter::scm::local::{self, Notebook};
-use crate::adapter::scm::{ForgeError, Scm};
-use crate::config::Config;
 use crate::decide::local_scm::{self, Branch, CheckFact, Evidence, Wanted};
 use crate::invocation::World;
 use crate::model::check_run::CheckState;
@@ -22,7 +21,7 @@ use crate::model::id::SessionId;
 use crate::model::lifecycle::PrState;
 use crate::model::record::{Kind, Record};
 use crate::model::review;
-use crate::model::sanitize;
+use crate::model::{sanitize, secret};
 use crate::session::check::{self, Configured, Step, StepKind};
 use crate::session::{SessionError, forge};
 
@@ -39,6 +38,8 @@ pub struct Looked {
     pub observed: Vec<Observed>,
     /// What is to be done about checks.
     pub steps: Vec<Step>,
+    /// The sessions whose check was seen to run.
+    pub checking: Vec<SessionId>,
 }
 
 /// Looks at the pull request of each of `records` that can have one.
@@ -84,35 +85,12 @@ pub fn subject(record: &Record) -> Option<(PathBuf, Subject)> {
     Some((handle.repo.clone(), subject))
 }
 
-/// Returns where the pull requests of `repository` live.
-pub fn kind_of(world: &World, config: &Config, repository: &Path) -> ScmKind {
-    if let Some(kind) = config.scm.kind {
-        return kind;
-    }
-    match git::origin_of(repository) {
-        Some(url) if forge::is_at_github(world, &url) => ScmKind::GitHub,
-        Some(_) | None => ScmKind::Local,
-    }
-}
-
 /// Returns the forge that merges the pull requests of a session's repository; `None` where the
 /// repository itself is the forge, or where none is looked at.
-pub fn forge(world: &World, record: &Record) -> Result<Option<Box<dyn Scm>>, SessionError> {
+pub fn forge_of(world: &World, record: &Record) -> Result<Option<Box<dyn Scm>>, SessionError> {
     let Some(handle) = &record.handles.workspace else { return Ok(None) };
     let layered = world.config_of(record)?;
-    let scm = &layered.config.scm;
-    let unsupported = |kind: ScmKind| {
-        let what = "merge a pull request".to_owned();
-        Err(ForgeError::Unsupported { forge: kind.to_string(), what }.into())
-    };
-    match (kind_of(world, &layered.config, &handle.repo), &scm.command) {
-        (ScmKind::Local | ScmKind::None, _) => Ok(None),
-        (ScmKind::Command, Some(command)) => {
-            Ok(Some(Box::new(Command::new(command, scm.timeout, &handle.repo))))
-        }
-        (ScmKind::GitHub, _) => Ok(Some(Box::new(forge::github(world, &handle.repo, scm)?))),
-        (kind @ ScmKind::Command, None) => unsupported(kind),
-    }
+    Ok(forge::choose(world, &layered.config, &handle.repo)?)
 }
 
 fn look_at(
@@ -130,23 +108,16 @@ fn look_at(
             return looked.observed.extend(command::all_unknown(subjects, &why));
         }
     };
-    match kind_of(world, config, repository) {
-        ScmKind::None => {}
-        ScmKind::Local => look_locally(world, repository, subjects, records, looked),
-        ScmKind::GitHub => {
-            looked.observed.extend(match forge::github(world, repository, &config.scm) {
-                Ok(github) => github.observe(subjects),
-                Err(error) => command::all_unknown(subjects, &sanitize::chain(&error)),
-            })
+    if forge::kind_of(world, config, repository) == ScmKind::Local {
+        return look_locally(world, repository, subjects, records, looked);
+    }
+    match forge::choose(world, config, repository) {
+        Ok(Some(forge)) => looked.observed.extend(forge.observe(subjects)),
+        Ok(None) => {}
+        Err(error) => {
+            let why = sanitize::chain(&error);
+            looked.observed.extend(command::all_unknown(subjects, &why));
         }
-        ScmKind::Command => looked.observed.extend(match &config.scm.command {
-            Some(command) => {
-                Command::new(command, config.scm.timeout, repository).observe(subjects)
-            }
-            None => {
-                command::all_unknown(subjects, "scm.kind is `command`, and scm.command is unset")
-            }
-        }),
     }
 }
 
@@ -170,7 +141,7 @@ fn look_locally(
     let mut missing = None;
     for (subject, look) in subjects.iter().zip(looks) {
         let Some(record) = records.get(&subject.id) else { continue };
-        let observed = seen(world, record, subject, look, &mut looked.steps, &mut missing);
+        let observed = seen(world, record, subject, look, looked, &mut missing);
         looked.observed.push(observed.unwrap_or_else(|error| {
             let why = Some(sanitize::chain(&error));
             Observed { id: subject.id.clone(), fact: ScmFact::default(), why }
@@ -203,7 +174,7 @@ fn seen(
     record: &Record,
     subject: &Subject,
     look: Result<BranchLook, GitError>,
-    steps: &mut Vec<Step>,
+    looked: &mut Looked,
     missing: &mut Option<(SessionId, String)>,
 ) -> Result<Observed, SessionError> {
     let id = subject.id.clone();
@@ -228,7 +199,7 @@ fn seen(
         if let (Wanted::Unapproved, Some(approval)) = (configured.wanted(), &configured.missing) {
             missing.get_or_insert_with(|| (id.clone(), approval.hash.clone()));
         }
-        evidence(world, record, &configured, &id, branch.head, steps)?
+        evidence(world, record, &configured, &id, branch.head, looked)?
     } else {
         Evidence::default()
     };
@@ -242,7 +213,7 @@ fn evidence(
     configured: &Configured,
     id: &SessionId,
     head: &str,
-    steps: &mut Vec<Step>,
+    looked: &mut Looked,
 ) -> Result<Evidence, SessionError> {
     let directory = world.home.session_dir(id);
     let standing = check_run::standing(&directory)?;
@@ -250,23 +221,27 @@ fn evidence(
     let wanted = configured.wanted();
     let fact = local_scm::check_of(wanted, head, run, standing.is_running, clock::now());
     let lost = run.is_some_and(|run| run.state == CheckState::Running) && !standing.is_running;
+    if standing.is_running && matches!(fact, CheckFact::Running | CheckFact::Superseded) {
+        looked.checking.push(id.clone());
+    }
     if check::is_due(record) {
         let step = |what| Step { id: id.clone(), head_sha: head.to_owned(), what };
-        steps.extend(lost.then(|| step(StepKind::Bury)));
-        match &fact {
-            CheckFact::Due { attempt } => steps.push(step(StepKind::Begin { attempt: *attempt })),
-            CheckFact::Superseded => steps.push(step(StepKind::Supersede)),
+        looked.steps.extend(lost.then(|| step(StepKind::Bury)));
+        looked.steps.extend(match &fact {
+            CheckFact::Due { attempt } => Some(step(StepKind::Begin { attempt: *attempt })),
+            CheckFact::Superseded => Some(step(StepKind::Supersede)),
             CheckFact::None
             | CheckFact::Unapproved
             | CheckFact::Pausing
             | CheckFact::Running
             | CheckFact::Passed
-            | CheckFact::Failed(_) => {}
-        }
+            | CheckFact::Failed(_) => None,
+        });
     }
     let log = directory.join(CHECK_LOG);
     let has_failed = matches!(fact, CheckFact::Failed(_));
-    let log_tail = if has_failed { Some(log_tail(&log)?) } else { None };
+    let log_tail =
+        if has_failed { Some(log_tail(&log, &configured.layered.config.env)?) } else { None };
     let runs = world.home.review_runs(id)?;
     Ok(Evidence {
         name: match wanted {
@@ -277,23 +252,35 @@ fn evidence(
         log: log.display().to_string(),
         log_tail,
         review: review::state_of(&runs, head),
-        review_required: is_review_required(configured),
+        review_required: configured.layered.config.review.auto,
         comments: review::comments_of(&runs, head),
     })
 }
 
-fn is_review_required(configured: &Configured) -> bool {
-    let review = configured.layered.values.get("review");
-    review.and_then(|table| table.get("auto")?.as_bool()).unwrap_or(false)
+/// Returns the end of a log, and where the rest of it is. It goes to agents and notifiers, so the
+/// secrets that the check was given are not in it.
+fn log_tail(path: &Path, env: &BTreeMap<String, String>) -> Result<String, SessionError> {
+    let tail = check_run::tail(path, TAIL_LINES, TAIL_BYTES)?;
+    let secrets = env.iter().filter(|(name, _)| secret::is_secret_name(name));
+    let text = secret::redacted(&tail.text, secrets.map(|(_, value)| value.as_str()));
+    Ok(match tail.before {
+        0 => text,
+        before => format!("[… {before} bytes before this are in {}]\n{text}", path.display()),
+    })
 }
 
-/// Returns the end of a log, and where the rest of it is.
-fn log_tail(path: &Path) -> Result<String, SessionError> {
-    let tail = check_run::tail(path, TAIL_LINES, TAIL_BYTES)?;
-    Ok(match tail.before {
-        0 => tail.text,
-        before => {
-            format!("[… {before} bytes before this are in {}]\n{}", path.display(), tail.text)
-        }
-    })
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapter::fs;
+
+    #[test]
+    fn the_end_of_a_log_holds_no_secret_that_the_check_was_given() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("check.log");
+        fs::replace(&path, b"no s3cret in production\n", fs::Durability::Process).unwrap();
+        let env = [("API_TOKEN", "s3cret"), ("NODE_ENV", "production")];
+        let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        assert_eq!(log_tail(&path, &env).unwrap(), "no [redacted] in production\n");
+    }
 }

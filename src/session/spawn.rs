@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::adapter::agent::{self, Card, Cards, SystemDelivery};
+use crate::adapter::agent::{self, Card, Cards, Delivery, SystemDelivery};
 use crate::adapter::fs::{self, Durability};
 use crate::adapter::git::{self, Base, BranchState, Fetched, GitError, Repository};
 use crate::adapter::runtime::{RuntimeError, tmux::Tmux};
@@ -21,7 +21,9 @@ use crate::model::record::{Intent, IntentOp, Kind, Mode, Record, RuntimeKind, Wo
 use crate::model::time::Timestamp;
 use crate::session::deliver::TASK;
 use crate::session::start::{self, Running, Task};
-use crate::session::{SessionError, context, intent, preflight, role, workspace};
+use crate::session::{
+    OutsideError, SessionError, context, intent, issue, preflight, role, workspace,
+};
 use crate::store::{Home, Project, StoreError};
 
 /// How long the remote is given to answer before the spawn goes on with what is known.
@@ -51,6 +53,8 @@ pub struct SpawnRequest {
     pub prompt: Option<Vec<u8>>,
     /// The tracker's issue.
     pub issue: Option<String>,
+    /// What the tracker says of it, quoted; it follows the prompt.
+    pub quoted: Option<String>,
     /// What a person calls it.
     pub title: Option<String>,
     /// An existing or new branch.
@@ -110,12 +114,13 @@ pub struct Spawned {
 }
 
 impl Plan {
-    /// Returns the steps, for `--dry-run`.
-    pub fn steps(&self, world: &World) -> Result<Vec<(String, String)>, SessionError> {
+    /// Returns the steps, for `--dry-run`; it is the `nth` session of its project that is planned,
+    /// the first being 1.
+    pub fn steps(&self, world: &World, nth: u64) -> Result<Vec<(String, String)>, SessionError> {
         let counter = world.home.project(&self.project).map_or(0, |project| project.counter);
         let id = match &self.request.id {
             Some(id) => id.clone(),
-            None => SessionId::numbered(&self.project, counter + 1),
+            None => SessionId::numbered(&self.project, counter + nth),
         };
         let branch = match &self.request.detached {
             Some(_) => "no branch, at".to_owned(),
@@ -180,6 +185,7 @@ pub fn plan(world: &World, mut request: SpawnRequest) -> Result<Plan, SessionErr
         request.prompt.get_or_insert_with(|| WAIT.into());
     }
     let mut notes = Vec::new();
+    add_issue(&mut request, &card, &mut notes)?;
     let runtime = choose_runtime(&request, mode, &mut notes)?;
     let project = world.home.find_project_by_common_dir(&repository.common_dir)?;
     let project_id = project.as_ref().map(|project| &project.id);
@@ -199,6 +205,26 @@ pub fn plan(world: &World, mut request: SpawnRequest) -> Result<Plan, SessionErr
     };
     let root = workspace::root(world, &config.config);
     Ok(Plan { request, repository, project, root, config, card, mode, runtime, base, notes })
+}
+
+/// Lets what the tracker says of the issue follow the prompt; an agent that runs its prompt as a
+/// script is told nothing of it.
+fn add_issue(
+    request: &mut SpawnRequest,
+    card: &Card,
+    notes: &mut Vec<String>,
+) -> Result<(), SessionError> {
+    let (Some(issue), Some(quoted)) = (&request.issue, request.quoted.take()) else {
+        return Ok(());
+    };
+    if card.prompt.delivery != Delivery::ScriptFile {
+        request.prompt = Some(issue::task(request.prompt.as_deref(), issue, &quoted));
+    } else if request.prompt.is_some() {
+        notes.push(format!("{} runs its prompt: the issue is not in it", card.name()));
+    } else {
+        return Err(OutsideError::WouldRun { agent: card.name().to_owned() }.into());
+    }
+    Ok(())
 }
 
 fn choose_agent(
@@ -291,6 +317,7 @@ fn check_free(
         }
         if let Some(issue) = request.issue.as_ref()
             && record.issue.as_ref() == Some(issue)
+            && record.project.as_ref() == project
         {
             return Err(SessionError::IssueTaken { id, issue: issue.clone() });
         }
@@ -302,7 +329,7 @@ fn check_free(
 }
 
 /// Returns the sessions that are not terminal.
-fn live_records(home: &Home) -> Result<Vec<(SessionId, Record)>, SessionError> {
+pub(super) fn live_records(home: &Home) -> Result<Vec<(SessionId, Record)>, SessionError> {
     let mut live = Vec::new();
     for id in home.session_ids()? {
         if let Ok(loaded) = home.load(&id)

@@ -100,6 +100,28 @@ pub(crate) fn spawn(env: &TestEnvironment, repo: &Path, args: &[&str]) -> String
     env.ao_in(repo, &args).success().stdout.trim_end().to_owned()
 }
 
+/// Starts an agent without a terminal that notes each line it is sent: the quick one, where nothing
+/// but texts matters. `parent` is the session that spawns it; empty for a person.
+pub(crate) fn listening(env: &TestEnvironment, repo: &Path, id: &str, parent: &str) -> String {
+    let heard = env.path(&format!("{id}.heard"));
+    let script = format!("while read -r line; do echo \"$line\" >>{}; done", heard.display());
+    let words = ["spawn", "--agent", "shell", "--mode", "interactive", "--runtime", "process"];
+    let command = env.ao_command(&[&words[..], &["--id", id, &script]].concat()).cwd(repo);
+    let command = if parent.is_empty() { command } else { command.env("AO_SESSION", parent) };
+    env.run(&command).success();
+    // Without signals, only a look tells that it works.
+    env.wait_for("it works", || {
+        env.ao(&["reap"]).success();
+        (status(env, id) == "working").then_some(())
+    });
+    id.to_owned()
+}
+
+/// Returns what the agent of [`listening`] has read.
+pub(crate) fn heard(env: &TestEnvironment, id: &str) -> String {
+    fs::read_to_string(env.path(&format!("{id}.heard"))).unwrap_or_default()
+}
+
 /// Returns the display status as `ao show` tells it.
 #[track_caller]
 pub(crate) fn status(env: &TestEnvironment, id: &str) -> String {

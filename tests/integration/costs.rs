@@ -159,6 +159,46 @@ fn status_and_reap_of_a_hundred_live_sessions_ask_tmux_once() {
 }
 
 #[test]
+fn a_pass_over_open_branches_that_stand_still_starts_nothing_and_writes_nothing() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let base = env.git(&repo, &["rev-parse", "HEAD"]);
+    env.git(&repo, &["checkout", "-q", "-b", "work"]);
+    env.git(&repo, &["commit", "-q", "--allow-empty", "-m", "work"]);
+    fs::write(repo.join("work"), "work\n").unwrap();
+    env.git(&repo, &["add", "work"]);
+    env.git(&repo, &["commit", "-q", "-m", "more"]);
+    let head = env.git(&repo, &["rev-parse", "HEAD"]);
+    env.git(&repo, &["checkout", "-q", "main"]);
+    let home = open(&env);
+    let mut refs = String::new();
+    for n in 1..=100 {
+        let id = format!("app-{n}");
+        refs.push_str(&format!("create refs/heads/ao/{id} {head}\n"));
+        let mut record = serde_json::to_value(record(&id, None, &ids::launch())).unwrap();
+        record["lifecycle"]["session"] = json!({"state": "done", "reason": "completed"});
+        record["handles"]["workspace"] = json!({
+            "path": env.path("home/worktrees/app").join(&id), "repo": repo, "owned": true,
+            "branch": format!("ao/{id}"), "base_ref": "main", "base_sha": base,
+        });
+        let record: Record = serde_json::from_value(record).unwrap();
+        home.create_session(&record, "test", Timestamp::from_millis(1_767_225_600_000)).unwrap();
+    }
+    env.run(&env.git_command(&repo, &["update-ref", "--stdin"]).stdin(refs)).success();
+
+    let first = env.ao_json(&["reap", "--json"]);
+    assert_eq!(first["reap"]["failed"], json!([]));
+    assert_eq!(env.record("app-100")["lifecycle"]["pr"]["reason"], "merge_ready");
+    env.counting_path();
+    let (before, cache) = (files(&env.home()), files(&env.path("user")));
+    let report = env.ao_json(&["reap", "--json"]);
+    assert_eq!(report["reap"]["failed"], json!([]));
+    assert_eq!(env.calls(), Vec::<String>::new());
+    assert_eq!(changed(&before, &files(&env.home())), ["reap.json", "reap.lock"]);
+    assert_eq!(changed(&cache, &files(&env.path("user"))), Vec::<String>::new());
+}
+
+#[test]
 fn a_hook_starts_no_child_and_one_that_says_nothing_writes_nothing() {
     let env = TestEnvironment::new();
     let home = open(&env);

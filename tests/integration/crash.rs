@@ -26,6 +26,23 @@ const DIRTY: &str = r#"echo precious >work.txt; echo ran >>"$AO_HOME/ran"; exec 
 const ELSEWHERE: &[(&str, &str)] = &[
     ("launch.spec_read", "passed by the launcher, which takes no AO_FAILPOINT from ao"),
     ("notice.taken", "a worker's notice is handed over: roles.rs"),
+    ("reviews.replace", "a review is recorded: review.rs"),
+    ("reviews.replaced", "a review is recorded: review.rs"),
+    ("review.recorded", "a review is begun: review.rs"),
+    ("review.moved", "a review is begun: review.rs"),
+    ("review.given", "a review is begun: review.rs"),
+    ("review.submitted", "a verdict is handed in: review.rs"),
+    ("review.settling", "a verdict is handed in: review.rs"),
+    ("review.placed", "a verdict is handed in: review.rs"),
+    ("review.cancelled", "a review is cancelled: review.rs"),
+    ("merge.judged", "passed by ao merge: merge.rs"),
+    ("merge.made", "passed by ao merge: merge.rs"),
+    ("merge.kept", "passed by ao merge: merge.rs"),
+    ("merge.landed", "passed by ao merge: merge.rs"),
+    ("merge.recorded", "passed by ao merge: merge.rs"),
+    ("check.recorded", "a check is begun: local_scm.rs"),
+    ("check.owned", "passed by a check's supervisor: local_scm.rs"),
+    ("check.over", "passed by a check's supervisor: local_scm.rs"),
     ("wait.look", "passed by ao wait, which changes nothing"),
     ("answer.claimed", "passed by a hook that is answered: misbehaviour.rs"),
     ("answer.printed", "passed by a hook that is answered: misbehaviour.rs"),
@@ -306,6 +323,30 @@ fn typed_once_or_told(case: &Case<'_>, settled: &Settled, fault: &Fault) {
     assert!(["", "hello\n"].contains(&&*heard()), "{}: {}", fault.spec, heard());
 }
 
+/// The same agent, whose checks fail.
+fn told_to_fix(case: &Case<'_>) {
+    listening(case);
+    let fact = r#"{"fetched":true,"ci":"failing","pr":{"state":"open","number":7,"head_sha":"a1"},
+        "checks":[{"name":"build","conclusion":"failure"}]}"#;
+    let command = case.command(&["observe", "scm", "ID"]).stdin(fact);
+    case.stage.env.run(&command).success();
+}
+
+/// The text arrives once, or a person is told once that nobody knows; never neither.
+fn fixed_once_or_told(case: &Case<'_>, settled: &Settled, fault: &Fault) {
+    assert!(matches!(settled, Settled::Live(_)), "{}: it lives", fault.spec);
+    case.ao(&["reap"]).success();
+    let Settled::Live(record) = case.settled(&fault.spec) else { panic!("{}", fault.spec) };
+    assert!(record.outbox.is_empty(), "{}: {:?}", fault.spec, record.outbox);
+    let text = || fs::read_to_string(case.home.join("heard")).unwrap_or_default();
+    let times = || text().matches("Checks fail on pull request #7").count();
+    let told = case.stage.notices(&case.id).len();
+    if told == 0 {
+        case.stage.env.wait_for("it arrives", || (times() > 0).then_some(()));
+    }
+    assert!(times() <= 1 && told <= 1, "{}: {} and {told}", fault.spec, times());
+}
+
 const OPERATIONS: &[(&str, Operation)] = &[
     (
         "spawn in tmux",
@@ -345,6 +386,10 @@ const OPERATIONS: &[(&str, Operation)] = &[
     (
         "restore",
         Operation { prepare: killed, args: &["restore", "ID"], code: 0, check: restored_or_ended },
+    ),
+    (
+        "reap a text",
+        Operation { prepare: told_to_fix, args: &["reap"], code: 0, check: fixed_once_or_told },
     ),
     ("reap", Operation { prepare: failed, args: &["reap"], code: 0, check: told_under_one_id }),
 ];
@@ -421,6 +466,11 @@ fn restore_on_a_full_disk_works_or_has_ended() {
 #[test]
 fn reap_killed_at_each_step_tells_the_person_under_one_id() {
     at_every_point(operation("reap"), Hurt::Kill);
+}
+
+#[test]
+fn reap_killed_at_each_step_gives_a_text_once_or_tells_the_person() {
+    at_every_point(operation("reap a text"), Hurt::Kill);
 }
 
 #[test]

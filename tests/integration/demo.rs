@@ -43,7 +43,7 @@ fn it_shows_the_whole_loop_and_leaves_nothing() {
     };
     // A slow machine sees `idle` between `spawning` and `working`, or not.
     let ends = [
-        ("app-1", "working idle ci_failed mergeable merged killed"),
+        ("app-1", "working idle pr_open ci_failed pr_open mergeable merged killed"),
         ("app-2", "working needs_input working needs_input killed"),
         ("app-3", "working done"),
         ("app-4", "working errored"),

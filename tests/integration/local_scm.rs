@@ -48,6 +48,14 @@ fn pr(env: &TestEnvironment, id: &str) -> String {
     format!("{} {}", pr["state"].as_str().unwrap(), pr["reason"].as_str().unwrap())
 }
 
+/// Makes passes until no check runs; the branch must then be there.
+#[track_caller]
+fn reap_to(env: &TestEnvironment, id: &str, wanted: &str) -> Value {
+    let report = reap(env, &["--wait"]);
+    assert_eq!(pr(env, id), wanted, "{report}\n{}", check(env, id));
+    report
+}
+
 fn reap(env: &TestEnvironment, args: &[&str]) -> Value {
     let args: Vec<&str> = ["reap", "--json"].iter().chain(args).copied().collect();
     let pass = env.ao_json(&args);
@@ -155,9 +163,8 @@ fn a_failing_check_is_told_the_agent_which_fixes_it() {
         let idle = env.record(&id)["lifecycle"]["activity"]["state"] == "idle";
         (now != head && idle).then_some(())
     });
-    let report = reap(&env, &["--wait"]);
+    let report = reap_to(&env, &id, "open merge_ready");
     assert_eq!(report["failed"], json!([]), "{report}");
-    assert_eq!(pr(&env, &id), "open merge_ready");
     assert_eq!(status(&env, &id), "mergeable");
     let shown = check(&env, &id);
     assert_eq!((&shown["state"], &shown["attempt"]), (&json!("passed"), &json!(1)));
@@ -226,8 +233,7 @@ fn what_a_check_leaves_running_ends_with_it() {
     let env = TestEnvironment::new();
     configure_check(&env, "setsid sleep 600 >/dev/null 2>&1 & sleep 601 & exit 0", "5m");
     let (_, id) = committed(&env);
-    reap(&env, &["--wait"]);
-    assert_eq!(pr(&env, &id), "open merge_ready");
+    reap_to(&env, &id, "open merge_ready");
     assert_eq!(checking(&env), [0; 0]);
 }
 
@@ -251,8 +257,7 @@ fn a_commit_is_checked_once_however_many_passes_there_are() {
     let report = reap(&env, &["--wait", "--timeout", "100ms"]);
     assert_eq!(whats(&report["waited"]), ["its check still runs"]);
     fs::write(env.path("go"), "").unwrap();
-    reap(&env, &["--wait"]);
-    assert_eq!(pr(&env, &id), "open merge_ready");
+    reap_to(&env, &id, "open merge_ready");
     reap(&env, &["--wait"]);
     assert_eq!(count(&env), 1);
 }
@@ -306,6 +311,44 @@ fn a_check_whose_supervisor_is_killed_is_tried_three_times() {
 }
 
 #[test]
+fn a_check_that_meets_a_kill_or_a_full_disk_is_made_again() {
+    // The supervisor writes who it is, its log, and what came of the check.
+    let in_the_pass = ["check.recorded=kill"];
+    let in_the_supervisor = [
+        "check.owned=kill",
+        "check.over=kill",
+        "fs.write#1=error:28",
+        "fs.write#2=error:28",
+        "fs.write#3=error:28",
+    ];
+    for fault in in_the_pass.iter().chain(&in_the_supervisor) {
+        let env = TestEnvironment::new();
+        let (_, id) = committed(&env);
+        let whole = "[check]\ncommand = [\"sh\", \"-c\", \"exit 1\"]\n";
+        let start = ao::adapter::clock::now();
+        env.at(&start.to_string());
+        if in_the_pass.contains(fault) {
+            configure(&env, whole);
+            let outcome = env.ao_env(&["reap"], &[("AO_FAILPOINT", fault)]);
+            assert_eq!(outcome.status, 128 + 9);
+        } else {
+            configure(&env, &format!("{whole}[env]\nAO_FAILPOINT = \"{fault}\"\n"));
+            reap(&env, &["--wait"]);
+            configure(&env, whole);
+        }
+        reap(&env, &["--wait"]);
+        assert_eq!(check(&env, &id)["state"], "aborted", "{fault}");
+        let before = pr(&env, &id);
+        assert!(before == "open in_progress", "{fault}: {before}");
+        env.at(&start.plus(std::time::Duration::from_secs(300)).to_string());
+        reap(&env, &["--wait"]);
+        assert_eq!(pr(&env, &id), "open ci_failing", "{fault}");
+        assert_eq!(check(&env, &id)["attempt"], 2, "{fault}");
+        assert_eq!(checking(&env), [0; 0]);
+    }
+}
+
+#[test]
 fn a_new_head_supersedes_the_check_of_the_old_one() {
     let env = TestEnvironment::new();
     let wait = format!("{COUNT}until [ -e $ROOT/go ]; do sleep 0.02; done");
@@ -320,8 +363,7 @@ fn a_new_head_supersedes_the_check_of_the_old_one() {
     });
     wait_begun(&env, 2);
     fs::write(env.path("go"), "").unwrap();
-    reap(&env, &["--wait"]);
-    assert_eq!(pr(&env, &id), "open merge_ready");
+    reap_to(&env, &id, "open merge_ready");
     let begun = fs::read_to_string(env.path("begun")).unwrap();
     assert_eq!(begun.lines().last(), Some(head.as_str()));
     assert_eq!(count(&env), 2);
@@ -379,8 +421,7 @@ fn a_huge_log_is_bounded_on_the_disk_and_in_the_message() {
     let env = TestEnvironment::new();
     configure_check(&env, "yes 0123456789 | head -c 30000000; echo THE END; exit 1", "5m");
     let (_, id) = committed(&env);
-    reap(&env, &["--wait"]);
-    assert_eq!(pr(&env, &id), "open ci_failing");
+    reap_to(&env, &id, "open ci_failing");
     let length = fs::metadata(check_log(&env, &id)).unwrap().len();
     assert!((1 << 20..11 << 20).contains(&length), "{length}");
     let tail = log_tail(&env, &id);
@@ -397,15 +438,13 @@ fn a_check_that_cannot_be_run_says_nothing_of_the_commit() {
     let env = TestEnvironment::new();
     configure(&env, "[check]\ncommand = [\"no-such-program-here\", \"--fast\"]\n");
     let (_, id) = committed(&env);
-    reap(&env, &["--wait"]);
-    assert_eq!(pr(&env, &id), "open in_progress");
+    reap_to(&env, &id, "open in_progress");
     let shown = check(&env, &id);
     assert_eq!(shown["state"], "aborted");
     assert_eq!(shown["why"], "`no-such-program-here` is not installed or not in PATH");
     // Another command is another check.
     configure(&env, "[check]\ncommand = [\"true\"]\n");
-    reap(&env, &["--wait"]);
-    assert_eq!(pr(&env, &id), "open merge_ready");
+    reap_to(&env, &id, "open merge_ready");
 }
 
 #[test]
@@ -414,8 +453,7 @@ fn a_check_knows_what_it_checks_and_is_no_agent() {
     env.set("AO_GITHUB_TOKEN", "secret");
     configure_check(&env, "env >$ROOT/env; pwd >$ROOT/pwd; cat >$ROOT/input", "5m");
     let (_, id) = committed(&env);
-    reap(&env, &["--wait"]);
-    assert_eq!(pr(&env, &id), "open merge_ready");
+    reap_to(&env, &id, "open merge_ready");
     let variables = fs::read_to_string(env.path("env")).unwrap();
     let mut ours: Vec<&str> = variables.lines().filter(|line| line.starts_with("AO_")).collect();
     ours.sort_unstable();

@@ -9,6 +9,7 @@ mod agent;
 mod agent_files;
 mod agents;
 mod bad_input;
+mod batch;
 mod cleanup;
 mod contract;
 mod costs;
@@ -19,11 +20,14 @@ mod doctor;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod env;
 mod faulted;
+mod forge_rest;
 mod generated;
 mod git_worst;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod github;
 mod hooks;
+mod intake;
+mod issue;
 mod kill_restore;
 mod limits;
 mod local_scm;
@@ -34,11 +38,14 @@ mod notify_secrets;
 mod notify_tls;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod outcome;
+mod pr;
 mod races;
+mod reaction_config;
 mod reactions;
 mod readme;
 mod reap;
 mod report;
+mod review;
 mod roles;
 mod runtime;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
@@ -48,10 +55,12 @@ mod send;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod server;
 mod spawn;
+mod storms;
 mod tidy;
 mod timer;
 mod timer_run;
 mod tmux_worst;
 mod tree;
+mod untrusted;
 mod wait;
 mod whole_loop;

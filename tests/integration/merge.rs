@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ao::adapter::cmd::Cmd;
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::agents::{
     agent, configure, gate, notices, notify_by_file, open, spawn, status, told, wait_status,
@@ -26,9 +26,16 @@ fn worked(env: &TestEnvironment) -> (PathBuf, String) {
 
 fn worker(env: &TestEnvironment, repo: &Path, script: &str) -> String {
     let script = format!("set -e; {script}");
-    let words = ["--agent", "shell", "--runtime", "process", "--title", "Count", "--wait"];
-    let args = [&["spawn"][..], &words, &[&script]].concat();
-    env.ao_in(repo, &args).success().stdout.trim_end().to_owned()
+    let words = ["--agent", "shell", "--runtime", "process", "--title", "Count"];
+    spawned(env, repo, &[&words[..], &[&script]].concat())
+}
+
+/// Spawns and waits for the end, without the passes that `ao wait` would make.
+fn spawned(env: &TestEnvironment, repo: &Path, args: &[&str]) -> String {
+    let outcome = env.ao_in(repo, &[&["spawn"], args].concat()).success();
+    let id = outcome.stdout.trim_end().to_owned();
+    env.wait_record(&id, "it ended", |record| record["lifecycle"]["session"]["state"] == "done");
+    id
 }
 
 fn commit(env: &TestEnvironment, repo: &Path, file: &str, text: &str) {
@@ -219,11 +226,86 @@ fn what_is_not_to_be_merged_is_refused_and_what_may_be_forced_is() {
     assert_eq!(fs::read_to_string(repo.join("two")).unwrap(), "2\n");
 
     env.git(&repo, &["update-ref", "refs/remotes/origin/dev", "main"]);
-    let words = ["spawn", "--agent", "shell", "--runtime", "process", "--base", "origin/dev"];
-    let args =
-        [&words[..], &["--wait", "echo 5 >five; git add five; git commit -qm five"]].concat();
-    let remote = env.ao_in(&repo, &args).success().stdout.trim_end().to_owned();
+    let words = ["--agent", "shell", "--runtime", "process", "--base", "origin/dev"];
+    let five = "echo 5 >five; git add five; git commit -qm five";
+    let remote = spawned(&env, &repo, &[&words[..], &[five]].concat());
     refused(&remote, 5, "`origin/dev` is a remote's branch", &["--force"]);
+}
+
+#[test]
+fn what_its_check_or_a_review_stands_against_is_merged_by_force_only() {
+    let env = TestEnvironment::new();
+    let verdict = env.path("verdict");
+    let check = format!("exit \"$(cat '{}')\"", verdict.display());
+    configure(&env, &format!("[check]\ncommand = {}\n", json!(["sh", "-c", check])));
+    fs::write(&verdict, "1").unwrap();
+    let (repo, id) = worked(&env);
+    let refused = |words: &str| {
+        let outcome = env.ao(&["merge", &id]).code(5);
+        assert!(outcome.stderr.contains(words), "{outcome}");
+        assert!(outcome.stderr.contains("hint: --force"), "{outcome}");
+    };
+    refused("its checks have not ended");
+    env.ao(&["reap", "--wait"]).success();
+    refused("its checks fail");
+    fs::write(&verdict, "0").unwrap();
+    commit(&env, &workspace(&env, &id), "four", "4");
+    env.ao(&["reap", "--wait"]).success();
+    merge(&env, &id, &[]);
+    assert_eq!(env.git(&repo, &["show", "main:four"]), "4");
+
+    fs::write(&verdict, "1").unwrap();
+    let other = worker(&env, &repo, "echo 5 >five; git add five; git commit -qm five");
+    env.ao(&["reap", "--wait"]).success();
+    env.ao(&["merge", &other]).code(5);
+    merge(&env, &other, &["--force"]);
+}
+
+fn workspace(env: &TestEnvironment, id: &str) -> PathBuf {
+    env.record(id)["handles"]["workspace"]["path"].as_str().unwrap().into()
+}
+
+#[test]
+fn a_forge_merges_the_head_that_it_was_judged_by() {
+    let env = TestEnvironment::new();
+    let (facts, asked) = (env.path("facts"), env.path("asked"));
+    let script = format!(
+        "cat >'{0}.last'; if grep -q '\"op\":\"merge\"' '{0}.last'; \
+         then cp '{0}.last' '{0}'; echo '{{\"merged\": {{\"sha\": \"abc\"}}}}'; else cat '{1}'; fi",
+        asked.display(),
+        facts.display()
+    );
+    let command = json!(["sh", "-c", script]);
+    configure(&env, &format!("[scm]\nkind = \"command\"\ncommand = {command}\n"));
+    let (repo, id) = worked(&env);
+    let head = env.git(&repo, &["rev-parse", "ao/app-1"]);
+    let say = |state: &str, ci: &str, head: &str| {
+        let pr = json!({ "state": state, "number": 7, "head_sha": head });
+        let fact = json!({ "pr": pr, "ci": ci, "mergeability": { "mergeable": ci == "passing" } });
+        fs::write(&facts, json!({ "facts": { &id: fact } }).to_string()).unwrap();
+    };
+    for (state, ci, at, code, words) in [
+        ("draft", "passing", &*head, 4, "is a draft"),
+        ("closed", "passing", &head, 4, "is closed"),
+        ("none", "passing", &head, 4, "has no pull request"),
+        ("open", "failing", &head, 5, "its checks fail"),
+        ("open", "passing", "0123", 5, "commits that were not looked at"),
+    ] {
+        say(state, ci, at);
+        let outcome = env.ao(&["merge", &id]).code(code);
+        assert!(outcome.stderr.contains(words), "{outcome}");
+    }
+    assert!(!asked.exists());
+    say("open", "passing", &head);
+    let merged = merge(&env, &id, &["--method", "squash"]);
+    assert_eq!((&merged["sha"], &merged["already"]), (&json!("abc"), &json!(false)));
+    assert_eq!(merged.get("undo"), None);
+    let question: Value = serde_json::from_slice(&fs::read(&asked).unwrap()).unwrap();
+    assert_eq!((&question["method"], &question["head_sha"]), (&json!("squash"), &json!(head)));
+    assert_eq!(subjects(&env, &repo), ["first"], "the forge merges, nobody else");
+    assert_eq!(env.record(&id)["lifecycle"]["pr"]["state"], "merged");
+    let kept = env.git(&repo, &["for-each-ref", "--format=%(objectname)", "refs/ao/merged"]);
+    assert_eq!(kept, head);
 }
 
 #[test]
@@ -363,8 +445,8 @@ fn a_base_or_branch_that_moved_meanwhile_is_looked_at_again() {
     assert_eq!(subjects(&env, &repo)[0], "change four");
 
     let third = worker(&env, &repo, "echo 5 >five; git add five; git commit -qm five");
-    let workspace = env.ao(&["path", &third]).success().stdout.trim_end().to_owned();
-    let output = overtaken(&env, &third, || commit(&env, Path::new(&workspace), "six", "6"));
+    let place = workspace(&env, &third);
+    let output = overtaken(&env, &third, || commit(&env, &place, "six", "6"));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(env.git(&repo, &["show", "main:six"]), "6");
 }

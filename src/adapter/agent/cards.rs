@@ -330,7 +330,7 @@ mod tests {
         mine.toml:2: unknown variant `pigeon`, expected one of `argument`, `stdin`, `paste`, `script_file`
         mine.toml:4: unknown variant `bored`, expected one of `active`, `ready`, `idle`, `waiting_input`, `blocked`, `exited`
         mine.toml:4: "id" is no JSON pointer, which begins with `/`
-        mine.toml:1: unknown field `agents`, expected one of `agent`, `prompt`, `permissions`, `model`, `hooks`, `terminal`, `trust`, `conversation`, `preflight`, `keys`
+        mine.toml:1: unknown field `agents`, expected one of `agent`, `prompt`, `permissions`, `review`, `model`, `hooks`, `terminal`, `trust`, `conversation`, `preflight`, `keys`
         mine.toml:1: missing field `name`
         mine.toml:2: unknown placeholder in "{home}"; allowed are {ao}, {agent_session}, {binary}, {model}, {new_session}, {prompt}, {prompt_file}, {session}, {session_dir}, {system}, {system_file}, {system_json}, {workspace}, {workspace_json}, and `{{` for a brace
         mine.toml:3: the path must begin with `{session_dir}/` or `{workspace}/`

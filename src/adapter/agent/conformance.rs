@@ -121,7 +121,69 @@ fn reviewers_of_every_card_read_only_and_ask_nobody() {
         request.prompt = None;
         table += &format!("-- resume\n{}\n", given(&request));
     }
-    insta::assert_snapshot!(table, @"");
+    insta::assert_snapshot!(table, @r#"
+    == claude-code
+    claude
+    --settings
+    /home/sessions/web-1/claude-settings.json
+    --permission-mode
+    dontAsk
+    --allowedTools
+    Read,Grep,Glob,Bash(git diff:*),Bash(git log:*),Bash(git show:*),Bash(git status:*),Bash(ao review submit:*),Bash(ao report:*)
+    --disallowedTools
+    Edit,Write,NotebookEdit
+    --append-system-prompt-file
+    /home/sessions/web-1/system.md
+    --
+    THE TASK
+    file /home/sessions/web-1/system.md: ROLE
+    -- resume
+    claude
+    --settings
+    /home/sessions/web-1/claude-settings.json
+    --permission-mode
+    dontAsk
+    --allowedTools
+    Read,Grep,Glob,Bash(git diff:*),Bash(git log:*),Bash(git show:*),Bash(git status:*),Bash(ao review submit:*),Bash(ao report:*)
+    --disallowedTools
+    Edit,Write,NotebookEdit
+    --append-system-prompt-file
+    /home/sessions/web-1/system.md
+    --resume
+    ID
+    file /home/sessions/web-1/system.md: ROLE
+    == demo
+    /home/bin/ao
+    demo-agent
+    --permission
+    review
+    --system-file
+    /home/sessions/web-1/system.md
+    --
+    THE TASK
+    file /home/sessions/web-1/system.md: ROLE
+    -- resume
+    /home/bin/ao
+    demo-agent
+    --resume
+    ID
+    --permission
+    review
+    --system-file
+    /home/sessions/web-1/system.md
+    file /home/sessions/web-1/system.md: ROLE
+    == opencode
+    opencode
+    --prompt=THE TASK
+    env OPENCODE_CONFIG_CONTENT={"plugin":["file:///home/sessions/web-1/opencode.js"],"instructions":["/home/sessions/web-1/system.md"],"permission":{"*":"deny","read":"allow","list":"allow","grep":"allow","glob":"allow","bash":{"*":"deny","git diff*":"allow","git log*":"allow","git show*":"allow","git status*":"allow","ao review submit*":"allow","ao report*":"allow"}}}
+    file /home/sessions/web-1/system.md: ROLE
+    -- resume
+    opencode
+    --session
+    ID
+    env OPENCODE_CONFIG_CONTENT={"plugin":["file:///home/sessions/web-1/opencode.js"],"instructions":["/home/sessions/web-1/system.md"],"permission":{"*":"deny","read":"allow","list":"allow","grep":"allow","glob":"allow","bash":{"*":"deny","git diff*":"allow","git log*":"allow","git show*":"allow","git status*":"allow","ao review submit*":"allow","ao report*":"allow"}}}
+    file /home/sessions/web-1/system.md: ROLE
+    "#);
 }
 
 #[test]

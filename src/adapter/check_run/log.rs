@@ -119,6 +119,18 @@ mod tests {
     }
 
     #[test]
+    fn a_full_disk_is_remembered_and_stops_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut log = Log::create(&directory.path().join("check.log")).unwrap();
+        log.file = fs::open_append(Path::new("/dev/full")).unwrap();
+        log.append(b"one\n");
+        log.append(b"two\n");
+        log.finish(Some("three"));
+        let failure = log.failure.map(|error| error.kind());
+        assert_eq!(failure, Some(io::ErrorKind::StorageFull));
+    }
+
+    #[test]
     fn of_a_long_log_both_ends_are_kept() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("check.log");

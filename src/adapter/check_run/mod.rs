@@ -18,6 +18,7 @@ use rustix::process::Signal;
 
 use crate::adapter::clock::{self, Deadline};
 use crate::adapter::cmd::{Cmd, CmdError};
+use crate::adapter::failpoint;
 use crate::adapter::flock;
 use crate::adapter::fs::{self, Durability, FsError};
 use crate::adapter::ids;
@@ -140,6 +141,7 @@ pub fn start(spec: &CheckSpec, now: Timestamp) -> Result<bool, CheckError> {
         ended_at: None,
     };
     store(&spec.session_dir, &run)?;
+    failpoint::pass("check.recorded").map_err(CheckError::io("go on"))?;
     let program = ao_program().map_err(CheckError::io("find this program's path"))?;
     let supervisor = Cmd::new(program)
         .arg("check-run")

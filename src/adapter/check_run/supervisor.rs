@@ -23,6 +23,7 @@ use super::log::Log;
 use super::{CHECK_LOCK, CHECK_LOG, CheckError, GRACE, load, store, variable};
 use crate::adapter::clock::{self, Deadline};
 use crate::adapter::cmd::{self, Cmd};
+use crate::adapter::failpoint;
 use crate::adapter::flock;
 use crate::adapter::fs;
 use crate::adapter::process;
@@ -49,10 +50,12 @@ pub fn supervise(
     };
     run.owner = Some(process::current().map_err(CheckError::io("find out who this is"))?);
     store(session_dir, &run)?;
+    failpoint::pass("check.owned").map_err(CheckError::io("go on"))?;
     let ended = match Log::create(&session_dir.join(CHECK_LOG)) {
         Ok(log) => check(&run, workspace, timeout, log, &stopped),
         Err(error) => Ended::aborted(sanitize::chain(&error)),
     };
+    failpoint::pass("check.over").map_err(CheckError::io("go on"))?;
     run.state = ended.state;
     run.exit_code = ended.exit_code;
     run.why = ended.why;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::command::{failed, git, last_word, read, retried, run};
+use super::command::{failed, git, git_with_hooks, last_word, read, retried, run};
 use super::{GitError, Repository};
 use crate::adapter::clock::Deadline;
 use crate::adapter::cmd::{Cmd, CmdError};
@@ -196,6 +196,14 @@ impl Repository {
         Ok(Some(output.text()).filter(|sha| output.success() && !sha.is_empty()))
     }
 
+    /// Returns the first line of what the last commit of a local branch says.
+    pub fn subject_of(&self, branch: &BranchName) -> Result<Option<String>, GitError> {
+        let name = format!("refs/heads/{branch}");
+        let flags = ["log", "--max-count=1", "--format=%s", "--no-show-signature"];
+        let output = run(&self.git().args(flags).args(["--end-of-options", &name, "--"]))?;
+        Ok(Some(output.text()).filter(|text| output.success() && !text.is_empty()))
+    }
+
     /// Returns the one line git answers, `None` where it has no answer.
     fn answer(&self, args: &[&str]) -> Option<String> {
         let output = run(&self.git().args(args)).ok()?;
@@ -240,10 +248,19 @@ impl Repository {
     }
 
     /// Returns a git command that may talk to a remote, but never to a person.
-    fn network(&self, deadline: Deadline) -> Cmd {
+    pub(super) fn network(&self, deadline: Deadline) -> Cmd {
+        self.quiet(self.git(), deadline)
+    }
+
+    /// [`Self::network`] with the user's hooks.
+    pub(super) fn network_with_hooks(&self, deadline: Deadline) -> Cmd {
+        self.quiet(git_with_hooks(self.seat()), deadline)
+    }
+
+    fn quiet(&self, command: Cmd, deadline: Deadline) -> Cmd {
         let ssh = self.answer(&["config", "--get", "core.sshCommand"]);
         let ssh = ssh.unwrap_or_else(|| "ssh".to_owned());
-        let command = self.git().deadline(deadline.remaining());
+        let command = command.deadline(deadline.remaining());
         if ssh.split(['/', ' ']).any(|word| word == "ssh") {
             let quiet = format!("{ssh} -o BatchMode=yes -o ConnectTimeout=10");
             command.env("GIT_SSH_COMMAND", quiet)

@@ -14,6 +14,7 @@ mod hidden;
 mod include;
 mod merge;
 mod preserve;
+mod push;
 mod removal;
 mod status;
 mod trash;

@@ -12,7 +12,7 @@ mod slack;
 mod webhook;
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -197,14 +197,17 @@ impl NotifyError {
 #[derive(Debug, Default)]
 pub struct Notifiers {
     client: OnceCell<Client>,
-    silent: RefCell<BTreeSet<String>>,
+    timeouts: RefCell<BTreeMap<String, usize>>,
 }
 
+/// After so many time-outs of a notifier nothing more is sent to it in one invocation: with a
+/// hundred sessions to tell of, each would wait as long, and everything after it.
+const ENOUGH: usize = 3;
+
 impl Notifiers {
-    /// Returns whether the notifier called `name` let its time run out before: with many notices
-    /// to tell, each would wait as long, and everything after it.
+    /// Returns whether the notifier called `name` let its time run out too often by now.
     pub fn is_silent(&self, name: &str) -> bool {
-        self.silent.borrow().contains(name)
+        self.timeouts.borrow().get(name).is_some_and(|timeouts| *timeouts >= ENOUGH)
     }
 
     /// Delivers `notice` to the notifier called `name`.
@@ -230,7 +233,7 @@ impl Notifiers {
             NotifierKind::Slack { url } => slack::deliver(client(), name, url, notice, timeout),
         };
         if result.as_ref().is_err_and(NotifyError::is_timeout) {
-            self.silent.borrow_mut().insert(name.to_owned());
+            *self.timeouts.borrow_mut().entry(name.to_owned()).or_default() += 1;
         }
         result
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::adapter::cmd::{Cmd, CmdError, exit_code};
 use crate::adapter::fs;
 use crate::model::sanitize;
-use crate::model::secret::{Secret, SecretSource, redacted};
+use crate::model::secret::{Secret, SecretSource, is_secret_name, redacted};
 
 /// A password store may ask an agent of its own, but nobody is there to type.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -79,11 +79,9 @@ pub fn fetch(source: &SecretSource) -> Result<Secret, SecretError> {
 
 /// Returns the values of variables that hold secrets, to judge by their names.
 pub(super) fn of_environment() -> Vec<String> {
-    const MARKS: [&str; 7] = ["TOKEN", "SECRET", "KEY", "PASS", "HOOK", "CREDENTIAL", "AUTH"];
-    let named = |name: &str| MARKS.iter().any(|mark| name.to_ascii_uppercase().contains(mark));
     let variables = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    variables.filter(|(name, _)| named(name)).map(|(_, value)| value).collect()
+    variables.filter(|(name, _)| is_secret_name(name)).map(|(_, value)| value).collect()
 }
 
 /// Checks that a secret is where it is said to be, without asking a program for it.

@@ -61,15 +61,16 @@ impl Command {
             .deadline(self.timeout)
             .own_group()
             .output_within(LIMIT)?;
+        // First: a program that is not read to its end may die of that.
+        if output.stdout.len() as u64 > LIMIT {
+            return Err(self.unreadable(&format!("it is longer than {LIMIT} bytes")));
+        }
         if !output.success() {
             let code = exit_code(output.status);
             let said = sanitize::line(output.last_error());
             let why = format!("exit code {code}: {said}");
             let why = why.trim_end_matches([':', ' ']).to_owned();
             return Err(ForgeError::Failed { forge: self.name(), why });
-        }
-        if output.stdout.len() as u64 > LIMIT {
-            return Err(self.unreadable(&format!("it is longer than {LIMIT} bytes")));
         }
         let answer: Value = serde_json::from_slice(&output.stdout)
             .map_err(|error| self.unreadable(&error.to_string()))?;

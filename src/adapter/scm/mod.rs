@@ -5,6 +5,7 @@
 //! says nothing about the others.
 
 pub mod command;
+mod command_tracker;
 pub mod github;
 pub mod local;
 
@@ -14,6 +15,8 @@ use crate::adapter::cmd::CmdError;
 use crate::adapter::fs::FsError;
 use crate::adapter::git::GitError;
 use crate::adapter::http::HttpError;
+pub use command_tracker::CommandTracker;
+
 use crate::model::forge::{
     Issue, IssueQuery, MergeRequest, Merged, NewPullRequest, Observed, PullRequest, Subject,
 };

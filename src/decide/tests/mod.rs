@@ -101,6 +101,7 @@ fn word(effect: &Effect) -> String {
         }
         Effect::Run { reaction, command, .. } => format!("run {reaction} {command:?}"),
         Effect::Merge { reaction, .. } => format!("merge {reaction}"),
+        Effect::Comment { reaction, .. } => format!("comment {reaction}"),
         Effect::Relay { reaction, to, recipient, .. } => {
             let to = to.as_ref().map(|id| id.as_str());
             let to = to.or(recipient.map(|it| it.as_str())).unwrap_or("nobody");

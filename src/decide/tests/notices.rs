@@ -52,7 +52,8 @@ fn story(start: &Record, policy: &Policy, facts: &[Value]) -> String {
                 Effect::Relay { to: None, .. }
                 | Effect::Send { .. }
                 | Effect::Run { .. }
-                | Effect::Merge { .. } => None,
+                | Effect::Merge { .. }
+                | Effect::Comment { .. } => None,
             })
             .collect();
         let what = fact["report"]["state"].as_str().or(fact["activity"].as_str());

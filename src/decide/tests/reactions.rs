@@ -29,7 +29,9 @@ fn message(effect: &Effect) -> &str {
         Effect::Send { message, .. }
         | Effect::Notify { message, .. }
         | Effect::Relay { message, .. } => message,
-        Effect::Run { .. } | Effect::Merge { .. } => panic!("no text: {effect:?}"),
+        Effect::Run { .. } | Effect::Merge { .. } | Effect::Comment { .. } => {
+            panic!("no text: {effect:?}")
+        }
     }
 }
 
@@ -295,7 +297,7 @@ proptest! {
         }
         let mut policy = policy(json!({}));
         if template {
-            let message = json!({"message": "Look: {log}{comments} and go on."});
+            let message = json!({"message": "Look: {log}{comments} and go on.\n{url}\n{sha}\n{title}\n{checks}"});
             policy = self::policy(json!({"ci-failed": message, "changes-requested": message}));
         }
         policy.message_max = max;
@@ -329,4 +331,37 @@ fn no_text_is_longer_than_the_policy_allows() {
             assert!(text.len() <= message_max.max(16), "{} > {message_max}", text.len());
         }
     }
+}
+
+#[test]
+fn comments_that_the_agent_gets_otherwise_begin_the_incident_and_send_nothing() {
+    let fact = |comments: Value| {
+        json!({"kind":"scm","fetched":true,"pr":{"state":"open","number":1,"head_sha":"a"},
+            "review":"changes_requested","comments":comments})
+    };
+    let review = || json!({"id":"review:web-1-r1","author":"codex","body":"Mine","delivered":true});
+    let person = || json!({"id":"2","author":"ann","body":"Theirs"});
+    let mut table = String::new();
+    for comments in [json!([review()]), json!([review(), person()]), json!([person()])] {
+        let before = record(json!({}));
+        let outcome = step(&before, &observation(fact(comments)), &Policy::default(), at(10));
+        let tracker = &outcome.after.reactions["changes-requested"];
+        let texts: Vec<&str> = outcome.effects.iter().map(message).collect();
+        let said = ["Mine", "Theirs"].map(|word| texts.iter().any(|text| text.contains(word)));
+        table += &format!("{}; attempts {}; {said:?}\n", summary(&outcome), tracker.attempts);
+    }
+    insta::assert_snapshot!(table, @r#"
+    pr.3 working -> changes_requested; attempts 1; [false, false]
+    pr.3 working -> changes_requested; send changes-requested; attempts 1; [false, true]
+    pr.3 working -> changes_requested; send changes-requested; attempts 1; [false, true]
+    "#);
+
+    // Half an hour later a person is asked, as ever.
+    let told =
+        step(&record(json!({})), &observation(fact(json!([review()]))), &Policy::default(), at(10));
+    let tick = observation(json!({"kind":"tick"}));
+    let later = step(&told.after, &tick, &Policy::default(), at(10 + 29 * 60));
+    assert_eq!(later.effects, []);
+    let later = step(&told.after, &tick, &Policy::default(), at(10 + 30 * 60));
+    assert!(matches!(&later.effects[..], [Effect::Notify { escalation: true, .. }]), "{later:?}");
 }

@@ -4,11 +4,13 @@
 //! `null`. Later versions add keys and never change what one means.
 
 mod agents;
+mod forge;
 mod notifiers;
 mod reviews;
 mod tools;
 
 pub use agents::{Agent, AgentsAnswer, BadCard, CardAnswer, CardText, LoggedIn};
+pub use forge::{IssueAnswer, IssueShown, IssuesAnswer, PrAnswer, PrShown, PrsAnswer, Skipped};
 pub use notifiers::{Notified, NotifiedAnswer, NotifiedOutcome, NotifierInfo, NotifiersAnswer};
 pub use reviews::{ReviewAnswer, ReviewBrief, ReviewShown, ReviewsAnswer};
 pub use tools::{
@@ -103,6 +105,14 @@ pub enum Answer {
     Notified(NotifiedAnswer),
     /// What was looked at.
     Doctor(DoctorAnswer),
+    /// The issues of a tracker.
+    Issues(IssuesAnswer),
+    /// One issue.
+    Issue(Box<IssueAnswer>),
+    /// Several pull requests.
+    Prs(PrsAnswer),
+    /// One pull request.
+    Pr(Box<PrAnswer>),
     /// A decision.
     Decision(Box<DecisionAnswer>),
     /// An error.
@@ -173,6 +183,9 @@ pub struct SessionsAnswer {
     /// Those for which it did not work, in a batch.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<Failed>,
+    /// Issues that needed nothing, in a batch of a query.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<Skipped>,
     /// When the last pass was, where that is shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_reap: Option<Timestamp>,
@@ -187,6 +200,9 @@ pub struct Failed {
     /// The number of the line or of the session, of a batch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
+    /// The issue, in a batch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issue: Option<String>,
     /// Why.
     pub error: ErrorBody,
 }
@@ -239,6 +255,9 @@ pub struct Pass {
     /// Sessions that were cleaned up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cleaned: Vec<Item>,
+    /// Sessions that were started for issues.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spawned: Vec<Item>,
     /// Checks that were begun, or whose supervisor was found dead.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<Item>,

@@ -195,6 +195,13 @@ mod tests {
             tell(&[&put, &one, &after]),
             tell(&[&put, &one, &again, &after]),
         ];
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        never
+        never
+        4.review-changes.web-1-r1 gone: one
+        4.review-changes.web-1-r1 gone: all
+        4.review-changes.web-1-r1 gone: one
+        7.review-changes.web-1-r1 gone: late
+        "#);
     }
 }

@@ -40,7 +40,7 @@ fn cleaned(bytes: &[u8], notes: &mut Vec<String>) -> Result<Option<String>, Revi
     if bytes.contains(&0) {
         return Err(ReviewError::BodyNul);
     }
-    let text = sanitize::text(&String::from_utf8_lossy(bytes));
+    let text = sanitize::paste(&String::from_utf8_lossy(bytes));
     let text = text.trim();
     if text.len() > MAX_BODY {
         notes.push(format!("the text is cut in its middle to {MAX_BODY} bytes"));

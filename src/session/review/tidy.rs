@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::adapter::clock;
 use crate::adapter::git::Assessment;
 use crate::adapter::process::{self, Presence};
-use crate::decide::review::{self, Due, FAILED, Fate, Launching, Reviewer, Surroundings, due};
+use crate::decide::review::{self, FAILED, Fate, Launching, Reviewer, Surroundings};
 use crate::invocation::{self, World};
 use crate::model::effect::{EntryKind, OutboxEntry, Priority};
 use crate::model::facts::{CiState, KillCause, ScmFact};
@@ -49,6 +49,57 @@ pub fn green(fact: &ScmFact) -> Option<String> {
     fact.pr.head_sha.clone().filter(|_| is_open && passes)
 }
 
+/// A run that goes on no more as it was.
+#[derive(Debug)]
+struct Outlook {
+    run: Run,
+    /// The session that has it.
+    session: Option<SessionId>,
+    fate: Fate,
+}
+
+/// Returns what becomes of the running runs of a worker; changes nothing.
+fn fates(
+    world: &World,
+    worker: &SessionId,
+    record: &Record,
+    now: Timestamp,
+) -> Result<Vec<Outlook>, SessionError> {
+    let mut running = world.home.review_runs(worker)?;
+    running.retain(Run::is_running);
+    if running.is_empty() {
+        return Ok(Vec::new());
+    }
+    let timeout = world.config_of(record)?.config.review.timeout;
+    let status = record.lifecycle.is_terminal().then(|| Status::of(&record.lifecycle));
+    let tip = if status.is_none() { tip_of(record) } else { None };
+    let look = |run: Run| {
+        let launching = launching(&run)?;
+        let (session, reviewer) = reviewer(world, &run, launching)?;
+        let tip = tip.as_deref();
+        let around = Surroundings { worker: status, tip, launching, reviewer, timeout };
+        let fate = review::fate(&run, &around, now);
+        Ok(Outlook { run, session, fate })
+    };
+    running.into_iter().map(look).collect()
+}
+
+/// Returns which runs of a worker a pass would close, and why.
+pub fn would_close(
+    world: &World,
+    worker: &SessionId,
+    record: &Record,
+    now: Timestamp,
+) -> Result<Vec<(String, String)>, SessionError> {
+    let due = fates(world, worker, record, now)?.into_iter();
+    Ok(due
+        .filter_map(|due| match due.fate {
+            Fate::Ends(state, why) => Some((format!("close review {}: {state}", due.run.run), why)),
+            Fate::Stays | Fate::Arrived => None,
+        })
+        .collect())
+}
+
 /// Finishes or closes the runs of a worker; returns what was done to which, and why.
 pub fn close_runs(
     world: &World,
@@ -56,28 +107,17 @@ pub fn close_runs(
     record: &Record,
     now: Timestamp,
 ) -> Result<Vec<(String, String)>, SessionError> {
-    let runs = world.home.review_runs(worker)?;
-    if !runs.iter().any(Run::is_running) {
-        return Ok(Vec::new());
-    }
-    let timeout = world.config_of(record)?.config.review.timeout;
-    let status = record.lifecycle.is_terminal().then(|| Status::of(&record.lifecycle));
-    let tip = if status.is_none() { tip_of(record) } else { None };
     let mut done = Vec::new();
-    for run in runs.iter().filter(|run| run.is_running()) {
-        let launching = launching(run)?;
-        let (session, reviewer) = reviewer(world, run, launching)?;
-        let tip = tip.as_deref();
-        let around = Surroundings { worker: status, tip, launching, reviewer, timeout };
-        match review::fate(run, &around, now) {
+    for Outlook { run, session, fate } in fates(world, worker, record, now)? {
+        match fate {
             Fate::Stays => {}
-            Fate::Arrived => apply(world, run, |it| {
+            Fate::Arrived => apply(world, &run, |it| {
                 it.session = session;
                 it.launching = None;
             })?,
             Fate::Ends(state, why) => {
-                apply(world, run, |it| it.close(state, &why, now))?;
-                withdraw(world, run)?;
+                apply(world, &run, |it| it.close(state, &why, now))?;
+                withdraw(world, &run)?;
                 done.push((format!("{} {state}", run.run), why));
             }
         }
@@ -216,10 +256,10 @@ pub fn review_by_itself(
         return Ok(None);
     }
     let runs = world.home.review_runs(worker)?;
-    match due(&runs, head) {
-        Due::Nothing => Ok(None),
-        Due::Tell => tell(world, worker, &runs, head).map(|()| None),
-        Due::Review => {
+    match review::due(&runs, head) {
+        review::Due::Nothing => Ok(None),
+        review::Due::Tell => tell(world, worker, &runs, head).map(|()| None),
+        review::Due::Review => {
             let wanted = Wanted {
                 worker: worker.clone(),
                 reviewer: None,

@@ -18,13 +18,14 @@ use crate::model::facts::KillCause;
 use crate::model::id::SessionId;
 use crate::model::lifecycle::SessionState;
 use crate::model::record::{Kind, Record, WorkspaceHandle};
-use crate::model::review::{Run, RunState};
+use crate::model::review::{Reviews, Run, RunState};
 use crate::model::sanitize;
 use crate::model::status::Status;
 use crate::session::deliver::{self, Patience};
 use crate::session::review::{ReviewError, change, close, pass, tidy, withdraw};
 use crate::session::spawn::{self, SpawnRequest};
 use crate::session::{SessionError, kill, workspace};
+use crate::store::StoreError;
 
 /// How long git may take to say whether a worktree is clean.
 const STATUS_DEADLINE: Duration = Duration::from_secs(30);
@@ -306,7 +307,7 @@ fn record(world: &World, plan: &Plan, wanted: &Wanted) -> Result<Recorded, Sessi
             }
         }
         let run = Run {
-            run: reviews.next_name(worker),
+            run: free_name(world, reviews, worker)?,
             worker: worker.clone(),
             reviewer: plan.card.name().to_owned(),
             session: plan.living.clone(),
@@ -326,6 +327,23 @@ fn record(world: &World, plan: &Plan, wanted: &Wanted) -> Result<Recorded, Sessi
         reviews.runs.push(run.clone());
         Ok(Recorded::Made { run: Box::new(run), closed })
     })
+}
+
+/// Returns a name that is no session's: the reviewer is called like its first run.
+fn free_name(
+    world: &World,
+    reviews: &mut Reviews,
+    worker: &SessionId,
+) -> Result<String, SessionError> {
+    loop {
+        let name = reviews.next_name(worker);
+        let Ok(id) = name.parse() else { return Ok(name) };
+        match world.home.existing_dir(&id) {
+            Ok(_) => {}
+            Err(StoreError::NotFound { .. }) => return Ok(name),
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// Gives the run to its reviewer; returns the session, and what the person should know.

@@ -121,8 +121,10 @@ fn fast_forward(
     new: &str,
 ) -> Result<(), GitError> {
     const WHAT: &str = "git merge --ff-only";
-    // The configuration may ask for more than a fast-forward: stashing, signatures, squashing.
+    // The configuration may ask for more than a fast-forward: stashing, signatures, squashing. And
+    // an ignored file may be all there is of what it holds.
     let flags = ["--ff-only", "--no-autostash", "--no-verify-signatures", "--no-squash"];
+    let flags = flags.into_iter().chain(["--no-overwrite-ignore"]);
     let command = git_to_its_end(path)
         .deadline(LONG)
         .env("GIT_OPTIONAL_LOCKS", "1")
@@ -151,13 +153,11 @@ fn fast_forward(
         let why = format!("git holds index.lock{age}");
         return Err(GitError::WorktreeBusy { path: path.to_owned(), why });
     }
-    match error {
-        GitError::Failed { .. } => {
-            let why = last_word(&stderr).to_owned();
-            Err(GitError::WorktreeBusy { path: path.to_owned(), why })
-        }
-        _ => ran,
+    if matches!(error, GitError::Failed { .. }) {
+        let why = last_word(&stderr).to_owned();
+        return Err(GitError::WorktreeBusy { path: path.to_owned(), why });
     }
+    ran
 }
 
 /// Returns the files that git names, one to a line that a tab begins, or in quotes.

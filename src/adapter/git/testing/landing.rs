@@ -217,6 +217,11 @@ fn what_is_in_the_way_is_named_and_nothing_changes() {
             "would be overwritten: a.txt",
         ),
         ("an untracked file", "echo mine >two", "would be overwritten: two"),
+        (
+            "an ignored file",
+            "echo one >>.git/info/exclude; echo mine >one",
+            "would be overwritten: one",
+        ),
         ("an index.lock", ": >.git/index.lock", "git holds index.lock"),
         (
             "a merge",

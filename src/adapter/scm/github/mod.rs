@@ -80,10 +80,6 @@ impl GitHub {
     fn path(&self, rest: &str) -> String {
         format!("/repos/{}/{}{rest}", self.repository.owner, self.repository.name)
     }
-
-    fn unsupported(&self, what: &str) -> ForgeError {
-        ForgeError::Unsupported { forge: self.client.name(), what: what.to_owned() }
-    }
 }
 
 impl Scm for GitHub {

@@ -1,0 +1,38 @@
+//! A session's branch on the remote `origin`: what is there, and bringing it there.
+
+use std::time::Duration;
+
+use super::command::{LONG, failed, run};
+use super::{GitError, Repository};
+use crate::adapter::clock::Deadline;
+use crate::model::id::BranchName;
+
+/// How long the remote is given to say what it has.
+const ASK: Duration = Duration::from_secs(30);
+
+impl Repository {
+    /// Asks the remote `origin` for the commit that it has of a branch, `None` where it has none.
+    pub fn remote_tip(&self, branch: &BranchName) -> Result<Option<String>, GitError> {
+        let name = format!("refs/heads/{branch}");
+        let command = self.network(Deadline::after(ASK));
+        let output =
+            run(&command.args(["ls-remote", "--heads", "--end-of-options", "origin", &name]))?;
+        if !output.success() {
+            return Err(failed("git ls-remote", &output));
+        }
+        let text = output.text();
+        // The remote's patterns match the ends of names, so others may be listed too.
+        let mut lines = text.lines().filter_map(|line| line.split_once('\t'));
+        Ok(lines.find(|(_, found)| *found == name).map(|(sha, _)| sha.to_owned()))
+    }
+
+    /// Pushes a local branch to the remote `origin` under its own name, never by force. The
+    /// user's `pre-push` hook runs: what git LFS keeps goes up with it.
+    pub fn push(&self, branch: &BranchName) -> Result<(), GitError> {
+        let refspec = format!("refs/heads/{branch}:refs/heads/{branch}");
+        let command = self.network_with_hooks(Deadline::after(LONG));
+        let output =
+            run(&command.args(["push", "--quiet", "--end-of-options", "origin", &refspec]))?;
+        if output.success() { Ok(()) } else { Err(failed("git push", &output)) }
+    }
+}

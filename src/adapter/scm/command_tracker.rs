@@ -1,0 +1,290 @@
+//! A program of the user's that answers for a tracker: one JSON question on standard input, one
+//! JSON answer on standard output.
+//!
+//! It is started once for each question, in the repository, with the deadline that is
+//! configured. Whatever it answers is outside text; an answer that does not fit the question is
+//! an error, never "there is none". Its arguments may be secrets and are not repeated.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::adapter::cmd::{self, Cmd, CmdError, Output};
+use crate::adapter::scm::{ForgeError, Tracker};
+use crate::model::forge::{Issue, IssueQuery, is_issue_id};
+use crate::model::sanitize;
+
+/// The longest answer that is looked into, in bytes.
+const LIMIT: u64 = 16 << 20;
+
+/// The most of the program's own words that is repeated, in characters.
+const MAX_WORDS: usize = 300;
+
+/// The program, and what it is asked about.
+#[derive(Clone, Debug)]
+pub struct CommandTracker {
+    /// Its argument vector.
+    pub command: Vec<String>,
+    /// The repository: where it runs.
+    pub repository: PathBuf,
+    /// The address of the remote `origin`.
+    pub origin: Option<String>,
+    /// How long it may take.
+    pub deadline: Duration,
+}
+
+/// Why the program does not do what it is asked for, in its own answer.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Refusal {
+    NotFound,
+    Denied,
+    Conflict,
+    RateLimited,
+    Unsupported,
+    Failed,
+}
+
+/// What the program answers: what it was asked for, or why not.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Answer {
+    issue: Option<Issue>,
+    issues: Option<Vec<Issue>>,
+    error: Option<Refused>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Refused {
+    kind: Refusal,
+    #[serde(default)]
+    message: String,
+    /// In seconds, for `rate_limited`.
+    #[serde(default)]
+    retry_after: Option<u64>,
+}
+
+impl Tracker for CommandTracker {
+    fn issue(&self, id: &str) -> Result<Issue, ForgeError> {
+        let answer = self.ask(json!({ "op": "issue", "id": id }))?;
+        let issue = answer.issue.ok_or_else(|| self.unreadable("it holds no `issue`"))?;
+        self.checked(issue)
+    }
+
+    fn issues(&self, query: &IssueQuery) -> Result<Vec<Issue>, ForgeError> {
+        let answer = self.ask(json!({ "op": "issues", "query": query }))?;
+        let issues = answer.issues.ok_or_else(|| self.unreadable("it holds no `issues`"))?;
+        let limit = query.limit.unwrap_or(usize::MAX);
+        issues.into_iter().take(limit).map(|issue| self.checked(issue)).collect()
+    }
+
+    fn comment(&self, id: &str, body: &str) -> Result<(), ForgeError> {
+        self.ask(json!({ "op": "comment", "id": id, "body": body })).map(drop)
+    }
+}
+
+impl CommandTracker {
+    fn ask(&self, mut question: Value) -> Result<Answer, ForgeError> {
+        question["schema"] = json!(1);
+        question["repository"] = json!(self.repository.to_string_lossy());
+        if let Some(origin) = &self.origin {
+            question["origin"] = json!(origin);
+        }
+        let (program, arguments) = match self.command.split_first() {
+            Some((program, arguments)) => (program.as_str(), arguments),
+            None => ("", &[] as &[String]),
+        };
+        let output = Cmd::new(program)
+            .args(arguments)
+            .cwd(&self.repository)
+            .stdin(question.to_string())
+            .deadline(self.deadline)
+            .own_group()
+            .die_with_parent()
+            .output_within(LIMIT)
+            .map_err(|error| self.without_arguments(error))?;
+        if !output.success() {
+            return Err(ForgeError::Failed { forge: self.name(), why: self.blame(&output) });
+        }
+        self.read(&output.stdout)
+    }
+
+    fn read(&self, bytes: &[u8]) -> Result<Answer, ForgeError> {
+        if bytes.len() as u64 > LIMIT {
+            return Err(self.unreadable(&format!("it is longer than {LIMIT} bytes")));
+        }
+        // A comment needs no answer.
+        if bytes.trim_ascii().is_empty() {
+            return Ok(Answer::default());
+        }
+        let answer: Answer =
+            serde_json::from_slice(bytes).map_err(|error| self.unreadable(&error.to_string()))?;
+        match answer.error {
+            Some(refused) => Err(self.refusal(refused)),
+            None => Ok(answer),
+        }
+    }
+
+    fn refusal(&self, refused: Refused) -> ForgeError {
+        let (forge, why) = (self.name(), shortened(&refused.message));
+        match refused.kind {
+            Refusal::NotFound => ForgeError::NotFound { forge, what: why },
+            Refusal::Denied => ForgeError::Denied { forge, why },
+            Refusal::Conflict => ForgeError::Conflict { forge, why },
+            Refusal::Unsupported => ForgeError::Unsupported { forge, what: why },
+            Refusal::Failed => ForgeError::Failed { forge, why },
+            Refusal::RateLimited => {
+                let wait = Duration::from_secs(refused.retry_after.unwrap_or(60).min(86_400));
+                ForgeError::RateLimited { forge, wait }
+            }
+        }
+    }
+
+    /// An id goes into the environment of agents and into names, so not everything can be one.
+    fn checked(&self, issue: Issue) -> Result<Issue, ForgeError> {
+        if is_issue_id(&issue.id) {
+            return Ok(issue);
+        }
+        let id = shortened(&issue.id);
+        Err(self.unreadable(&format!("`{id}` is not the id of an issue")))
+    }
+
+    fn name(&self) -> String {
+        format!("tracker `{}`", self.command.first().map_or("", String::as_str))
+    }
+
+    fn unreadable(&self, why: &str) -> ForgeError {
+        ForgeError::Unreadable { forge: self.name(), why: shortened(why) }
+    }
+
+    /// Returns how the program failed, in its last words.
+    fn blame(&self, output: &Output) -> String {
+        let code = cmd::exit_code(output.status);
+        let words = self.redacted(output.last_error());
+        if words.is_empty() {
+            return format!("exit code {code}");
+        }
+        format!("exit code {code}: {words}")
+    }
+
+    /// Programs repeat their arguments when they fail, and one of them may be a token.
+    fn redacted(&self, words: &str) -> String {
+        const SHORTEST_SECRET: usize = 4;
+        let parts = self.command.iter().skip(1).flat_map(|argument| {
+            let value = argument.split_once('=').map(|(_, value)| value);
+            [Some(argument.as_str()), value]
+        });
+        let parts = parts.flatten().filter(|part| part.len() >= SHORTEST_SECRET);
+        let words = parts.fold(words.to_owned(), |words, part| words.replace(part, "[redacted]"));
+        shortened(&words)
+    }
+
+    /// Returns the same failure, its command line being the program alone.
+    fn without_arguments(&self, error: CmdError) -> ForgeError {
+        ForgeError::Cmd(match error {
+            CmdError::TimedOut { deadline, .. } => {
+                let command = self.command.first().cloned().unwrap_or_default();
+                CmdError::TimedOut { command, deadline }
+            }
+            CmdError::Missing { .. }
+            | CmdError::Spawn { .. }
+            | CmdError::Io { .. }
+            | CmdError::Failed { .. } => error,
+        })
+    }
+}
+
+fn shortened(words: &str) -> String {
+    sanitize::line(words).chars().take(MAX_WORDS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tracker(script: &str) -> CommandTracker {
+        let command = ["sh", "-c", script, "sh", "--token=s3cret-token"].map(str::to_owned);
+        CommandTracker {
+            command: command.to_vec(),
+            repository: std::env::temp_dir(),
+            origin: Some("https://forge.example/me/app.git".to_owned()),
+            deadline: Duration::from_secs(20),
+        }
+    }
+
+    fn said(script: &str) -> String {
+        tracker(script).issue("7").unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_question_holds_all_that_is_needed_to_answer_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let seen = directory.path().join("seen");
+        let tracker = tracker(&format!("cat >>'{}'; echo '{{\"issues\":[]}}'", seen.display()));
+        let query = IssueQuery { labels: vec!["bug".to_owned()], ..IssueQuery::default() };
+        assert_eq!(tracker.issues(&query).unwrap(), []);
+        tracker.comment("7", "done").unwrap();
+        let text = crate::adapter::fs::read_text(&seen).unwrap();
+        let root = tracker.repository.to_string_lossy().into_owned();
+        insta::assert_snapshot!(text.replace(&root, "[REPOSITORY]").replace("}{", "}\n{"), @r#"
+        {"op":"issues","origin":"https://forge.example/me/app.git","query":{"labels":["bug"]},"repository":"[REPOSITORY]","schema":1}
+        {"body":"done","id":"7","op":"comment","origin":"https://forge.example/me/app.git","repository":"[REPOSITORY]","schema":1}
+        "#);
+    }
+
+    #[test]
+    fn an_issue_comes_whole() {
+        let answer = r#"{"issue":{"id":"ABC-7","title":"t","body":"b\u001b[31m","state":"open",
+            "author":"eve","labels":["bug"],"comments":[{"author":"a","body":"c"}],"more":1}}"#;
+        let issue = tracker(&format!("cat >/dev/null; echo '{answer}'")).issue("7").unwrap();
+        assert_eq!((issue.id.as_str(), issue.comments.len()), ("ABC-7", 1));
+        assert_eq!(issue.body, "b\u{1b}[31m", "outside text is kept as it came");
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_an_error_and_names_no_argument() {
+        let refused = |kind: &str| {
+            said(&format!("echo '{{\"error\":{{\"kind\":\"{kind}\",\"message\":\"issue 7\"}}}}'"))
+        };
+        let table = [
+            said("echo nonsense"),
+            said("echo '{}'"),
+            said("true"),
+            said("echo '[]'"),
+            said("echo '{\"issue\":{\"id\":\"../x\"}}'"),
+            said("echo '{\"issue\":{\"id\":7}}'"),
+            said("head -c 17000000 /dev/zero"),
+            said("echo \"no access with $1, I mean s3cret-token\" >&2; exit 3"),
+            said("kill -9 $$"),
+            refused("not_found"),
+            refused("denied"),
+            refused("conflict"),
+            refused("rate_limited"),
+            refused("whatever"),
+        ];
+        insta::assert_snapshot!(table.join("\n"), @r#"
+        could not read the answer of tracker `sh`: expected ident at line 1 column 2
+        could not read the answer of tracker `sh`: it holds no `issue`
+        could not read the answer of tracker `sh`: it holds no `issue`
+        could not read the answer of tracker `sh`: it holds no `issue`
+        could not read the answer of tracker `sh`: `../x` is not the id of an issue
+        could not read the answer of tracker `sh`: invalid type: integer `7`, expected a string at line 1 column 16
+        could not read the answer of tracker `sh`: it is longer than 16777216 bytes
+        tracker `sh` failed: exit code 3: no access with [redacted], I mean [redacted]
+        tracker `sh` failed: exit code 137
+        tracker `sh` has no issue 7
+        tracker `sh` does not permit it: issue 7
+        tracker `sh` refuses: issue 7
+        the rate limit of tracker `sh` is used up; it takes requests again in 1m
+        could not read the answer of tracker `sh`: unknown variant `whatever`, expected one of `not_found`, `denied`, `conflict`, `rate_limited`, `unsupported`, `failed` at line 1 column 27
+        "#);
+        let slow = CommandTracker { deadline: Duration::from_millis(100), ..tracker("sleep 60") };
+        assert_eq!(slow.issue("7").unwrap_err().to_string(), "`sh` did not end within 100ms");
+        let command = vec!["no-such-program-here".to_owned(), "s3cret".to_owned()];
+        let missing = CommandTracker { command, ..tracker("") };
+        let missing = missing.issue("7").unwrap_err().to_string();
+        assert_eq!(missing, "`no-such-program-here` is not installed or not in PATH");
+    }
+}

@@ -1,0 +1,294 @@
+//! Several sessions at once: the same task many times, a file of tasks, the issues of a query.
+//!
+//! One that fails stops no other. What is read from a file is checked whole before anything is
+//! started.
+
+use std::io::Write;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{SpawnArgs, base, deliver_prompt, plan, prompt, recover_dead_spawns, tell_all};
+use crate::adapter::{clock, fs};
+use crate::cli::context::Context;
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::{output, wait};
+use crate::invocation::World;
+use crate::model::answer::Skipped;
+use crate::model::forge::IssueQuery;
+use crate::model::record::{Mode, RuntimeKind};
+use crate::session::spawn::{SpawnRequest, Spawned};
+use crate::session::{SessionError, context as names, issue, tracker};
+
+/// How many issues a query starts sessions for unless it says otherwise: each costs money.
+const FEW: usize = 10;
+
+/// One line of a batch file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct BatchLine {
+    prompt: Option<String>,
+    agent: Option<String>,
+    issue: Option<String>,
+    title: Option<String>,
+    branch: Option<String>,
+    base: Option<String>,
+    model: Option<String>,
+    permission: Option<String>,
+    mode: Option<Mode>,
+    runtime: Option<RuntimeKind>,
+    id: Option<String>,
+}
+
+/// What is to be started.
+#[derive(Default)]
+struct Batch {
+    /// Each with the number of its line, or of the session where there is no file.
+    requests: Vec<(usize, SpawnRequest)>,
+    skipped: Vec<Skipped>,
+    /// The lines are issues of a query.
+    of_query: bool,
+}
+
+/// What came of it.
+#[derive(Default)]
+struct Outcome {
+    sessions: Vec<Value>,
+    spawned: Vec<Spawned>,
+    failed: Vec<Value>,
+    /// That of the first failure.
+    exit: Option<Exit>,
+}
+
+/// Runs `ao spawn` for several sessions.
+pub(super) fn run(
+    context: &Context,
+    out: &mut dyn Write,
+    args: &SpawnArgs,
+) -> Result<Exit, CommandError> {
+    let world = if args.dry_run { context.reader()? } else { context.world()? };
+    let batch = batch(context, &world, args)?;
+    for skipped in batch.skipped.iter().filter(|_| !context.global.json) {
+        context.tell(&format!("issue {} is left alone: {}", skipped.issue, skipped.why));
+    }
+    if args.dry_run {
+        return dry_run(context, out, &world, args, batch);
+    }
+    recover_dead_spawns(&world);
+    let outcome = start(context, out, &world, args, &batch)?;
+    if context.global.json {
+        let mut answer = json!({ "schema": output::SCHEMA, "sessions": outcome.sessions });
+        if !outcome.failed.is_empty() {
+            answer["failed"] = json!(outcome.failed);
+        }
+        if !batch.skipped.is_empty() {
+            answer["skipped"] = json!(batch.skipped);
+        }
+        output::json(out, &answer)?;
+    } else if outcome.spawned.is_empty() && outcome.failed.is_empty() {
+        context.tell("there is nothing to start");
+    }
+    match outcome.exit {
+        Some(exit) => Ok(exit),
+        None if args.wait => wait_for_all(context, &world, args, &outcome.spawned),
+        None => Ok(Exit::Done),
+    }
+}
+
+fn batch(context: &Context, world: &World, args: &SpawnArgs) -> Result<Batch, CommandError> {
+    let base = base(context, args)?;
+    match &args.batch {
+        None => {
+            super::require_no_query(args)?;
+            let request = SpawnRequest { prompt: prompt(context, args)?, ..base };
+            let requests = (1..=args.count as usize).map(|number| (number, request.clone()));
+            Ok(Batch { requests: requests.collect(), ..Batch::default() })
+        }
+        Some(Some(file)) => {
+            super::require_no_query(args)?;
+            Ok(Batch { requests: of_file(context, file, &base)?, ..Batch::default() })
+        }
+        Some(None) => of_query(world, args, &base),
+    }
+}
+
+fn of_file(
+    context: &Context,
+    file: &Path,
+    base: &SpawnRequest,
+) -> Result<Vec<(usize, SpawnRequest)>, CommandError> {
+    let bytes = if file == Path::new("-") {
+        context.read_stdin()?
+    } else {
+        fs::read(&context.env.directory.join(file))?
+    };
+    let text = String::from_utf8(bytes).map_err(|_| {
+        CommandError::new(Exit::Invalid, anyhow::anyhow!("{} is not UTF-8", file.display()))
+    })?;
+    let mut requests = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        if line.trim().is_empty() {
+            continue;
+        }
+        let request = of_line(line, base).map_err(|error| {
+            let place = format!("{}:{}: {error}", file.display(), number + 1);
+            CommandError::new(Exit::Invalid, anyhow::anyhow!(place))
+        })?;
+        requests.push((number + 1, request));
+    }
+    Ok(requests)
+}
+
+fn of_line(line: &str, base: &SpawnRequest) -> Result<SpawnRequest, anyhow::Error> {
+    let line: BatchLine = serde_json::from_str(line)?;
+    Ok(SpawnRequest {
+        prompt: line.prompt.map(String::into_bytes),
+        agent: line.agent.or_else(|| base.agent.clone()),
+        issue: line.issue,
+        title: line.title.or_else(|| base.title.clone()),
+        branch: line.branch.as_deref().map(str::parse).transpose()?,
+        base: line.base.or_else(|| base.base.clone()),
+        model: line.model.or_else(|| base.model.clone()),
+        permission: line.permission.or_else(|| base.permission.clone()),
+        mode: line.mode.or(base.mode),
+        runtime: line.runtime.or(base.runtime),
+        id: line.id.as_deref().map(str::parse).transpose()?,
+        ..base.clone()
+    })
+}
+
+/// Returns the issues of the query that no live session works on, as many as are wanted.
+fn of_query(world: &World, args: &SpawnArgs, base: &SpawnRequest) -> Result<Batch, CommandError> {
+    if args.query.is_empty() {
+        let error = anyhow::anyhow!("--batch names no file, and nothing says which issues");
+        return Err(CommandError::new(Exit::Invalid, error).hint("such as --label bug --limit 5"));
+    }
+    let repository = names::repository(&world.directory)?;
+    let tracker = tracker::required(world, &repository)?;
+    // Those that are worked on already must not use the limit up.
+    let query = IssueQuery { limit: None, ..args.query.query() };
+    let limit = args.query.limit().unwrap_or(FEW);
+    let mut batch = Batch { of_query: true, ..Batch::default() };
+    for found in tracker.issues(&query)? {
+        if batch.requests.len() >= limit {
+            break;
+        }
+        match issue::live_session(world, &repository, &found.id)? {
+            Some(id) => batch
+                .skipped
+                .push(Skipped { issue: found.id, why: format!("{id} works on it already") }),
+            None => {
+                let request = SpawnRequest { issue: Some(found.id), ..base.clone() };
+                batch.requests.push((batch.requests.len() + 1, request));
+            }
+        }
+    }
+    Ok(batch)
+}
+
+/// Says of each session what would be done, or why it would not be started.
+fn dry_run(
+    context: &Context,
+    out: &mut dyn Write,
+    world: &World,
+    args: &SpawnArgs,
+    batch: Batch,
+) -> Result<Exit, CommandError> {
+    let (mut steps, mut exit, mut nth) = (Vec::new(), Exit::Done, 1);
+    for (number, request) in batch.requests {
+        let has_name = request.id.is_some();
+        let what = what(batch.of_query, number, &request);
+        match plan(context, world, request, args.force) {
+            Ok(plan) => {
+                steps.extend(plan.steps(world, nth)?);
+                nth += u64::from(!has_name);
+            }
+            Err(error) => {
+                let error = CommandError::from(error);
+                steps.push((format!("leave {what} out"), error.one_line()));
+                if exit == Exit::Done {
+                    exit = error.exit;
+                }
+            }
+        }
+    }
+    output::plan(out, context.global.json, &steps)?;
+    Ok(exit)
+}
+
+/// Returns how one session of a batch is named where it has no id.
+fn what(of_query: bool, number: usize, request: &SpawnRequest) -> String {
+    match &request.issue {
+        Some(issue) if of_query => format!("issue {issue}"),
+        Some(_) | None => format!("line {number}"),
+    }
+}
+
+fn start(
+    context: &Context,
+    out: &mut dyn Write,
+    world: &World,
+    args: &SpawnArgs,
+    batch: &Batch,
+) -> Result<Outcome, CommandError> {
+    let mut outcome = Outcome::default();
+    for (number, request) in &batch.requests {
+        match start_one(context, world, request.clone(), args.force) {
+            Ok(session) => {
+                tell_all(context, &session.notes);
+                deliver_prompt(context, world, &session.id);
+                let loaded = world.home.load(&session.id)?;
+                outcome.sessions.push(output::session_of(&loaded.document, &loaded.record));
+                if !context.global.json {
+                    writeln!(out, "{}", session.id)?;
+                    out.flush()?;
+                }
+                outcome.spawned.push(session);
+            }
+            Err(error) => {
+                let error = CommandError::from(error);
+                let mut failed = json!({ "line": number, "error": error.to_json() });
+                if let Some(issue) = &request.issue {
+                    failed["issue"] = json!(issue);
+                }
+                outcome.failed.push(failed);
+                if !context.global.json {
+                    let what = what(batch.of_query, *number, request);
+                    context.tell(&format!("{what}: {}", error.one_line()));
+                }
+                outcome.exit.get_or_insert(error.exit);
+            }
+        }
+    }
+    Ok(outcome)
+}
+
+fn start_one(
+    context: &Context,
+    world: &World,
+    mut request: SpawnRequest,
+    force: bool,
+) -> Result<Spawned, SessionError> {
+    tell_all(context, &issue::fill_in(world, &mut request, force)?);
+    super::spawn_one(world, request)
+}
+
+fn wait_for_all(
+    context: &Context,
+    world: &World,
+    args: &SpawnArgs,
+    spawned: &[Spawned],
+) -> Result<Exit, CommandError> {
+    let deadline = args.timeout.map(clock::Deadline::after);
+    let mut worst = Exit::Done;
+    for session in spawned {
+        let left = deadline.map(|deadline| deadline.remaining());
+        let code = wait::quietly(context, world, &session.id, session.revision, left)?;
+        if worst == Exit::Done {
+            worst = code;
+        }
+    }
+    Ok(worst)
+}

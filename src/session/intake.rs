@@ -1,0 +1,310 @@
+//! Intake: open issues with a label get a session each, started by a pass.
+//!
+//! What was begun is remembered beside the project, before it is begun; passes exclude one
+//! another, so nobody else writes there. A session that is started here gets nothing of the
+//! environment of whoever happens to make the pass but what any program needs.
+
+use std::path::PathBuf;
+
+use crate::act;
+use crate::adapter::fs::{self, Durability};
+use crate::adapter::notify::Notice;
+use crate::adapter::scm::Tracker;
+use crate::config::{Config, IntakeConfig};
+use crate::decide::intake::{Due, Ledger, MOST_ATTEMPTS};
+use crate::invocation::World;
+use crate::model::effect::{EntryKind, OutboxEntry, Priority};
+use crate::model::forge::{Issue, IssueQuery};
+use crate::model::id::SessionId;
+use crate::model::lifecycle::RuntimeReason;
+use crate::model::sanitize;
+use crate::model::status::Status;
+use crate::model::time::Timestamp;
+use crate::session::spawn::{self, SpawnRequest, Spawned};
+use crate::session::{OutsideError, SessionError, context, issue, tracker};
+use crate::store::Project;
+
+/// The longest ledger that is read, in bytes.
+const LONGEST_LEDGER: u64 = 16 << 20;
+
+/// What every program may know of the one who runs it.
+const PLAIN: &[&str] =
+    &["HOME", "USER", "LOGNAME", "SHELL", "PATH", "LANG", "LANGUAGE", "TZ", "TMPDIR"];
+
+/// What an intake did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Intake {
+    /// A session was started.
+    Started {
+        /// It.
+        session: SessionId,
+        /// For this issue.
+        issue: String,
+    },
+    /// Something went wrong.
+    Failed {
+        /// The project.
+        project: String,
+        /// What was tried.
+        what: String,
+        /// Why it failed.
+        why: String,
+    },
+}
+
+/// Starts what is due in all projects; one that fails stops no other.
+pub fn take(world: &World, now: Timestamp) -> Vec<Intake> {
+    let mut events = Vec::new();
+    if !is_wanted(world) {
+        return events;
+    }
+    for project in world.home.projects().unwrap_or_default() {
+        // What a repository says of this does not count, so its file is not read.
+        let layered = match world.config_for(None, Some(project.id.clone())) {
+            Ok(layered) => layered,
+            Err(error) => {
+                let (project, what) = (project.id.to_string(), "look for issues".to_owned());
+                events.push(Intake::Failed { project, what, why: sanitize::chain(&error) });
+                continue;
+            }
+        };
+        let config = &layered.config;
+        let Some(label) = &config.intake.label else { continue };
+        let mut pass = Pass { world, config, project: &project, now, events: Vec::new() };
+        if let Err(error) = pass.take(label) {
+            pass.fail("look for issues", &error);
+        }
+        events.append(&mut pass.events);
+    }
+    events
+}
+
+/// Returns whether the user says anything of intake: where not, no project is looked at.
+fn is_wanted(world: &World) -> bool {
+    let file = fs::read_optional(&world.config_directory.join("config.toml"));
+    file.ok().flatten().is_some_and(|text| String::from_utf8_lossy(&text).contains("intake"))
+}
+
+/// The intake of one project.
+struct Pass<'a> {
+    world: &'a World,
+    config: &'a Config,
+    project: &'a Project,
+    now: Timestamp,
+    events: Vec<Intake>,
+}
+
+/// Whether more issues may be looked at.
+#[derive(PartialEq, Eq)]
+enum Go {
+    On,
+    Stop,
+}
+
+impl Pass<'_> {
+    fn take(&mut self, label: &str) -> Result<(), SessionError> {
+        let mut ledger = self.load()?;
+        let intake = &self.config.intake;
+        if self.room(&ledger)? == 0 || !ledger.may_ask(intake.interval, self.now) {
+            return Ok(());
+        }
+        let Some(tracker) = tracker::of(self.world, &self.project.repo)? else {
+            return Ok(());
+        };
+        ledger.asked_at = Some(self.now);
+        self.store(&ledger)?;
+        for found in tracker.issues(&query(intake, label))? {
+            let go = match ledger.due(&found.id, self.now) {
+                Due::Nothing | Due::Later => Go::On,
+                Due::Tell => self.give_up(&mut ledger, &found.id)?,
+                Due::Start => self.start(&mut ledger, &*tracker, &found)?,
+            };
+            if go == Go::Stop || self.room(&ledger)? == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns how many sessions may be started.
+    fn room(&self, ledger: &Ledger) -> Result<usize, SessionError> {
+        let live = spawn::live_records(&self.world.home)?;
+        let of_intake = ledger.issues.values().filter_map(|it| it.session.as_ref());
+        let own = of_intake.filter(|id| live.iter().any(|(other, _)| other == *id)).count();
+        let all = (self.config.max_sessions as usize).saturating_sub(live.len());
+        Ok(all.min(self.config.intake.max_live.saturating_sub(own)))
+    }
+
+    fn start(
+        &mut self,
+        ledger: &mut Ledger,
+        tracker: &dyn Tracker,
+        found: &Issue,
+    ) -> Result<Go, SessionError> {
+        let id = found.id.as_str();
+        if let Some(session) = self.handled(id)? {
+            ledger.taken(id, &session);
+            self.store(ledger)?;
+            return Ok(Go::On);
+        }
+        // An issue that cannot be read was not tried.
+        let whole = tracker.issue(id)?;
+        ledger.begin(id, self.now);
+        self.store(ledger)?;
+        crate::adapter::failpoint::pass("intake.begun").map_err(SessionError::Proc)?;
+        let go = match self.spawn(&whole) {
+            Ok(spawned) => {
+                ledger.taken(id, &spawned.id);
+                let issue = id.to_owned();
+                self.events.push(Intake::Started { session: spawned.id, issue });
+                Go::On
+            }
+            Err(SessionError::IssueTaken { id: session, .. }) => {
+                ledger.taken(id, &session);
+                Go::On
+            }
+            Err(SessionError::Outside(OutsideError::IssueClosed { .. })) => {
+                ledger.take_back(id);
+                Go::On
+            }
+            Err(SessionError::TooMany { .. }) => {
+                ledger.take_back(id);
+                Go::Stop
+            }
+            Err(error) => {
+                ledger.failed(id, &sanitize::chain(&error));
+                self.fail(&format!("start a session for issue {id}"), &error);
+                Go::On
+            }
+        };
+        self.store(ledger)?;
+        Ok(go)
+    }
+
+    /// Returns the session that has or had an issue; one that never came to life had nothing.
+    fn handled(&self, issue: &str) -> Result<Option<SessionId>, SessionError> {
+        let all = self.world.home.summaries(true)?.into_iter().flatten();
+        let mut had = all.filter(|summary| {
+            let is_its = summary.issue.as_deref() == Some(issue);
+            let lifecycle = &summary.lifecycle;
+            let stillborn = lifecycle.is_terminal()
+                && lifecycle.runtime.reason == RuntimeReason::SpawnIncomplete;
+            is_its && summary.project.as_ref() == Some(&self.project.id) && !stillborn
+        });
+        Ok(had.next().map(|summary| summary.id))
+    }
+
+    fn spawn(&self, issue: &Issue) -> Result<Spawned, SessionError> {
+        let world = self.plain_world();
+        let repository = context::repository(&world.directory)?;
+        let agent = self.config.intake.agent.clone();
+        let mut request = SpawnRequest { agent, ..SpawnRequest::default() };
+        issue::adopt(&world, &repository, &mut request, issue, false)?;
+        let plan = spawn::plan(&world, request)?;
+        spawn::execute(&world, &plan)
+    }
+
+    /// Returns the world without what is the caller's own: an agent that happens to make the pass,
+    /// or a person's shell, has secrets that are not for others.
+    fn plain_world(&self) -> World {
+        let plain = |name: &str| {
+            PLAIN.contains(&name) || ["LC_", "XDG_"].iter().any(|start| name.starts_with(start))
+        };
+        let variables = self.world.variables.iter();
+        let variables = variables.filter(|(name, _)| name.to_str().is_some_and(plain));
+        let mut world = World::new(
+            self.world.home.clone(),
+            self.world.config_directory.clone(),
+            variables.map(|(name, value)| (name.clone(), value.clone())).collect(),
+            self.project.repo.clone(),
+            self.world.lock_timeout,
+        );
+        world.guide = self.world.guide;
+        world
+    }
+
+    /// Tells a person that an issue is not tried again.
+    fn give_up(&mut self, ledger: &mut Ledger, issue: &str) -> Result<Go, SessionError> {
+        if let Some(session) = self.handled(issue)? {
+            ledger.taken(issue, &session);
+            self.store(ledger)?;
+            return Ok(Go::On);
+        }
+        let Some(attempt) = ledger.issues.get_mut(issue) else { return Ok(Go::On) };
+        let why = attempt.last_error.clone().unwrap_or_else(|| "it was cut short".to_owned());
+        let what = format!("issue {issue} of {} was given up", self.project.id);
+        let message = format!("{what} after {MOST_ATTEMPTS} attempts to start a session: {why}");
+        let mut entry = OutboxEntry::new(EntryKind::Notify, self.now);
+        entry.delivered.clone_from(&attempt.told);
+        let told = act::tell(
+            &self.world.notifiers,
+            self.config,
+            &entry,
+            &Notice {
+                id: &format!("{}.intake.{issue}", self.project.id),
+                // There is no session, which is what this is about.
+                session: &self.project.id.as_str().parse()?,
+                project: &self.project.id,
+                status: Status::Errored,
+                priority: Priority::Action,
+                escalation: true,
+                reaction: "intake",
+                title: &what,
+                message: &message,
+                link: None,
+                at: self.now,
+            },
+        );
+        attempt.tells = attempt.tells.saturating_add(1);
+        attempt.told.extend(told.reached.into_iter().map(|name| (name, self.now)));
+        attempt.is_settled = told.failed.is_empty();
+        if !told.failed.is_empty() {
+            let each = told.failed.iter().map(|(name, why)| format!("{name}: {why}"));
+            let why = each.collect::<Vec<_>>().join("; ");
+            let project = self.project.id.to_string();
+            self.events.push(Intake::Failed { project, what, why });
+        }
+        self.store(ledger)?;
+        Ok(Go::On)
+    }
+
+    fn fail(&mut self, what: &str, error: &dyn std::error::Error) {
+        self.events.push(Intake::Failed {
+            project: self.project.id.to_string(),
+            what: what.to_owned(),
+            why: sanitize::chain(error),
+        });
+    }
+
+    fn path(&self) -> PathBuf {
+        let name = format!("{}.intake.json", self.project.id);
+        self.world.home.root().join("projects").join(name)
+    }
+
+    /// Reads what is remembered; what cannot be read is not taken for nothing.
+    fn load(&self) -> Result<Ledger, SessionError> {
+        let path = self.path();
+        let Some(bytes) = fs::read_regular(&path, LONGEST_LEDGER)? else {
+            return Ok(Ledger { schema: 1, ..Ledger::default() });
+        };
+        serde_json::from_slice(&bytes).map_err(|error| {
+            let why = error.to_string();
+            crate::store::StoreError::Damaged { path, line: None, why }.into()
+        })
+    }
+
+    fn store(&self, ledger: &Ledger) -> Result<(), SessionError> {
+        let mut bytes = serde_json::to_vec_pretty(ledger).expect("texts and numbers are JSON");
+        bytes.push(b'\n');
+        Ok(fs::replace(&self.path(), &bytes, Durability::PowerCut)?)
+    }
+}
+
+fn query(intake: &IntakeConfig, label: &str) -> IssueQuery {
+    IssueQuery {
+        labels: vec![label.to_owned()],
+        assignee: intake.assignee.clone(),
+        state: Some("open".to_owned()),
+        limit: None,
+    }
+}

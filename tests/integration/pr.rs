@@ -1,0 +1,120 @@
+//! `ao pr` with a program of the user's as the forge: looked at, opened, claimed.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::agents::{agent, configure, spawn};
+use crate::env::TestEnvironment;
+use crate::issue::IDLE;
+use crate::schema::assert_answer;
+
+/// Configures a forge that answers each question from the file `[ROOT]/forge/<op>.json`.
+fn forge(env: &TestEnvironment) {
+    let root = env.path("forge");
+    fs::create_dir_all(&root).unwrap();
+    let root = root.display();
+    let script = format!(
+        "q=$(cat); printf '%s\\n' \"$q\" >>'{root}/asked.jsonl'\n\
+         op=$(printf %s \"$q\" | sed 's/.*\"op\":\"\\([a-z_]*\\)\".*/\\1/')\n\
+         cat '{root}/'\"$op.json\"\n"
+    );
+    env.shims(&[("forge", &script)]);
+    configure(env, "[scm]\nkind = \"command\"\ncommand = [\"forge\"]\n");
+}
+
+fn answer(env: &TestEnvironment, op: &str, answer: &Value) {
+    fs::write(env.path("forge").join(format!("{op}.json")), answer.to_string()).unwrap();
+}
+
+fn pull_request(number: u64, branch: &str) -> Value {
+    json!({ "number": number, "url": format!("https://forge.example/me/app/pull/{number}"),
+        "title": "Mend\u{1b}[31m it", "state": "open", "author": "me", "branch": branch,
+        "base": "main", "head_sha": "abc" })
+}
+
+fn fact(id: &str, number: u64) -> Value {
+    json!({ "facts": { id: { "pr": { "state": "open", "number": number, "head_sha": "abc",
+        "url": format!("https://forge.example/me/app/pull/{number}") }, "ci": "passing" } } })
+}
+
+fn workers(env: &TestEnvironment, repo: &Path) -> [String; 2] {
+    agent(env, "waiter", IDLE);
+    [(); 2].map(|()| spawn(env, repo, &["--agent", "waiter", "x"]))
+}
+
+#[test]
+fn a_pull_request_is_claimed_where_it_fits_and_nobody_has_it() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    forge(&env);
+    let [first, second] = workers(&env, &repo);
+    let claim = |id: &str, name: &str| env.ao(&["pr", "claim", id, name, "--json"]);
+    let pr = |id: &str| env.record(id)["lifecycle"]["pr"]["number"].clone();
+    let why = |error: &Value| error["error"]["message"].as_str().unwrap().to_owned();
+
+    claim(&first, "seven").code(2);
+    // The branch is another one's.
+    answer(&env, "pull_request", &json!({ "pull_request": pull_request(7, "ao/app-2") }));
+    let error = claim(&first, "7").code(4).json_error();
+    assert!(why(&error).contains("ao/app-2"), "{error:#}");
+    // The branch fits, and the forge says that it is somebody else's all the same.
+    answer(&env, "pull_request", &json!({ "pull_request": pull_request(7, "ao/app-1") }));
+    answer(&env, "observe", &json!({ "facts": { "app-1": { "fetched": false } } }));
+    claim(&first, "7").code(4);
+    answer(&env, "observe", &fact("app-1", 8));
+    claim(&first, "7").code(4);
+    claim(&first, "https://other.example/me/app/pull/7").code(4);
+    assert_eq!(pr(&first), Value::Null);
+
+    answer(&env, "observe", &fact("app-1", 7));
+    let claimed = claim(&first, "https://forge.example/me/app/pull/7/files").success().json();
+    assert_answer("PrAnswer", &claimed);
+    assert_eq!((&claimed["pr"]["number"], pr(&first)), (&json!(7), json!(7)));
+    assert_eq!(claimed["pr"]["title"], "Mend it");
+    // Another live session has it; its end lets go of it.
+    answer(&env, "pull_request", &json!({ "pull_request": pull_request(7, "ao/app-2") }));
+    answer(&env, "observe", &fact("app-2", 7));
+    let error = claim(&second, "7").code(4).json_error();
+    assert!(why(&error).contains("app-1"), "{error:#}");
+    env.ao(&["kill", &first]).success();
+    claim(&second, "7").success();
+    assert_eq!(pr(&second), json!(7));
+}
+
+#[test]
+fn what_the_forge_opened_is_in_the_record_at_once() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    forge(&env);
+    let [first, second] = workers(&env, &repo);
+    answer(&env, "create", &json!({ "pull_request": pull_request(7, "ao/app-1") }));
+    let args = ["pr", "create", &first, "--title", "T", "--body", "-", "--base", "main", "--json"];
+    let made = env.ao_stdin(&args, "two\nlines\n").success().json();
+    assert_answer("PrAnswer", &made);
+    let asked = crate::agents::json_lines(&env.path("forge/asked.jsonl")).pop().unwrap();
+    assert_eq!((&asked["title"], &asked["body"]), (&json!("T"), &json!("two\nlines\n")));
+    assert_eq!((&asked["base"], &asked["draft"]), (&json!("main"), &json!(false)));
+    assert_eq!(env.record(&first)["lifecycle"]["pr"]["number"], 7);
+    assert_eq!(env.ao(&["pr", "show", &second]).success().stdout, "app-2 has no pull request\n");
+
+    answer(&env, "create", &json!({ "unsupported": true }));
+    env.ao(&["pr", "create", &second]).code(2);
+    answer(&env, "create", &json!("garbage"));
+    env.ao(&["pr", "create", &second]).code(7);
+    let stranger = pull_request(9, "feature");
+    let all = json!({ "pull_requests": [pull_request(7, "ao/app-1"), stranger] });
+    answer(&env, "pull_requests", &all);
+    let listed = env.ao_in(&repo, &["pr", "ls", "--remote", "--json"]).success().json();
+    assert_answer("PrsAnswer", &listed);
+    let line = |pr: &Value| format!("{} {}", pr["number"], pr["session"].as_str().unwrap_or("-"));
+    let lines: Vec<String> = listed["prs"].as_array().unwrap().iter().map(line).collect();
+    assert_eq!(lines, ["7 app-1", "9 -"]);
+
+    // Without a forge a branch is its own pull request.
+    configure(&env, "");
+    env.ao(&["pr", "create", &second]).code(2);
+    env.ao_in(&repo, &["pr", "ls", "--remote"]).code(2);
+    env.ao(&["pr", "show", &first]).success();
+}
