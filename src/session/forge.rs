@@ -62,7 +62,7 @@ pub fn is_at_github(world: &World, url: &str) -> bool {
 /// the token is for that one alone.
 pub fn github(world: &World, main: &Path, config: &ScmConfig) -> Result<GitHub, ForgeError> {
     let client = world.github()?;
-    let remotes = git::discover(main)?.remotes();
+    let remotes = git::remotes_of(main);
     let origin = remotes.iter().find(|(name, _)| name == "origin").map(|(_, url)| url.as_str());
     let slug = origin.and_then(Slug::of_remote);
     let Some(slug) = slug.filter(|slug| client.base().serves(&slug.host)) else {

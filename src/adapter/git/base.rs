@@ -57,9 +57,8 @@ impl Repository {
         self.answer(&["config", "--get", "remote.origin.url"])
     }
 
-    /// Returns the name and the address of every remote, where it is fetched from and where it is
-    /// pushed to.
-    pub fn remotes(&self) -> Vec<(String, String)> {
+    /// Asks git itself for every remote; see [`super::remotes_of`].
+    pub(super) fn remotes(&self) -> Vec<(String, String)> {
         let keys = r"^remote\..*\.(url|pushurl)$";
         let text = self.answer(&["config", "--null", "--get-regexp", keys]).unwrap_or_default();
         let pair = |entry: &str| {

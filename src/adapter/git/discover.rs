@@ -37,6 +37,23 @@ pub fn origin_of(path: &Path) -> Option<String> {
     remote.url().ok().map(str::to_owned)
 }
 
+/// Returns the name and the address of every remote of the repository at `path`, where it is
+/// fetched from and where it is pushed to.
+pub fn remotes_of(path: &Path) -> Vec<(String, String)> {
+    let Ok(repository) = git2::Repository::open(path) else {
+        return discover(path).map(|repository| repository.remotes()).unwrap_or_default();
+    };
+    let names = repository.remotes().ok();
+    let names = names.iter().flat_map(|names| names.iter()).filter_map(|name| name.ok().flatten());
+    let mut all = Vec::new();
+    for name in names {
+        let Ok(remote) = repository.find_remote(name) else { continue };
+        let urls = [remote.url().ok(), remote.pushurl().ok().flatten()];
+        all.extend(urls.into_iter().flatten().map(|url| (name.to_owned(), url.to_owned())));
+    }
+    all
+}
+
 impl Repository {
     /// Returns the lock that guards its worktrees, branches and fetches.
     pub fn lock_path(&self) -> PathBuf {

@@ -26,7 +26,7 @@ use std::path::PathBuf;
 pub use base::{Base, BranchState, Fetched};
 pub use command::version;
 pub use compare::{Fork, move_detached};
-pub use discover::{Repository, discover, origin_of};
+pub use discover::{Repository, discover, origin_of, remotes_of};
 pub use entry::WorktreeEntry;
 pub use hidden::{is_ignored, is_tracked, set_unwatched};
 pub use include::{IncludeReport, copy_included};

@@ -83,10 +83,10 @@ impl GitHub {
     }
 
     fn items(&self, response: &Response) -> Result<Vec<Value>, ForgeError> {
-        match self.client.json(response)? {
-            Value::Array(items) => Ok(items),
-            _ => Err(self.client.unreadable("the list of pull requests is none")),
-        }
+        let Value::Array(items) = self.client.json(response)? else {
+            return Err(self.client.unreadable("the list of pull requests is none"));
+        };
+        Ok(items)
     }
 
     /// Keeps what can belong to a session, and the name that the repository goes by.

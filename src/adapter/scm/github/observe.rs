@@ -176,7 +176,7 @@ impl GitHub {
                 .get(number)
                 .is_some_and(|seen| facts::is_unsettled(&seen.pull) || is_quiet(seen))
         };
-        if rest.iter().any(|number| is_unsettled(number)) {
+        if rest.iter().any(is_unsettled) {
             stale.extend(self.feel(cache, &rest, &mut failures)?);
         } else if rest.iter().any(open) || (!wanted.is_empty() && cache.runs.is_none()) {
             let heads = self.changed_heads(cache)?;

@@ -109,7 +109,8 @@ mod tests {
             state: PrState::None,
             created_at: None,
         };
-        let table: [(Option<u64>, &[(u64, bool)], Option<u64>); 9] = [
+        type Row = (Option<u64>, &'static [(u64, bool)], Option<u64>);
+        let table: [Row; 9] = [
             (None, &[], None),
             (None, &[(3, false)], Some(3)),
             (None, &[(3, true), (4, false)], Some(3)),
