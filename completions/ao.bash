@@ -208,6 +208,9 @@ _ao() {
             ao__subcmd__pr,ls)
                 cmd="ao__subcmd__pr__subcmd__ls"
                 ;;
+            ao__subcmd__pr,merge)
+                cmd="ao__subcmd__pr__subcmd__merge"
+                ;;
             ao__subcmd__pr,show)
                 cmd="ao__subcmd__pr__subcmd__show"
                 ;;
@@ -1562,7 +1565,7 @@ _ao() {
             return 0
             ;;
         ao__subcmd__pr)
-            opts="-h --home --json --color --lock-timeout --help ls show create claim"
+            opts="-h --home --json --color --lock-timeout --help ls show create merge claim"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1658,6 +1661,44 @@ _ao() {
                 return 0
             fi
             case "${prev}" in
+                --home)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --lock-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ao__subcmd__pr__subcmd__merge)
+            opts="-m -h --method --message --force --dry-run --home --json --color --lock-timeout --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --method)
+                    COMPREPLY=($(compgen -W "merge squash rebase" -- "${cur}"))
+                    return 0
+                    ;;
+                --message)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -m)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --home)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

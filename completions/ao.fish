@@ -64,7 +64,7 @@ complete -c ao -n "__fish_ao_needs_command" -f -a "decide" -d 'Ask what ao would
 complete -c ao -n "__fish_ao_needs_command" -f -a "hook" -d 'Tell ao what an agent does; called by the agent\'s hooks'
 complete -c ao -n "__fish_ao_needs_command" -f -a "outbox" -d 'See and steer what is still to be delivered'
 complete -c ao -n "__fish_ao_needs_command" -f -a "issue" -d 'See the issues of this repository\'s tracker'
-complete -c ao -n "__fish_ao_needs_command" -f -a "pr" -d 'See, open and claim the pull requests of sessions'
+complete -c ao -n "__fish_ao_needs_command" -f -a "pr" -d 'See, open, merge and claim the pull requests of sessions'
 complete -c ao -n "__fish_ao_needs_command" -f -a "notify" -d 'List who is told what, or try them'
 complete -c ao -n "__fish_ao_needs_command" -f -a "timer" -d 'Let a systemd timer, or cron, run `ao reap`'
 complete -c ao -n "__fish_ao_needs_command" -f -a "agent" -d 'See the agents that can be started, and check cards of your own'
@@ -532,17 +532,18 @@ never\t'Never'"
 complete -c ao -n "__fish_ao_using_subcommand issue; and __fish_seen_subcommand_from show" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
 complete -c ao -n "__fish_ao_using_subcommand issue; and __fish_seen_subcommand_from show" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand issue; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create claim" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
-complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create claim" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create merge claim" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create merge claim" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
-complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create claim" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
-complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create claim" -l json -d 'Answer with one JSON document on standard output'
-complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create claim" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create claim" -f -a "ls" -d 'List the pull requests of sessions, as the records tell'
-complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create claim" -f -a "show" -d 'Show the pull request of one session'
-complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create claim" -f -a "create" -d 'Open a pull request for a session\'s branch, or return the one that is open'
-complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create claim" -f -a "claim" -d 'Make a pull request that was opened elsewhere a session\'s own'
+complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create merge claim" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create merge claim" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create merge claim" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create merge claim" -f -a "ls" -d 'List the pull requests of sessions, as the records tell'
+complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create merge claim" -f -a "show" -d 'Show the pull request of one session'
+complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create merge claim" -f -a "create" -d 'Open a pull request for a session\'s branch, or return the one that is open'
+complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create merge claim" -f -a "merge" -d 'Merge it, as `ao merge` does'
+complete -c ao -n "__fish_ao_using_subcommand pr; and not __fish_seen_subcommand_from ls show create merge claim" -f -a "claim" -d 'Make a pull request that was opened elsewhere a session\'s own'
 complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from ls" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from ls" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
@@ -571,6 +572,19 @@ complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_fro
 complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from create" -l push -d 'Push the branch to `origin` first'
 complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from create" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from merge" -l method -d 'How; else as `merge.method` is configured' -r -f -a "merge\t''
+squash\t''
+rebase\t''"
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from merge" -s m -l message -d 'The message of the merge or squash commit' -r
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from merge" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from merge" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from merge" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from merge" -l force -d 'Whatever checks and reviews say, and whatever the agent is at and has not committed'
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from merge" -l dry-run -d 'Say what would be done, and do nothing'
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from merge" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from merge" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from claim" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from claim" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'

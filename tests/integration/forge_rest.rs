@@ -310,7 +310,12 @@ fn a_merge_tells_each_refusal() {
             ForgeError::NotFound { .. } => "not_found",
             ForgeError::Failed { .. } => "failed",
             ForgeError::Unreadable { .. } => "unreadable",
-            other => panic!("{other:?}"),
+            ForgeError::Unsupported { .. }
+            | ForgeError::RateLimited { .. }
+            | ForgeError::Http(_)
+            | ForgeError::Cmd(_)
+            | ForgeError::Git(_)
+            | ForgeError::Fs(_) => panic!("{error:?}"),
         };
         let host = github.server.url("").replace("http://", "");
         let error = error.to_string().replace(&host, "[HOST]");

@@ -105,6 +105,10 @@ impl CommandTracker {
             .die_with_parent()
             .output_within(LIMIT)
             .map_err(|error| self.without_arguments(error))?;
+        // Looked at first: a program that is still writing then fails for want of a reader.
+        if output.stdout.len() as u64 > LIMIT {
+            return Err(self.unreadable(&format!("it is longer than {LIMIT} bytes")));
+        }
         if !output.success() {
             return Err(ForgeError::Failed { forge: self.name(), why: self.blame(&output) });
         }
@@ -112,9 +116,6 @@ impl CommandTracker {
     }
 
     fn read(&self, bytes: &[u8]) -> Result<Answer, ForgeError> {
-        if bytes.len() as u64 > LIMIT {
-            return Err(self.unreadable(&format!("it is longer than {LIMIT} bytes")));
-        }
         // A comment needs no answer.
         if bytes.trim_ascii().is_empty() {
             return Ok(Answer::default());

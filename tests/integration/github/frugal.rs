@@ -91,7 +91,7 @@ fn each_guard_sees_what_it_is_for() {
     let asked = look("2026-11-20T10:07:00Z");
     assert_eq!(asked[..3], [list, runs, "Whole"], "{asked:?}");
     assert_eq!(pr(&env, "one"), "open/ci_failing");
-    let whole = forge.requests().iter().filter_map(ids_of).last().unwrap();
+    let whole = forge.requests().iter().rev().find_map(ids_of).unwrap();
     assert_eq!(whole, ["PR_me/app_1"]);
 
     // A job that is run again: the list does not show it, the runs do.
