@@ -43,6 +43,14 @@ pub enum MergeError {
         /// What stands in the way.
         reasons: Vec<String>,
     },
+    /// Nobody knows what it is like.
+    #[error("the pull request of `{id}` could not be looked at: {why}")]
+    Unseen {
+        /// The session.
+        id: SessionId,
+        /// Why not.
+        why: String,
+    },
     /// What the agent is at would be left out.
     #[error("the agent of `{id}` is in the middle of a turn")]
     MidTurn {
