@@ -105,11 +105,13 @@ fn together(failed: &[Item]) -> Vec<Item> {
     let mut groups: Vec<(Option<&str>, Vec<&str>, Vec<&str>)> = Vec::new();
     for item in failed {
         let why = item.why.as_deref();
-        let group = match groups.iter_mut().find(|group| why.is_some() && group.0 == why) {
-            Some(group) => group,
-            None => groups.push_mut((why, Vec::new(), Vec::new())),
-        };
-        for (list, word) in [(&mut group.1, &*item.id), (&mut group.2, &*item.what)] {
+        let place = groups.iter().position(|group| why.is_some() && group.0 == why);
+        let place = place.unwrap_or_else(|| {
+            groups.push((why, Vec::new(), Vec::new()));
+            groups.len() - 1
+        });
+        let (_, ids, whats) = &mut groups[place];
+        for (list, word) in [(ids, &*item.id), (whats, &*item.what)] {
             if !list.contains(&word) {
                 list.push(word);
             }

@@ -97,12 +97,16 @@ pub(super) fn read_path(command: &Cmd, what: &str) -> Result<PathBuf, GitError> 
 
 /// Returns the error of a git that exited with a failure.
 pub(super) fn failed(what: &str, output: &Output) -> GitError {
-    let stderr = if output.stderr.trim().is_empty() {
+    GitError::Failed { command: what.to_owned(), stderr: why(output) }
+}
+
+/// Returns what git says of a failure.
+pub(super) fn why(output: &Output) -> String {
+    if output.stderr.trim().is_empty() {
         output.status.to_string()
     } else {
         last_word(&output.stderr).to_owned()
-    };
-    GitError::Failed { command: what.to_owned(), stderr }
+    }
 }
 
 /// Returns the line that says what went wrong: git narrates first.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::command::{LONG, failed, run};
+use super::command::{LONG, run, why};
 use super::{GitError, Repository};
 use crate::adapter::clock::Deadline;
 use crate::adapter::cmd::Output;
@@ -39,8 +39,5 @@ impl Repository {
 }
 
 fn remote(what: &str, output: &Output) -> GitError {
-    match failed(what, output) {
-        GitError::Failed { command, stderr } => GitError::Remote { command, stderr },
-        error => error,
-    }
+    GitError::Remote { command: what.to_owned(), stderr: why(output) }
 }
