@@ -16,6 +16,9 @@ use crate::model::forge::{Issue, IssueComment, IssueQuery};
 /// The most comments of one issue that are read.
 const MOST_COMMENTS: usize = 1000;
 
+/// The most pages of a list that are read, of a hundred items each.
+const MOST_PAGES: usize = 100;
+
 /// The longest remembered page that is looked into, in bytes.
 const LONGEST_PAGE: u64 = 16 << 20;
 
@@ -49,7 +52,7 @@ impl Tracker for GitHub {
         let first = self.path(&format!("/issues?{}&per_page=100", parameters(query)));
         let mut page = self.first_page(&first)?;
         let mut issues = Vec::new();
-        loop {
+        for _ in 0..MOST_PAGES {
             for item in page.items.iter().filter(|item| !is_pull_request(item)) {
                 let issue = self.issue_of(item)?;
                 // A comma in a label's name means two labels to GitHub.
@@ -59,11 +62,13 @@ impl Tracker for GitHub {
             }
             match page.next.take().filter(|_| issues.len() < limit && !page.items.is_empty()) {
                 Some(next) => page = self.page(&next, None)?.unwrap_or(page),
-                None => break,
+                None => {
+                    issues.truncate(limit);
+                    return Ok(issues);
+                }
             }
         }
-        issues.truncate(limit);
-        Ok(issues)
+        Err(self.client.unreadable(&format!("a list has more than {MOST_PAGES} pages")))
     }
 
     fn comment(&self, id: &str, body: &str) -> Result<(), ForgeError> {
