@@ -118,3 +118,31 @@ fn what_the_forge_opened_is_in_the_record_at_once() {
     env.ao_in(&repo, &["pr", "ls", "--remote"]).code(2);
     env.ao(&["pr", "show", &first]).success();
 }
+
+#[test]
+fn asking_for_a_pull_request_that_is_open_forgets_nothing_of_it() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    forge(&env);
+    let [first, second] = workers(&env, &repo);
+    env.ao(&["kill", &second]).success();
+    crate::agents::wait_status(&env, &first, "idle");
+    answer(&env, "create", &json!({ "pull_request": pull_request(7, "ao/app-1") }));
+    env.ao(&["pr", "create", &first]).success();
+    let mut failing = fact("app-1", 7);
+    failing["facts"]["app-1"]["ci"] = json!("failing");
+    answer(&env, "observe", &failing);
+    env.ao(&["reap"]).success();
+    let before = env.record(&first);
+    assert_eq!(before["lifecycle"]["pr"]["reason"], "ci_failing");
+    let texts = || {
+        let log = fs::read_to_string(env.session_directory(&first).unwrap().join("events.jsonl"));
+        log.unwrap().matches("\"kind\":\"send\"").count()
+    };
+    assert_eq!(texts(), 1);
+
+    env.ao(&["pr", "create", &first]).success();
+    env.ao(&["reap"]).success();
+    assert_eq!(env.record(&first)["lifecycle"]["pr"], before["lifecycle"]["pr"]);
+    assert_eq!(texts(), 1);
+}
