@@ -52,7 +52,12 @@ pub fn look(world: &World, records: &BTreeMap<SessionId, Record>) -> Looked {
     }
     let mut looked = Looked::default();
     for (repository, subjects) in repositories {
+        let (began, others) = (clock::now(), looked.observed.len());
         look_at(world, &repository, &subjects, records, &mut looked);
+        for observed in looked.observed.iter_mut().skip(others) {
+            // Whatever is recorded while somebody looks is later than what they see.
+            observed.fact.observed_at.get_or_insert(began);
+        }
     }
     looked
 }
