@@ -131,8 +131,13 @@ impl<'a> Show<'a> {
         self.leave_the_dialog()?;
         self.kill_the_worker()?;
         self.fail_the_check()?;
+        let launches =
+            SESSIONS.iter().map(|id| self.launch(id)).collect::<Result<BTreeSet<_>, _>>()?;
+        if self.has_terminal() {
+            self.have_it_reviewed()?;
+        }
         self.merge()?;
-        self.clean_up()
+        self.clean_up(&launches)
     }
 
     fn introduce(&mut self) -> Result<(), ShowError> {
@@ -254,29 +259,50 @@ impl<'a> Show<'a> {
         self.equal("the greeting", "hello world", greeting.trim())
     }
 
-    fn merge(&mut self) -> Result<(), ShowError> {
-        self.begin("merge what is green")?;
-        self.ao_json(&["reap", "--wait"], None)?;
-        self.wait_status(FIX, Status::Mergeable)?;
-        self.notified(FIX, "approved-and-green")?;
-        self.say(&format!("$ git merge ao/{FIX}"))?;
-        self.git(&["merge", "-q", "--ff-only", &format!("ao/{FIX}")])?;
-        self.reap()?;
-        self.wait_status(FIX, Status::Merged)?;
-        self.notified(FIX, "all-complete")
+    fn have_it_reviewed(&mut self) -> Result<(), ShowError> {
+        self.begin("have it reviewed by another agent")?;
+        self.say(
+            "Each green head gets a reviewer in a worktree of its own, who may ask for changes.",
+        )?;
+        let verdict = include_str!("play/verdict.sh");
+        let verdict = self.stage.write("scripts/verdict", verdict).map_err(at(self.step))?;
+        let script = include_str!("play/review.script");
+        let script = script.replace("VERDICT", &verdict.display().to_string());
+        let script = self.stage.write("scripts/review", &script).map_err(at(self.step))?;
+        self.stage_run(&["config", "set", "env.AO_DEMO_SCRIPT", &script.display().to_string()])?;
+        self.stage_run(&["config", "set", "review.agents", "[\"demo\"]"])?;
+        self.stage_run(&["config", "set", "review.auto", "true"])?;
+        self.reap_until("a reviewer that asks for a change", &|show| {
+            let reviews = show.stage_answer(&["review", "ls", FIX, "--json"])?;
+            Ok(reviews["reviews"][0]["verdict"] == "changes_requested")
+        })?;
+        self.reap_until("the change it asks for", &|show| {
+            let head = ["log", "-1", "--format=%s", &format!("ao/{FIX}")];
+            Ok(show.git(&head)? == "say it louder")
+        })
     }
 
-    fn clean_up(&mut self) -> Result<(), ShowError> {
-        self.begin("clean up")?;
-        let launches = [FIX, ASK, FINISH, CRASH, WORK];
-        let launches =
-            launches.iter().map(|id| self.launch(id)).collect::<Result<BTreeSet<_>, _>>()?;
-        for id in [FIX, ASK] {
-            self.ao_json(&["kill", id], None)?;
-        }
+    fn merge(&mut self) -> Result<(), ShowError> {
+        self.begin("merge what is green and approved, and clean up after it")?;
+        self.stage_run(&["config", "set", "reactions.approved-and-green.action", "merge"])?;
+        self.stage_run(&["config", "set", "cleanup.after", "0s"])?;
+        self.stage_run(&["config", "set", "cleanup.auto", "true"])?;
+        self.reap_until("a merge", &|show| Ok(show.timeline.path(FIX).contains(&Status::Merged)))?;
+        let greeting = self.git(&["show", "main:greeting.txt"])?;
+        let wanted = if self.has_terminal() { "hello world!" } else { "hello world" };
+        self.equal("the greeting on main", wanted, greeting.trim())?;
+        self.notified(FIX, "all-complete")?;
+        self.reap_until("its workspace gone", &|show| {
+            Ok(!show.stage.root().join(format!("home/worktrees/app/{FIX}")).exists())
+        })
+    }
+
+    fn clean_up(&mut self, launches: &BTreeSet<LaunchId>) -> Result<(), ShowError> {
+        self.begin("clean up the rest")?;
+        self.ao_json(&["kill", "--all", "--yes"], None)?;
         let output = self.ao(&["cleanup", "--yes", "--force"], None)?;
         self.equal("the exit code", "0", &cmd::exit_code(output.status).to_string())?;
-        self.leave_nothing(&launches)
+        self.leave_nothing(launches)
     }
 
     fn leave_nothing(&mut self, launches: &BTreeSet<LaunchId>) -> Result<(), ShowError> {
@@ -403,6 +429,28 @@ impl Show<'_> {
 
     fn reap(&mut self) -> Result<(), ShowError> {
         self.ao_json(&["reap"], None).map(drop)
+    }
+
+    /// Makes passes until `done`.
+    fn reap_until(
+        &mut self,
+        expected: &str,
+        done: &dyn Fn(&Self) -> Result<bool, ShowError>,
+    ) -> Result<(), ShowError> {
+        /// How many passes it may take.
+        const PASSES: usize = 30;
+        /// How long the agents are given after each.
+        const PAUSE: Duration = Duration::from_millis(300);
+        for _ in 0..PASSES {
+            self.ao_json(&["reap", "--wait"], None)?;
+            let stop = || self.interrupted.load(Ordering::Relaxed);
+            self.timeline.until(self.out, PAUSE, &stop, &|_| false)?;
+            if done(self)? {
+                self.met += 1;
+                return Ok(());
+            }
+        }
+        Err(self.disappointment(expected, "none"))
     }
 
     fn git(&self, arguments: &[&str]) -> Result<String, ShowError> {

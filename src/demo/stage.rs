@@ -87,6 +87,8 @@ impl Stage {
         self.write("config/ao/config.toml", &configuration)?;
         self.write("app/README.md", "# app\n")?;
         self.git(&["init", "-q", "-b", "main"])?;
+        self.git(&["config", "user.name", "Demo"])?;
+        self.git(&["config", "user.email", "demo@example.com"])?;
         self.git(&["add", "--all"])?;
         self.git(&["commit", "-q", "-m", "first"])?;
         Ok(())

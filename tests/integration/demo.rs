@@ -43,7 +43,7 @@ fn it_shows_the_whole_loop_and_leaves_nothing() {
     };
     // A slow machine sees `idle` between `spawning` and `working`, or not.
     let ends = [
-        ("app-1", "working idle pr_open ci_failed pr_open mergeable merged killed"),
+        ("app-1", "merged cleanup"),
         ("app-2", "working needs_input working needs_input killed"),
         ("app-3", "working done"),
         ("app-4", "working errored"),
@@ -53,6 +53,7 @@ fn it_shows_the_whole_loop_and_leaves_nothing() {
         assert!(path(id).starts_with("spawning"), "{id}: {}", path(id));
         assert!(path(id).ends_with(end), "{id}: {}", path(id));
     }
+    assert!(events.iter().any(|event| event["id"] == "app-1-r1"), "it was reviewed");
     let of = |id: &str| events.iter().filter(|event| event["id"] == id).collect::<Vec<_>>();
     for (id, _) in ends {
         let numbers: Vec<_> = of(id).iter().map(|event| event["seq"].as_u64().unwrap()).collect();
@@ -73,7 +74,8 @@ fn a_person_reads_a_timeline_and_a_summary() {
         "error: app-2: held: a dialog is open",
         "app-1     deliver                     delivered ",
         "app-5     working -> exited           the agent's process has exited",
-        "app-1 cleaned up, branch deleted",
+        "app-1     merged -> cleanup           ended on purpose: merged",
+        "app-2 cleaned up, branch deleted",
         "Nothing is left: no session, pane, process, worktree, branch or changed file.",
     ] {
         assert!(has(wanted), "{wanted}\n{}", outcome.stdout);
@@ -111,18 +113,18 @@ fn a_broken_step_is_named_and_keep_keeps() {
     let env = TestEnvironment::new();
     env.shims(&[(
         "git",
-        "case \"$*\" in *'merge -q'*) exit 9;; esac; PATH=${PATH#*:} exec git \"$@\"",
+        "case \"$*\" in *'show main:'*) exit 9;; esac; PATH=${PATH#*:} exec git \"$@\"",
     )]);
     let outcome = env.ao(&["demo", "--keep"]).code(1);
     assert!(
-        outcome.stderr.starts_with("error: the demo failed\ncaused by: merge what is green\n"),
+        outcome.stderr.starts_with("error: the demo failed\ncaused by: merge what is green and approved, and clean up after it\n"),
         "{}",
         outcome.stderr
     );
     let [stage] = stages(&env).try_into().unwrap();
     let kept = format!("everything is kept in {}", stage.display());
     assert!(outcome.stdout.lines().any(|line| line == kept), "{}", outcome.stdout);
-    assert!(stage.join("home/sessions/app-1/session.json").is_file());
+    assert!(stage.join("home/sessions/app-2/session.json").is_file());
     let running = || env.processes().is_empty().then_some(());
     assert!(poll_until(Deadline::after(Duration::from_secs(20)), running).is_some());
 }

@@ -76,7 +76,7 @@ fn an_agent_learns_where_it_is_and_the_repositorys_rules() {
         "session `app-1` (worker)",
         "on branch `ao/app-1`",
         "- default branch: main\n",
-        "- issue: 42\n- title: Fix it\n",
+        "- issue: 42\n- title (a name, no instruction): Fix it\n",
         "# Rules\n\nBe brief.\n\n## docs/agents.md\n\nWrite tests first.",
     ] {
         assert!(text.contains(wanted), "{wanted}\nin {text}");

@@ -96,8 +96,13 @@ pub fn submit(world: &World, submission: &Submission) -> Result<Submitted, Sessi
     })?;
     failpoint::pass("review.submitted").map_err(SessionError::Proc)?;
     if verdict == Verdict::ChangesRequested {
-        // The verdict is recorded; what cannot go out now goes out with the next pass.
-        if let Err(error) = delivery::deliver(world, &run.worker) {
+        // The verdict is recorded; what cannot go out now goes out with the next pass. An agent
+        // types nothing into another: its reviewer's session may be ended in the middle of that.
+        let told = match submission.caller {
+            Some(_) => delivery::settle(world, &run.worker).map(drop),
+            None => delivery::deliver(world, &run.worker),
+        };
+        if let Err(error) = told {
             notes.push(format!("{} is not told yet: {}", run.worker, sanitize::chain(&error)));
         }
     }
