@@ -13,6 +13,7 @@ use crate::model::forge::{MergeMethod, Observed, Subject};
 use crate::model::id::SessionId;
 use crate::model::lifecycle::{ActivityState, PrState, SessionState};
 use crate::model::record::{Record, WorkspaceHandle};
+use crate::model::review;
 use crate::model::sanitize;
 use crate::session::{SessionError, intent, poll, workspace};
 
@@ -158,6 +159,7 @@ fn at_forge(
     require_open(id, &observed)?;
     if !options.force {
         require_ready(id, Some(&observed), &look.head)?;
+        require_reviewed(world, id, record, &head)?;
     }
     Ok((head, Place::Forge(forge)))
 }
@@ -239,6 +241,23 @@ fn require_ready(
         return Ok(());
     }
     Err(MergeError::NotReady { id: id.clone(), reasons })
+}
+
+/// Refuses what waits for a review of `ao`'s own, of which a forge knows nothing.
+fn require_reviewed(
+    world: &World,
+    id: &SessionId,
+    record: &Record,
+    head: &str,
+) -> Result<(), SessionError> {
+    let is_required = world.config_of(record)?.config.review.auto;
+    match review::state_of(&world.home.review_runs(id)?, head) {
+        ReviewState::Approved => Ok(()),
+        ReviewState::None if !is_required => Ok(()),
+        ReviewState::None | ReviewState::Pending | ReviewState::ChangesRequested => {
+            Err(MergeError::InReview { id: id.clone(), head: head.to_owned() }.into())
+        }
+    }
 }
 
 /// Refuses while the agent is at work: what it is about to commit would be left out.
