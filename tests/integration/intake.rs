@@ -284,4 +284,21 @@ fn a_comment_whose_outcome_is_unknown_is_told_to_a_person_and_not_repeated() {
     let outbox = env.record(&id)["outbox"].clone();
     let entry = outbox.as_object().unwrap().values().find(|it| it["kind"] == "comment").unwrap();
     assert_eq!((&entry["attempts"], entry.get("claim")), (&json!(1), None));
+    // A tracker that asks for time has failed at nothing, however often.
+    let env = TestEnvironment::new();
+    let config = with_notifier(&env, "closing_comment = true\n");
+    tracker(&env, &config);
+    env.at("2026-01-01T10:00:00Z");
+    let id = merge(&env);
+    env.shims(&[("tracker", "echo '{\"error\":{\"kind\":\"rate_limited\"}}'\n")]);
+    for hour in 11..20 {
+        env.at(&format!("2026-01-01T{hour}:00:00Z"));
+        reap(&env);
+    }
+    let outbox = env.record(&id)["outbox"].clone();
+    let entry = outbox.as_object().unwrap().values().find(|it| it["kind"] == "comment").unwrap();
+    assert!(
+        entry.get("attempts").is_none_or(|it| *it == 0) && entry.get("dead").is_none(),
+        "{entry}"
+    );
 }

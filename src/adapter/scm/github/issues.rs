@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::GitHub;
 use super::client::{Call, next_page};
+use super::quota::Purpose;
 use crate::adapter::fs::{self, Durability};
 use crate::adapter::scm::{ForgeError, Tracker};
 use crate::model::forge::{Issue, IssueComment, IssueQuery};
@@ -74,7 +75,11 @@ impl Tracker for GitHub {
     fn comment(&self, id: &str, body: &str) -> Result<(), ForgeError> {
         let (number, what) = self.numbered(id)?;
         let path = self.path(&format!("/issues/{number}/comments"));
-        self.client.change("POST", &path, &json!({ "body": body }), &what).map(drop)
+        let body = json!({ "body": body });
+        // Passes write these, one for each session: after failures they are left for later.
+        let purpose = Purpose::Poll;
+        let call = Call { purpose, ..Call::change("POST", &path, &body, &what) };
+        self.client.send(&call).map(drop)
     }
 }
 
