@@ -40,17 +40,29 @@ pub struct Looked {
     pub steps: Vec<Step>,
     /// The sessions whose check was seen to run.
     pub checking: Vec<SessionId>,
+    /// Not all sessions are looked at, so that nothing is remembered of this look.
+    is_partial: bool,
+}
+
+/// Looks at the pull request of one session, `None` where it can have none.
+pub fn look_at_one(world: &World, id: &SessionId, record: &Record) -> Option<Observed> {
+    let only = BTreeMap::from([(id.clone(), record.clone())]);
+    let partial = Looked { is_partial: true, ..Looked::default() };
+    look_into(world, &only, partial).observed.pop()
 }
 
 /// Looks at the pull request of each of `records` that can have one.
 pub fn look(world: &World, records: &BTreeMap<SessionId, Record>) -> Looked {
+    look_into(world, records, Looked::default())
+}
+
+fn look_into(world: &World, records: &BTreeMap<SessionId, Record>, mut looked: Looked) -> Looked {
     let mut repositories: BTreeMap<PathBuf, Vec<Subject>> = BTreeMap::new();
     for record in records.values().filter(|record| is_looked_at(record)) {
         if let Some((repository, subject)) = subject(record) {
             repositories.entry(repository).or_default().push(subject);
         }
     }
-    let mut looked = Looked::default();
     for (repository, subjects) in repositories {
         let (began, others) = (clock::now(), looked.observed.len());
         look_at(world, &repository, &subjects, records, &mut looked);
@@ -151,6 +163,9 @@ fn look_locally(
             let why = Some(sanitize::chain(&error));
             Observed { id: subject.id.clone(), fact: ScmFact::default(), why }
         }));
+    }
+    if looked.is_partial {
+        return;
     }
     tell_once(&mut notebook, missing, &mut looked.observed);
     // Without it the next pass looks again.

@@ -1,6 +1,5 @@
 //! Looks at everything that could stand in the way of a merge.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -113,7 +112,7 @@ fn in_repository(
         let why = format!("its branch has no commit that `{}` has not", look.target.name);
         return Err(nothing(id, &why).into());
     }
-    let observed = seen(world, id, record);
+    let observed = poll::look_at_one(world, id, record);
     if let Some(observed) = &observed {
         require_open(id, observed)?;
     }
@@ -143,7 +142,7 @@ fn at_forge(
     options: &MergeOptions,
 ) -> Result<(String, Place), SessionError> {
     let known = record.lifecycle.pr.head_sha.clone();
-    let Some(observed) = seen(world, id, record) else {
+    let Some(observed) = poll::look_at_one(world, id, record) else {
         // An ended session whose pull request was merged is not looked at any more.
         return match record.lifecycle.pr.state {
             PrState::Merged => Ok((known.unwrap_or_else(|| look.head.clone()), Place::Merged)),
@@ -162,12 +161,6 @@ fn at_forge(
         require_reviewed(world, id, record, &head)?;
     }
     Ok((head, Place::Forge(forge)))
-}
-
-/// Looks at the pull request of one session.
-fn seen(world: &World, id: &SessionId, record: &Record) -> Option<Observed> {
-    let only = BTreeMap::from([(id.clone(), record.clone())]);
-    poll::look(world, &only).observed.pop()
 }
 
 fn nothing(id: &SessionId, why: &str) -> MergeError {
