@@ -85,6 +85,10 @@ impl From<MergeError> for CommandError {
             MergeError::NotReady { .. } => {
                 (Exit::Refused, "--force merges it all the same".to_owned())
             }
+            MergeError::InReview { id, .. } => (
+                Exit::Refused,
+                format!("`ao review ls {id}` tells how far it is; --force merges it all the same"),
+            ),
             MergeError::MidTurn { id } => {
                 (Exit::Conflict, format!("`ao wait {id}` waits for its end; --force does not"))
             }
