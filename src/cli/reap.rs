@@ -63,7 +63,7 @@ fn print(
     args: &ReapArgs,
     report: &Report,
 ) -> Result<(), CommandError> {
-    for item in &report.failed {
+    for item in &together(&report.failed) {
         context.tell(&format!("failed: {}", line(item)));
     }
     if args.quiet {
@@ -97,6 +97,30 @@ fn print(
         writeln!(out, "{} probed, nothing to do", report.probed)?;
     }
     Ok(())
+}
+
+/// Makes one item of those that failed for one reason: a mistake in the configuration stands in the
+/// way of everything, and is told of once.
+fn together(failed: &[Item]) -> Vec<Item> {
+    let mut groups: Vec<(Option<&str>, Vec<&str>, Vec<&str>)> = Vec::new();
+    for item in failed {
+        let why = item.why.as_deref();
+        let group = match groups.iter_mut().find(|group| why.is_some() && group.0 == why) {
+            Some(group) => group,
+            None => groups.push_mut((why, Vec::new(), Vec::new())),
+        };
+        for (list, word) in [(&mut group.1, &*item.id), (&mut group.2, &*item.what)] {
+            if !list.contains(&word) {
+                list.push(word);
+            }
+        }
+    }
+    let joined = |(why, ids, whats): (Option<&str>, Vec<&str>, Vec<&str>)| Item {
+        id: ids.join(", "),
+        what: whats.join(", "),
+        why: why.map(str::to_owned),
+    };
+    groups.into_iter().map(joined).collect()
 }
 
 fn line(item: &Item) -> String {

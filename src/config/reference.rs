@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use crate::config::keys::{FromRepository, HOME_WIDE, KEYS, Key, Kind};
+use crate::config::keys::{FromRepository, HOME_WIDE, KEYS, Key, Kind, REACTIONS};
 use crate::config::layers::VARIABLES;
+use crate::model::policy::ReactionPolicy;
 use crate::model::template::VARIABLES as VARIABLES_OF_TEXTS;
 
 /// Returns every key with its default and meaning, as a TOML file of comments.
@@ -27,7 +28,25 @@ pub fn reference() -> String {
     for (name, meaning) in VARIABLES_OF_TEXTS {
         let _ = writeln!(text, "# {{{name}}}: {meaning}");
     }
+    text.push_str("\n# The reactions, and what each does where nothing is set.\n");
+    for name in REACTIONS {
+        let _ = writeln!(text, "# reactions.{name}: {}", built_in(name));
+    }
     text
+}
+
+/// Returns what a reaction does where nothing is set.
+fn built_in(name: &str) -> String {
+    let row = ReactionPolicy::built_in(name);
+    let duration = |(key, value)| Some(format!("{key} {}", humantime::format_duration(value?)));
+    let parts = [
+        row.action.map(|action| action.to_string()),
+        row.priority.map(|priority| format!("priority {priority}")),
+        row.retries.map(|retries| format!("retries {retries}")),
+        duration(("escalate_after", row.escalate_after)),
+        duration(("after", row.after)),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// Returns the commented file that `ao init` writes as `.ao/config.toml`.
@@ -119,6 +138,20 @@ mod tests {
                 assert!(text.contains(&format!("\n# {} = {default}\n", key.path)), "{}", key.path);
             }
         }
+    }
+
+    #[test]
+    fn every_reaction_is_there_with_what_it_does() {
+        let text = reference();
+        for line in [
+            "# reactions.agent-needs-input: notify, priority urgent\n",
+            "# reactions.agent-idle: send, priority warning, retries 2, escalate_after 15m, after 5m\n",
+            "# reactions.merge-conflicts: send, priority action, escalate_after 15m\n",
+            "# reactions.approved-and-green: notify, priority action\n",
+        ] {
+            assert!(text.contains(line), "{line}");
+        }
+        assert_eq!(text.matches("\n# reactions.").count(), 9 + REACTIONS.len());
     }
 
     #[test]

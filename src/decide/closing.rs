@@ -54,7 +54,7 @@ fn variable(name: &str, record: &Record, issue: &str) -> Option<String> {
     match name {
         "pr" => {
             let number = number.map(|number| format!("#{number}"));
-            Some(pr.url.clone().or(number).unwrap_or_else(|| "its branch".to_owned()))
+            Some(pr.url.clone().or(number).unwrap_or_else(|| branch(record)))
         }
         "url" => Some(pr.url.clone().unwrap_or_default()),
         "number" => Some(number.unwrap_or_default()),
@@ -65,9 +65,18 @@ fn variable(name: &str, record: &Record, issue: &str) -> Option<String> {
     }
 }
 
+/// Returns what stands for a pull request that has neither address nor number.
+fn branch(record: &Record) -> String {
+    let workspace = record.handles.workspace.as_ref();
+    let branch = workspace.and_then(|workspace| workspace.branch.as_ref());
+    branch.map_or_else(|| "its branch".to_owned(), |branch| format!("branch `{branch}`"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
+
     use crate::model::policy::TrackerPolicy;
 
     fn record(state: PrState, issue: Option<&str>) -> Record {
@@ -99,6 +108,11 @@ mod tests {
     fn a_template_is_filled_once() {
         let mut merged = record(PrState::Merged, Some("7"));
         assert_eq!(filled("{pr} {id} {", &merged, "{id}"), "#9 web-1 {");
+        merged.lifecycle.pr.number = None;
+        assert_eq!(filled("{pr}", &merged, "7"), "its branch");
+        let handle = json!({ "repo": "/r", "path": "/w", "owned": true, "branch": "ao/web-1", "branch_created": true });
+        merged.handles.workspace = serde_json::from_value(handle).ok();
+        assert_eq!(filled("{pr}", &merged, "7"), "branch `ao/web-1`");
         merged.lifecycle.pr.url = Some("https://forge.example/{id}".to_owned());
         let text = filled("For {issue}: {pr}, {nothing} {{id}}", &merged, "{id}");
         assert_eq!(text, "For {id}: https://forge.example/{id}, {nothing} {web-1}");

@@ -130,7 +130,8 @@ impl Reviews {
 
 /// Returns what all runs together say of `head`.
 ///
-/// A request for changes outweighs an approval; a verdict on another head says nothing.
+/// A request for changes outweighs an approval. An approval of another head says nothing; what was
+/// asked to be changed there waits for a verdict on what became of it.
 pub fn state_of(runs: &[Run], head: &str) -> ReviewState {
     let here = || runs.iter().filter(|run| run.head_sha == head);
     let verdict = |verdict| here().any(|run| run.verdict == Some(verdict));
@@ -140,6 +141,8 @@ pub fn state_of(runs: &[Run], head: &str) -> ReviewState {
         ReviewState::Pending
     } else if verdict(Verdict::Approved) {
         ReviewState::Approved
+    } else if runs.iter().rev().find_map(|run| run.verdict) == Some(Verdict::ChangesRequested) {
+        ReviewState::Pending
     } else {
         ReviewState::None
     }
@@ -230,7 +233,21 @@ mod tests {
         ];
         for (runs, expected) in table {
             assert_eq!(state_of(&runs, "a"), expected, "{runs:?}");
-            assert_eq!(state_of(&runs, "b"), ReviewState::None);
+            let asks_for_changes = expected == ReviewState::ChangesRequested;
+            let later = if asks_for_changes { ReviewState::Pending } else { ReviewState::None };
+            assert_eq!(state_of(&runs, "b"), later, "{runs:?}");
         }
+    }
+
+    #[test]
+    fn what_was_asked_to_be_changed_is_looked_at_again() {
+        let refused = run("a", RunState::Delivered, Some(Verdict::ChangesRequested));
+        let failed = run("b", RunState::Failed, None);
+        let approved = run("b", RunState::Complete, Some(Verdict::Approved));
+        let mut runs = vec![refused, failed];
+        assert_eq!(state_of(&runs, "b"), ReviewState::Pending);
+        runs.push(approved);
+        assert_eq!(state_of(&runs, "b"), ReviewState::Approved);
+        assert_eq!(state_of(&runs, "c"), ReviewState::None);
     }
 }

@@ -3,9 +3,10 @@
 //! A workspace that holds anything that exists nowhere else stays, and the reason is told.
 
 use crate::adapter::failpoint;
-use crate::adapter::git::{self, Assessment, BranchFate};
+use crate::adapter::git::{self, Assessment, BranchFate, Repository};
 use crate::invocation::{self, World};
 use crate::model::id::SessionId;
+use crate::model::lifecycle::PrState;
 use crate::model::record::{IntentOp, Record, WorkspaceHandle};
 use crate::model::status::Status;
 use crate::session::{SessionError, agent_files, check, deliver, intent, review, workspace};
@@ -148,11 +149,31 @@ fn remove_workspace(
     }
     let Ok(repository) = workspace::repository_of(handle) else { return Ok(()) };
     let _lock = workspace::lock_repository(&repository)?;
+    keep_what_was_merged(&repository, id, record, handle)?;
     cleaned.branch = match git::delete_branch(&repository, handle, preserved)? {
         BranchFate::Deleted { .. } => Some("deleted".to_owned()),
         BranchFate::Kept(why) => Some(format!("kept: {why}")),
         BranchFate::Absent => None,
     };
+    Ok(())
+}
+
+/// Gives the tip of a branch a name of its own where that very commit was merged: a squash or a
+/// rebase, by whomever, has other commits, and the branch may go all the same.
+fn keep_what_was_merged(
+    repository: &Repository,
+    id: &SessionId,
+    record: &Record,
+    handle: &WorkspaceHandle,
+) -> Result<(), SessionError> {
+    let (Some(branch), Some(head)) = (&handle.branch, &record.lifecycle.pr.head_sha) else {
+        return Ok(());
+    };
+    let is_tip =
+        || Ok::<_, SessionError>(repository.branch_tip(branch.as_str())?.as_ref() == Some(head));
+    if handle.branch_created && record.lifecycle.pr.state == PrState::Merged && is_tip()? {
+        git::keep_merged(repository, id, head)?;
+    }
     Ok(())
 }
 

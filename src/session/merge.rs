@@ -52,6 +52,14 @@ pub enum MergeError {
         /// The commit.
         head: String,
     },
+    /// Nobody knows what it is like.
+    #[error("the pull request of `{id}` could not be looked at: {why}")]
+    Unseen {
+        /// The session.
+        id: SessionId,
+        /// Why not.
+        why: String,
+    },
     /// What the agent is at would be left out.
     #[error("the agent of `{id}` is in the middle of a turn")]
     MidTurn {

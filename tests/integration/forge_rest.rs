@@ -206,6 +206,11 @@ fn a_pull_request_is_opened_once_for_a_branch_that_is_pushed() {
     let github = GitHub::start(&env);
     let id = worker(&env, &github);
     let create = |more: &[&str]| env.ao(&[&["pr", "create", id.as_str(), "--json"], more].concat());
+    let away = github.bare.with_extension("away");
+    std::fs::rename(&github.bare, &away).unwrap();
+    let error = create(&[]).code(7).json_error();
+    assert!(error["error"]["message"].as_str().unwrap().contains("git ls-remote"), "{error:#}");
+    std::fs::rename(&away, &github.bare).unwrap();
     // Nobody pushes unasked.
     let error = create(&[]).code(4).json_error();
     assert!(error["error"]["hint"].as_str().unwrap().contains("--push"), "{error:#}");

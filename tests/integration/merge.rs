@@ -149,6 +149,40 @@ fn the_repository_may_say_how_and_a_squashed_branch_is_cleaned_up_whole() {
 }
 
 #[test]
+fn a_branch_that_somebody_squashed_by_hand_is_cleaned_up_whole() {
+    let env = TestEnvironment::new();
+    let (repo, id) = worked(&env);
+    let other = worker(&env, &repo, "echo 3 >three; git add three; git commit -qm three");
+    let tip = env.git(&repo, &["rev-parse", "ao/app-1"]);
+    for id in [&id, &other] {
+        env.git(&repo, &["merge", "-q", "--squash", &format!("ao/{id}")]);
+        env.git(&repo, &["commit", "-qm", "by hand"]);
+    }
+    env.ao(&["reap"]).success();
+    // What was committed after the merge is nowhere else.
+    let workspace = env.home().join("worktrees/app").join(&other);
+    commit(&env, &workspace, "late", "x");
+    let branch = |id: &str| {
+        let cleaned = env.ao_json(&["cleanup", id, "--json"]);
+        cleaned["cleanup"][0]["branch"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(branch(&id), "deleted");
+    assert!(branch(&other).starts_with("kept: "));
+    let kept = env.git(&repo, &["for-each-ref", "--format=%(objectname)", "refs/ao/merged"]);
+    assert_eq!(kept, tip);
+}
+
+#[test]
+fn what_no_review_approved_is_refused_and_the_reason_is_told() {
+    let env = TestEnvironment::new();
+    configure(&env, "[review]\nauto = true\n");
+    let (_, id) = worked(&env);
+    let outcome = env.ao(&["merge", &id]).code(5);
+    assert!(outcome.stderr.contains("no review has approved it"), "{outcome}");
+    merge(&env, &id, &["--force"]);
+}
+
+#[test]
 fn local_changes_of_the_base_survive_byte_for_byte() {
     for method in ["merge", "squash", "rebase"] {
         let env = TestEnvironment::new();
@@ -279,6 +313,11 @@ fn a_forge_merges_the_head_that_it_was_judged_by() {
     configure(&env, &format!("[scm]\nkind = \"command\"\ncommand = {command}\n"));
     let (repo, id) = worked(&env);
     let head = env.git(&repo, &["rev-parse", "ao/app-1"]);
+    for more in [&[][..], &["--force"]] {
+        let error = env.ao(&[&["merge", &id, "--json"][..], more].concat()).code(7).json_error();
+        assert_eq!(error["error"]["kind"], "unavailable");
+        assert!(!error["error"]["hint"].as_str().unwrap().contains("--force"), "{error:#}");
+    }
     let say = |state: &str, ci: &str, head: &str| {
         let pr = json!({ "state": state, "number": 7, "head_sha": head });
         let fact = json!({ "pr": pr, "ci": ci, "mergeability": { "mergeable": ci == "passing" } });

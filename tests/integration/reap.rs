@@ -4,7 +4,9 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::agents::{agent, notices, notify_by_file, spawn, status, told, tree, wait_status};
+use crate::agents::{
+    agent, configure, notices, notify_by_file, spawn, status, told, tree, wait_status,
+};
 use crate::env::TestEnvironment;
 use crate::schema::assert_answer;
 
@@ -116,4 +118,19 @@ fn one_session_that_cannot_be_read_stops_no_other() {
     env.ao(&["reap", "--strict"]).code(1);
     assert_eq!(fs::read_to_string(broken.join("session.json")).unwrap(), "{");
     assert_eq!(status(&env, &ids[1]), "errored");
+}
+
+#[test]
+fn a_mistake_in_the_configuration_is_told_once() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let words = ["--agent", "shell", "--runtime", "process", "exit 3"];
+    let ids: Vec<_> = (0..3).map(|_| spawn(&env, &repo, &words)).collect();
+    ids.iter().for_each(|id| wait_status(&env, id, "errored"));
+    configure(&env, "[chekc]\n");
+    let told = env.ao(&["reap"]).success().stderr;
+    assert!(told.starts_with("failed: app-1, app-2, app-3 "), "{told}");
+    assert_eq!(told.matches("unknown key `chekc`").count(), 1, "{told}");
+    let pass = env.ao_json(&["reap", "--json"]);
+    assert!(pass["reap"]["failed"].as_array().unwrap().len() >= 3, "{pass:#}");
 }

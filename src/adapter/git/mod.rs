@@ -264,6 +264,14 @@ pub enum GitError {
         /// The last line that starts with `fatal:` or `error:`, else the last one.
         stderr: String,
     },
+    /// The remote could not be asked, or did not take it.
+    #[error("`{command}` failed: {stderr}")]
+    Remote {
+        /// What was run.
+        command: String,
+        /// The last line that starts with `fatal:` or `error:`, else the last one.
+        stderr: String,
+    },
     /// git could not be run, or did not end in time.
     #[error(transparent)]
     Cmd(CmdError),

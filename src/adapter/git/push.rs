@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::command::{LONG, failed, run};
 use super::{GitError, Repository};
 use crate::adapter::clock::Deadline;
+use crate::adapter::cmd::Output;
 use crate::model::id::BranchName;
 
 /// How long the remote is given to say what it has.
@@ -18,7 +19,7 @@ impl Repository {
         let output =
             run(&command.args(["ls-remote", "--heads", "--end-of-options", "origin", &name]))?;
         if !output.success() {
-            return Err(failed("git ls-remote", &output));
+            return Err(remote("git ls-remote", &output));
         }
         let text = output.text();
         // The remote's patterns match the ends of names, so others may be listed too.
@@ -33,6 +34,13 @@ impl Repository {
         let command = self.network_with_hooks(Deadline::after(LONG));
         let output =
             run(&command.args(["push", "--quiet", "--end-of-options", "origin", &refspec]))?;
-        if output.success() { Ok(()) } else { Err(failed("git push", &output)) }
+        if output.success() { Ok(()) } else { Err(remote("git push", &output)) }
+    }
+}
+
+fn remote(what: &str, output: &Output) -> GitError {
+    match failed(what, output) {
+        GitError::Failed { command, stderr } => GitError::Remote { command, stderr },
+        error => error,
     }
 }

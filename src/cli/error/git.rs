@@ -64,6 +64,9 @@ impl From<GitError> for CommandError {
                 (Exit::Refused, Some("commit them or move them away first"))
             }
             GitError::WorktreeBusy { .. } => (Exit::Refused, Some("finish that first")),
+            GitError::Remote { .. } => {
+                (Exit::Unavailable, Some("`git ls-remote origin` says whether it can be reached"))
+            }
             GitError::Unreadable { .. }
             | GitError::Library { .. }
             | GitError::Failed { .. }
@@ -88,6 +91,10 @@ impl From<MergeError> for CommandError {
             MergeError::InReview { id, .. } => (
                 Exit::Refused,
                 format!("`ao review ls {id}` tells how far it is; --force merges it all the same"),
+            ),
+            MergeError::Unseen { .. } => (
+                Exit::Unavailable,
+                "nothing was merged; try it again once that is mended".to_owned(),
             ),
             MergeError::MidTurn { id } => {
                 (Exit::Conflict, format!("`ao wait {id}` waits for its end; --force does not"))

@@ -185,8 +185,8 @@ fn look_at(repo: &Repository, subject: &Subject) -> Result<BranchLook, SessionEr
 /// Refuses a pull request that is not one, as far as anybody can tell.
 fn require_open(id: &SessionId, observed: &Observed) -> Result<(), MergeError> {
     if !observed.fact.fetched {
-        let why = observed.why.clone().unwrap_or_else(|| "it could not be looked at".to_owned());
-        return Err(MergeError::NotReady { id: id.clone(), reasons: vec![why] });
+        let why = observed.why.clone().unwrap_or_else(|| "there is no answer".to_owned());
+        return Err(MergeError::Unseen { id: id.clone(), why });
     }
     match observed.fact.pr.state {
         Some(PrState::Open) if observed.fact.pr.draft => {
@@ -226,6 +226,9 @@ fn require_ready(
     }
     if let Some(merge) = &fact.mergeability {
         reasons.extend(merge.blockers.iter().map(|blocker| sanitize::line(blocker)));
+        if reasons.is_empty() && !merge.mergeable && !merge.approved {
+            reasons.push("no review has approved it".to_owned());
+        }
         if reasons.is_empty() && !merge.mergeable {
             reasons.push("it cannot be merged as it is".to_owned());
         }

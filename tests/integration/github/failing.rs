@@ -174,7 +174,7 @@ fn looking_leaves_some_requests_to_people_and_backs_off_after_failures() {
     reap(&env);
     reap(&env);
     let before = forge.asked().len();
-    assert!(failures(&reap(&env))[0].contains("takes requests again in 30s"));
+    assert!(failures(&reap(&env))[0].contains("failed: again and again; it is asked again in 30s"));
     assert_eq!(forge.asked_since(before), Vec::<String>::new());
     forge.recover();
     env.at("2026-11-20T10:21:00Z");

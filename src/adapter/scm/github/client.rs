@@ -312,7 +312,7 @@ impl Client {
         let resource = self.resource(call);
         let wait = self.quota.wait(resource, call.purpose);
         if !wait.is_zero() {
-            return Err(ForgeError::RateLimited { forge: self.name(), wait: whole(wait) });
+            return Err(self.left_alone(call, whole(wait)));
         }
         let mut url = self.base.url(call.path);
         if !self.base.owns(&url) {
@@ -334,6 +334,16 @@ impl Client {
         }
         let why = "it redirects again and again".to_owned();
         Err(ForgeError::Failed { forge: self.name(), why })
+    }
+
+    /// Returns why it is not asked.
+    fn left_alone(&self, call: &Call<'_>, wait: Duration) -> ForgeError {
+        let forge = self.name();
+        if !self.quota.is_resting(self.resource(call), call.purpose) {
+            return ForgeError::RateLimited { forge, wait };
+        }
+        let wait = humantime::format_duration(wait);
+        ForgeError::Failed { forge, why: format!("again and again; it is asked again in {wait}") }
     }
 
     /// Sends one request to one address. A connection that was kept may be gone by the time it is

@@ -87,6 +87,12 @@ impl Quota {
         self.load().wait(resource, purpose, clock::now())
     }
 
+    /// Returns whether nothing is asked because it failed, not because it limits.
+    pub(super) fn is_resting(&self, resource: &str, purpose: Purpose) -> bool {
+        let state = State { retry_at: None, ..self.load() };
+        state.wait(resource, purpose, clock::now()).is_zero()
+    }
+
     /// Notes what an answer says of the limits, and that there is one.
     pub(super) fn note(&self, resource: &str, response: &Response) {
         self.change(|state, now| state.note(resource, response, now));
