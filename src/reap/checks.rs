@@ -60,7 +60,6 @@ impl Report {
         self.delivered.append(&mut later.delivered);
         self.reviewed.append(&mut later.reviewed);
         self.cleaned.append(&mut later.cleaned);
-        self.reviewed.append(&mut later.reviewed);
         self.spawned.append(&mut later.spawned);
         self.checks.append(&mut later.checks);
         self.failed.append(&mut later.failed);

@@ -484,7 +484,7 @@ fn merge_branch(world: &World, id: &SessionId) -> Delivery {
     match merge::merge(world, id, &MergeOptions::default()) {
         Ok(_) => Delivery::Delivered,
         Err(
-            error @ (SessionError::Merge(MergeError::MidTurn { .. })
+            error @ (SessionError::Merge(MergeError::MidTurn { .. } | MergeError::InReview { .. })
             | SessionError::Busy { .. }
             | SessionError::Git(GitError::TargetMoved { .. })),
         ) => Delivery::Held(error.to_string()),

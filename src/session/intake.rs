@@ -8,8 +8,9 @@ use std::path::PathBuf;
 
 use crate::act;
 use crate::adapter::fs::{self, Durability};
+use crate::adapter::http::HttpError;
 use crate::adapter::notify::Notice;
-use crate::adapter::scm::Tracker;
+use crate::adapter::scm::{ForgeError, Tracker};
 use crate::config::{Config, IntakeConfig};
 use crate::decide::intake::{Due, Ledger, MOST_ATTEMPTS};
 use crate::invocation::World;
@@ -148,7 +149,14 @@ impl Pass<'_> {
             return Ok(Go::On);
         }
         // An issue that cannot be read was not tried.
-        let whole = tracker.issue(id)?;
+        let whole = match tracker.issue(id) {
+            Ok(whole) => whole,
+            Err(error) if is_of_one_issue(&error) => {
+                self.fail(&format!("read issue {id}"), &error);
+                return Ok(Go::On);
+            }
+            Err(error) => return Err(error.into()),
+        };
         ledger.begin(id, self.now);
         self.store(ledger)?;
         crate::adapter::failpoint::pass("intake.begun").map_err(SessionError::Proc)?;
@@ -297,6 +305,24 @@ impl Pass<'_> {
         let mut bytes = serde_json::to_vec_pretty(ledger).expect("texts and numbers are JSON");
         bytes.push(b'\n');
         Ok(fs::replace(&self.path(), &bytes, Durability::PowerCut)?)
+    }
+}
+
+/// Returns whether a failure says something of one issue, and nothing of those that follow.
+fn is_of_one_issue(error: &ForgeError) -> bool {
+    match error {
+        ForgeError::NotFound { .. }
+        | ForgeError::Conflict { .. }
+        | ForgeError::Failed { .. }
+        | ForgeError::Unreadable { .. }
+        | ForgeError::Http(HttpError::TooLong { .. }) => true,
+        ForgeError::Unsupported { .. }
+        | ForgeError::Denied { .. }
+        | ForgeError::RateLimited { .. }
+        | ForgeError::Http(_)
+        | ForgeError::Cmd(_)
+        | ForgeError::Git(_)
+        | ForgeError::Fs(_) => false,
     }
 }
 

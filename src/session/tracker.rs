@@ -60,6 +60,8 @@ pub fn comment(
     };
     Ok(match tracker.comment(issue, &entry.message) {
         Ok(()) => Delivery::Delivered,
+        // It asks for time, and failed at nothing.
+        Err(error @ ForgeError::RateLimited { .. }) => Delivery::Held(sanitize::chain(&error)),
         Err(error) if never_arrived(&error) => Delivery::Failed(sanitize::chain(&error)),
         Err(error) => Delivery::Unconfirmed(sanitize::chain(&error)),
     })

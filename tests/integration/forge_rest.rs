@@ -346,3 +346,35 @@ fn a_merge_tells_each_refusal() {
     github.on("GET /pulls?state=open", 200, &[], &fixture("pulls-of-a-stranger.json"));
     assert!(matches!(adapter.merge(&subject, &wanted), Err(ForgeError::NotFound { .. })));
 }
+
+#[test]
+fn a_page_that_is_said_to_be_at_another_host_gets_no_token() {
+    let env = TestEnvironment::new();
+    let github = GitHub::start(&env);
+    agent(&env, "waiter", IDLE);
+    let other = Server::start(|_, _| reply(200, &[], "[]"));
+    let link = format!("<{}>; rel=\"next\"", other.url("/repositories/1/issues?page=2"));
+    github.on("GET /issues?", 200, &[("link", &link)], &fixture("issues-1.json"));
+    let told = env.ao_in(&github.repo, &["issue", "ls"]).code(7).stderr;
+    assert!(told.contains("another host"), "{told}");
+    let asked: Vec<Option<String>> = other
+        .requests()
+        .iter()
+        .map(|request| request.header("authorization").map(str::to_owned))
+        .collect();
+    assert_eq!(asked, [None::<String>; 0]);
+}
+
+#[test]
+fn a_list_whose_pages_never_end_is_given_up() {
+    let env = TestEnvironment::new();
+    let github = GitHub::start(&env);
+    agent(&env, "waiter", IDLE);
+    let link = format!("<{}>; rel=\"next\"", github.server.url("/repositories/1/issues?page=2"));
+    let pull = fixture("issue-pull-request.json");
+    let page = format!("[{pull}]");
+    github.on("GET /issues?", 200, &[("link", &link)], &page);
+    github.on("GET /repositories/1/issues?page=2", 200, &[("link", &link)], &page);
+    let told = env.ao_in(&github.repo, &["issue", "ls"]).code(7).stderr;
+    assert!(told.contains("pages"), "{told}");
+}

@@ -107,6 +107,26 @@ fn without_a_label_nobody_is_asked_and_a_repository_cannot_switch_it_on() {
 }
 
 #[test]
+fn an_issue_that_cannot_be_read_stands_in_the_way_of_no_other() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    tracker(&env, INTAKE);
+    agent(&env, "waiter", IDLE);
+    env.ao_in(&repo, &["project", "add"]).success();
+    issues(&env, &[open_issue("1", "One"), open_issue("2", "Two"), open_issue("3", "Three")]);
+    fs::write(env.path("tracker/1.json"), "garbage").unwrap();
+    fs::remove_file(env.path("tracker/2.json")).unwrap();
+    let pass = reap(&env);
+    assert_eq!(spawned(&pass), ["app-1: started for issue 3"], "{pass:#}");
+    let failed = pass["failed"].as_array().unwrap().iter();
+    let failed: Vec<&str> = failed.map(|it| it["what"].as_str().unwrap()).collect();
+    assert_eq!(failed, ["read issue 1", "read issue 2"]);
+    // It was not tried: it has all its attempts once it can be read.
+    issues(&env, &[open_issue("1", "One")]);
+    assert_eq!(spawned(&reap(&env)), ["app-2: started for issue 1"]);
+}
+
+#[test]
 fn a_start_that_fails_is_tried_with_growing_pauses_and_told_once() {
     let env = TestEnvironment::new();
     let repo = env.repo("app");
@@ -264,4 +284,21 @@ fn a_comment_whose_outcome_is_unknown_is_told_to_a_person_and_not_repeated() {
     let outbox = env.record(&id)["outbox"].clone();
     let entry = outbox.as_object().unwrap().values().find(|it| it["kind"] == "comment").unwrap();
     assert_eq!((&entry["attempts"], entry.get("claim")), (&json!(1), None));
+    // A tracker that asks for time has failed at nothing, however often.
+    let env = TestEnvironment::new();
+    let config = with_notifier(&env, "closing_comment = true\n");
+    tracker(&env, &config);
+    env.at("2026-01-01T10:00:00Z");
+    let id = merge(&env);
+    env.shims(&[("tracker", "echo '{\"error\":{\"kind\":\"rate_limited\"}}'\n")]);
+    for hour in 11..20 {
+        env.at(&format!("2026-01-01T{hour}:00:00Z"));
+        reap(&env);
+    }
+    let outbox = env.record(&id)["outbox"].clone();
+    let entry = outbox.as_object().unwrap().values().find(|it| it["kind"] == "comment").unwrap();
+    assert!(
+        entry.get("attempts").is_none_or(|it| *it == 0) && entry.get("dead").is_none(),
+        "{entry}"
+    );
 }

@@ -185,6 +185,21 @@ fn check_log(env: &TestEnvironment, id: &str) -> PathBuf {
 }
 
 #[test]
+fn what_is_told_of_a_failing_check_holds_no_secret_that_it_was_given() {
+    let env = TestEnvironment::new();
+    let script = "echo $API_TOKEN, $CALLERS_SECRET and $PLAIN; exit 1";
+    configure_check(&env, script, "1m");
+    let config = fs::read_to_string(env.path("user/config/ao/config.toml")).unwrap();
+    configure(&env, &format!("{config}[env]\nAPI_TOKEN = \"t0ken-one\"\nPLAIN = \"as it is\"\n"));
+    env.set("CALLERS_SECRET", "s3cret-two");
+    let (_repo, id) = committed(&env);
+    reap_to(&env, &id, "open ci_failing");
+    assert_eq!(log_tail(&env, &id), "[redacted], [redacted] and as it is\n");
+    let told = format!("{}{:?}", env.record(&id), env.events(&id));
+    assert!(!told.contains("t0ken-one") && !told.contains("s3cret-two"), "{told}");
+}
+
+#[test]
 fn without_a_check_a_branch_with_commits_is_mergeable_and_then_merged() {
     let env = TestEnvironment::new();
     let (repo, id) = committed(&env);
@@ -404,6 +419,8 @@ fn a_command_of_the_repository_runs_once_it_is_approved() {
     let script = format!("echo x >>{}", env.path("begun").display());
     let text = format!("check.command = {}\n", json!(["sh", "-c", script]));
     fs::write(repo.join(".ao/config.toml"), text).unwrap();
+    // A merge looks as well, and takes nothing from what a pass has to tell.
+    env.ao(&["merge", &id]).code(5);
     let report = reap(&env, &["--wait"]);
     let why = report["failed"][0]["why"].as_str().unwrap();
     assert!(why.contains("not approved") && why.contains("ao trust"), "{report}");

@@ -18,6 +18,8 @@ fn forge(env: &TestEnvironment) {
     let script = format!(
         "q=$(cat); printf '%s\\n' \"$q\" >>'{root}/asked.jsonl'\n\
          op=$(printf %s \"$q\" | sed 's/.*\"op\":\"\\([a-z_]*\\)\".*/\\1/')\n\
+         if [ -e '{root}/meanwhile' ]; then\n\
+         mv '{root}/meanwhile' '{root}/done'; sh '{root}/done' </dev/null >&2; fi\n\
          cat '{root}/'\"$op.json\"\n"
     );
     env.shims(&[("forge", &script)]);
@@ -117,4 +119,57 @@ fn what_the_forge_opened_is_in_the_record_at_once() {
     env.ao(&["pr", "create", &second]).code(2);
     env.ao_in(&repo, &["pr", "ls", "--remote"]).code(2);
     env.ao(&["pr", "show", &first]).success();
+}
+
+#[test]
+fn asking_for_a_pull_request_that_is_open_forgets_nothing_of_it() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    forge(&env);
+    let [first, second] = workers(&env, &repo);
+    env.ao(&["kill", &second]).success();
+    crate::agents::wait_status(&env, &first, "idle");
+    answer(&env, "create", &json!({ "pull_request": pull_request(7, "ao/app-1") }));
+    env.ao(&["pr", "create", &first]).success();
+    let mut failing = fact("app-1", 7);
+    failing["facts"]["app-1"]["ci"] = json!("failing");
+    answer(&env, "observe", &failing);
+    env.ao(&["reap"]).success();
+    let before = env.record(&first);
+    assert_eq!(before["lifecycle"]["pr"]["reason"], "ci_failing");
+    let texts = || {
+        let log = fs::read_to_string(env.session_directory(&first).unwrap().join("events.jsonl"));
+        log.unwrap().matches("\"kind\":\"send\"").count()
+    };
+    assert_eq!(texts(), 1);
+
+    env.ao(&["pr", "create", &first]).success();
+    env.ao(&["reap"]).success();
+    assert_eq!(env.record(&first)["lifecycle"]["pr"], before["lifecycle"]["pr"]);
+    assert_eq!(texts(), 1);
+}
+
+#[test]
+fn a_look_that_began_before_it_was_merged_does_not_open_it_again() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    forge(&env);
+    let [first, _] = workers(&env, &repo);
+    let state = || env.record(&first)["lifecycle"]["pr"]["state"].clone();
+    answer(&env, "observe", &fact("app-1", 7));
+    env.ao(&["reap"]).success();
+    assert_eq!(state(), "open");
+    // While the forge answers that its checks fail, somebody learns that it is merged.
+    let mut failing = fact("app-1", 7);
+    failing["facts"]["app-1"]["ci"] = json!("failing");
+    answer(&env, "observe", &failing);
+    let mut merged = pull_request(7, "ao/app-1");
+    merged["state"] = json!("merged");
+    answer(&env, "create", &json!({ "pull_request": merged }));
+    let (ao, home) = (env!("CARGO_BIN_EXE_ao"), env.home());
+    let meanwhile = format!("AO_HOME='{}' '{ao}' pr create {first}\n", home.display());
+    fs::write(env.path("forge/meanwhile"), meanwhile).unwrap();
+    env.ao(&["reap"]).success();
+    assert!(env.path("forge/done").exists());
+    assert_eq!(state(), "merged");
 }

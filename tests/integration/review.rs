@@ -495,6 +495,42 @@ fn each_green_head_is_reviewed_by_itself() {
 }
 
 #[test]
+fn what_a_forge_would_merge_by_itself_waits_for_the_review() {
+    let work = Work::new();
+    let env = &work.env;
+    agent(env, "judge", "hook session-start\nread\n");
+    let (head, merged) = (work.head(), env.path("merged"));
+    let fact = json!({ "facts": { "app-1": {
+        "pr": { "state": "open", "number": 7, "head_sha": head }, "ci": "passing",
+        "mergeability": { "mergeable": true, "ci_passing": true, "approved": true,
+            "no_conflicts": true, "blockers": [] },
+    }}});
+    let script = format!(
+        "case $(cat) in *'\"op\":\"merge\"'*) touch '{}'; echo '{{\"merged\":{{\"sha\":\"abc\"}}}}' ;;\n\
+         *) echo '{fact}' ;;\nesac\n",
+        merged.display()
+    );
+    env.shims(&[("forge", &script)]);
+    configure(
+        env,
+        "[review]\nauto = true\nagents = [\"judge\"]\n\
+         [scm]\nkind = \"command\"\ncommand = [\"forge\"]\n\
+         [reactions.approved-and-green]\naction = \"merge\"\n",
+    );
+    let pass = work.reap();
+    assert_eq!(pass["reviewed"][0]["what"], "app-1-r1 begun", "{pass:#}");
+    assert!(!merged.exists(), "{pass:#}");
+    assert_eq!(env.record("app-1")["lifecycle"]["pr"]["reason"], "merge_ready");
+    env.ao(&["merge", "app-1"]).code(5);
+    work.submit("app-1-r1", "approved", "Good.").success();
+    env.wait_for("the merge", || {
+        work.reap();
+        merged.exists().then_some(())
+    });
+    assert_eq!(env.record("app-1")["lifecycle"]["pr"]["state"], "merged");
+}
+
+#[test]
 fn a_head_that_cannot_be_reviewed_is_tried_three_times_and_told_once() {
     let work = Work::new();
     let env = &work.env;

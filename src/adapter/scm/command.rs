@@ -9,16 +9,13 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::adapter::cmd::{Cmd, exit_code};
+use crate::adapter::scm::program::Program;
 use crate::adapter::scm::{ForgeError, Scm};
 use crate::model::facts::ScmFact;
 use crate::model::forge::{
     MergeMethod, MergeRequest, Merged, NewPullRequest, Observed, PullRequest, Subject,
 };
 use crate::model::sanitize;
-
-/// The longest answer that is read.
-const LIMIT: u64 = 16 << 20;
 
 /// The program, and the repository it is asked about.
 #[derive(Clone, Debug)]
@@ -50,30 +47,9 @@ impl Command {
         if let (Value::Object(asked), Value::Object(question)) = (&mut asked, question) {
             asked.extend(question);
         }
-        let (program, arguments) = match self.command.split_first() {
-            Some((program, arguments)) => (program.as_str(), arguments),
-            None => return Err(self.unreadable("scm.command names no program")),
-        };
-        let output = Cmd::new(program)
-            .args(arguments)
-            .cwd(&self.repository)
-            .stdin(asked.to_string())
-            .deadline(self.timeout)
-            .own_group()
-            .output_within(LIMIT)?;
-        // First: a program that is not read to its end may die of that.
-        if output.stdout.len() as u64 > LIMIT {
-            return Err(self.unreadable(&format!("it is longer than {LIMIT} bytes")));
-        }
-        if !output.success() {
-            let code = exit_code(output.status);
-            let said = sanitize::line(output.last_error());
-            let why = format!("exit code {code}: {said}");
-            let why = why.trim_end_matches([':', ' ']).to_owned();
-            return Err(ForgeError::Failed { forge: self.name(), why });
-        }
-        let answer: Value = serde_json::from_slice(&output.stdout)
-            .map_err(|error| self.unreadable(&error.to_string()))?;
+        let output = self.program(&self.name()).ask(&asked)?;
+        let answer: Value =
+            serde_json::from_slice(&output).map_err(|error| self.unreadable(&error.to_string()))?;
         if answer.get("unsupported").and_then(Value::as_bool) == Some(true) {
             let (forge, what) = (self.name(), what.to_owned());
             return Err(ForgeError::Unsupported { forge, what });
@@ -101,7 +77,18 @@ impl Command {
     }
 
     fn unreadable(&self, why: &str) -> ForgeError {
-        ForgeError::Unreadable { forge: self.name(), why: sanitize::line(why) }
+        self.program(&self.name()).unreadable(why)
+    }
+
+    fn program<'a>(&'a self, name: &'a str) -> Program<'a> {
+        Program {
+            name,
+            command: &self.command,
+            directory: &self.repository,
+            deadline: self.timeout,
+            // Ended in its middle, a merge would be neither here nor there.
+            dies_along: false,
+        }
     }
 
     /// Returns the program's name, without its arguments, which may hold a secret.
@@ -267,6 +254,19 @@ mod tests {
         assert_eq!(all[0], (true, None));
         assert!(!all[1].0 && all[1].1.as_ref().unwrap().contains("maybe"), "{all:?}");
         assert!(seen(r#"echo '{"facts":{}}'"#)[1].1.as_ref().unwrap().contains("says nothing"));
+    }
+
+    #[test]
+    fn what_fails_names_no_argument() {
+        let forge = |script: &str, timeout| {
+            let command = ["sh", "-c", script, "sh", "--token=s3cret-token"].map(str::to_owned);
+            Command::new(&command, timeout, &std::env::temp_dir())
+        };
+        let said = |forge: Command| forge.pull_request(7).unwrap_err().to_string();
+        let failing = forge("echo \"$1: not s3cret-token\" >&2; exit 3", Duration::from_secs(20));
+        assert_eq!(said(failing), "`sh` failed: exit code 3: [redacted]: not [redacted]");
+        let slow = forge("sleep 60", Duration::from_millis(100));
+        assert_eq!(said(slow), "`sh` did not end within 100ms");
     }
 
     #[test]

@@ -11,16 +11,9 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::adapter::cmd::{self, Cmd, CmdError, Output};
+use crate::adapter::scm::program::{Program, shortened};
 use crate::adapter::scm::{ForgeError, Tracker};
 use crate::model::forge::{Issue, IssueQuery, is_issue_id};
-use crate::model::sanitize;
-
-/// The longest answer that is looked into, in bytes.
-const LIMIT: u64 = 16 << 20;
-
-/// The most of the program's own words that is repeated, in characters.
-const MAX_WORDS: usize = 300;
 
 /// The program, and what it is asked about.
 #[derive(Clone, Debug)]
@@ -92,27 +85,7 @@ impl CommandTracker {
         if let Some(origin) = &self.origin {
             question["origin"] = json!(origin);
         }
-        let (program, arguments) = match self.command.split_first() {
-            Some((program, arguments)) => (program.as_str(), arguments),
-            None => ("", &[] as &[String]),
-        };
-        let output = Cmd::new(program)
-            .args(arguments)
-            .cwd(&self.repository)
-            .stdin(question.to_string())
-            .deadline(self.deadline)
-            .own_group()
-            .die_with_parent()
-            .output_within(LIMIT)
-            .map_err(|error| self.without_arguments(error))?;
-        // Looked at first: a program that is still writing then fails for want of a reader.
-        if output.stdout.len() as u64 > LIMIT {
-            return Err(self.unreadable(&format!("it is longer than {LIMIT} bytes")));
-        }
-        if !output.success() {
-            return Err(ForgeError::Failed { forge: self.name(), why: self.blame(&output) });
-        }
-        self.read(&output.stdout)
+        self.read(&self.program(&self.name()).ask(&question)?)
     }
 
     fn read(&self, bytes: &[u8]) -> Result<Answer, ForgeError> {
@@ -157,48 +130,18 @@ impl CommandTracker {
     }
 
     fn unreadable(&self, why: &str) -> ForgeError {
-        ForgeError::Unreadable { forge: self.name(), why: shortened(why) }
+        self.program(&self.name()).unreadable(why)
     }
 
-    /// Returns how the program failed, in its last words.
-    fn blame(&self, output: &Output) -> String {
-        let code = cmd::exit_code(output.status);
-        let words = self.redacted(output.last_error());
-        if words.is_empty() {
-            return format!("exit code {code}");
+    fn program<'a>(&'a self, name: &'a str) -> Program<'a> {
+        Program {
+            name,
+            command: &self.command,
+            directory: &self.repository,
+            deadline: self.deadline,
+            dies_along: true,
         }
-        format!("exit code {code}: {words}")
     }
-
-    /// Programs repeat their arguments when they fail, and one of them may be a token.
-    fn redacted(&self, words: &str) -> String {
-        const SHORTEST_SECRET: usize = 4;
-        let parts = self.command.iter().skip(1).flat_map(|argument| {
-            let value = argument.split_once('=').map(|(_, value)| value);
-            [Some(argument.as_str()), value]
-        });
-        let parts = parts.flatten().filter(|part| part.len() >= SHORTEST_SECRET);
-        let words = parts.fold(words.to_owned(), |words, part| words.replace(part, "[redacted]"));
-        shortened(&words)
-    }
-
-    /// Returns the same failure, its command line being the program alone.
-    fn without_arguments(&self, error: CmdError) -> ForgeError {
-        ForgeError::Cmd(match error {
-            CmdError::TimedOut { deadline, .. } => {
-                let command = self.command.first().cloned().unwrap_or_default();
-                CmdError::TimedOut { command, deadline }
-            }
-            CmdError::Missing { .. }
-            | CmdError::Spawn { .. }
-            | CmdError::Io { .. }
-            | CmdError::Failed { .. } => error,
-        })
-    }
-}
-
-fn shortened(words: &str) -> String {
-    sanitize::line(words).chars().take(MAX_WORDS).collect()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub mod command;
 mod command_tracker;
 pub mod github;
 pub mod local;
+mod program;
 
 use std::time::Duration;
 

@@ -88,6 +88,10 @@ impl From<MergeError> for CommandError {
             MergeError::NotReady { .. } => {
                 (Exit::Refused, "--force merges it all the same".to_owned())
             }
+            MergeError::InReview { id, .. } => (
+                Exit::Refused,
+                format!("`ao review ls {id}` tells how far it is; --force merges it all the same"),
+            ),
             MergeError::Unseen { .. } => (
                 Exit::Unavailable,
                 "nothing was merged; try it again once that is mended".to_owned(),

@@ -1,6 +1,5 @@
 //! Looks at everything that could stand in the way of a merge.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use crate::model::forge::{MergeMethod, Observed, Subject};
 use crate::model::id::SessionId;
 use crate::model::lifecycle::{ActivityState, PrState, SessionState};
 use crate::model::record::{Record, WorkspaceHandle};
+use crate::model::review;
 use crate::model::sanitize;
 use crate::session::{SessionError, intent, poll, workspace};
 
@@ -112,7 +112,7 @@ fn in_repository(
         let why = format!("its branch has no commit that `{}` has not", look.target.name);
         return Err(nothing(id, &why).into());
     }
-    let observed = seen(world, id, record);
+    let observed = poll::look_at_one(world, id, record);
     if let Some(observed) = &observed {
         require_open(id, observed)?;
     }
@@ -142,7 +142,7 @@ fn at_forge(
     options: &MergeOptions,
 ) -> Result<(String, Place), SessionError> {
     let known = record.lifecycle.pr.head_sha.clone();
-    let Some(observed) = seen(world, id, record) else {
+    let Some(observed) = poll::look_at_one(world, id, record) else {
         // An ended session whose pull request was merged is not looked at any more.
         return match record.lifecycle.pr.state {
             PrState::Merged => Ok((known.unwrap_or_else(|| look.head.clone()), Place::Merged)),
@@ -158,14 +158,9 @@ fn at_forge(
     require_open(id, &observed)?;
     if !options.force {
         require_ready(id, Some(&observed), &look.head)?;
+        require_reviewed(world, id, record, &head)?;
     }
     Ok((head, Place::Forge(forge)))
-}
-
-/// Looks at the pull request of one session.
-fn seen(world: &World, id: &SessionId, record: &Record) -> Option<Observed> {
-    let only = BTreeMap::from([(id.clone(), record.clone())]);
-    poll::look(world, &only).observed.pop()
 }
 
 fn nothing(id: &SessionId, why: &str) -> MergeError {
@@ -242,6 +237,23 @@ fn require_ready(
         return Ok(());
     }
     Err(MergeError::NotReady { id: id.clone(), reasons })
+}
+
+/// Refuses what waits for a review of `ao`'s own, of which a forge knows nothing.
+fn require_reviewed(
+    world: &World,
+    id: &SessionId,
+    record: &Record,
+    head: &str,
+) -> Result<(), SessionError> {
+    let is_required = world.config_of(record)?.config.review.auto;
+    match review::state_of(&world.home.review_runs(id)?, head) {
+        ReviewState::Approved => Ok(()),
+        ReviewState::None if !is_required => Ok(()),
+        ReviewState::None | ReviewState::Pending | ReviewState::ChangesRequested => {
+            Err(MergeError::InReview { id: id.clone(), head: head.to_owned() }.into())
+        }
+    }
 }
 
 /// Refuses while the agent is at work: what it is about to commit would be left out.

@@ -314,8 +314,12 @@ impl Client {
         if !wait.is_zero() {
             return Err(self.left_alone(call, whole(wait)));
         }
-        let token = self.token()?;
         let mut url = self.base.url(call.path);
+        if !self.base.owns(&url) {
+            // The next page of a list is where the answer says; the token is not for everybody.
+            return Err(self.unreadable("it names a page at another host"));
+        }
+        let token = self.token()?;
         for _ in 0..=REDIRECTS {
             let response = self.once(call, &url, token, resource)?;
             if !matches!(response.status, 301 | 307 | 308) {

@@ -9,12 +9,16 @@ use sha2::{Digest, Sha256};
 
 use super::GitHub;
 use super::client::{Call, next_page};
+use super::quota::Purpose;
 use crate::adapter::fs::{self, Durability};
 use crate::adapter::scm::{ForgeError, Tracker};
 use crate::model::forge::{Issue, IssueComment, IssueQuery};
 
 /// The most comments of one issue that are read.
 const MOST_COMMENTS: usize = 1000;
+
+/// The most pages of a list that are read, of a hundred items each.
+const MOST_PAGES: usize = 100;
 
 /// The longest remembered page that is looked into, in bytes.
 const LONGEST_PAGE: u64 = 16 << 20;
@@ -49,7 +53,7 @@ impl Tracker for GitHub {
         let first = self.path(&format!("/issues?{}&per_page=100", parameters(query)));
         let mut page = self.first_page(&first)?;
         let mut issues = Vec::new();
-        loop {
+        for _ in 0..MOST_PAGES {
             for item in page.items.iter().filter(|item| !is_pull_request(item)) {
                 let issue = self.issue_of(item)?;
                 // A comma in a label's name means two labels to GitHub.
@@ -59,17 +63,23 @@ impl Tracker for GitHub {
             }
             match page.next.take().filter(|_| issues.len() < limit && !page.items.is_empty()) {
                 Some(next) => page = self.page(&next, None)?.unwrap_or(page),
-                None => break,
+                None => {
+                    issues.truncate(limit);
+                    return Ok(issues);
+                }
             }
         }
-        issues.truncate(limit);
-        Ok(issues)
+        Err(self.client.unreadable(&format!("a list has more than {MOST_PAGES} pages")))
     }
 
     fn comment(&self, id: &str, body: &str) -> Result<(), ForgeError> {
         let (number, what) = self.numbered(id)?;
         let path = self.path(&format!("/issues/{number}/comments"));
-        self.client.change("POST", &path, &json!({ "body": body }), &what).map(drop)
+        let body = json!({ "body": body });
+        // Passes write these, one for each session: after failures they are left for later.
+        let purpose = Purpose::Poll;
+        let call = Call { purpose, ..Call::change("POST", &path, &body, &what) };
+        self.client.send(&call).map(drop)
     }
 }
 
