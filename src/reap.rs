@@ -145,13 +145,15 @@ struct Pass<'a> {
     records: BTreeMap<SessionId, Record>,
     /// Heads that are fit to be reviewed.
     green: BTreeMap<SessionId, String>,
+    /// Workers that have reviews, or are to have one.
+    reviewed: Vec<SessionId>,
     report: Report,
 }
 
 impl<'a> Pass<'a> {
     fn new(world: &'a World, started: Timestamp) -> Self {
-        let (records, green, report) = Default::default();
-        Self { world, started, records, green, report }
+        let (records, green, reviewed, report) = Default::default();
+        Self { world, started, records, green, reviewed, report }
     }
 }
 

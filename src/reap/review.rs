@@ -30,7 +30,14 @@ impl Pass<'_> {
     /// nothing left to do.
     pub(super) fn review(&mut self) {
         let now = self.started;
-        for id in self.ids(|record| record.kind == Kind::Worker) {
+        // Most workers are never reviewed, and one look at each is enough to know.
+        let is_concerned = |id: &SessionId| {
+            let runs = self.world.home.review_runs(id);
+            self.green.contains_key(id) || runs.map_or(true, |runs| !runs.is_empty())
+        };
+        let workers = self.ids(|record| record.kind == Kind::Worker);
+        self.reviewed = workers.into_iter().filter(is_concerned).collect();
+        for id in self.reviewed.clone() {
             let record = &self.records[&id];
             let closed = tidy::close_runs(self.world, &id, record, now);
             let begun = match self.green.get(&id) {
@@ -81,7 +88,7 @@ impl Pass<'_> {
 
     /// Records which reviews have arrived.
     pub(super) fn settle_reviews(&mut self) {
-        for id in self.ids(|record| record.kind == Kind::Worker) {
+        for id in self.reviewed.clone() {
             self.settle(&id);
         }
     }

@@ -38,11 +38,13 @@ impl Home {
     /// was never reviewed. Takes no lock.
     pub fn review_runs(&self, worker: &SessionId) -> Result<Vec<Run>, StoreError> {
         let directory = self.existing_dir(worker)?;
-        match read(&directory) {
-            // It moved to the archive, or back, between two looks.
-            Ok(reviews) if reviews.runs.is_empty() => Ok(read(&self.existing_dir(worker)?)?.runs),
-            result => Ok(result?.runs),
+        let runs = read(&directory)?.runs;
+        if !runs.is_empty() {
+            return Ok(runs);
         }
+        // It may have moved to the archive, or back, between two looks.
+        let place = self.existing_dir(worker)?;
+        if place == directory { Ok(runs) } else { Ok(read(&place)?.runs) }
     }
 }
 
