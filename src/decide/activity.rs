@@ -169,10 +169,14 @@ fn apply(after: &mut Record, fact: &ActivityFact, at: Timestamp, now: Timestamp)
 
 /// Keeps what the agent says of itself; a prompt that it takes answers what it said before.
 fn hear_report(after: &mut Record, fact: &ActivityFact, at: Timestamp) {
-    let spoke_itself =
-        after.lifecycle.activity.as_ref().is_some_and(|it| it.source == ActivitySource::Native);
-    // A screen that shows work right after a report shows the turn in which it was made.
-    let same_turn = fact.source == ActivitySource::Terminal && spoke_itself;
+    // A screen that shows work right after a report shows the turn in which it was made, and the
+    // same screen read twice shows no other.
+    let goes_on = |it: &ActivityAxis| {
+        it.source == ActivitySource::Native
+            || (it.state == ActivityState::Active && it.last_activity_at == at)
+    };
+    let same_turn = fact.source == ActivitySource::Terminal
+        && after.lifecycle.activity.as_ref().is_some_and(goes_on);
     let takes_a_prompt = fact.boundary && fact.activity == ActivityState::Active && !same_turn;
     match (&fact.report, &mut after.report) {
         (Some(said), earlier) => *earlier = Some(Report::of(said, at, earlier.as_ref())),
