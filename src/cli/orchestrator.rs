@@ -58,7 +58,15 @@ pub fn run(
     }
     let request = request(context, args, &live)?;
     // Checked before anybody is retired: without a successor the old one had better stay.
-    let plan = spawn::plan(&world, request)?;
+    let plan = match spawn::plan(&world, request) {
+        Ok(plan) => plan,
+        // Another that was asked for at the same time came first.
+        Err(SessionError::OrchestratorLives { id }) if !args.clean => {
+            let record = world.home.load(&id)?.record;
+            return present(context, out, args, &world, &id, &record);
+        }
+        Err(error) => return Err(error.into()),
+    };
     if args.dry_run {
         let retired = live.iter().map(|(id, _)| {
             (format!("retire {id}"), "its work is saved, then it is cleaned up".to_owned())
