@@ -94,6 +94,9 @@ _ao() {
             ao,merge)
                 cmd="ao__subcmd__merge"
                 ;;
+            ao,metrics)
+                cmd="ao__subcmd__metrics"
+                ;;
             ao,notify)
                 cmd="ao__subcmd__notify"
                 ;;
@@ -168,6 +171,9 @@ _ao() {
                 ;;
             ao__subcmd__agent,show)
                 cmd="ao__subcmd__agent__subcmd__show"
+                ;;
+            ao__subcmd__config,check)
+                cmd="ao__subcmd__config__subcmd__check"
                 ;;
             ao__subcmd__config,get)
                 cmd="ao__subcmd__config__subcmd__get"
@@ -257,7 +263,7 @@ _ao() {
 
     case "${cmd}" in
         ao)
-            opts="-h -V --home --json --color --lock-timeout --help --version init project spawn orchestrator ls status show explain log events send approve deny report review interrupt attach output path exec wait merge kill restore cleanup rename reap observe decide hook outbox issue pr notify timer agent doctor config trust demo skill schema completions man help launch check-run demo-agent"
+            opts="-h -V --home --json --color --lock-timeout --help --version init project spawn orchestrator ls status show explain log events send approve deny report review interrupt attach output path exec wait merge kill restore cleanup rename reap observe decide hook outbox issue pr notify timer metrics agent doctor config trust demo skill schema completions man help launch check-run demo-agent"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -465,7 +471,7 @@ _ao() {
             return 0
             ;;
         ao__subcmd__cleanup)
-            opts="-y -h --force --yes --dry-run --home --json --color --lock-timeout --help"
+            opts="-y -h --all --force --yes --dry-run --home --json --color --lock-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -517,7 +523,7 @@ _ao() {
             return 0
             ;;
         ao__subcmd__config)
-            opts="-h --home --json --color --lock-timeout --help show get set path reference"
+            opts="-h --home --json --color --lock-timeout --help show get set check path reference"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -542,8 +548,34 @@ _ao() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        ao__subcmd__config__subcmd__check)
+            opts="-h --home --json --color --lock-timeout --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --home)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --lock-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         ao__subcmd__config__subcmd__get)
-            opts="-h --project --home --json --color --lock-timeout --help"
+            opts="-h --origin --project --home --json --color --lock-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -625,7 +657,7 @@ _ao() {
             return 0
             ;;
         ao__subcmd__config__subcmd__set)
-            opts="-h --project --home --json --color --lock-timeout --help"
+            opts="-h --project --dry-run --home --json --color --lock-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1302,6 +1334,40 @@ _ao() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        ao__subcmd__metrics)
+            opts="-o -h --output --home --json --color --lock-timeout --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --home)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --lock-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         ao__subcmd__notify)
             opts="-h --test --priority --home --json --color --lock-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1591,7 +1657,7 @@ _ao() {
             return 0
             ;;
         ao__subcmd__pr__subcmd__claim)
-            opts="-h --home --json --color --lock-timeout --help"
+            opts="-h --dry-run --home --json --color --lock-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1617,7 +1683,7 @@ _ao() {
             return 0
             ;;
         ao__subcmd__pr__subcmd__create)
-            opts="-h --title --body --base --draft --push --home --json --color --lock-timeout --help"
+            opts="-h --title --body --base --draft --push --dry-run --home --json --color --lock-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2593,4 +2659,131 @@ if [[ "${BASH_VERSINFO[0]}" -eq 4 && "${BASH_VERSINFO[1]}" -ge 4 || "${BASH_VERS
     complete -F _ao -o nosort -o bashdefault -o default ao
 else
     complete -F _ao -o bashdefault -o default ao
+fi
+
+# Names that only this machine knows: sessions, projects, agents. The shell reads them from the
+# files by itself, so that no process is started for them.
+
+# Puts the home into REPLY, as ao finds it.
+_ao_home() {
+    local i
+    REPLY=
+    for ((i = 1; i < ${#COMP_WORDS[@]}; i++)); do
+        if [[ ${COMP_WORDS[i]} == --home=* ]]; then
+            REPLY=${COMP_WORDS[i]#--home=}
+        elif [[ ${COMP_WORDS[i]} == --home ]]; then
+            REPLY=${COMP_WORDS[i + 1]-}
+            [[ $REPLY == = ]] && REPLY=${COMP_WORDS[i + 2]-}
+        fi
+    done
+    # As it was typed: quotes, and a tilde that the shell has not yet resolved.
+    REPLY=${REPLY//[\"\'\\]/}
+    [[ $REPLY == "~"/* ]] && REPLY=${HOME-}${REPLY#"~"}
+    if [[ -n $REPLY ]]; then
+        return
+    elif [[ -n ${AO_HOME-} ]]; then
+        REPLY=$AO_HOME
+    elif [[ ${XDG_STATE_HOME-} == /* ]]; then
+        REPLY=$XDG_STATE_HOME/ao
+    else
+        REPLY=${HOME-}/.local/state/ao
+    fi
+}
+
+# Adds the names in directory $1 that end in $2 and begin with the word.
+_ao_files() {
+    local path name
+    for path in "$1"/"$cur"*"$2"; do
+        name=${path##*/}
+        name=${name%"$2"}
+        # What else may be there was not made by ao; nothing found leaves the star itself.
+        [[ -e $path && $name != *[!a-z0-9_-]* ]] && COMPREPLY+=("$before$name")
+    done
+}
+
+# Adds those of the words that begin with the word.
+_ao_these() {
+    local name
+    for name; do
+        [[ $name == "$cur"* ]] && COMPREPLY+=("$before$name")
+    done
+}
+
+# Adds everything of one kind.
+_ao_add() {
+    local REPLY before=
+    case $1 in
+        sessions | every-session)
+            _ao_home
+            _ao_files "$REPLY/sessions" ''
+            [[ $1 == sessions ]] || _ao_files "$REPLY/archive" ''
+            ;;
+        projects)
+            _ao_home
+            _ao_files "$REPLY/projects" .json
+            ;;
+        agents)
+            _ao_these aider amp claude-code codex copilot cursor gemini goose opencode qwen shell
+            REPLY=${HOME-}/.config
+            [[ ${XDG_CONFIG_HOME-} == /* ]] && REPLY=$XDG_CONFIG_HOME
+            _ao_files "$REPLY/ao/agents" .toml
+            ;;
+        statuses)
+            # Several, with commas between them.
+            if [[ $cur == *,* ]]; then
+                before=${cur%,*},
+                cur=${cur##*,}
+            fi
+            _ao_these spawning working idle needs_input stuck detecting draft pr_open ci_failed review_pending changes_requested approved mergeable merged done killed exited cleanup errored terminated
+            ;;
+    esac
+}
+
+# Completes such a name where one belongs, and leaves everything else to _ao.
+_ao_names() {
+    local cur=${COMP_WORDS[COMP_CWORD]} command=ao option= number=0 i word kind=
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        if [[ -n $option ]]; then
+            [[ $word == = ]] || option=
+            continue
+        fi
+        case "$command $word" in
+            "ao init" | "ao project" | "ao project add" | "ao project ls" | "ao project show" | "ao project set" | "ao project rm" | "ao spawn" | "ao orchestrator" | "ao ls" | "ao status" | "ao show" | "ao explain" | "ao log" | "ao events" | "ao send" | "ao approve" | "ao deny" | "ao report" | "ao review" | "ao review trigger" | "ao review submit" | "ao review ls" | "ao review cancel" | "ao interrupt" | "ao attach" | "ao output" | "ao path" | "ao exec" | "ao wait" | "ao merge" | "ao kill" | "ao restore" | "ao cleanup" | "ao rename" | "ao reap" | "ao observe" | "ao decide" | "ao hook" | "ao outbox" | "ao outbox ls" | "ao outbox retry" | "ao outbox drop" | "ao issue" | "ao issue ls" | "ao issue show" | "ao pr" | "ao pr ls" | "ao pr show" | "ao pr create" | "ao pr merge" | "ao pr claim" | "ao notify" | "ao timer" | "ao timer install" | "ao timer status" | "ao timer rm" | "ao metrics" | "ao agent" | "ao agent ls" | "ao agent show" | "ao agent check" | "ao doctor" | "ao config" | "ao config show" | "ao config get" | "ao config set" | "ao config check" | "ao config path" | "ao config reference" | "ao trust" | "ao demo" | "ao skill" | "ao schema" | "ao completions" | "ao man" | "ao help")
+                if ((number == 0)); then command+=" $word"; else ((number++)); fi
+                ;;
+            *" --home" | *" --color" | *" --lock-timeout" | "ao project set --repo" | "ao spawn --prompt-file" | "ao spawn --agent" | "ao spawn -a" | "ao spawn --issue" | "ao spawn --title" | "ao spawn --branch" | "ao spawn --base" | "ao spawn --model" | "ao spawn --permission" | "ao spawn --mode" | "ao spawn --runtime" | "ao spawn --workspace" | "ao spawn --id" | "ao spawn --if-exists" | "ao spawn --count" | "ao spawn --batch" | "ao spawn --label" | "ao spawn --assignee" | "ao spawn --state" | "ao spawn --limit" | "ao spawn --timeout" | "ao orchestrator --agent" | "ao orchestrator -a" | "ao orchestrator --model" | "ao orchestrator --permission" | "ao ls --project" | "ao ls --status" | "ao ls --kind" | "ao log --lines" | "ao log -n" | "ao events --session" | "ao send --timeout" | "ao report --note" | "ao report --pr" | "ao review trigger --reviewer" | "ao review trigger --head" | "ao review submit --run" | "ao review submit --verdict" | "ao review submit --body" | "ao output --lines" | "ao output -n" | "ao wait --until" | "ao wait --since" | "ao wait --timeout" | "ao merge --method" | "ao merge --message" | "ao merge -m" | "ao reap --timeout" | "ao issue ls --label" | "ao issue ls --assignee" | "ao issue ls --state" | "ao issue ls --limit" | "ao pr create --title" | "ao pr create --body" | "ao pr create --base" | "ao pr merge --method" | "ao pr merge --message" | "ao pr merge -m" | "ao notify --priority" | "ao timer install --interval" | "ao metrics --output" | "ao metrics -o" | "ao config show --project" | "ao config get --project" | "ao config set --project") option=$word ;;
+            *" -"*) ;;
+            *) ((number++)) ;;
+        esac
+    done
+    [[ $cur == = ]] && cur=
+    if [[ -z $option && $cur == --*=* ]]; then
+        option=${cur%%=*}
+        cur=${cur#*=}
+    fi
+    if [[ -n $option || $cur != -* ]]; then
+        case "$command ${option:-$number}" in
+            "ao status "[0-9]* | "ao send "[0-9]* | "ao approve 0" | "ao deny 0" | "ao review trigger 0" | "ao interrupt 0" | "ao attach 0" | "ao output 0" | "ao path 0" | "ao exec 0" | "ao wait "[0-9]* | "ao merge 0" | "ao kill "[0-9]* | "ao restore "[0-9]* | "ao cleanup "[0-9]* | "ao rename 0" | "ao observe 1" | "ao outbox ls "[0-9]* | "ao outbox retry 0" | "ao outbox drop 0" | "ao pr show 0" | "ao pr create 0" | "ao pr merge 0" | "ao pr claim 0") kind=sessions ;;
+            "ao show 0" | "ao explain 0" | "ao log 0" | "ao events --session" | "ao review ls 0") kind=every-session ;;
+            "ao project show 0" | "ao project set 0" | "ao project rm 0" | "ao ls --project" | "ao config show --project" | "ao config get --project" | "ao config set --project") kind=projects ;;
+            "ao spawn --agent" | "ao spawn -a" | "ao orchestrator --agent" | "ao orchestrator -a" | "ao review trigger --reviewer" | "ao hook 0" | "ao agent show 0") kind=agents ;;
+            "ao ls --status" | "ao wait --until") kind=statuses ;;
+        esac
+    fi
+    if [[ -z $kind ]]; then
+        _ao "$@"
+        return
+    fi
+    COMPREPLY=()
+    _ao_add "$kind"
+    # No file is meant where a name is.
+    compopt +o default +o bashdefault 2>/dev/null
+    return 0
+}
+
+if [[ ${BASH_VERSINFO[0]} -eq 4 && ${BASH_VERSINFO[1]} -ge 4 || ${BASH_VERSINFO[0]} -gt 4 ]]; then
+    complete -F _ao_names -o nosort -o bashdefault -o default ao
+else
+    complete -F _ao_names -o bashdefault -o default ao
 fi

@@ -67,8 +67,9 @@ complete -c ao -n "__fish_ao_needs_command" -f -a "issue" -d 'See the issues of 
 complete -c ao -n "__fish_ao_needs_command" -f -a "pr" -d 'See, open, merge and claim the pull requests of sessions'
 complete -c ao -n "__fish_ao_needs_command" -f -a "notify" -d 'List who is told what, or try them'
 complete -c ao -n "__fish_ao_needs_command" -f -a "timer" -d 'Let a systemd timer, or cron, run `ao reap`'
+complete -c ao -n "__fish_ao_needs_command" -f -a "metrics" -d 'Print measurements for Prometheus'
 complete -c ao -n "__fish_ao_needs_command" -f -a "agent" -d 'See the agents that can be started, and check cards of your own'
-complete -c ao -n "__fish_ao_needs_command" -f -a "doctor" -d 'Check tools, home, locks, timer and every record'
+complete -c ao -n "__fish_ao_needs_command" -f -a "doctor" -d 'Check tools, machine, configuration and every record'
 complete -c ao -n "__fish_ao_needs_command" -f -a "config" -d 'Show and change the configuration'
 complete -c ao -n "__fish_ao_needs_command" -f -a "trust" -d 'Approve the commands that this repository\'s own configuration runs'
 complete -c ao -n "__fish_ao_needs_command" -f -a "demo" -d 'Show the whole loop in a throw-away home and repository'
@@ -144,7 +145,7 @@ complete -c ao -n "__fish_ao_using_subcommand project; and __fish_seen_subcomman
 complete -c ao -n "__fish_ao_using_subcommand project; and __fish_seen_subcommand_from rm" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand project; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand spawn" -l prompt-file -d 'Read the task from a file, byte for byte' -r -F
-complete -c ao -n "__fish_ao_using_subcommand spawn" -s a -l agent -d 'The agent: a card\'s name' -r
+complete -c ao -n "__fish_ao_using_subcommand spawn" -s a -f -a "(__ao_agents)" -l agent -d 'The agent: a card\'s name' -r -f
 complete -c ao -n "__fish_ao_using_subcommand spawn" -l issue -d 'The issue it works on; one live session per issue' -r
 complete -c ao -n "__fish_ao_using_subcommand spawn" -l title -d 'A title for people' -r
 complete -c ao -n "__fish_ao_using_subcommand spawn" -l branch -d 'The branch: an existing one, or the name of a new one' -r
@@ -178,7 +179,7 @@ complete -c ao -n "__fish_ao_using_subcommand spawn" -l wait -d 'Wait until it i
 complete -c ao -n "__fish_ao_using_subcommand spawn" -l dry-run -d 'Check everything, say what would be done, and do nothing'
 complete -c ao -n "__fish_ao_using_subcommand spawn" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand spawn" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ao -n "__fish_ao_using_subcommand orchestrator" -s a -l agent -d 'The agent: a card\'s name' -r
+complete -c ao -n "__fish_ao_using_subcommand orchestrator" -s a -f -a "(__ao_agents)" -l agent -d 'The agent: a card\'s name' -r -f
 complete -c ao -n "__fish_ao_using_subcommand orchestrator" -l model -d 'The model' -r
 complete -c ao -n "__fish_ao_using_subcommand orchestrator" -l permission -d 'The permission mode: default, accept-edits, auto, bypass' -r
 complete -c ao -n "__fish_ao_using_subcommand orchestrator" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
@@ -190,8 +191,8 @@ complete -c ao -n "__fish_ao_using_subcommand orchestrator" -l clean -d 'Retire 
 complete -c ao -n "__fish_ao_using_subcommand orchestrator" -l dry-run -d 'Check everything, say what would be done, and do nothing'
 complete -c ao -n "__fish_ao_using_subcommand orchestrator" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand orchestrator" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ao -n "__fish_ao_using_subcommand ls" -l project -d 'Those of one project' -r
-complete -c ao -n "__fish_ao_using_subcommand ls" -l status -d 'Those with one of these statuses' -r
+complete -c ao -n "__fish_ao_using_subcommand ls" -l project -d 'Those of one project' -r -f -a "(__ao_projects)"
+complete -c ao -n "__fish_ao_using_subcommand ls" -f -a "(__ao_statuses)" -l status -d 'Those with one of these statuses' -r -f
 complete -c ao -n "__fish_ao_using_subcommand ls" -l kind -d 'Those of one kind: worker, orchestrator, reviewer' -r
 complete -c ao -n "__fish_ao_using_subcommand ls" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand ls" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -234,7 +235,7 @@ complete -c ao -n "__fish_ao_using_subcommand log" -l lock-timeout -d 'How long 
 complete -c ao -n "__fish_ao_using_subcommand log" -l verify -d 'Fold the log and compare it with the record'
 complete -c ao -n "__fish_ao_using_subcommand log" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand log" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ao -n "__fish_ao_using_subcommand events" -l session -d 'Those of one session' -r
+complete -c ao -n "__fish_ao_using_subcommand events" -l session -d 'Those of one session' -r -f -a "(__ao_every_session)"
 complete -c ao -n "__fish_ao_using_subcommand events" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand events" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
@@ -294,7 +295,7 @@ complete -c ao -n "__fish_ao_using_subcommand review; and not __fish_seen_subcom
 complete -c ao -n "__fish_ao_using_subcommand review; and not __fish_seen_subcommand_from trigger submit ls cancel" -f -a "submit" -d 'Hand in a verdict; for the agent of a reviewer, or a person'
 complete -c ao -n "__fish_ao_using_subcommand review; and not __fish_seen_subcommand_from trigger submit ls cancel" -f -a "ls" -d 'List reviews: those that run, and the last of each session and reviewer'
 complete -c ao -n "__fish_ao_using_subcommand review; and not __fish_seen_subcommand_from trigger submit ls cancel" -f -a "cancel" -d 'End reviews that are running'
-complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from trigger" -l reviewer -d 'The reviewer\'s agent: a card\'s name' -r
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from trigger" -f -a "(__ao_agents)" -l reviewer -d 'The reviewer\'s agent: a card\'s name' -r -f
 complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from trigger" -l head -d 'Only if the branch is at this commit' -r
 complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from trigger" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from trigger" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -354,7 +355,7 @@ complete -c ao -n "__fish_ao_using_subcommand output" -l color -d 'When to use c
 always\t'Always'
 never\t'Never'"
 complete -c ao -n "__fish_ao_using_subcommand output" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
-complete -c ao -n "__fish_ao_using_subcommand output" -s f -l follow -d 'Go on printing until the session ends'
+complete -c ao -n "__fish_ao_using_subcommand output" -s f -l follow -d 'Go on printing until the session ends; with --json a line for each change'
 complete -c ao -n "__fish_ao_using_subcommand output" -l raw -d 'Leave escape sequences in'
 complete -c ao -n "__fish_ao_using_subcommand output" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand output" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -372,7 +373,7 @@ never\t'Never'"
 complete -c ao -n "__fish_ao_using_subcommand exec" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
 complete -c ao -n "__fish_ao_using_subcommand exec" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand exec" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ao -n "__fish_ao_using_subcommand wait" -l until -d 'The statuses to wait for' -r
+complete -c ao -n "__fish_ao_using_subcommand wait" -f -a "(__ao_statuses)" -l until -d 'The statuses to wait for' -r -f
 complete -c ao -n "__fish_ao_using_subcommand wait" -l since -d 'Only what came after this revision counts' -r
 complete -c ao -n "__fish_ao_using_subcommand wait" -l timeout -d 'Give up after this long' -r
 complete -c ao -n "__fish_ao_using_subcommand wait" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
@@ -420,6 +421,7 @@ complete -c ao -n "__fish_ao_using_subcommand cleanup" -l color -d 'When to use 
 always\t'Always'
 never\t'Never'"
 complete -c ao -n "__fish_ao_using_subcommand cleanup" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand cleanup" -l all -d 'All that have ended, as where none is named'
 complete -c ao -n "__fish_ao_using_subcommand cleanup" -l force -d 'Save what would be lost, then remove'
 complete -c ao -n "__fish_ao_using_subcommand cleanup" -s y -l yes -d 'Do not ask'
 complete -c ao -n "__fish_ao_using_subcommand cleanup" -l dry-run -d 'Say what would be done, and do nothing'
@@ -570,6 +572,7 @@ never\t'Never'"
 complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from create" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
 complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from create" -l draft -d 'Not yet to be reviewed'
 complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from create" -l push -d 'Push the branch to `origin` first'
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from create" -l dry-run -d 'Say what would be sent, and send nothing'
 complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from create" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from merge" -l method -d 'How; else as `merge.method` is configured' -r -f -a "merge\t''
@@ -590,6 +593,7 @@ complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_fro
 always\t'Always'
 never\t'Never'"
 complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from claim" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from claim" -l dry-run -d 'Ask the forge, say what would be noted, and note nothing'
 complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from claim" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from claim" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand notify" -l priority -d 'The priority of the test notice; only those that are told of it get it' -r
@@ -635,6 +639,14 @@ complete -c ao -n "__fish_ao_using_subcommand timer; and __fish_seen_subcommand_
 complete -c ao -n "__fish_ao_using_subcommand timer; and __fish_seen_subcommand_from rm" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c ao -n "__fish_ao_using_subcommand timer; and __fish_seen_subcommand_from rm" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand timer; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand metrics" -s o -l output -d 'Replace this file by them, and print nothing' -r -F
+complete -c ao -n "__fish_ao_using_subcommand metrics" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand metrics" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand metrics" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand metrics" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand metrics" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand agent; and not __fish_seen_subcommand_from ls show check" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand agent; and not __fish_seen_subcommand_from ls show check" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
@@ -676,19 +688,20 @@ complete -c ao -n "__fish_ao_using_subcommand doctor" -l state -d 'Check the sto
 complete -c ao -n "__fish_ao_using_subcommand doctor" -l repair -d 'Repair what can be repaired'
 complete -c ao -n "__fish_ao_using_subcommand doctor" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ao -n "__fish_ao_using_subcommand config; and not __fish_seen_subcommand_from show get set path reference" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
-complete -c ao -n "__fish_ao_using_subcommand config; and not __fish_seen_subcommand_from show get set path reference" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+complete -c ao -n "__fish_ao_using_subcommand config; and not __fish_seen_subcommand_from show get set check path reference" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand config; and not __fish_seen_subcommand_from show get set check path reference" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
-complete -c ao -n "__fish_ao_using_subcommand config; and not __fish_seen_subcommand_from show get set path reference" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
-complete -c ao -n "__fish_ao_using_subcommand config; and not __fish_seen_subcommand_from show get set path reference" -l json -d 'Answer with one JSON document on standard output'
-complete -c ao -n "__fish_ao_using_subcommand config; and not __fish_seen_subcommand_from show get set path reference" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ao -n "__fish_ao_using_subcommand config; and not __fish_seen_subcommand_from show get set path reference" -f -a "show" -d 'Print every key that is set, as it applies here'
-complete -c ao -n "__fish_ao_using_subcommand config; and not __fish_seen_subcommand_from show get set path reference" -f -a "get" -d 'Print one value'
-complete -c ao -n "__fish_ao_using_subcommand config; and not __fish_seen_subcommand_from show get set path reference" -f -a "set" -d 'Set a value in the user\'s file'
-complete -c ao -n "__fish_ao_using_subcommand config; and not __fish_seen_subcommand_from show get set path reference" -f -a "path" -d 'Print the path of the user\'s file'
-complete -c ao -n "__fish_ao_using_subcommand config; and not __fish_seen_subcommand_from show get set path reference" -f -a "reference" -d 'Print every key, its default and its meaning'
-complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from show" -l project -d 'As it applies to this project instead of here' -r
+complete -c ao -n "__fish_ao_using_subcommand config; and not __fish_seen_subcommand_from show get set check path reference" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand config; and not __fish_seen_subcommand_from show get set check path reference" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand config; and not __fish_seen_subcommand_from show get set check path reference" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand config; and not __fish_seen_subcommand_from show get set check path reference" -f -a "show" -d 'Print every key that is set, as it applies here'
+complete -c ao -n "__fish_ao_using_subcommand config; and not __fish_seen_subcommand_from show get set check path reference" -f -a "get" -d 'Print one value'
+complete -c ao -n "__fish_ao_using_subcommand config; and not __fish_seen_subcommand_from show get set check path reference" -f -a "set" -d 'Set a value in the user\'s file'
+complete -c ao -n "__fish_ao_using_subcommand config; and not __fish_seen_subcommand_from show get set check path reference" -f -a "check" -d 'Check the user\'s file, this repository\'s and the cards'
+complete -c ao -n "__fish_ao_using_subcommand config; and not __fish_seen_subcommand_from show get set check path reference" -f -a "path" -d 'Print the path of the user\'s file'
+complete -c ao -n "__fish_ao_using_subcommand config; and not __fish_seen_subcommand_from show get set check path reference" -f -a "reference" -d 'Print every key, its default and its meaning'
+complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from show" -l project -d 'As it applies to this project instead of here' -r -f -a "(__ao_projects)"
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from show" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from show" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
@@ -697,22 +710,31 @@ complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from show" -l origin -d 'Where each value comes from'
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from show" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from get" -l project -d 'As it applies to this project instead of here' -r
+complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from get" -l project -d 'As it applies to this project instead of here' -r -f -a "(__ao_projects)"
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from get" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from get" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from get" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from get" -l origin -d 'Where it comes from as well'
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from get" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from get" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from set" -l project -d 'For this project alone; it wins over what its repository says' -r
+complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from set" -l project -d 'For this project alone; it wins over what its repository says' -r -f -a "(__ao_projects)"
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from set" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from set" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from set" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from set" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from set" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from set" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from check" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
+complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from check" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from check" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
+complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from check" -l json -d 'Answer with one JSON document on standard output'
+complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from path" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand config; and __fish_seen_subcommand_from path" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
@@ -794,7 +816,7 @@ complete -c ao -n "__fish_ao_using_subcommand check-run" -l lock-timeout -d 'How
 complete -c ao -n "__fish_ao_using_subcommand check-run" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand check-run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand demo-agent" -l script -d 'The script; else AO_DEMO_SCRIPT' -r -F
-complete -c ao -n "__fish_ao_using_subcommand demo-agent" -l resume -d 'Continue this conversation' -r
+complete -c ao -n "__fish_ao_using_subcommand demo-agent" -l resume -d 'Continue this conversation' -r -f -a "(__ao_sessions)"
 complete -c ao -n "__fish_ao_using_subcommand demo-agent" -l model -d 'The model to pretend to be' -r
 complete -c ao -n "__fish_ao_using_subcommand demo-agent" -l permission -d 'The permission mode to pretend to have' -r
 complete -c ao -n "__fish_ao_using_subcommand demo-agent" -l system-file -d 'The standing role' -r -F
@@ -805,3 +827,111 @@ never\t'Never'"
 complete -c ao -n "__fish_ao_using_subcommand demo-agent" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
 complete -c ao -n "__fish_ao_using_subcommand demo-agent" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand demo-agent" -s h -l help -d 'Print help (see more with \'--help\')'
+
+# Names that only this machine knows: sessions, projects, agents. The shell reads them from the
+# files by itself, so that no process is started for them.
+
+# Prints the home, as ao finds it.
+function __ao_home
+    set -l words (commandline -opc)
+    set -l given (string replace -rf -- '^--home=' '' $words)
+    if set -l at (contains -i -- --home $words)
+        set given $words[(math $at + 1)]
+    end
+    if test -n "$given[1]"
+        string replace -r -- '^~/' "$HOME/" $given[1]
+    else if test -n "$AO_HOME"
+        echo $AO_HOME
+    else if string match -q -- '/*' $XDG_STATE_HOME
+        echo $XDG_STATE_HOME/ao
+    else
+        echo $HOME/.local/state/ao
+    end
+end
+
+# Prints the names among the paths that ao can have made, without folder and extension.
+function __ao_names
+    string replace -rf -- '^.*/([a-z0-9_-]+)(\.json|\.toml)?$' '$1' $argv
+end
+
+function __ao_sessions
+    set -l home (__ao_home)
+    set -l found $home/sessions/*
+    __ao_names $found
+end
+
+function __ao_every_session
+    set -l home (__ao_home)
+    set -l found $home/sessions/* $home/archive/*
+    __ao_names $found
+end
+
+function __ao_projects
+    set -l home (__ao_home)
+    set -l found $home/projects/*.json
+    __ao_names $found
+end
+
+function __ao_agents
+    set -l config $HOME/.config
+    string match -q -- '/*' $XDG_CONFIG_HOME; and set config $XDG_CONFIG_HOME
+    set -l found $config/ao/agents/*.toml
+    string split ' ' 'aider amp claude-code codex copilot cursor gemini goose opencode qwen shell'
+    __ao_names $found
+end
+
+# Prints the statuses; after a comma, one more of them.
+function __ao_statuses
+    set -l before (string match -r -- '^.*,' (commandline -ct) | string replace -r -- '^--[a-z]*=' '')
+    for status_word in spawning working idle needs_input stuck detecting draft pr_open ci_failed review_pending changes_requested approved mergeable merged done killed exited cleanup errored terminated
+        echo "$before$status_word"
+    end
+end
+
+# Says whether the next word is a name of this kind.
+function __ao_wants
+    set -l words (commandline -opc)
+    set -l command ao
+    set -l number 0
+    set -l skip 0
+    for word in $words[2..]
+        if test $skip = 1
+            set skip 0
+            continue
+        end
+        switch "$command $word"
+            case 'ao init' 'ao project' 'ao project add' 'ao project ls' 'ao project show' 'ao project set' 'ao project rm' 'ao spawn' 'ao orchestrator' 'ao ls' 'ao status' 'ao show' 'ao explain' 'ao log' 'ao events' 'ao send' 'ao approve' 'ao deny' 'ao report' 'ao review' 'ao review trigger' 'ao review submit' 'ao review ls' 'ao review cancel' 'ao interrupt' 'ao attach' 'ao output' 'ao path' 'ao exec' 'ao wait' 'ao merge' 'ao kill' 'ao restore' 'ao cleanup' 'ao rename' 'ao reap' 'ao observe' 'ao decide' 'ao hook' 'ao outbox' 'ao outbox ls' 'ao outbox retry' 'ao outbox drop' 'ao issue' 'ao issue ls' 'ao issue show' 'ao pr' 'ao pr ls' 'ao pr show' 'ao pr create' 'ao pr merge' 'ao pr claim' 'ao notify' 'ao timer' 'ao timer install' 'ao timer status' 'ao timer rm' 'ao metrics' 'ao agent' 'ao agent ls' 'ao agent show' 'ao agent check' 'ao doctor' 'ao config' 'ao config show' 'ao config get' 'ao config set' 'ao config check' 'ao config path' 'ao config reference' 'ao trust' 'ao demo' 'ao skill' 'ao schema' 'ao completions' 'ao man' 'ao help'
+                if test $number = 0
+                    set command "$command $word"
+                else
+                    set number (math $number + 1)
+                end
+            case '* --*=*'
+            case '* --home' '* --color' '* --lock-timeout' 'ao project set --repo' 'ao spawn --prompt-file' 'ao spawn --agent' 'ao spawn -a' 'ao spawn --issue' 'ao spawn --title' 'ao spawn --branch' 'ao spawn --base' 'ao spawn --model' 'ao spawn --permission' 'ao spawn --mode' 'ao spawn --runtime' 'ao spawn --workspace' 'ao spawn --id' 'ao spawn --if-exists' 'ao spawn --count' 'ao spawn --batch' 'ao spawn --label' 'ao spawn --assignee' 'ao spawn --state' 'ao spawn --limit' 'ao spawn --timeout' 'ao orchestrator --agent' 'ao orchestrator -a' 'ao orchestrator --model' 'ao orchestrator --permission' 'ao ls --project' 'ao ls --status' 'ao ls --kind' 'ao log --lines' 'ao log -n' 'ao events --session' 'ao send --timeout' 'ao report --note' 'ao report --pr' 'ao review trigger --reviewer' 'ao review trigger --head' 'ao review submit --run' 'ao review submit --verdict' 'ao review submit --body' 'ao output --lines' 'ao output -n' 'ao wait --until' 'ao wait --since' 'ao wait --timeout' 'ao merge --method' 'ao merge --message' 'ao merge -m' 'ao reap --timeout' 'ao issue ls --label' 'ao issue ls --assignee' 'ao issue ls --state' 'ao issue ls --limit' 'ao pr create --title' 'ao pr create --body' 'ao pr create --base' 'ao pr merge --method' 'ao pr merge --message' 'ao pr merge -m' 'ao notify --priority' 'ao timer install --interval' 'ao metrics --output' 'ao metrics -o' 'ao config show --project' 'ao config get --project' 'ao config set --project'
+                set skip 1
+            case '* -*'
+            case '*'
+                set number (math $number + 1)
+        end
+    end
+    set -l kind
+    switch "$command $number"
+        case 'ao status *' 'ao send *' 'ao approve 0' 'ao deny 0' 'ao review trigger 0' 'ao interrupt 0' 'ao attach 0' 'ao output 0' 'ao path 0' 'ao exec 0' 'ao wait *' 'ao merge 0' 'ao kill *' 'ao restore *' 'ao cleanup *' 'ao rename 0' 'ao observe 1' 'ao outbox ls *' 'ao outbox retry 0' 'ao outbox drop 0' 'ao pr show 0' 'ao pr create 0' 'ao pr merge 0' 'ao pr claim 0'
+            set kind sessions
+        case 'ao show 0' 'ao explain 0' 'ao log 0' 'ao events --session' 'ao review ls 0'
+            set kind every-session
+        case 'ao project show 0' 'ao project set 0' 'ao project rm 0' 'ao ls --project' 'ao config show --project' 'ao config get --project' 'ao config set --project'
+            set kind projects
+        case 'ao spawn --agent' 'ao spawn -a' 'ao orchestrator --agent' 'ao orchestrator -a' 'ao review trigger --reviewer' 'ao hook 0' 'ao agent show 0'
+            set kind agents
+        case 'ao ls --status' 'ao wait --until'
+            set kind statuses
+    end
+    test "$kind" = $argv[1]
+end
+
+complete -c ao -n '__ao_wants sessions' -f -a '(__ao_sessions)'
+complete -c ao -n '__ao_wants every-session' -f -a '(__ao_every_session)'
+complete -c ao -n '__ao_wants projects' -f -a '(__ao_projects)'
+complete -c ao -n '__ao_wants agents' -f -a '(__ao_agents)'
+complete -c ao -n '__ao_wants statuses' -f -a '(__ao_statuses)'

@@ -3,11 +3,14 @@
 //!
 //! Nothing here reads or writes a file; the same input makes the same bytes.
 
+mod completion;
+
 use clap::{Arg, Command};
-use clap_complete::{Shell, generate};
+use clap_complete::Shell;
 use clap_mangen::Man;
 use serde_json::Value;
 
+pub use self::completion::completion;
 use crate::model::answer::Answer;
 use crate::model::record::Record;
 
@@ -35,8 +38,9 @@ pub fn man_pages(command: &Command) -> Vec<(String, Vec<u8>)> {
     pages
 }
 
-/// Returns the completion script of each shell, under the file name that shell looks for.
-pub fn completions(command: &Command) -> Vec<(String, Vec<u8>)> {
+/// Returns the completion script of each shell, under the file name that shell looks for; they
+/// offer `agents` and those that the user adds.
+pub fn completions(command: &Command, agents: &[&str]) -> Vec<(String, Vec<u8>)> {
     let name = command.get_name();
     [
         (Shell::Bash, format!("{name}.bash")),
@@ -44,15 +48,8 @@ pub fn completions(command: &Command) -> Vec<(String, Vec<u8>)> {
         (Shell::Fish, format!("{name}.fish")),
     ]
     .into_iter()
-    .map(|(shell, file)| (file, completion(command, shell)))
+    .map(|(shell, file)| (file, completion(command, shell, agents)))
     .collect()
-}
-
-/// Returns the completion script of one shell.
-pub fn completion(command: &Command, shell: Shell) -> Vec<u8> {
-    let mut text = Vec::new();
-    generate(shell, &mut command.clone(), command.get_name(), &mut text);
-    text
 }
 
 /// Returns the reference of every subcommand, argument and flag in Markdown.
@@ -88,13 +85,16 @@ pub fn record_schema() -> Value {
 
 /// Returns the JSON Schema of every answer and of the error document.
 pub fn answer_schema() -> Value {
-    schemars::schema_for!(Answer).to_value()
+    // As they are written: what is always there is required.
+    let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
+    settings.into_generator().into_root_schema_for::<Answer>().to_value()
 }
 
-/// Returns both schemas as one document, under `record` and `answer`.
-pub fn schemas() -> Value {
-    serde_json::json!({ "record": record_schema(), "answer": answer_schema() })
-}
+/// [`record_schema`] and [`answer_schema`] as they were last generated, for `ao schema`: making
+/// them is code for every type there is, which the release binary does not have to carry. They are
+/// those of `docs/` without the white space, which is half of them.
+pub const SCHEMAS: [&str; 2] =
+    [include_str!("generate/record.json"), include_str!("generate/answers.json")];
 
 /// One command as a page.
 struct Page {
@@ -323,7 +323,7 @@ mod tests {
 
     #[test]
     fn three_shells_are_completed() {
-        let scripts = completions(&small());
+        let scripts = completions(&small(), &["mine"]);
         let names: Vec<_> = scripts.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["tool.bash", "_tool", "tool.fish"]);
         for (name, script) in scripts {

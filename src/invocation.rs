@@ -5,17 +5,19 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::adapter::agent::{self, CardError, Cards};
+use crate::adapter::agent::{self, Card, CardError, Cards};
+use crate::adapter::clock;
 use crate::adapter::notify::Notifiers;
 use crate::adapter::scm::{ForgeError, github};
-use crate::adapter::{clock, fs};
 use crate::config::{self, ConfigError, Layered, Sources};
 use crate::decide::{self, DecideError, Outcome};
+use crate::model::collect::Sorted;
 use crate::model::facts::Observation;
 use crate::model::id::{ProjectId, SessionId};
 use crate::model::policy::Policy;
@@ -38,7 +40,7 @@ pub enum InvocationError {
 }
 
 /// What was configured, by main worktree and project.
-type Layers = BTreeMap<(Option<PathBuf>, Option<ProjectId>), Rc<Layered>>;
+type Layers = Vec<((Option<PathBuf>, Option<ProjectId>), Arc<Layered>)>;
 
 /// What every operation works with: where the records are, what was configured, who calls.
 #[derive(Debug)]
@@ -48,7 +50,7 @@ pub struct World {
     /// `$XDG_CONFIG_HOME/ao`.
     pub config_directory: PathBuf,
     /// The caller's environment.
-    pub variables: BTreeMap<OsString, OsString>,
+    pub variables: Arc<BTreeMap<OsString, OsString>>,
     /// The caller's working directory.
     pub directory: PathBuf,
     /// How long a lock is waited for.
@@ -61,7 +63,7 @@ pub struct World {
     /// Who is told, and who did not answer.
     pub notifiers: Notifiers,
     layers: RefCell<Layers>,
-    cards: RefCell<Option<Rc<Cards>>>,
+    cards: RefCell<Option<Arc<Cards>>>,
     github: RefCell<Option<Rc<github::Client>>>,
 }
 
@@ -70,7 +72,7 @@ impl World {
     pub fn new(
         home: Home,
         config_directory: PathBuf,
-        variables: BTreeMap<OsString, OsString>,
+        variables: Arc<BTreeMap<OsString, OsString>>,
         directory: PathBuf,
         lock_timeout: Duration,
     ) -> Self {
@@ -89,6 +91,21 @@ impl World {
         }
     }
 
+    /// Returns what another thread of this invocation needs to work in the same world.
+    pub fn share(&self) -> Shared {
+        Shared {
+            home: self.home.clone(),
+            config_directory: self.config_directory.clone(),
+            variables: Arc::clone(&self.variables),
+            directory: self.directory.clone(),
+            lock_timeout: self.lock_timeout,
+            flags: self.flags.clone(),
+            guide: self.guide,
+            layers: self.layers.borrow().clone(),
+            cards: self.cards.borrow().clone(),
+        }
+    }
+
     /// Reads the configuration from another directory than the caller's own.
     pub fn configured_in(mut self, directory: &Path) -> Self {
         directory.clone_into(&mut self.config_directory);
@@ -99,7 +116,12 @@ impl World {
 
     /// Returns a variable of the caller's environment as text.
     pub fn variable(&self, name: &str) -> Option<&str> {
-        self.variables.get(&OsString::from(name))?.to_str().filter(|text| !text.is_empty())
+        self.variables.get(OsStr::new(name))?.to_str().filter(|text| !text.is_empty())
+    }
+
+    /// Returns where the caller's programs are looked for.
+    pub fn search_path(&self) -> &OsStr {
+        self.variables.get(OsStr::new("PATH")).map_or(OsStr::new(""), OsString::as_os_str)
     }
 
     /// Returns where what may be thrown away is kept: `$XDG_CACHE_HOME/ao`, `~/.cache/ao`.
@@ -134,19 +156,27 @@ impl World {
     /// Returns all agent cards.
     ///
     /// Read once per invocation.
-    pub fn cards(&self) -> Result<Rc<Cards>, CardError> {
+    pub fn cards(&self) -> Result<Arc<Cards>, CardError> {
         if let Some(cards) = &*self.cards.borrow() {
-            return Ok(Rc::clone(cards));
+            return Ok(Arc::clone(cards));
         }
-        let cards = Rc::new(agent::load_cards(&self.config_directory.join("agents"))?);
-        *self.cards.borrow_mut() = Some(Rc::clone(&cards));
+        let cards = Arc::new(agent::load_cards(&self.config_directory.join("agents"))?);
+        *self.cards.borrow_mut() = Some(Arc::clone(&cards));
         Ok(cards)
+    }
+
+    /// Returns the agent card called `name`; the others are not read for it.
+    pub fn card(&self, name: &str) -> Result<Card, CardError> {
+        match &*self.cards.borrow() {
+            Some(cards) => cards.find(name).cloned(),
+            None => agent::find_card(&self.config_directory.join("agents"), name),
+        }
     }
 
     /// Returns the configuration as seen from `repository` (its main worktree), or from none.
     ///
     /// Read once per repository and invocation.
-    pub fn config(&self, repository: Option<&Path>) -> Result<Rc<Layered>, ConfigError> {
+    pub fn config(&self, repository: Option<&Path>) -> Result<Arc<Layered>, ConfigError> {
         let project = repository.and_then(|main| self.project_at(main));
         self.config_for(repository, project)
     }
@@ -154,9 +184,8 @@ impl World {
     /// Returns the project whose main worktree is `main`, if the user says anything of projects.
     fn project_at(&self, main: &Path) -> Option<ProjectId> {
         // A registry that cannot be read is told by whoever works with projects.
-        let file = fs::read_optional(&self.config_directory.join("config.toml")).ok()??;
-        let text = String::from_utf8_lossy(&file);
-        let projects = text.contains("projects").then(|| self.home.projects().ok())??;
+        let tells = config::may_tell_of_projects(&self.config_directory.join("config.toml"));
+        let projects = tells.then(|| self.home.projects().ok())??;
         projects.into_iter().find(|project| project.repo == main).map(|project| project.id)
     }
 
@@ -165,44 +194,110 @@ impl World {
         &self,
         repository: Option<&Path>,
         project: Option<ProjectId>,
-    ) -> Result<Rc<Layered>, ConfigError> {
-        let key = (repository.map(Path::to_owned), project);
-        if let Some(layered) = self.layers.borrow().get(&key) {
-            return Ok(Rc::clone(layered));
+    ) -> Result<Arc<Layered>, ConfigError> {
+        if let Some(layered) = self.known(repository, project.as_ref()) {
+            return Ok(layered);
         }
+        let sources = self.sources(repository, project.clone());
+        let key = (repository.map(Path::to_owned), project);
+        if key != (None, None) && config::add_nothing(&sources) {
+            let layered = self.config_for(None, None)?;
+            self.layers.borrow_mut().push((key, Arc::clone(&layered)));
+            return Ok(layered);
+        }
+        let mut layered = config::load(&sources)?;
+        let resume = &mut layered.config.policy.resume;
+        // Where it matters only: finding the zone out reads files.
+        if resume.on_limit && resume.window != Window::ALL_DAY {
+            resume.utc_offset = clock::local(clock::now()).1;
+        }
+        let layered = Arc::new(layered);
+        self.layers.borrow_mut().push((key, Arc::clone(&layered)));
+        Ok(layered)
+    }
+
+    /// Returns what [`World::config_for`] has read before: there are few to look through, and a
+    /// pass asks for each session again and again.
+    fn known(
+        &self,
+        repository: Option<&Path>,
+        project: Option<&ProjectId>,
+    ) -> Option<Arc<Layered>> {
+        let layers = self.layers.borrow();
+        let mut known = layers.iter();
+        let is_it = |key: &(Option<PathBuf>, Option<ProjectId>)| {
+            key.0.as_deref() == repository && key.1.as_ref() == project
+        };
+        known.find(|(key, _)| is_it(key)).map(|(_, layered)| Arc::clone(layered))
+    }
+
+    fn sources(&self, repository: Option<&Path>, project: Option<ProjectId>) -> Sources {
         let environment = self
             .variables
             .iter()
             .filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?)))
             .filter(|(name, _)| name.starts_with("AO_"))
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
-        let mut layered = config::load(&Sources {
+            .into_map();
+        Sources {
             user_file: self.config_directory.join("config.toml"),
-            repository: key.0.as_ref().map(|main| main.join(".ao/config.toml")),
+            repository: repository.map(|main| main.join(".ao/config.toml")),
             environment,
-            project: key.1.clone(),
+            project,
             flags: self.flags.clone(),
-        })?;
-        let resume = &mut layered.config.policy.resume;
-        // Where it matters only: finding the zone out reads files.
-        if resume.on_limit && resume.window != Window::ALL_DAY {
-            resume.utc_offset = clock::local(clock::now()).1;
         }
-        let layered = Rc::new(layered);
-        self.layers.borrow_mut().insert(key, Rc::clone(&layered));
-        Ok(layered)
+    }
+
+    /// Returns the policy that applies to a session, and whether its events are synced: what a
+    /// hook needs of [`Self::config_of`], which builds a document of every key there is.
+    pub fn policy_of(&self, record: &Record) -> Result<(Policy, bool), ConfigError> {
+        let repository = record.handles.workspace.as_ref().map(|handle| handle.repo.as_path());
+        if config::leave_policy_alone(&self.sources(repository, record.project.clone())) {
+            return Ok((Policy::default(), true));
+        }
+        let config = &self.config_of(record)?.config;
+        Ok((config.policy.clone(), config.state.sync))
     }
 
     /// Returns the configuration that applies to a session.
     ///
     /// A repository whose own file cannot be read falls back to the user's configuration: a
     /// half-edited file must not stop supervision.
-    pub fn config_of(&self, record: &Record) -> Result<Rc<Layered>, ConfigError> {
-        let repository = record.handles.workspace.as_ref().map(|handle| handle.repo.clone());
+    pub fn config_of(&self, record: &Record) -> Result<Arc<Layered>, ConfigError> {
+        let repository = record.handles.workspace.as_ref().map(|handle| handle.repo.as_path());
+        if let Some(layered) = self.known(repository, record.project.as_ref()) {
+            return Ok(layered);
+        }
         let project = || record.project.clone();
-        self.config_for(repository.as_deref(), project())
-            .or_else(|_| self.config_for(None, project()))
+        self.config_for(repository, project()).or_else(|_| self.config_for(None, project()))
+    }
+}
+
+/// A world that can be taken to another thread, with what was read of it so far.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    home: Home,
+    config_directory: PathBuf,
+    variables: Arc<BTreeMap<OsString, OsString>>,
+    directory: PathBuf,
+    lock_timeout: Duration,
+    flags: toml::Table,
+    guide: fn() -> String,
+    layers: Layers,
+    cards: Option<Arc<Cards>>,
+}
+
+impl Shared {
+    /// Returns the world of one thread.
+    pub fn world(self) -> World {
+        let Self { home, config_directory, variables, directory, lock_timeout, .. } = self;
+        World {
+            flags: self.flags,
+            guide: self.guide,
+            layers: RefCell::new(self.layers),
+            cards: RefCell::new(self.cards),
+            ..World::new(home, config_directory, variables, directory, lock_timeout)
+        }
     }
 }
 

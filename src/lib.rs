@@ -1,12 +1,12 @@
 //! A daemonless orchestrator of coding agents.
 //!
 //! Each invocation observes the world, takes a lock, loads the record, decides, commits, lets go
-//! of the lock, then acts. Modules in reading order: plain data ([`model`]), pure rules on it
-//! ([`decide`]), the outside ([`adapter`]), the record on disk ([`store`]), what the user
-//! configured ([`config`]); then what ties them together: [`invocation`], [`observe`], [`act`],
-//! [`session`], [`reap`]; and last the command line ([`cli`]).
+//! of the lock, then acts. Modules in reading order: plain data ([`model`], a crate of its own),
+//! pure rules on it ([`decide`]), the outside ([`adapter`]), the record on disk ([`store`]), what
+//! the user configured ([`config`]); then what ties them together: [`invocation`], [`observe`],
+//! [`act`], [`session`], [`reap`]; and last the command line ([`cli`]).
 
-pub mod model;
+pub use ao_model as model;
 
 pub mod decide;
 
@@ -24,5 +24,8 @@ pub mod demo;
 
 pub mod cli;
 pub mod generate;
+
+#[cfg(test)]
+mod fuzz;
 
 pub use cli::run;

@@ -4,21 +4,24 @@
 //! outboxes, cleans up what policy allows. Idempotent; one session's failure stops no other.
 
 mod checks;
+mod memory;
 mod review;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use crate::act::Delivery;
 use crate::adapter::clock::{self, Stopwatch};
-use crate::adapter::fs::{self, Durability};
 use crate::adapter::git::{self, Assessment};
 use crate::adapter::runtime::tmux::Tmux;
+use crate::adapter::threads;
+use crate::config::Layered;
 use crate::decide;
 use crate::invocation::{self, World};
+use crate::model::collect::Sorted;
 use crate::model::effect::{EntryKind, OutboxEntry};
 use crate::model::facts::{Bare, KillCause, Observation, RuntimeFact};
 use crate::model::id::SessionId;
@@ -29,14 +32,23 @@ use crate::model::sanitize;
 use crate::model::screen::ScreenSign;
 use crate::model::status::Status;
 use crate::model::time::Timestamp;
-use crate::observe::{self, Probe};
+use crate::observe::{self, Look, Probe};
 use crate::session::deliver::{self, Attempt, Patience};
 use crate::session::intake::{self, Intake};
 use crate::session::intent::{self, Recovery};
-use crate::session::{SessionError, cleanup, kill, poll, workspace};
+use crate::session::poll::Ahead;
+use crate::session::{SessionError, cleanup, kill, poll, sight, workspace};
 use crate::store::StoreError;
 
 pub use checks::reap_waiting;
+pub use memory::last_pass;
+use memory::remember;
+
+/// How long a pass deletes what has been in the trash for long enough; the next one goes on.
+const TRASH_PATIENCE: Duration = Duration::from_millis(200);
+
+/// The age at which something half-made in a pool counts as left behind.
+const POOL_STALE: Duration = Duration::from_secs(3600);
 
 /// Lines of the screen of an agent that never started.
 const SCREEN_LINES: u32 = 50;
@@ -142,18 +154,38 @@ impl Report {
 struct Pass<'a> {
     world: &'a World,
     started: Timestamp,
-    records: BTreeMap<SessionId, Record>,
+    records: BTreeMap<SessionId, Box<Record>>,
+    /// Those whose launcher was alive when they were read.
+    held: BTreeSet<SessionId>,
+    /// Those of them that neither their being alive nor the time of this pass changes.
+    quiet: BTreeSet<SessionId>,
+    /// Those that had no reviews when they were read.
+    unreviewed: BTreeSet<SessionId>,
     /// Heads that are fit to be reviewed.
     green: BTreeMap<SessionId, String>,
     /// Workers that have reviews, or are to have one.
     reviewed: Vec<SessionId>,
+    /// It only says what it would do, so files that a dead writer left stay as they are.
+    is_preview: bool,
     report: Report,
 }
 
 impl<'a> Pass<'a> {
     fn new(world: &'a World, started: Timestamp) -> Self {
         let (records, green, reviewed, report) = Default::default();
-        Self { world, started, records, green, reviewed, report }
+        let (held, quiet, unreviewed) = Default::default();
+        Self {
+            world,
+            started,
+            records,
+            held,
+            quiet,
+            unreviewed,
+            green,
+            reviewed,
+            is_preview: false,
+            report,
+        }
     }
 }
 
@@ -163,12 +195,15 @@ pub fn reap(world: &World) -> Result<Option<Report>, StoreError> {
     let watch = Stopwatch::start();
     let started = clock::now();
     let mut pass = Pass::new(world, started);
-    world.home.sweep(started);
-    pass.load_all()?;
-    pass.recover();
-    pass.probe();
+    let last = last_pass(world);
+    let look = pass.load_all(last)?;
+    world.home.sweep_since(started, last);
+    let look = pass.recover(look);
+    pass.foresee();
+    let ahead = poll::look_ahead(world, &pass.records);
+    pass.probe(look);
     pass.read_screens();
-    pass.poll();
+    pass.poll(ahead);
     pass.take_issues();
     pass.review();
     pass.tick();
@@ -185,8 +220,8 @@ pub fn reap(world: &World) -> Result<Option<Report>, StoreError> {
 /// not in it.
 pub fn preview(world: &World) -> Result<Vec<(String, String)>, StoreError> {
     let started = clock::now();
-    let mut pass = Pass::new(world, started);
-    pass.load_all()?;
+    let mut pass = Pass { is_preview: true, ..Pass::new(world, started) };
+    let look = pass.load_all(None)?;
     let mut steps = Vec::new();
     for (id, record) in &pass.records {
         if let Some(intent) = record.intent.as_ref().filter(|intent| intent::is_abandoned(intent)) {
@@ -194,7 +229,8 @@ pub fn preview(world: &World) -> Result<Vec<(String, String)>, StoreError> {
             steps.push((format!("finish or undo the {} of {id}", intent.op), why));
         }
     }
-    for (id, observation) in pass.look().into_iter().chain(pass.look_at_screens()) {
+    let facts = pass.look(look);
+    for (id, observation) in facts.into_iter().chain(pass.look_at_screens()) {
         steps.extend(pass.would_change(&id, &observation));
     }
     for (id, record) in &pass.records {
@@ -210,38 +246,44 @@ pub fn preview(world: &World) -> Result<Vec<(String, String)>, StoreError> {
     Ok(steps)
 }
 
-/// Returns when the last pass began, from `reap.json`.
-pub fn last_pass(world: &World) -> Option<Timestamp> {
-    let bytes = fs::read_optional(&world.home.root().join("reap.json")).ok()??;
-    let value: Value = serde_json::from_slice(&bytes).ok()?;
-    value.get("at")?.as_str()?.parse().ok()
-}
-
-fn remember(world: &World, at: Timestamp, report: &Report) -> Result<(), StoreError> {
-    let value = json!({ "schema": 1, "at": at, "reap": report });
-    let mut bytes = serde_json::to_vec_pretty(&value).expect("a report is JSON");
-    bytes.push(b'\n');
-    let path = world.home.root().join("reap.json");
-    Ok(fs::replace(&path, &bytes, Durability::Process)?)
-}
-
 impl Pass<'_> {
-    fn load_all(&mut self) -> Result<(), StoreError> {
-        for id in self.world.home.session_ids()? {
-            self.load(&id);
+    /// Reads all records, while tmux is asked who lives, and removes what killed processes left
+    /// beside them since the pass at `last`.
+    fn load_all(&mut self, last: Option<Timestamp>) -> Result<Look, StoreError> {
+        let (world, home) = (self.world, &self.world.home);
+        let mut look = Look::new(home.root(), &world.config_directory);
+        for (id, sight) in sight::all(home, &mut look)? {
+            let now = self.started;
+            if !self.is_preview && sight.as_ref().is_none_or(|it| it.is_untidy(last, now)) {
+                home.sweep_session(&id, self.started);
+            }
+            let Some(sight) = sight else {
+                self.load(&id);
+                continue;
+            };
+            if sight.is_held {
+                self.held.insert(id.clone());
+            }
+            if !sight.has_reviews {
+                self.unreviewed.insert(id.clone());
+            }
+            self.records.insert(id, sight.record);
         }
-        Ok(())
+        Ok(look)
     }
 
-    /// Reads a record, the first time or after a change.
+    /// Reads a record again, or one at which a glance was not enough.
     fn load(&mut self, id: &SessionId) {
         self.records.remove(id);
+        self.held.remove(id);
+        self.quiet.remove(id);
+        self.unreviewed.remove(id);
         match self.world.home.load(id) {
             Ok(loaded) if !loaded.archived => {
-                if !loaded.notes.is_empty() {
+                if !loaded.notes.is_empty() && !self.is_preview {
                     self.put_right(id);
                 }
-                self.records.insert(id.clone(), loaded.record);
+                self.records.insert(id.clone(), Box::new(loaded.record));
             }
             Ok(_) | Err(StoreError::NotFound { .. }) => {}
             Err(error) => self.report.fail(id, "load", &error),
@@ -268,8 +310,11 @@ impl Pass<'_> {
         wanted.map(|(id, _)| id.clone()).collect()
     }
 
-    fn recover(&mut self) {
-        for id in self.ids(|record| record.intent.is_some()) {
+    /// Finishes or undoes what dead owners began; what tmux says of the time before that is not
+    /// used.
+    fn recover(&mut self, mut look: Look) -> Look {
+        let unfinished = self.ids(|record| record.intent.is_some());
+        for id in unfinished {
             let what = match intent::recover(self.world, &id, &self.records[&id]) {
                 Ok(Recovery::Nothing) => continue,
                 Ok(Recovery::Finished(what)) => Ok(format!("finished {what}")),
@@ -283,35 +328,66 @@ impl Pass<'_> {
                 Err(error) => self.report.fail(&id, "recover", &error),
             }
             self.load(&id);
+            look = look.anew();
         }
+        look
     }
 
     /// Looks at every runtime and applies what it means.
-    fn probe(&mut self) {
-        let facts = self.look();
+    fn probe(&mut self, look: Look) {
+        let facts = self.look(look);
         self.report.probed = facts.len();
         for (id, fact) in facts {
-            self.apply(&id, fact);
+            let expected = || Probe::expected(self.records.get(&id)?, self.started);
+            let is_foreseen = self.quiet.contains(&id)
+                && expected().is_some_and(|expected| Observation::Runtime(expected) == fact);
+            if !is_foreseen {
+                self.apply(&id, fact);
+            }
         }
     }
 
-    /// Looks at every runtime with one tmux call.
-    fn look(&mut self) -> Vec<(SessionId, Observation)> {
-        let (world, home) = (self.world, &self.world.home);
+    /// Decides, while tmux is asked, what it means if whoever seems to live does: nothing, as a
+    /// rule.
+    fn foresee(&mut self) {
+        let (world, now) = (self.world, clock::now());
+        let at_rest = self.records.iter().filter(|&(id, record)| {
+            let is_live = !record.lifecycle.is_terminal() && record.intent.is_none();
+            is_live && self.held.contains(id)
+        });
+        let asked = at_rest.filter_map(|(id, record)| {
+            let expected = Probe::expected(record, self.started)?;
+            Some((id, &**record, world.config_of(record).ok()?, expected))
+        });
+        let asked: Vec<_> = asked.collect();
+        let of = |part: &[(&SessionId, &Record, Arc<Layered>, RuntimeFact)]| -> Vec<SessionId> {
+            let quiet = part.iter().filter(|(_, record, layered, expected)| {
+                decide::leaves_at_rest(record, expected, &layered.config.policy, now)
+            });
+            quiet.map(|(id, ..)| (*id).clone()).collect()
+        };
+        let quiet = threads::by_two(&asked, sight::MANY, of, of);
+        self.quiet = quiet.into_iter().into_set();
+    }
+
+    /// Looks at every runtime, with the one tmux call that was begun while the records were read.
+    fn look(&mut self, look: Look) -> Vec<(SessionId, Observation)> {
+        let home = &self.world.home;
         // A spawn under way has a living owner, who says itself how it ends.
-        let settled: BTreeMap<&SessionId, &Record> = self
+        let settled = self
             .records
             .iter()
             .filter(|(_, record)| !record.lifecycle.is_terminal() && record.intent.is_none())
-            .collect();
-        let records = settled.values().copied();
-        let probe = Probe::of(home.root(), &world.config_directory, records, self.started);
-        let mut facts: BTreeMap<SessionId, RuntimeFact> = settled
+            .map(|(id, record)| (id, &**record))
+            .into_map();
+        let probe = look.finish(settled.values().copied(), self.started);
+        let mut facts = settled
             .iter()
             .filter_map(|(id, record)| {
-                Some(((*id).clone(), probe.fact(&home.session_dir(id), record)?))
+                let is_held = self.held.contains(*id);
+                Some(((*id).clone(), probe.fact(&home.session_dir(id), record, is_held)?))
             })
-            .collect();
+            .into_map();
         if let Some(error) = probe.failure() {
             self.report.failed.push(Item {
                 id: String::new(),
@@ -338,7 +414,8 @@ impl Pass<'_> {
                 decide::wants_screen(record, &layered.config.policy, self.started)
             })
         };
-        let settled = self.records.values().filter(|record| record.intent.is_none());
+        let settled = self.records.values().map(|record| &**record);
+        let settled = settled.filter(|record| record.intent.is_none());
         let silent: Vec<&Record> = settled.filter(|record| wanted(record)).collect();
         if silent.is_empty() {
             return Vec::new();
@@ -376,8 +453,8 @@ impl Pass<'_> {
 
     /// Looks at the pull requests of all sessions, applies what they mean, and begins the checks
     /// that are due.
-    fn poll(&mut self) {
-        let looked = poll::look(self.world, &self.records);
+    fn poll(&mut self, ahead: Ahead) {
+        let looked = poll::look(self.world, &self.records, ahead);
         for observed in looked.observed {
             if let Some(why) = observed.why {
                 let what = "look at its pull request".to_owned();
@@ -386,9 +463,11 @@ impl Pass<'_> {
             }
             self.green
                 .extend(review::green(&observed.fact).map(|head| (observed.id.clone(), head)));
-            self.apply(&observed.id, Observation::Scm(Box::new(observed.fact)));
+            if !self.records.get(&observed.id).is_some_and(|it| looked.foreseen.has(it)) {
+                self.apply(&observed.id, Observation::Scm(Box::new(observed.fact)));
+            }
         }
-        self.report.checking = looked.checking.into_iter().collect();
+        self.report.checking = looked.checking.into_iter().into_set();
         self.check(&looked.steps);
     }
 
@@ -415,7 +494,7 @@ impl Pass<'_> {
         let layered = self.world.config_of(record).ok()?;
         let now = clock::now();
         let outcome = decide::reduce(record, observation, &layered.config.policy, now).ok()?;
-        if outcome.patch.is_empty() && outcome.effects.is_empty() {
+        if outcome.is_unchanged() {
             return None;
         }
         let (from, to) = (outcome.status_before, outcome.status_after);
@@ -429,7 +508,9 @@ impl Pass<'_> {
 
     fn tick(&mut self) {
         for id in self.ids(|record| !record.lifecycle.is_terminal()) {
-            self.apply(&id, Observation::Tick(Bare::default()));
+            if !self.quiet.contains(&id) {
+                self.apply(&id, Observation::Tick(Bare::default()));
+            }
         }
     }
 
@@ -440,7 +521,7 @@ impl Pass<'_> {
             let layered = self.world.config_of(record).map_err(SessionError::from)?;
             let policy = &layered.config.policy;
             let preview = decide::reduce(record, &observation, policy, clock::now())?;
-            if preview.patch.is_empty() && preview.effects.is_empty() {
+            if preview.is_unchanged() {
                 return Ok(None);
             }
             // An agent that never spoke may have shown why on its screen.
@@ -496,16 +577,42 @@ impl Pass<'_> {
                 self.report.fail(id, "cleanup", &error);
             }
         }
-        self.world.home.sweep(self.started);
         let Ok(layered) = self.world.config(None) else { return };
         let root = workspace::root(self.world, &layered.config);
-        if let Err(error) = git::empty_trash(&root, layered.config.trash.keep, self.started) {
-            self.report.failed.push(Item {
-                id: String::new(),
-                what: "empty trash".to_owned(),
-                why: Some(sanitize::chain(&error)),
-            });
+        let failed = |what: &str, error: &git::GitError| Item {
+            id: String::new(),
+            what: what.to_owned(),
+            why: Some(sanitize::chain(error)),
+        };
+        if let Err(error) = self.tend_pools(&root) {
+            self.report.failed.push(failed("tend pool", &error));
         }
+        let keep = layered.config.trash.keep;
+        match git::empty_trash(&root, keep, self.started, TRASH_PATIENCE) {
+            Ok(emptied) => self.report.cleaned.extend(emptied.gone.iter().map(|path| Item {
+                id: String::new(),
+                what: format!("deleted {}", path.display()),
+                why: None,
+            })),
+            Err(error) => self.report.failed.push(failed("empty trash", &error)),
+        }
+    }
+
+    /// Takes out of the pools what is more than they may hold, and what a killed command left.
+    fn tend_pools(&mut self, root: &std::path::Path) -> Result<(), git::GitError> {
+        for pool in git::Pool::all(root)? {
+            let repository = pool.repository()?;
+            // A repository that is gone, or whose configuration is bad, has no use for a pool.
+            let layered = repository.and_then(|it| git::discover(&it).ok());
+            let layered = layered.and_then(|it| self.world.config(Some(&it.main)).ok());
+            let size = layered.map_or(0, |layered| layered.config.pool.size);
+            let is_left = |id: &SessionId| workspace::is_nobody_at(self.world, id);
+            for path in pool.with(size, false).tend(POOL_STALE, &is_left)? {
+                let what = format!("emptied {}", path.display());
+                self.report.cleaned.push(Item { id: String::new(), what, why: None });
+            }
+        }
+        Ok(())
     }
 }
 

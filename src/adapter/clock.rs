@@ -9,13 +9,27 @@ use crate::model::time::Timestamp;
 
 /// Returns the current time.
 ///
-/// Debug builds take it from `AO_TIMESTAMP` where that is set, so that a test can move it.
+/// Debug builds take it from `AO_TIMESTAMP` where that is set, so that a test can move it. Where
+/// `TEST_CLOCK` names a file, they add the milliseconds that stand in it: one step of the clock
+/// then reaches every process that runs, launchers and hooks of agents included, whose environment
+/// has no `AO_*` of whoever started them.
 pub fn now() -> Timestamp {
     #[cfg(debug_assertions)]
     if let Some(fixed) = std::env::var("AO_TIMESTAMP").ok().and_then(|text| text.parse().ok()) {
         return fixed;
     }
-    jiff::Timestamp::now().into()
+    let now = Timestamp::from(jiff::Timestamp::now());
+    #[cfg(debug_assertions)]
+    let now = Timestamp::from_millis(now.as_millis() + stepped());
+    now
+}
+
+/// Returns how far a test has stepped the clock, in milliseconds.
+#[cfg(debug_assertions)]
+fn stepped() -> i64 {
+    let file = std::env::var_os("TEST_CLOCK");
+    let text = file.and_then(|path| std::fs::read_to_string(path).ok());
+    text.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }
 
 /// Returns the zone called `name`, the local one for none; UTC where the machine has none.
@@ -76,6 +90,27 @@ impl Stopwatch {
 /// [`poll_until`].
 pub fn pause(duration: Duration) {
     std::thread::sleep(duration);
+}
+
+/// Pauses between looks at what mostly comes within milliseconds: an eighth of the time that was
+/// waited already, from 1/4 to 10 ms.
+///
+/// For so short a time it is better than to be told by the kernel, which may take 20 ms to close an
+/// inotify descriptor.
+#[derive(Debug)]
+pub struct Pace(Stopwatch);
+
+impl Pace {
+    /// Begins to wait.
+    pub fn start() -> Self {
+        Self(Stopwatch::start())
+    }
+
+    /// Pauses, for `most` at the most.
+    pub fn pause(&self, most: Duration) {
+        let share = self.0.elapsed() / 8;
+        pause(share.clamp(Duration::from_micros(250), Duration::from_millis(10)).min(most));
+    }
 }
 
 /// Asks `ready` again and again, ever more slowly (1 to 50 ms), until it answers or `deadline`

@@ -16,6 +16,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::adapter::clock::{self, Deadline};
+use crate::adapter::failpoint;
 
 /// How a child that overstays its deadline is ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,30 +202,29 @@ impl Cmd {
     }
 
     /// Runs it to its end, whatever its exit code.
+    pub fn output(&self) -> Result<Output, CmdError> {
+        self.begin()?.output()
+    }
+
+    /// Starts it, for one who has something else to do before its output is collected.
     ///
     /// Output goes to anonymous files, not pipes: a grandchild that keeps a pipe open would
     /// otherwise keep this process waiting.
-    pub fn output(&self) -> Result<Output, CmdError> {
+    pub fn begin(&self) -> Result<Running, CmdError> {
         let io_error = |source| CmdError::Io { program: self.program_name(), source };
-        let mut stdout = memory_file(c"stdout").map_err(io_error)?;
-        let mut stderr = memory_file(c"stderr").map_err(io_error)?;
+        let stdout = memory_file(c"stdout").map_err(io_error)?;
+        let stderr = memory_file(c"stderr").map_err(io_error)?;
         let stdin = match &self.stdin {
             None => Stdio::null(),
             Some(bytes) => Stdio::from(memory_file_with(c"stdin", bytes).map_err(io_error)?),
         };
-        let mut child = self.spawn(
+        let child = self.spawn(
             stdin,
             Stdio::from(stdout.try_clone().map_err(io_error)?),
             Stdio::from(stderr.try_clone().map_err(io_error)?),
         )?;
-        let status = self.wait(&mut child)?;
-        let read = |file: &mut File| {
-            let mut bytes = Vec::new();
-            file.rewind().and_then(|()| file.read_to_end(&mut bytes)).map(|_| bytes)
-        };
-        let stdout = read(&mut stdout).map_err(io_error)?;
-        let stderr = read(&mut stderr).map_err(io_error)?;
-        Ok(Output { status, stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() })
+        let deadline = Deadline::after(self.deadline);
+        Ok(Running { cmd: self.clone(), child, stdout, stderr, deadline })
     }
 
     /// [`Self::output`] of a program that may never stop writing: of either stream no more than one
@@ -241,7 +241,7 @@ impl Cmd {
         let (stderr, stderr_end) = io::pipe().map_err(io_error)?;
         let mut child = self.spawn(stdin, Stdio::from(stdout_end), Stdio::from(stderr_end))?;
         let (stdout, stderr) = (read_on_a_thread(stdout, limit), read_on_a_thread(stderr, limit));
-        let status = self.wait(&mut child)?;
+        let status = self.wait(&mut child, Deadline::after(self.deadline))?;
         let stdout = stdout.recv_timeout(LAST_WORDS).unwrap_or_default();
         let stderr = stderr.recv_timeout(LAST_WORDS).unwrap_or_default();
         Ok(Output { status, stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() })
@@ -269,18 +269,28 @@ impl Cmd {
 
     /// Replaces this process by it; returns only the reason why that failed.
     pub fn exec(&self) -> CmdError {
-        let source = self.command().exec();
-        self.spawn_error(source)
+        match self.pass("cmd.exec") {
+            Ok(()) => self.spawn_error(self.command().exec()),
+            Err(source) => self.spawn_error(source),
+        }
     }
 
     /// Starts it with the given streams and leaves it to the caller.
     pub fn spawn(&self, stdin: Stdio, stdout: Stdio, stderr: Stdio) -> Result<Child, CmdError> {
-        self.command()
-            .stdin(stdin)
-            .stdout(stdout)
-            .stderr(stderr)
-            .spawn()
-            .map_err(|source| self.spawn_error(source))
+        let mut command = self.command();
+        command.stdin(stdin).stdout(stdout).stderr(stderr);
+        self.spawn_as(&mut command)
+    }
+
+    /// Starts `command`, which [`Self::command`] made of this one.
+    pub fn spawn_as(&self, command: &mut Command) -> Result<Child, CmdError> {
+        let started = self.pass("cmd.spawn").and_then(|()| command.spawn());
+        started.map_err(|source| self.spawn_error(source))
+    }
+
+    /// Passes the point of this program's start or end.
+    fn pass(&self, name: &str) -> io::Result<()> {
+        failpoint::pass_child(name, &self.program, &self.args)
     }
 
     /// Returns the standard library's builder of the same command, for callers that need more.
@@ -312,22 +322,40 @@ impl Cmd {
         command
     }
 
-    fn wait(&self, child: &mut Child) -> Result<ExitStatus, CmdError> {
-        let io_error = |source| CmdError::Io { program: self.program_name(), source };
-        if let Some(status) = wait_until(child, Deadline::after(self.deadline)).map_err(io_error)? {
-            if self.own_group && status.signal().is_some() {
-                end_rest_of_group(Pid::from_child(child));
+    fn wait(&self, child: &mut Child, deadline: Deadline) -> Result<ExitStatus, CmdError> {
+        let waited = self.pass("cmd.wait").and_then(|()| wait_until(child, deadline));
+        match waited {
+            Ok(Some(status)) => {
+                if self.own_group && status.signal().is_some() {
+                    end_rest_of_group(Pid::from_child(child));
+                }
+                Ok(status)
             }
-            return Ok(status);
+            Ok(None) => {
+                self.end(child);
+                Err(CmdError::TimedOut { command: self.shown(), deadline: self.deadline })
+            }
+            Err(source) => {
+                // It must not go on behind the caller's back, and cut short it would leave its
+                // locks and half of its work: it has what is left of its time.
+                let is_over = || child.try_wait().ok().flatten();
+                if clock::poll_until(deadline, is_over).is_none() {
+                    self.end(child);
+                }
+                Err(CmdError::Io { program: self.program_name(), source })
+            }
         }
+    }
+
+    /// Ends the child as it wants to be ended, and collects it.
+    fn end(&self, child: &mut Child) {
         if self.ending == Ending::TermThenKill {
             const GRACE: Duration = Duration::from_secs(5);
             self.signal(child, Signal::TERM);
-            let _ = wait_until(child, Deadline::after(GRACE)).map_err(io_error)?;
+            let _ = wait_until(child, Deadline::after(GRACE));
         }
         self.signal(child, Signal::KILL);
         let _ = child.wait();
-        Err(CmdError::TimedOut { command: self.shown(), deadline: self.deadline })
     }
 
     /// Signals the child, with its group where it has its own. Not yet waited for, its number
@@ -364,6 +392,31 @@ impl Cmd {
             text.push_str(" …");
         }
         text
+    }
+}
+
+/// A child process that was started, and whose output is still to be collected.
+#[derive(Debug)]
+pub struct Running {
+    cmd: Cmd,
+    child: Child,
+    stdout: File,
+    stderr: File,
+    deadline: Deadline,
+}
+
+impl Running {
+    /// Waits for its end, within what is left of its deadline.
+    pub fn output(mut self) -> Result<Output, CmdError> {
+        let status = self.cmd.wait(&mut self.child, self.deadline)?;
+        let read = |file: &mut File| {
+            let mut bytes = Vec::new();
+            file.rewind().and_then(|()| file.read_to_end(&mut bytes)).map(|_| bytes)
+        };
+        let io_error = |source| CmdError::Io { program: self.cmd.program_name(), source };
+        let stdout = read(&mut self.stdout).map_err(io_error)?;
+        let stderr = read(&mut self.stderr).map_err(io_error)?;
+        Ok(Output { status, stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() })
     }
 }
 
@@ -438,14 +491,14 @@ fn end_with_this_process(command: &mut Command) {
 
 /// Returns an anonymous file that lives in memory and no longer than its descriptors.
 fn memory_file(name: &std::ffi::CStr) -> io::Result<File> {
-    let fd = rustix::fs::memfd_create(name, rustix::fs::MemfdFlags::CLOEXEC)?;
-    Ok(File::from(fd))
+    let create = || Ok(rustix::fs::memfd_create(name, rustix::fs::MemfdFlags::CLOEXEC)?);
+    Ok(File::from(failpoint::through("cmd.memory", Path::new(""), create)?))
 }
 
 /// Returns such a file that holds `bytes` and is read from its beginning.
 fn memory_file_with(name: &std::ffi::CStr, bytes: &[u8]) -> io::Result<File> {
     let mut file = memory_file(name)?;
-    file.write_all(bytes)?;
+    failpoint::through("cmd.input", Path::new(""), || file.write_all(bytes))?;
     file.rewind()?;
     Ok(file)
 }

@@ -1,6 +1,8 @@
 //! Files and directories: atomic replacement, private modes, links never followed out.
 #![expect(clippy::disallowed_methods, reason = "this is the file system")]
 
+pub mod directory;
+
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -9,7 +11,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
+use crate::adapter::clock::Deadline;
 use crate::adapter::failpoint;
+use crate::adapter::fs::directory::Directory;
 use crate::model::time::Timestamp;
 
 /// Prefix of our temporary files; a reap removes those that a killed process left.
@@ -67,60 +71,94 @@ pub enum Durability {
     PowerCut,
 }
 
-/// Reads a whole file.
+/// The longest file that is read whole where the caller does not say, in bytes.
+const LONGEST: u64 = 64 << 20;
+
+/// Reads whatever a person named, a pipe as well, to its end.
 pub fn read(path: &Path) -> Result<Vec<u8>, FsError> {
     fs::read(path).map_err(FsError::at("read", path))
 }
 
-/// Reads a whole file, `None` where there is none.
+/// Reads a whole regular file, `None` where there is none.
+///
+/// A link is followed, as people link their own configuration; but a pipe is not waited for, and
+/// a device without an end is not read.
 pub fn read_optional(path: &Path) -> Result<Option<Vec<u8>>, FsError> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if is_absent(&error) => Ok(None),
-        Err(error) => Err(FsError::at("read", path)(error)),
+    open_plain(path, OFlags::empty())?.map(|plain| whole(plain, path, LONGEST)).transpose()
+}
+
+/// Reads a file of ao's own, `None` where there is none; see [`read_regular`].
+pub fn read_own(path: &Path) -> Result<Option<Vec<u8>>, FsError> {
+    read_regular(path, LONGEST)
+}
+
+/// Reads a regular file at `path`, relative to `top`, `None` where there is none; a link may lead
+/// to it from within `top`, and none leads out of it.
+pub fn read_within(top: &Path, path: &Path) -> Result<Option<Vec<u8>>, FsError> {
+    let whole = top.join(path);
+    if metadata(&whole)?.is_none() {
+        return Ok(None);
     }
+    let target = canonical(&whole)?;
+    if !target.starts_with(canonical(top)?) {
+        let outside = io::Error::other(format!("it leads out of {}", top.display()));
+        return Err(FsError::at("read", &whole)(outside));
+    }
+    read_regular(&target, LONGEST)
 }
 
 /// Reads a regular file of at most `limit` bytes, `None` where there is none.
 ///
 /// Never follows a link and never waits for a pipe: anything but a regular file is an error.
 pub fn read_regular(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, FsError> {
+    open_plain(path, OFlags::NOFOLLOW)?.map(|plain| whole(plain, path, limit)).transpose()
+}
+
+fn whole((file, length): (File, u64), path: &Path, limit: u64) -> Result<Vec<u8>, FsError> {
     let error = |source| FsError::at("read", path)(source);
-    let Some(mut file) = open_regular(path)? else { return Ok(None) };
-    let length = file.metadata().map_err(error)?.len();
     if length > limit {
         return Err(error(io::Error::other(format!("it is longer than {limit} bytes"))));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
-    (&mut file).take(limit).read_to_end(&mut bytes).map_err(error)?;
-    Ok(Some(bytes))
+    file.take(limit).read_to_end(&mut bytes).map_err(error)?;
+    Ok(bytes)
 }
 
 /// Opens a regular file for reading, `None` where there is none; see [`read_regular`].
 pub fn open_regular(path: &Path) -> Result<Option<File>, FsError> {
+    Ok(open_plain(path, OFlags::NOFOLLOW)?.map(|(file, _)| file))
+}
+
+/// Opens what is a regular file in the end, never waiting for a pipe; returns its length as well.
+fn open_plain(path: &Path, flags: OFlags) -> Result<Option<(File, u64)>, FsError> {
     let error = |source| FsError::at("open", path)(source);
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let flags = (flags | OFlags::NONBLOCK).bits().cast_signed();
     let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
         Ok(file) => file,
         Err(source) if is_absent(&source) => return Ok(None),
         Err(source) => return Err(error(source)),
     };
-    if !file.metadata().map_err(error)?.is_file() {
+    let metadata = file.metadata().map_err(error)?;
+    if !metadata.is_file() {
         return Err(error(io::Error::other("it is not a regular file")));
     }
-    Ok(Some(file))
+    Ok(Some((file, metadata.len())))
 }
 
-/// Reads a text file, an error where it is not UTF-8.
+/// Reads a regular text file as [`read_optional`] does, an error where there is none or where it is
+/// not UTF-8.
 pub fn read_text(path: &Path) -> Result<String, FsError> {
-    fs::read_to_string(path).map_err(FsError::at("read", path))
+    let error = |source| FsError::at("read", path)(source);
+    let bytes = read_optional(path)?.ok_or_else(|| error(io::ErrorKind::NotFound.into()))?;
+    String::from_utf8(bytes).map_err(|_| error(io::Error::other("it is not UTF-8")))
 }
 
-/// Reads the last `limit` bytes of a file.
+/// Reads the last `limit` bytes of a file of ao's own.
 pub fn read_tail(path: &Path, limit: u64) -> Result<Vec<u8>, FsError> {
     use std::io::{Seek, SeekFrom};
     let error = |source| FsError::at("read", path)(source);
-    let mut file = File::open(path).map_err(error)?;
+    let file = open_regular(path)?;
+    let mut file = file.ok_or_else(|| error(io::ErrorKind::NotFound.into()))?;
     let length = file.metadata().map_err(error)?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(limit))).map_err(error)?;
     let mut bytes = Vec::new();
@@ -132,21 +170,17 @@ pub fn read_tail(path: &Path, limit: u64) -> Result<Vec<u8>, FsError> {
 pub fn replace(path: &Path, bytes: &[u8], durability: Durability) -> Result<(), FsError> {
     let error = |source| FsError::at("write", path)(source);
     let directory = parent(path)?;
-    failpoint::pass("fs.create").map_err(error)?;
     // Removed again by its destructor wherever an error leaves this function.
-    let mut temporary = tempfile::Builder::new()
-        .prefix(&temporary_prefix())
-        .tempfile_in(directory)
-        .map_err(error)?;
-    failpoint::pass("fs.write").map_err(error)?;
-    // The umask may have taken bits away.
-    temporary.as_file().set_permissions(fs::Permissions::from_mode(0o600)).map_err(error)?;
-    temporary.write_all(bytes).map_err(error)?;
+    let mut temporary = failpoint::through("fs.create", path, || {
+        tempfile::Builder::new().prefix(&temporary_prefix()).tempfile_in(directory)
+    })
+    .map_err(error)?;
+    set_mode(temporary.as_file(), path, 0o600).map_err(error)?;
+    failpoint::through("fs.write", path, || temporary.write_all(bytes)).map_err(error)?;
     if durability == Durability::PowerCut {
-        failpoint::pass("fs.sync").map_err(error)?;
-        temporary.as_file().sync_data().map_err(error)?;
+        failpoint::through("fs.sync", path, || temporary.as_file().sync_data()).map_err(error)?;
     }
-    failpoint::pass("fs.rename").map_err(error)?;
+    failpoint::pass_at("fs.rename", path).map_err(error)?;
     temporary.persist(path).map_err(|failure| error(failure.error))?;
     if durability == Durability::PowerCut {
         sync_directory(directory)?;
@@ -161,7 +195,10 @@ pub fn rewrite(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
     let mode = metadata(&target)?.map(|metadata| metadata.permissions());
     replace(&target, bytes, Durability::Process)?;
     match mode {
-        Some(mode) => fs::set_permissions(&target, mode).map_err(FsError::at("write", &target)),
+        Some(mode) => {
+            failpoint::through("fs.mode", &target, || fs::set_permissions(&target, mode.clone()))
+                .map_err(FsError::at("write", &target))
+        }
         None => Ok(()),
     }
 }
@@ -174,33 +211,47 @@ pub fn create_new(
     durability: Durability,
 ) -> Result<(), FsError> {
     let error = |source| FsError::at("create", path)(source);
-    let mut file =
-        OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(error)?;
-    // The umask may have taken bits away.
-    file.set_permissions(fs::Permissions::from_mode(mode)).map_err(error)?;
-    file.write_all(bytes).map_err(error)?;
-    if durability == Durability::PowerCut {
-        file.sync_data().map_err(error)?;
-        sync_directory(parent(path)?)?;
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(mode);
+    let mut file = failpoint::through("fs.create", path, || options.open(path)).map_err(error)?;
+    let filled = set_mode(&file, path, mode)
+        .and_then(|()| failpoint::through("fs.write", path, || file.write_all(bytes)))
+        .and_then(|()| match durability {
+            Durability::PowerCut => failpoint::through("fs.sync", path, || file.sync_data()),
+            Durability::Process => Ok(()),
+        });
+    if let Err(source) = filled {
+        // Half a file must not pass for a whole one, nor keep the next try from making it.
+        let _ = remove_file(path);
+        return Err(error(source));
     }
-    Ok(())
+    match durability {
+        Durability::PowerCut => sync_directory(parent(path)?),
+        Durability::Process => Ok(()),
+    }
+}
+
+/// Gives a file that is being made its mode: the umask may have taken bits away.
+fn set_mode(file: &File, path: &Path, mode: u32) -> io::Result<()> {
+    failpoint::through("fs.mode", path, || file.set_permissions(fs::Permissions::from_mode(mode)))
+}
+
+/// Writes to the end of a file that [`open_append`] opened; `path` is where it is.
+pub fn append(file: &mut File, path: &Path, bytes: &[u8]) -> Result<(), FsError> {
+    failpoint::through("fs.append", path, || file.write_all(bytes))
+        .map_err(FsError::at("write", path))
 }
 
 /// Opens a file of mode 0600 for appending, creating it where it is missing; never through a
 /// symbolic link.
 pub fn open_append(path: &Path) -> Result<File, FsError> {
     let error = |source| FsError::at("open", path)(source);
-    let file = OpenOptions::new()
-        .append(true)
-        .read(true)
-        .create(true)
-        .mode(0o600)
-        .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
-        .open(path)
-        .map_err(error)?;
-    // The umask may have taken bits away.
+    let mut options = OpenOptions::new();
+    options.append(true).read(true).create(true).mode(0o600);
+    options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
+    let file = failpoint::through("fs.open", path, || options.open(path)).map_err(error)?;
     if file.metadata().map_err(error)?.permissions().mode() & 0o777 != 0o600 {
-        file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(error)?;
+        set_mode(&file, path, 0o600).map_err(error)?;
     }
     Ok(file)
 }
@@ -215,9 +266,12 @@ pub fn create_private_directories(path: &Path) -> Result<(), FsError> {
         create_private_directories(parent)?;
     }
     let error = |source| FsError::at("create", path)(source);
-    match fs::DirBuilder::new().mode(0o700).create(path) {
+    let made =
+        failpoint::through("fs.mkdir", path, || fs::DirBuilder::new().mode(0o700).create(path));
+    match made {
         Ok(()) => {
-            fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(error)?;
+            let mode = || fs::set_permissions(path, fs::Permissions::from_mode(0o700));
+            failpoint::through("fs.mode", path, mode).map_err(error)?;
             sync_directory(parent(path)?)
         }
         Err(source) if source.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
@@ -227,20 +281,35 @@ pub fn create_private_directories(path: &Path) -> Result<(), FsError> {
 
 /// Syncs a directory, so that names in it survive a power cut.
 pub fn sync_directory(path: &Path) -> Result<(), FsError> {
-    let error = |source| FsError::at("sync", path)(source);
-    failpoint::pass("fs.sync_directory").map_err(error)?;
-    File::open(path).and_then(|directory| directory.sync_all()).map_err(error)
+    let sync = || File::open(path).and_then(|directory| directory.sync_all());
+    failpoint::through("fs.sync_directory", path, sync).map_err(FsError::at("sync", path))
 }
 
 /// Syncs the content of a file that another program wrote.
 pub fn sync_file(path: &Path) -> Result<(), FsError> {
-    File::open(path).and_then(|file| file.sync_all()).map_err(FsError::at("sync", path))
+    let sync = || File::open(path).and_then(|file| file.sync_all());
+    failpoint::through("fs.sync", path, sync).map_err(FsError::at("sync", path))
 }
 
 /// Renames a file or directory.
 pub fn rename(from: &Path, to: &Path) -> Result<(), FsError> {
-    failpoint::pass("fs.rename").map_err(FsError::at("rename", from))?;
-    fs::rename(from, to).map_err(FsError::at("rename", from))
+    failpoint::through("fs.rename", to, || fs::rename(from, to))
+        .map_err(FsError::at("rename", from))
+}
+
+/// Renames a file or directory; `false` where there is none.
+pub fn rename_if_there(from: &Path, to: &Path) -> Result<bool, FsError> {
+    match rename(from, to) {
+        Ok(()) => Ok(true),
+        Err(error) if is_absent(&error.source) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Gives a file a second name.
+pub fn link(file: &Path, name: &Path) -> Result<(), FsError> {
+    failpoint::pass("fs.link").map_err(FsError::at("link", name))?;
+    fs::hard_link(file, name).map_err(FsError::at("link", name))
 }
 
 /// Makes `link` a symbolic link to `target`, atomically; one that already is stays as it is.
@@ -250,13 +319,16 @@ pub fn replace_link(link: &Path, target: &Path) -> Result<(), FsError> {
     }
     let name = format!("{}{}", temporary_prefix(), crate::adapter::ids::hex(8));
     let temporary = link.with_file_name(name);
-    std::os::unix::fs::symlink(target, &temporary).map_err(FsError::at("link", link))?;
-    rename(&temporary, link)
+    symlink(target, &temporary)?;
+    rename(&temporary, link).inspect_err(|_| {
+        let _ = remove_file(&temporary);
+    })
 }
 
 /// Creates a directory and its parents with the modes the umask gives.
 pub fn create_directories(path: &Path) -> Result<(), FsError> {
-    fs::create_dir_all(path).map_err(FsError::at("create", path))
+    failpoint::through("fs.mkdir", path, || fs::create_dir_all(path))
+        .map_err(FsError::at("create", path))
 }
 
 /// Copies a file with its permissions to a path that must not exist, sharing its blocks where
@@ -267,16 +339,15 @@ pub fn copy_file(from: &Path, to: &Path) -> Result<(), FsError> {
     options.read(true).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
     let mut source = options.open(from).map_err(error)?;
     let permissions = source.metadata().map_err(error)?.permissions();
-    let mut copy = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(to)
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    let mut copy = failpoint::through("fs.create", to, || options.open(to))
         .map_err(FsError::at("create", to))?;
-    let copied = match rustix::fs::ioctl_ficlone(&copy, &source) {
-        Ok(()) => Ok(()),
-        Err(_) => io::copy(&mut source, &mut copy).map(|_| ()),
-    };
+    let copied =
+        failpoint::through("fs.copy", to, || match rustix::fs::ioctl_ficlone(&copy, &source) {
+            Ok(()) => Ok(()),
+            Err(_) => io::copy(&mut source, &mut copy).map(|_| ()),
+        });
     let copied = copied.and_then(|()| copy.set_permissions(permissions));
     copied.map_err(|source| {
         let _ = fs::remove_file(to);
@@ -292,12 +363,13 @@ pub fn copy_link(from: &Path, to: &Path) -> Result<(), FsError> {
 
 /// Creates a symbolic link at `at` that leads to `target`.
 pub fn symlink(target: &Path, at: &Path) -> Result<(), FsError> {
-    std::os::unix::fs::symlink(target, at).map_err(FsError::at("link", at))
+    failpoint::through("fs.link", at, || std::os::unix::fs::symlink(target, at))
+        .map_err(FsError::at("link", at))
 }
 
 /// Removes a file; one that is not there is a success.
 pub fn remove_file(path: &Path) -> Result<(), FsError> {
-    match fs::remove_file(path) {
+    match failpoint::through("fs.remove", path, || fs::remove_file(path)) {
         Err(error) if !is_absent(&error) => Err(FsError::at("remove", path)(error)),
         Ok(()) | Err(_) => Ok(()),
     }
@@ -310,15 +382,37 @@ pub fn remove_tree(path: &Path) -> Result<(), FsError> {
         Ok(metadata) if metadata.is_symlink() => Err(FsError::at("remove", path)(
             io::Error::other("it is a symbolic link where a directory was expected"),
         )),
-        Ok(_) => fs::remove_dir_all(path).map_err(FsError::at("remove", path)),
+        Ok(_) => failpoint::through("fs.remove_tree", path, || fs::remove_dir_all(path))
+            .map_err(FsError::at("remove", path)),
         Err(error) if is_absent(&error) => Ok(()),
         Err(error) => Err(FsError::at("remove", path)(error)),
     }
 }
 
+/// [`remove_tree`] until `deadline`; returns whether it is gone.
+pub fn remove_tree_until(path: &Path, deadline: Deadline) -> Result<bool, FsError> {
+    let error = |source| FsError::at("remove", path)(source);
+    match metadata(path)? {
+        None => Ok(true),
+        Some(metadata) if metadata.is_dir() => {
+            let is_empty =
+                Directory::open_to_walk(path).and_then(|it| it.empty(deadline)).map_err(error)?;
+            if is_empty {
+                failpoint::through("fs.remove_directory", path, || fs::remove_dir(path))
+                    .map_err(error)?;
+            }
+            Ok(is_empty)
+        }
+        Some(metadata) if metadata.is_symlink() => {
+            Err(error(io::Error::other("it is a symbolic link where a directory was expected")))
+        }
+        Some(_) => remove_file(path).map(|()| true),
+    }
+}
+
 /// Removes an empty directory; one that is not there or not empty is left, and told by `false`.
 pub fn remove_empty_directory(path: &Path) -> bool {
-    fs::remove_dir(path).is_ok()
+    failpoint::through("fs.remove_directory", path, || fs::remove_dir(path)).is_ok()
 }
 
 /// Returns the names in a directory, sorted; empty where there is no such directory.
@@ -333,8 +427,17 @@ pub fn names(path: &Path) -> Result<Vec<OsString>, FsError> {
     for entry in entries {
         names.push(entry.map_err(error)?.file_name());
     }
-    names.sort();
+    names.sort_unstable();
     Ok(names)
+}
+
+/// Returns whether there is nothing in a directory, or no such directory, without listing it.
+pub fn is_empty(path: &Path) -> Result<bool, FsError> {
+    match fs::read_dir(path).map(|mut entries| entries.next().transpose()) {
+        Ok(first) => Ok(first.map_err(FsError::at("list", path))?.is_none()),
+        Err(error) if is_absent(&error) => Ok(true),
+        Err(error) => Err(FsError::at("list", path)(error)),
+    }
 }
 
 /// Returns what is at `path`, links not followed; `None` where nothing is.

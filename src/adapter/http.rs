@@ -21,6 +21,7 @@ use ureq::Agent;
 use ureq::http::Uri;
 use ureq::tls::TlsConfig;
 
+use crate::adapter::failpoint;
 use crate::model::time::Timestamp;
 
 use proxy::Proxies;
@@ -131,9 +132,12 @@ impl Client {
         let whole = built(request, uri)?;
         let configured = self.agent.configure_request(whole);
         let configured = configured.timeout_global(Some(request.deadline)).proxy(proxy.clone());
+        let shown = std::path::Path::new(&peer.host);
+        failpoint::pass_at("http.send", shown).map_err(|error| peer.failure(error.into()))?;
         let answer = self.agent.run(configured.build()).map_err(|error| peer.failure(error))?;
         let (head, body) = answer.into_parts();
         let status = head.status.as_u16();
+        failpoint::pass_at("http.answer", shown).map_err(|error| peer.broken_off(error, status))?;
         let headers = head.headers.iter().map(|(name, value)| {
             (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
         });

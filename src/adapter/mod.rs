@@ -16,8 +16,14 @@ pub mod ids;
 pub mod json_edit;
 pub mod notify;
 pub mod process;
+pub mod remembered;
 pub mod runtime;
 pub mod scheduler;
 pub mod scm;
 pub mod stdin;
+pub mod threads;
+pub mod volume;
 pub mod watch;
+
+#[cfg(test)]
+mod fuzz;

@@ -1,14 +1,18 @@
 //! Processes of this machine, told apart by pid, start time and boot (`/proc`).
 #![expect(clippy::disallowed_methods, reason = "reads /proc")]
 
-use std::collections::BTreeMap;
-use std::io;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read};
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
+use memchr::memmem::Finder;
 use rustix::process::{Pid, PidfdFlags, Signal};
 
 use crate::adapter::clock::{self, Deadline};
+use crate::adapter::threads;
+use crate::model::collect::Sorted;
 use crate::model::id::{LaunchId, ProcessIdentity};
 
 /// What is known of a process that was seen earlier.
@@ -52,6 +56,11 @@ pub fn presence(identity: &ProcessIdentity) -> io::Result<Presence> {
     })
 }
 
+/// Returns whether it is certain that no process of that number runs.
+pub fn is_over(pid: u32) -> bool {
+    read_stat(pid).is_ok_and(|stat| stat.is_none_or(Stat::is_zombie))
+}
+
 /// Returns number and name of each other living process whose working directory is `directory`
 /// or below it; none where the directory is gone.
 ///
@@ -63,15 +72,17 @@ pub fn inside(directory: &Path) -> io::Result<Vec<(u32, String)>> {
         Err(error) => return Err(error),
     };
     let me = std::process::id();
-    let mut found = Vec::new();
-    for pid in all()?.into_iter().filter(|pid| *pid != me) {
-        let Ok(cwd) = std::fs::read_link(format!("/proc/{pid}/cwd")) else { continue };
-        if cwd.starts_with(&directory) {
-            let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-            found.push((pid, name.trim().to_owned()));
+    let mut found = of_all(|pid, _| {
+        if pid == me {
+            return Ok(None);
         }
-    }
-    found.sort();
+        let Ok(cwd) = std::fs::read_link(format!("/proc/{pid}/cwd")) else { return Ok(None) };
+        Ok(cwd.starts_with(&directory).then(|| {
+            let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+            (pid, name.trim().to_owned())
+        }))
+    })?;
+    found.sort_unstable();
     Ok(found)
 }
 
@@ -121,18 +132,31 @@ pub fn marked(launch: &LaunchId) -> io::Result<Vec<ProcessIdentity>> {
 
 /// Returns the living processes that carry `variable`, a name and a value, in their environment.
 pub fn carrying(variable: &str) -> io::Result<Vec<ProcessIdentity>> {
-    let marker = variable.as_bytes();
+    let marker = Finder::new(variable);
     let boot_id = boot_id()?;
-    let mut found = Vec::new();
-    for pid in all()? {
-        // Before the environment, so that a number that changes hands is noticed later.
-        let Some(stat) = read_stat(pid)?.filter(|stat| !stat.is_zombie()) else { continue };
-        let Ok(environment) = std::fs::read(format!("/proc/{pid}/environ")) else { continue };
-        if environment.split(|byte| *byte == 0).any(|it| it == marker) {
-            found.push(ProcessIdentity { pid, pid_start: stat.start, boot_id: boot_id.clone() });
+    let carries = |pid: u32, bytes: &mut Vec<u8>| {
+        read_environment(pid, bytes).is_some_and(|all| holds(all, &marker))
+    };
+    let mut found = of_all(|pid, bytes| {
+        if !carries(pid, bytes) {
+            return Ok(None);
         }
-    }
-    Ok(found)
+        let Some(stat) = read_stat(pid)?.filter(|stat| !stat.is_zombie()) else { return Ok(None) };
+        // Once more after the start time, so that a number that changes hands is noticed later.
+        Ok(carries(pid, bytes).then_some((pid, stat.start)))
+    })?;
+    found.sort_unstable();
+    let identity = |(pid, pid_start)| ProcessIdentity { pid, pid_start, boot_id: boot_id.clone() };
+    Ok(found.into_iter().map(identity).collect())
+}
+
+/// Returns whether the variable that `marker` finds, a name and a value, is one of `environment`.
+fn holds(environment: &[u8], marker: &Finder<'_>) -> bool {
+    let length = marker.needle().len();
+    marker.find_iter(environment).any(|at| {
+        let ends = environment.get(at + length).is_none_or(|byte| *byte == 0);
+        ends && (at == 0 || environment[at - 1] == 0)
+    })
 }
 
 /// Returns number and launch of each living process whose agent belongs to `home`.
@@ -141,20 +165,107 @@ pub fn carrying(variable: &str) -> io::Result<Vec<ProcessIdentity>> {
 pub fn of_home(home: &Path) -> io::Result<Vec<(u32, String)>> {
     use std::os::unix::ffi::OsStrExt;
     let ours = [b"AO_HOME=".as_slice(), home.as_os_str().as_bytes()].concat();
-    let mut found = Vec::new();
-    for pid in all()? {
-        let Ok(environment) = std::fs::read(format!("/proc/{pid}/environ")) else { continue };
-        let mut launch = None;
-        let mut is_ours = false;
-        for variable in environment.split(|byte| *byte == 0) {
-            is_ours |= variable == ours;
-            launch = launch.or_else(|| variable.strip_prefix(b"AO_LAUNCH=".as_slice()));
+    let ours = Finder::new(&ours);
+    let mut found = of_all(|pid, bytes| {
+        let Some(environment) = read_environment(pid, bytes).filter(|all| holds(all, &ours)) else {
+            return Ok(None);
+        };
+        let mut variables = environment.split(|byte| *byte == 0);
+        let launch = variables.find_map(|it| it.strip_prefix(b"AO_LAUNCH=".as_slice()));
+        Ok(launch.map(|launch| (pid, String::from_utf8_lossy(launch).into_owned())))
+    })?;
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// Reads the environment of a process into `bytes`, which grows to hold it; `None` where it may
+/// not be read.
+///
+/// While a process replaces its program (execve(2)) it has none for a moment.
+fn read_environment(pid: u32, bytes: &mut Vec<u8>) -> Option<&[u8]> {
+    const EXEC_TAKES: Duration = Duration::from_millis(200);
+    /// One that has its place is told as empty until it is complete.
+    const FILLING_TAKES: Duration = Duration::from_millis(20);
+    let mut deadlines = None;
+    loop {
+        let length = read_environment_once(pid, bytes)?;
+        if length > 0 {
+            return Some(&bytes[..length]);
         }
-        if let (true, Some(launch)) = (is_ours, launch) {
-            found.push((pid, String::from_utf8_lossy(launch).into_owned()));
+        let Ok(Some(stat)) = read_stat(pid) else { return Some(&[]) };
+        if stat.is_zombie() || stat.is_of_kernel() {
+            return Some(&[]);
+        }
+        let (filled, placed) = deadlines
+            .get_or_insert_with(|| (Deadline::after(FILLING_TAKES), Deadline::after(EXEC_TAKES)));
+        let deadline = if stat.environment == Some(0) { filled } else { placed };
+        if deadline.passed() {
+            return Some(&[]);
+        }
+        clock::pause(Duration::from_micros(100));
+    }
+}
+
+/// Returns the length of what it read.
+fn read_environment_once(pid: u32, bytes: &mut Vec<u8>) -> Option<usize> {
+    // Each read looks the process's pages up anew, so that few are much quicker than many.
+    const ROOM: usize = 64 << 10;
+    let mut length = 0;
+    let mut file = match std::fs::File::open(format!("/proc/{pid}/environ")) {
+        Ok(file) => file,
+        // Newer kernels say so where there is none, too.
+        Err(error) if is_gone(&error) => return Some(0),
+        Err(_) => return None,
+    };
+    loop {
+        if bytes.len() < length + ROOM {
+            bytes.resize(length + ROOM, 0);
+        }
+        match file.read(&mut bytes[length..]) {
+            Ok(0) => return Some(length),
+            Ok(read) => length += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return None,
         }
     }
+}
+
+/// Returns what `look` finds at the processes of this machine, in no order. It is given room that
+/// is used for one after the other.
+///
+/// Where there are many the time goes to the kernel, which has as much of it on each processor.
+fn of_all<T: Send>(
+    look: impl Fn(u32, &mut Vec<u8>) -> io::Result<Option<T>> + Sync,
+) -> io::Result<Vec<T>> {
+    /// A process may be started by one that was not looked at yet, and which ends before that.
+    const GENERATIONS: usize = 8;
+    let mut pids = all()?;
+    let mut known: BTreeSet<u32> = pids.iter().copied().into_set();
+    let mut found = of_these(&pids, &look)?;
+    for _ in 0..GENERATIONS {
+        pids = all()?;
+        pids.retain(|pid| known.insert(*pid));
+        if pids.is_empty() {
+            break;
+        }
+        found.extend(of_these(&pids, &look)?);
+    }
     Ok(found)
+}
+
+fn of_these<T: Send>(
+    pids: &[u32],
+    look: &(impl Fn(u32, &mut Vec<u8>) -> io::Result<Option<T>> + Sync),
+) -> io::Result<Vec<T>> {
+    /// Fewer are looked at sooner than a thread begins.
+    const WORTH_A_THREAD: usize = 200;
+    const MAX_THREADS: usize = 4;
+    let look_at = |pids: &[u32]| -> Vec<io::Result<T>> {
+        let mut bytes = Vec::new();
+        pids.iter().filter_map(|pid| look(*pid, &mut bytes).transpose()).collect()
+    };
+    let count = processors().min(MAX_THREADS).min(pids.len() / WORTH_A_THREAD);
+    threads::share(pids, count, look_at, look_at).into_iter().collect()
 }
 
 /// Ends every process that carries the marker of `launch`: SIGTERM, and after `grace` SIGKILL,
@@ -239,7 +350,7 @@ pub fn is_listened_on(path: &Path) -> io::Result<bool> {
 }
 
 /// Reads `Num RefCount Protocol Flags Type St Inode Path`; the path may hold spaces.
-fn is_listening_at(line: &[u8], path: &Path) -> bool {
+pub(super) fn is_listening_at(line: &[u8], path: &Path) -> bool {
     use std::os::unix::ffi::OsStrExt;
     /// `__SO_ACCEPTCON`: it listens.
     const LISTENS: &[u8] = b"00010000";
@@ -250,6 +361,13 @@ fn is_listening_at(line: &[u8], path: &Path) -> bool {
     }
     let mut fields = rest.split(|byte| *byte == b' ').filter(|field| !field.is_empty());
     fields.nth(3) == Some(LISTENS) && fields.count() == 3
+}
+
+/// Returns how many threads can run at once, 1 where that cannot be told.
+pub fn processors() -> usize {
+    // A dozen files are read to tell it.
+    static KNOWN: OnceLock<usize> = OnceLock::new();
+    *KNOWN.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 /// Returns the numbers of all processes.
@@ -291,8 +409,12 @@ pub struct Stat {
     pub state: u8,
     /// The parent's pid.
     pub parent: u32,
+    /// The kernel's flags of it, `PF_*`.
+    pub flags: u32,
     /// The start time in clock ticks since boot.
     pub start: u64,
+    /// The length of its environment in bytes; `None` where that is not in place, or not told.
+    pub environment: Option<u64>,
 }
 
 impl Stat {
@@ -300,12 +422,22 @@ impl Stat {
     pub fn is_zombie(self) -> bool {
         matches!(self.state, b'Z' | b'X')
     }
+
+    /// Returns whether it is a thread of the kernel, which has no program and no environment.
+    fn is_of_kernel(self) -> bool {
+        const PF_KTHREAD: u32 = 0x0020_0000;
+        self.flags & PF_KTHREAD != 0
+    }
 }
 
 /// Reads `/proc/<pid>/stat`; `None` where there is no such process.
 pub fn read_stat(pid: u32) -> io::Result<Option<Stat>> {
-    match std::fs::read(format!("/proc/{pid}/stat")) {
-        Ok(bytes) => parse_stat(&bytes)
+    // The kernel gives the line at once to whoever has room for it, and tells no length before.
+    let mut bytes = Vec::with_capacity(1024);
+    let read = std::fs::File::open(format!("/proc/{pid}/stat"))
+        .and_then(|mut file| file.read_to_end(&mut bytes));
+    match read {
+        Ok(_) => parse_stat(&bytes)
             .map(Some)
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "malformed /proc stat")),
         Err(error) if is_gone(&error) => Ok(None),
@@ -319,15 +451,21 @@ fn is_gone(error: &io::Error) -> bool {
 }
 
 /// Parses the line; the command name in parentheses may hold spaces and parentheses itself.
-fn parse_stat(line: &[u8]) -> Option<Stat> {
+pub(super) fn parse_stat(line: &[u8]) -> Option<Stat> {
     let after_name = line.iter().rposition(|byte| *byte == b')')? + 1;
     let rest = std::str::from_utf8(line.get(after_name..)?).ok()?;
     let mut fields = rest.split_ascii_whitespace();
     let state = *fields.next()?.as_bytes().first()?;
     let parent = fields.next()?.parse().ok()?;
-    // `start` is field 22; `state` is field 3 and `parent` field 4.
-    let start = fields.nth(17)?.parse().ok()?;
-    Some(Stat { state, parent, start })
+    // `state` is field 3, `parent` field 4, `flags` field 9 and `start` field 22.
+    let flags = fields.nth(4)?.parse().ok()?;
+    let start = fields.nth(12)?.parse().ok()?;
+    // Where the environment begins and ends: fields 50 and 51.
+    let mut places = fields.skip(27).map_while(|field| field.parse::<u64>().ok());
+    let environment = places.next().zip(places.next());
+    let environment =
+        environment.filter(|(_, end)| *end > 0).and_then(|(start, end)| end.checked_sub(start));
+    Some(Stat { state, parent, flags, start, environment })
 }
 
 #[cfg(test)]
@@ -336,11 +474,12 @@ mod tests {
 
     #[test]
     fn a_command_name_may_hold_anything() {
-        let tail = "S 7 2 2 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 4242 0 0";
+        let tail = "S 7 2 2 0 -1 64 0 0 0 0 0 0 0 0 20 0 1 0 4242 0 0";
         for name in ["sh", "a b", "a) R 9 (b", ")", "(("] {
             let line = format!("12 ({name}) {tail}");
             let stat = parse_stat(line.as_bytes()).unwrap();
-            assert_eq!(stat, Stat { state: b'S', parent: 7, start: 4242 }, "{name}");
+            let told = Stat { state: b'S', parent: 7, flags: 64, start: 4242, environment: None };
+            assert_eq!(stat, told, "{name}");
         }
         for bad in ["", "12 (sh", "12 (sh) S", "12 (sh) S x", "12 (sh) S 7 2 2"] {
             assert_eq!(parse_stat(bad.as_bytes()), None, "{bad}");
@@ -380,6 +519,38 @@ mod tests {
         assert_eq!(end_marked(&launch, Duration::ZERO).unwrap(), EndReport::default());
     }
 
+    /// Runs `script` under the name `$0` with a marker, looks `times` times whether that is found,
+    /// and returns how often it was not.
+    fn missed(times: usize, script: &str) -> usize {
+        let launch = crate::adapter::ids::launch();
+        let directory = tempfile::tempdir().unwrap();
+        let place = directory.path().join("script");
+        std::fs::write(&place, script).unwrap();
+        let mut child = std::process::Command::new("sh")
+            .arg(&place)
+            .env("AO_LAUNCH", launch.as_str())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let found = || !marked(&launch).unwrap().is_empty();
+        clock::poll_until(Deadline::after(Duration::from_secs(5)), || found().then_some(()));
+        let missed = (0..times).filter(|_| !found()).count();
+        drop(directory);
+        end_marked(&launch, Duration::ZERO).unwrap();
+        child.wait().unwrap();
+        missed
+    }
+
+    #[test]
+    fn a_process_is_found_while_its_program_is_replaced() {
+        assert_eq!(missed(300, "exec sh \"$0\"\n"), 0);
+    }
+
+    #[test]
+    fn a_process_is_found_whose_parent_ended_during_the_look() {
+        assert_eq!(missed(300, "sleep 0.01\nsh \"$0\" &\n"), 0);
+    }
+
     #[test]
     fn a_process_in_a_directory_is_found() {
         let directory = tempfile::tempdir().unwrap();
@@ -406,7 +577,9 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         assert!(is_listened_on(&path).unwrap());
         drop(listener);
-        assert!(!is_listened_on(&path).unwrap());
+        // A child that another test is about to run has its copy of the socket until then.
+        let is_over = || (!is_listened_on(&path).unwrap()).then_some(());
+        clock::poll_until(Deadline::after(Duration::from_secs(20)), is_over).unwrap();
 
         let line = b"0000: 00000002 00000000 00010000 0001 01 4242 /x/a b";
         assert!(is_listening_at(line, Path::new("/x/a b")));

@@ -174,6 +174,9 @@ pub fn install(
     }
 }
 
+/// The timer in the package.
+const PACKAGED: &str = "ao-reap.timer";
+
 /// Returns the timers of `home`, one per scheduler at the most.
 pub fn status(
     programs: &Programs,
@@ -199,6 +202,20 @@ pub fn status(
         }
     }
     Ok(found)
+}
+
+/// Returns the timer that the package brings where the user has switched it on; it is for the home
+/// that is nobody's choice.
+pub fn packaged(programs: &Programs) -> Option<Installed> {
+    let properties = "--property=ActiveState,FragmentPath";
+    let output = systemctl(programs, &["show", PACKAGED, properties]).read().ok()?.text();
+    let value = |name: &str| output.lines().find_map(|line| line.strip_prefix(name));
+    if value("ActiveState=")? != "active" {
+        return None;
+    }
+    let unit = value("FragmentPath=").map(Path::new).and_then(|path| fs::read_text(path).ok());
+    let interval = unit.as_deref().and_then(timer_interval);
+    Some(Installed { scheduler: Scheduler::Systemd, interval, active: Some(true) })
 }
 
 /// Takes the timer of `home` out of every scheduler.
@@ -247,36 +264,54 @@ pub fn service_unit(
         }
         None => String::new(),
     };
+    let environment =
+        [systemd_quoted(&format!("AO_HOME={home}")), systemd_quoted(&format!("PATH={path}"))];
+    let over = format!(" over {}", home.replace('%', "%%"));
+    Ok(service_text(&over, &systemd_quoted(ao), &format!("{}{config}", environment.join(" "))))
+}
+
+/// Returns the units that a package installs for every user, by file name: a timer of each one's
+/// own home that nobody has to enable, for `ao timer install` does the same for any home.
+pub fn packaged_units() -> [(&'static str, String); 2] {
+    // A user manager's own PATH knows no programs in the user's home.
+    let environment = "PATH=%h/.local/bin:/usr/local/bin:/usr/bin:/bin";
+    [
+        ("ao-reap.service", service_text("", "/usr/bin/ao", environment)),
+        ("ao-reap.timer", timer_text("", Duration::from_secs(60))),
+    ]
+}
+
+fn service_text(over: &str, ao: &str, environment: &str) -> String {
     let limit = PASS_LIMIT.as_secs();
     // KillMode: with the default, the end of a pass would kill every process it left running, a
     // tmux server with all its agents among them.
-    Ok(format!(
+    format!(
         "[Unit]\n\
-         Description=One pass of ao over {description}\n\
+         Description=One pass of ao{over}\n\
          Documentation=man:ao(1)\n\
          \n\
          [Service]\n\
          Type=oneshot\n\
          ExecStart={ao} reap --quiet\n\
-         Environment={home} {path}{config} LC_ALL=C.UTF-8\n\
+         Environment={environment} LC_ALL=C.UTF-8\n\
          KillMode=process\n\
          TimeoutStartSec={limit}\n\
-         UMask=0077\n",
-        description = home.replace('%', "%%"),
-        ao = systemd_quoted(ao),
-        home = systemd_quoted(&format!("AO_HOME={home}")),
-        path = systemd_quoted(&format!("PATH={path}")),
-    ))
+         UMask=0077\n"
+    )
 }
 
 /// Returns the timer that starts the service of the same name.
 pub fn timer_unit(home: &Path, interval: Duration) -> Result<String, SchedulerError> {
     let home = speakable("the home", home)?.replace('%', "%%");
+    Ok(timer_text(&format!(" over {home}"), interval))
+}
+
+fn timer_text(over: &str, interval: Duration) -> String {
     // Measured from the end of a pass, so that a slow one is not followed by the next at once.
     // Without AccuracySec a pass may come a minute late.
-    Ok(format!(
+    format!(
         "[Unit]\n\
-         Description=Passes of ao over {home}\n\
+         Description=Passes of ao{over}\n\
          Documentation=man:ao(1)\n\
          \n\
          [Timer]\n\
@@ -287,7 +322,7 @@ pub fn timer_unit(home: &Path, interval: Duration) -> Result<String, SchedulerEr
          [Install]\n\
          WantedBy=timers.target\n",
         seconds = interval.as_secs().max(1),
-    ))
+    )
 }
 
 /// Returns the crontab line, without its line end.
@@ -342,7 +377,7 @@ fn cron_schedule(interval: Duration) -> String {
 }
 
 /// Returns the interval of a line that [`cron_line`] made.
-fn cron_interval(line: &str) -> Option<Duration> {
+pub(super) fn cron_interval(line: &str) -> Option<Duration> {
     let mut fields = line.split(' ');
     let (minute, hour) = (fields.next()?, fields.next()?);
     let step = |field: &str| match field.strip_prefix("*/") {
@@ -358,7 +393,7 @@ fn cron_interval(line: &str) -> Option<Duration> {
 }
 
 /// Returns the interval of a unit that [`timer_unit`] made.
-fn timer_interval(unit: &str) -> Option<Duration> {
+pub(super) fn timer_interval(unit: &str) -> Option<Duration> {
     let value = unit.lines().find_map(|line| line.strip_prefix("OnUnitInactiveSec="))?;
     humantime::parse_duration(value).ok()
 }
@@ -483,7 +518,7 @@ fn edit_crontab(
 }
 
 /// Returns the table with the line that ends in `tag` replaced (in its place), added or removed.
-fn edited(table: &[u8], tag: &str, line: Option<&str>) -> Vec<u8> {
+pub(super) fn edited(table: &[u8], tag: &str, line: Option<&str>) -> Vec<u8> {
     let mut edited = Vec::with_capacity(table.len());
     let mut line = line;
     for old in table.split_inclusive(|byte| *byte == b'\n') {

@@ -26,7 +26,7 @@ fn read_from(
     is_whole: impl Fn(&[u8]) -> bool,
 ) -> Vec<u8> {
     let deadline = Deadline::after(patience);
-    let (mut kept, mut buffer) = (Vec::new(), vec![0; 64 << 10]);
+    let (mut kept, mut buffer) = (Vec::new(), vec![0; 8 << 10]);
     loop {
         if !has_more(&input, PAUSE.min(deadline.remaining())) {
             if deadline.passed() || is_whole(&kept) {

@@ -11,6 +11,7 @@ use crate::cli::exit::Exit;
 use crate::cli::output;
 use crate::invocation::World;
 use crate::model::id::SessionId;
+use crate::model::sanitize;
 use crate::session::SessionError;
 use crate::session::cleanup::{self, Cleaned};
 
@@ -24,6 +25,9 @@ pub struct CleanupArgs {
     /// The sessions; all that have ended where none is named
     #[arg(value_name = "ID")]
     ids: Vec<String>,
+    /// All that have ended, as where none is named
+    #[arg(long, conflicts_with = "ids")]
+    all: bool,
     /// Save what would be lost, then remove
     #[arg(long)]
     force: bool,
@@ -42,7 +46,7 @@ pub fn run(
     args: &CleanupArgs,
 ) -> Result<Exit, CommandError> {
     let world = context.world()?;
-    let named = !args.ids.is_empty();
+    let named = !args.all && !args.ids.is_empty();
     let ids = if named {
         args.ids.iter().map(|name| context.session(&world, name)).collect::<Result<Vec<_>, _>>()?
     } else {
@@ -91,7 +95,7 @@ fn clean(
             Ok(cleaned) if !named => {
                 // Asked for in general: what has to stay is listed, and is no failure.
                 if !context.global.json {
-                    writeln!(out, "{id} kept: {}", cleaned.kept.join("; "))?;
+                    writeln!(out, "{id} kept: {}", sanitize::line(&cleaned.kept.join("; ")))?;
                 }
                 cleaned_up.push(json!({ "id": id, "kept": cleaned.kept }));
                 continue;
@@ -136,7 +140,8 @@ fn report(
     if !context.global.json {
         let branch =
             cleaned.branch.as_deref().map_or_else(String::new, |fate| format!(", branch {fate}"));
-        writeln!(out, "{id} cleaned up{branch}")?;
+        let pooled = if cleaned.pooled { ", workspace kept for the next spawn" } else { "" };
+        writeln!(out, "{id} cleaned up{branch}{pooled}")?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! What every subcommand's `run` gets: the global flags and the surroundings.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use crate::cli::Global;
 use crate::cli::env::Environment;
@@ -74,7 +75,7 @@ impl Context {
         let mut world = World::new(
             home,
             self.env.config_directory(),
-            self.env.variables.clone(),
+            Arc::clone(&self.env.variables),
             self.env.directory.clone(),
             self.global.lock_timeout,
         );

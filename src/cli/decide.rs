@@ -6,6 +6,7 @@ use crate::adapter::clock;
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
+use crate::cli::output;
 use crate::decide::batch;
 use crate::model::policy::Policy;
 
@@ -29,7 +30,7 @@ pub fn run(_: &Context, out: &mut dyn Write, _: &DecideArgs) -> Result<Exit, Com
         // What is not UTF-8 is not JSON either, and is answered as such.
         let text = String::from_utf8_lossy(&line);
         match batch::evaluate_line(&text, &policy, clock::now()) {
-            Ok(answer) => writeln!(out, "{answer}")?,
+            Ok(answer) => writeln!(out, "{}", output::escaped(answer))?,
             Err(answer) => {
                 exit = Exit::Invalid;
                 writeln!(out, "{answer}")?;

@@ -2,15 +2,18 @@
 #![expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::model::collect::Sorted;
 
 /// What this invocation was started with.
 #[derive(Clone, Debug)]
 pub struct Environment {
     /// Every variable.
-    pub variables: BTreeMap<OsString, OsString>,
+    pub variables: Arc<BTreeMap<OsString, OsString>>,
     /// The working directory; the root where it was deleted.
     pub directory: PathBuf,
     /// Standard input is a terminal.
@@ -25,7 +28,7 @@ impl Environment {
     /// Reads it.
     pub fn read() -> Self {
         Self {
-            variables: std::env::vars_os().collect(),
+            variables: Arc::new(std::env::vars_os().into_map()),
             directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
             stdin_is_terminal: std::io::stdin().is_terminal(),
             stdout_is_terminal: std::io::stdout().is_terminal(),
@@ -35,11 +38,11 @@ impl Environment {
 
     /// Returns a variable as text; empty and non-UTF-8 ones count as unset.
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.variables.get(&OsString::from(name))?.to_str().filter(|text| !text.is_empty())
+        self.variables.get(OsStr::new(name))?.to_str().filter(|text| !text.is_empty())
     }
 
     fn path(&self, name: &str) -> Option<PathBuf> {
-        let value = self.variables.get(&OsString::from(name))?;
+        let value = self.variables.get(OsStr::new(name))?;
         Some(PathBuf::from(value)).filter(|path| path.is_absolute())
     }
 
@@ -47,7 +50,7 @@ impl Environment {
     ///
     /// A relative `--home` or `AO_HOME` is taken from the working directory.
     pub fn home(&self, flag: Option<&Path>) -> Option<PathBuf> {
-        let variable = self.variables.get(&OsString::from("AO_HOME")).filter(|v| !v.is_empty());
+        let variable = self.variables.get(OsStr::new("AO_HOME")).filter(|v| !v.is_empty());
         flag.or_else(|| variable.map(Path::new))
             .map(|path| self.directory.join(path))
             .or_else(|| Some(self.path("XDG_STATE_HOME")?.join("ao")))

@@ -14,6 +14,7 @@ use crate::adapter::fs::FsError;
 use crate::adapter::runtime::RuntimeError;
 use crate::adapter::scheduler::SchedulerError;
 use crate::cli::exit::Exit;
+use crate::cli::output::escaped;
 use crate::config::ConfigError;
 use crate::decide::DecideError;
 use crate::invocation::InvocationError;
@@ -88,7 +89,7 @@ impl CommandError {
 pub fn render(error: &CommandError, as_json: bool) {
     let mut stderr = anstream::stderr();
     if as_json {
-        let _ = writeln!(stderr, "{}", json!({ "error": error.to_json() }));
+        let _ = writeln!(stderr, "{}", escaped(json!({ "error": error.to_json() }).to_string()));
         return;
     }
     let mut causes = error.error.chain().map(|cause| sanitize::text(&cause.to_string()));
@@ -181,6 +182,15 @@ impl From<DecideError> for CommandError {
 
 impl From<ConfigError> for CommandError {
     fn from(error: ConfigError) -> Self {
+        // What the machine refuses is no mistake in the file, as what stands in its place is.
+        if let ConfigError::File(fs) = &error
+            && fs.source.raw_os_error().is_some()
+        {
+            let (exit, hint) = fs_exit(fs);
+            let mut error = Self::new(exit, error.into());
+            error.hint = hint;
+            return error;
+        }
         Self::new(Exit::Invalid, error.into()).hint("`ao config reference` lists every key")
     }
 }
@@ -219,7 +229,9 @@ impl From<StoreError> for CommandError {
             StoreError::Damaged { .. } => {
                 (Exit::Internal, Some("`ao doctor --state` shows what can be repaired"))
             }
-            StoreError::NewerRecord { .. } | StoreError::NewerFormat { .. } => {
+            StoreError::NewerRecord { .. }
+            | StoreError::NewerFile { .. }
+            | StoreError::NewerFormat { .. } => {
                 (Exit::MissingDependency, Some("use the newer ao that wrote it"))
             }
             StoreError::Owner { .. } => (
@@ -350,7 +362,7 @@ impl From<InstallError> for CommandError {
             InstallError::Edit { .. } => {
                 (Exit::Invalid, Some("mend the file, or choose another agent"))
             }
-            InstallError::Forgotten { .. } => (
+            InstallError::Forgotten { .. } | InstallError::Outside { .. } => (
                 Exit::Internal,
                 Some("look at the workspace's hook files by hand, then remove that file"),
             ),

@@ -1,7 +1,5 @@
 //! Exit codes: the one table that `ao help exit-codes`, `man ao` and every command share.
 
-use std::process::ExitCode;
-
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -116,12 +114,6 @@ impl Exit {
             Self::WaitLimited => "wait: the agent's usage limit is reached",
             Self::Timeout => "time is up",
         }
-    }
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit.code())
     }
 }
 

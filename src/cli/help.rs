@@ -2,8 +2,10 @@
 
 use std::io::Write;
 
+use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::{self, Exit};
+use crate::cli::generate;
 
 /// Print help, for ao, a command, or a topic (exit-codes)
 #[derive(Debug, clap::Args)]
@@ -14,12 +16,11 @@ pub struct HelpArgs {
 }
 
 /// Runs `ao help`.
-pub fn run(out: &mut dyn Write, args: &HelpArgs) -> Result<Exit, CommandError> {
+pub fn run(context: &Context, out: &mut dyn Write, args: &HelpArgs) -> Result<Exit, CommandError> {
     if let [word] = args.what.as_slice()
         && word == "exit-codes"
     {
-        out.write_all(exit::table().as_bytes())?;
-        return Ok(Exit::Done);
+        return generate::text(context, out, exit::table().as_bytes());
     }
     let mut command = crate::cli::command();
     command.build();
@@ -29,6 +30,10 @@ pub fn run(out: &mut dyn Write, args: &HelpArgs) -> Result<Exit, CommandError> {
             CommandError::new(Exit::Invalid, anyhow::anyhow!("no command or topic `{word}`"))
         })?;
     }
-    write!(out, "{}", current.render_long_help().ansi())?;
+    let help = current.render_long_help();
+    if context.global.json {
+        return generate::text(context, out, help.to_string().as_bytes());
+    }
+    write!(out, "{}", help.ansi())?;
     Ok(Exit::Done)
 }

@@ -84,11 +84,13 @@ fn record(
 ) -> Result<(), CommandError> {
     let is_whole = |bytes: &[u8]| serde_json::from_slice::<IgnoredAny>(bytes).is_ok();
     let payload = stdin::read_within(agent::MAX_PAYLOAD, PATIENCE, is_whole);
-    let card = agent::load_card(&world.config_directory.join("agents"), &args.agent)?;
-    let said = agent::map_hook(&card, &args.event, &payload, &launch, has_task, started);
+    let cards = world.config_directory.join("agents");
+    let Some(hearing) = agent::load_hearing(&cards, &args.agent, &args.event)? else {
+        return Ok(());
+    };
+    let said = agent::map_hook(&hearing, &payload, &launch, has_task, started);
     let Some(said) = said else { return Ok(()) };
-    let answer = card.hooks.events.get(&args.event).and_then(|rule| rule.answer.as_ref());
-    match answer {
+    match &hearing.rule.answer {
         Some(answer) => answer::heard(world, session, said, Some(&mut print_by(answer)))?,
         None => answer::heard(world, session, said, None)?,
     }

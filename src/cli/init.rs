@@ -8,7 +8,7 @@ use crate::adapter::fs::{self, Durability};
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
-use crate::cli::output;
+use crate::cli::{output, project};
 use crate::config;
 use crate::session::context as names;
 
@@ -49,8 +49,10 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &InitArgs) -> Result<Ex
         fs::create_new(&file, text.as_bytes(), 0o644, Durability::PowerCut)?;
     }
     if context.global.json {
-        let value = json!({ "id": project.id, "repo": project.repo, "created": created,
-            "config": file, "written": write });
+        let mut value = project::value(&project);
+        value["created"] = json!(created);
+        value["config"] = json!(file);
+        value["written"] = json!(write);
         output::json_answer(out, "project", value)?;
     } else {
         let word = if created { "registered" } else { "is registered already" };

@@ -158,7 +158,7 @@ fn print_fresh(
             fresh.push((event.at, id.clone(), event));
         }
     }
-    fresh.sort_by(|a, b| (a.0, &a.1, a.2.seq).cmp(&(b.0, &b.1, b.2.seq)));
+    fresh.sort_unstable_by(|a, b| (a.0, &a.1, a.2.seq).cmp(&(b.0, &b.1, b.2.seq)));
     for (_, id, event) in fresh {
         if context.global.json {
             let mut value = json!(event);

@@ -12,12 +12,13 @@ use crate::cli::output::{self, Table};
 use crate::model::id::ProjectId;
 use crate::model::record::Kind;
 use crate::model::status::Status;
+use crate::model::summary::Summary;
 use crate::reap;
 
 /// List sessions, from the files alone
 ///
 /// Starts no child process. Shows what is neither archived nor ended; `--all` shows both as well.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub struct LsArgs {
     /// Ended and archived sessions as well
     #[arg(long, short)]
@@ -62,7 +63,7 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &LsArgs) -> Result<Exit
             && args.kind.is_none_or(|kind| kind == row.kind)
             && (project.is_none() || row.project == project)
     });
-    rows.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+    rows.sort_unstable_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
     warn_stale_clock(context, &world);
 
     if context.global.json {
@@ -94,11 +95,13 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &LsArgs) -> Result<Exit
             context.tell("no sessions");
         }
     }
+    // The process ends: nobody needs the memory of a thousand sessions back, piece by piece.
+    std::mem::forget(rows);
     // What could not be read was named; whoever names it in turn is refused.
     Ok(Exit::Done)
 }
 
-fn table(out: &mut dyn Write, rows: &[crate::store::Summary]) -> Result<(), CommandError> {
+fn table(out: &mut dyn Write, rows: &[Box<Summary>]) -> Result<(), CommandError> {
     if rows.is_empty() {
         return Ok(());
     }

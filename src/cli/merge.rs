@@ -8,7 +8,7 @@ use crate::cli::exit::Exit;
 use crate::cli::output;
 use crate::model::answer::MergedBranch;
 use crate::model::forge::MergeMethod;
-use crate::model::id::SessionId;
+use crate::model::id::{SessionId, short};
 use crate::session::deliver;
 use crate::session::merge::{self, MergeOptions, MergeOutcome, MergeReport};
 
@@ -106,7 +106,7 @@ fn told(report: &MergeReport) -> String {
                 MergeMethod::Rebase => "rebased",
             };
             let undo = undo.as_ref().map(|undo| format!("undo: {undo}\n")).unwrap_or_default();
-            format!("{branch} {how} into {target}: {}\n{undo}", sha.get(..12).unwrap_or(sha))
+            format!("{branch} {how} into {target}: {}\n{undo}", short(sha))
         }
     }
 }

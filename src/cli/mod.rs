@@ -12,9 +12,11 @@ pub mod demo;
 pub mod doctor;
 pub mod env;
 pub mod error;
+pub mod examples;
 pub mod exec;
 pub mod exit;
 pub mod generate;
+pub mod health;
 pub mod help;
 pub mod hook;
 pub mod init;
@@ -25,6 +27,8 @@ pub mod launch;
 pub mod log;
 pub mod ls;
 pub mod merge;
+pub mod metrics;
+mod narration;
 pub mod notify;
 pub mod observe;
 pub mod orchestrator;
@@ -32,6 +36,7 @@ pub mod outbox;
 pub mod output;
 pub mod pr;
 pub mod project;
+mod quick;
 pub mod reap;
 pub mod rename;
 pub mod report;
@@ -50,10 +55,9 @@ pub mod wait;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::cli::context::Context;
 use crate::cli::env::Environment;
@@ -67,7 +71,7 @@ use crate::cli::exit::Exit;
 #[derive(Debug, Parser)]
 #[command(
     name = "ao",
-    version,
+    version = VERSION,
     disable_help_subcommand = true,
     max_term_width = 100,
     after_help = "See `ao help` for examples, `ao help exit-codes` for what each exit code means.",
@@ -79,6 +83,9 @@ pub struct Cli {
     #[command(subcommand)]
     command: Command,
 }
+
+/// The version that `ao --version` tells.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What every subcommand takes.
 #[derive(Clone, Debug, clap::Args)]
@@ -170,6 +177,7 @@ enum Command {
     Pr(pr::PrArgs),
     Notify(notify::NotifyArgs),
     Timer(timer::TimerArgs),
+    Metrics(metrics::MetricsArgs),
     Agent(agent::AgentArgs),
     Doctor(doctor::DoctorArgs),
     Config(config::ConfigArgs),
@@ -209,30 +217,38 @@ $ ao timer install                       # let a timer run `ao reap` every minut
 
 /// Returns the one definition of the command line, for man pages, completions and reference.
 pub fn command() -> clap::Command {
-    Cli::command()
+    examples::with_examples(Cli::command())
 }
 
-/// Runs `ao` with the given arguments, the program's name first.
-pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+/// Runs `ao` with the given arguments, the program's name first; returns its exit code.
+pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
     let arguments: Vec<OsString> = arguments.collect();
-    // Descriptors that a caller leaked (a cron job's lock, a surrounding tmux's) must not live on
-    // in a tmux server for days.
-    crate::adapter::process::close_inherited_descriptors();
-    // A hook's exit code steers the agent that called it, so even wrong usage is a quiet 0.
-    if first_word(&arguments).is_some_and(|word| word == "hook") {
-        hook::run_quietly(&arguments);
-        return ExitCode::SUCCESS;
+    let word = first_word(&arguments).map(|word| word.to_string_lossy().into_owned());
+    if let Some(word) = &word {
+        crate::store::lock::name_holder(&format!("ao {word}"));
     }
-    if let Some(word) = first_word(&arguments) {
-        crate::store::lock::name_holder(&format!("ao {}", word.to_string_lossy()));
+    // A hook's exit code steers the agent that called it, so even wrong usage is a quiet 0.
+    if word.as_deref() == Some("hook") {
+        hook::run_quietly(&arguments);
+        return Exit::Done.code();
+    }
+    // Descriptors that a caller leaked (a cron job's lock, a surrounding tmux's) must not live on
+    // in a tmux server for days. Hooks and `ls` start nobody who could inherit them.
+    if word.as_deref() != Some("ls") {
+        crate::adapter::process::close_inherited_descriptors();
+    }
+    if quick::asks_for_version(&arguments) {
+        let _ = writeln!(io::stdout(), "ao {VERSION}");
+        return Exit::Done.code();
     }
     let as_json = arguments.iter().any(|argument| argument == "--json");
-    let cli = match Cli::command().try_get_matches_from(&arguments) {
-        Ok(matches) => Cli::from_arg_matches(&matches),
-        Err(error) => Err(error),
-    };
-    match cli {
+    match quick::parse(&arguments).map_or_else(|| Cli::try_parse_from(&arguments), Ok) {
         Ok(cli) => dispatch(cli),
+        // Nobody but a reader of help pays for the examples in it.
+        Err(error) if !error.use_stderr() => {
+            let error = command().try_get_matches_from(&arguments).err().unwrap_or(error);
+            usage_error(&error, as_json)
+        }
         Err(error) => usage_error(&error, as_json),
     }
 }
@@ -253,17 +269,17 @@ fn first_word(arguments: &[OsString]) -> Option<&OsString> {
 }
 
 /// Help and version are answers; everything else clap says is wrong usage.
-fn usage_error(error: &clap::Error, as_json: bool) -> ExitCode {
+fn usage_error(error: &clap::Error, as_json: bool) -> u8 {
     if !error.use_stderr() {
         let _ = write!(io::stdout(), "{}", error.render());
-        return ExitCode::SUCCESS;
+        return Exit::Done.code();
     }
     if as_json {
         error::render(&usage_as_error(&error.render().to_string()), true);
     } else {
         let _ = write!(anstream::stderr(), "{}", error.render().ansi());
     }
-    Exit::Invalid.into()
+    Exit::Invalid.code()
 }
 
 /// What clap says in paragraphs, as one message and one hint: the first paragraph names what is
@@ -278,14 +294,14 @@ fn usage_as_error(text: &str) -> CommandError {
         .hint(tip.unwrap_or_else(|| "`--help` after the command says what it takes".to_owned()))
 }
 
-fn dispatch(cli: Cli) -> ExitCode {
-    init_tracing();
+fn dispatch(cli: Cli) -> u8 {
     match cli.global.color {
         ColorWhen::Auto => {}
         ColorWhen::Always => anstream::ColorChoice::Always.write_global(),
         ColorWhen::Never => anstream::ColorChoice::Never.write_global(),
     }
     let context = Context::new(cli.global, Environment::read());
+    narration::begin(context.env.text("AO_LOG"));
     // What is asked for raw stays so in a pipe too.
     let is_raw = matches!(&cli.command, Command::Output(args) if args.is_raw());
     let choice = if is_raw {
@@ -297,13 +313,13 @@ fn dispatch(cli: Cli) -> ExitCode {
     let result = run_command(&context, &mut out, cli.command)
         .and_then(|exit| out.flush().map(|()| exit).map_err(CommandError::from));
     match result {
-        Ok(code) => code.into(),
+        Ok(code) => code.number(),
         // Whoever reads the answer has seen enough.
-        Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(error) if error.is_broken_pipe() => Exit::Done.code(),
         Err(error) => {
             let _ = out.flush();
             error::render(&error, context.global.json);
-            error.exit.into()
+            error.exit.code()
         }
     }
 }
@@ -323,11 +339,12 @@ impl From<Exit> for Code {
     }
 }
 
-impl From<Code> for ExitCode {
-    fn from(code: Code) -> Self {
-        match code {
-            Code::Ours(exit) => exit.into(),
-            Code::Program(code) => Self::from(code),
+impl Code {
+    /// Returns the number the shell sees.
+    fn number(self) -> u8 {
+        match self {
+            Self::Ours(exit) => exit.code(),
+            Self::Program(code) => code,
         }
     }
 }
@@ -377,6 +394,7 @@ fn run_command(
         Command::Issue(args) => issue::run(context, out, &args),
         Command::Notify(args) => notify::run(context, out, &args),
         Command::Timer(args) => timer::run(context, out, &args),
+        Command::Metrics(args) => metrics::run(context, out, &args),
         Command::Agent(args) => agent::run(context, out, &args),
         Command::Doctor(args) => doctor::run(context, out, &args),
         Command::Config(args) => config::run(context, out, &args),
@@ -384,29 +402,14 @@ fn run_command(
         Command::Demo(args) => return demo::run(context, out, &args),
         Command::Skill(args) => skill::run(context, out, &args),
         Command::Schema(args) => generate::schema(out, &args),
-        Command::Completions(args) => generate::completions(out, &args),
-        Command::Man(args) => generate::man(out, &args),
-        Command::Help(args) => help::run(out, &args),
+        Command::Completions(args) => generate::completions(context, out, &args),
+        Command::Man(args) => generate::man(context, out, &args),
+        Command::Help(args) => help::run(context, out, &args),
         Command::Launch(args) => return launch::run(context, &args),
         Command::CheckRun(args) => check_run::run(&args),
         Command::DemoAgent(args) => return Ok(demo::run_agent(&args)),
     };
     exit.map(Code::Ours)
-}
-
-fn init_tracing() {
-    use tracing_subscriber::EnvFilter;
-    // Without AO_LOG, what a person should know is narrated like everything else.
-    let asked = EnvFilter::try_from_env("AO_LOG");
-    let plain = asked.is_err();
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(asked.unwrap_or_else(|_| EnvFilter::new("warn")))
-        .with_writer(io::stderr)
-        .without_time()
-        .with_ansi(false)
-        .with_target(!plain)
-        .with_level(!plain)
-        .try_init();
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::{output, spawn as cli_spawn};
 use crate::invocation::World;
+use crate::model::answer::PlanStep;
 use crate::model::id::SessionId;
 use crate::model::record::{Kind, Record};
 use crate::session::spawn::{self, SpawnRequest};
@@ -69,7 +70,8 @@ pub fn run(
     };
     if args.dry_run {
         let retired = live.iter().map(|(id, _)| {
-            (format!("retire {id}"), "its work is saved, then it is cleaned up".to_owned())
+            let why = "its work is saved, then it is cleaned up".to_owned();
+            PlanStep::from((format!("retire {id}"), why))
         });
         let steps: Vec<_> = retired.chain(plan.steps(&world, 1)?).collect();
         output::plan(out, context.global.json, &steps)?;
@@ -134,7 +136,7 @@ fn present(
         return Err(CommandError::new(Exit::Conflict, error).hint(hint));
     }
     if args.dry_run {
-        output::plan(out, context.global.json, &[])?;
+        output::plan(out, context.global.json, &[] as &[PlanStep])?;
         return Ok(Exit::Done);
     }
     let is_other = args.agent.as_ref().is_some_and(|agent| *agent != record.agent);

@@ -146,7 +146,7 @@ impl Wanted<'_> {
                 keys.to_vec()
             }
         };
-        keys.sort_by_key(|key| deliver::order(key));
+        deliver::oldest_first(&mut keys);
         keys.dedup();
         Ok(keys)
     }
@@ -173,7 +173,8 @@ fn ls(
         entries.extend(outbox.map(|(key, entry)| (id.clone(), key, entry)));
     }
     entries.retain(|(_, _, entry)| !dead || entry.dead);
-    entries.sort_by(|a, b| (a.2.created_at, &a.0, &a.1).cmp(&(b.2.created_at, &b.0, &b.1)));
+    entries
+        .sort_unstable_by(|a, b| (a.2.created_at, &a.0, &a.1).cmp(&(b.2.created_at, &b.0, &b.1)));
     if context.global.json {
         let rows: Vec<Value> = entries
             .iter()

@@ -6,7 +6,10 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::adapter::clock;
+use crate::model::answer::PlanStep;
+use crate::model::collect::Sorted;
 use crate::model::record::{Document, Record};
+use crate::model::sanitize;
 use crate::model::status::Status;
 use crate::model::time::Timestamp;
 
@@ -15,8 +18,32 @@ pub const SCHEMA: u64 = 1;
 
 /// Writes one JSON document and a newline.
 pub fn json(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, value)?;
-    out.write_all(b"\n")
+    writeln!(out, "{}", escaped(serde_json::to_string(value)?))
+}
+
+/// Returns a JSON document in which nothing steers a terminal or hides in it: such characters stand
+/// in texts alone, and are escaped there, so that a program reads what was meant.
+pub fn escaped(json: String) -> String {
+    let steers = |c: char| {
+        let is_hidden = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}');
+        let is_tag = matches!(c, '\u{61c}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}');
+        is_hidden || is_tag || ('\u{7f}'..='\u{9f}').contains(&c)
+    };
+    if json.is_ascii() && !json.contains('\u{7f}') || !json.contains(steers) {
+        return json;
+    }
+    let mut out = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        if steers(c) {
+            let mut units = [0; 2];
+            c.encode_utf16(&mut units)
+                .iter()
+                .for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// Writes `{"schema":1,"<key>":value}`.
@@ -39,14 +66,17 @@ pub fn session_of(document: &Document, record: &Record) -> Value {
 }
 
 /// Writes a plan: what would be done, and why.
-pub fn plan(out: &mut dyn Write, as_json: bool, steps: &[(String, String)]) -> io::Result<()> {
+pub fn plan(
+    out: &mut dyn Write,
+    as_json: bool,
+    steps: &[impl Clone + Into<PlanStep>],
+) -> io::Result<()> {
+    let steps: Vec<PlanStep> = steps.iter().cloned().map(Into::into).collect();
     if as_json {
-        let steps: Vec<Value> =
-            steps.iter().map(|(op, why)| json!({ "op": op, "why": why })).collect();
         return json_answer(out, "plan", steps);
     }
-    for (op, why) in steps {
-        writeln!(out, "would {op}: {why}")?;
+    for PlanStep { op, why, .. } in &steps {
+        writeln!(out, "would {}: {}", sanitize::line(op), sanitize::line(why))?;
     }
     if steps.is_empty() {
         writeln!(out, "nothing to do")?;
@@ -103,7 +133,7 @@ pub fn object(pairs: impl IntoIterator<Item = (&'static str, Value)>) -> Map<Str
         .into_iter()
         .filter(|(_, value)| !value.is_null())
         .map(|(key, value)| (key.to_owned(), value))
-        .collect()
+        .into_object()
 }
 
 /// Returns how long ago something was, as a person says it: `12s`, `5m`, `3h`, `2d`.

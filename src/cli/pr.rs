@@ -14,7 +14,7 @@ use crate::model::answer::{PrAnswer, PrShown, PrsAnswer};
 use crate::model::forge::PullRequest;
 use crate::model::id::SessionId;
 use crate::model::lifecycle::PrState;
-use crate::model::record::Record;
+use crate::model::record::{self, Record};
 use crate::model::sanitize;
 use crate::session::pr::Wanted;
 use crate::session::{context as names, pr};
@@ -59,6 +59,9 @@ enum PrCommand {
         /// The pull request's number or address
         #[arg(value_name = "NUMBER|URL")]
         pull_request: String,
+        /// Ask the forge, say what would be noted, and note nothing
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 
@@ -82,6 +85,9 @@ struct CreateArgs {
     /// Push the branch to `origin` first
     #[arg(long)]
     push: bool,
+    /// Say what would be sent, and send nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// Runs `ao pr`.
@@ -92,7 +98,16 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &PrArgs) -> Result<Exit
         PrCommand::Show { id, remote } => show(context, out, id, *remote)?,
         PrCommand::Create(args) => create(context, out, args)?,
         PrCommand::Merge(args) => return merge::run(context, out, args),
-        PrCommand::Claim { id, pull_request } => {
+        PrCommand::Claim { id, pull_request, dry_run: true } => {
+            let world = context.reader()?;
+            let id = context.session(&world, id)?;
+            let (found, _) = pr::claimable(&world, &id, pull_request)?;
+            let number = found.number.map_or_else(|| "-".to_owned(), |number| format!("#{number}"));
+            let why = format!("its branch is {}, and the forge says it is its own", found.branch);
+            let step = (format!("make {number} the pull request of {id}"), why);
+            output::plan(out, context.global.json, &[step])?;
+        }
+        PrCommand::Claim { id, pull_request, dry_run: false } => {
             let world = context.existing_world()?;
             let id = context.session(&world, id)?;
             let found = pr::claim(&world, &id, pull_request)?;
@@ -115,6 +130,13 @@ fn create(context: &Context, out: &mut dyn Write, args: &CreateArgs) -> Result<(
         draft: args.draft,
         push: args.push,
     };
+    if args.dry_run {
+        let world = context.reader()?;
+        let id = context.session(&world, &args.id)?;
+        let plan = pr::plan(&world, &id, &wanted)?;
+        plan.notes.iter().for_each(|note| context.tell(note));
+        return Ok(output::plan(out, context.global.json, &plan.steps)?);
+    }
     let world = context.existing_world()?;
     let id = context.session(&world, &args.id)?;
     let (made, notes) = pr::create(&world, &id, &wanted)?;
@@ -231,7 +253,7 @@ fn records(world: &World) -> Result<Vec<(SessionId, Record)>, CommandError> {
             records.push((id, loaded.record));
         }
     }
-    records.sort_by_key(|(_, record)| record.created_at);
+    record::oldest_first(&mut records);
     Ok(records)
 }
 

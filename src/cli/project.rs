@@ -12,8 +12,10 @@ use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output::{self, Table};
 use crate::invocation::World;
+use crate::model::answer::PlanStep;
 use crate::model::id::ProjectId;
-use crate::session::context as names;
+use crate::model::sanitize;
+use crate::session::{context as names, workspace};
 use crate::store::Project;
 
 /// See and change the registry of repositories
@@ -97,6 +99,7 @@ pub fn run(
             let id: ProjectId = project.parse()?;
             let project = world.home.project(&id)?;
             refuse_in_use(&world, &id)?;
+            workspace::empty_pool(&world, &id)?;
             world.home.remove_project(&id, world.lock_timeout)?;
             answer(context, out, &project, "forgotten")?;
         }
@@ -132,7 +135,7 @@ fn plan(
             (format!("forget {}", project.id), "no session of it is left".to_owned())
         }
         ProjectCommand::Ls | ProjectCommand::Show { .. } => {
-            output::plan(out, context.global.json, &[])?;
+            output::plan(out, context.global.json, &[] as &[PlanStep])?;
             return Ok(Exit::Done);
         }
     };
@@ -154,7 +157,8 @@ fn answer(
     Ok(())
 }
 
-fn value(project: &Project) -> Value {
+/// Returns a project as answers show it.
+pub fn value(project: &Project) -> Value {
     output::object([
         ("id", json!(project.id)),
         ("repo", json!(project.repo)),
@@ -220,7 +224,7 @@ fn show(context: &Context, out: &mut dyn Write, name: Option<&str>) -> Result<()
     if let Value::Object(object) = value(&project) {
         for (key, value) in object {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            writeln!(out, "{key}: {text}")?;
+            writeln!(out, "{key}: {}", sanitize::line(&text))?;
         }
     }
     Ok(())

@@ -12,8 +12,9 @@ use crate::reap::{self, Item, Report};
 /// Make one pass: finish, probe, look at pull requests, check, escalate, deliver, clean up
 ///
 /// Meant for cron or a systemd timer (`ao timer install`). Idempotent; a second pass at the same
-/// moment ends at once with 0. Exits 0 whatever happened to single sessions, unless --strict.
-#[derive(Debug, clap::Args)]
+/// moment ends at once with 0. Exits 0 whatever happened to single sessions, unless --strict; 2
+/// where your own configuration cannot be read, for then nothing can be decided.
+#[derive(Debug, Default, clap::Args)]
 pub struct ReapArgs {
     /// Exit 1 if anything failed for any session
     #[arg(long)]
@@ -35,10 +36,14 @@ pub struct ReapArgs {
 /// Runs `ao reap`.
 pub fn run(context: &Context, out: &mut dyn Write, args: &ReapArgs) -> Result<Exit, CommandError> {
     if args.dry_run {
-        output::plan(out, context.global.json, &reap::preview(&context.reader()?)?)?;
+        let world = context.reader()?;
+        world.config(None)?;
+        output::plan(out, context.global.json, &reap::preview(&world)?)?;
         return Ok(Exit::Done);
     }
     let world = context.world()?;
+    // A mistake in the user's own file is no single session's: nothing could be decided for any.
+    world.config(None)?;
     let report =
         if args.wait { reap::reap_waiting(&world, args.timeout)? } else { reap::reap(&world)? };
     let Some(report) = report else {

@@ -10,9 +10,8 @@ use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output::{self, Table};
-use crate::decide::review::short;
 use crate::invocation::World;
-use crate::model::id::SessionId;
+use crate::model::id::{SessionId, short};
 use crate::model::review::{Run, RunState, Verdict};
 use crate::session::deliver::Patience;
 use crate::session::review::submit::{Submission, submit};
@@ -230,7 +229,7 @@ fn ls(
         Some(name) => world.home.review_runs(&context.session(&world, name)?)?,
         None => runs_of_all(context, &world, all)?,
     };
-    runs.sort_by(|a, b| (a.created_at, &a.run).cmp(&(b.created_at, &b.run)));
+    runs.sort_unstable_by(|a, b| (a.created_at, &a.run).cmp(&(b.created_at, &b.run)));
     if context.global.json {
         output::json_answer(out, "reviews", runs)?;
         return Ok(Exit::Done);

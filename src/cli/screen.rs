@@ -3,8 +3,6 @@
 use std::io::Write;
 use std::time::Duration;
 
-use serde_json::json;
-
 use crate::adapter::runtime::tmux::Tmux;
 use crate::adapter::watch::Watch;
 use crate::adapter::{clock, fs};
@@ -13,6 +11,7 @@ use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output;
 use crate::invocation::World;
+use crate::model::answer::Shown;
 use crate::model::id::SessionId;
 use crate::model::record::{Record, RuntimeKind};
 use crate::model::sanitize;
@@ -35,8 +34,8 @@ pub struct OutputArgs {
     /// The last N lines
     #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
     lines: u32,
-    /// Go on printing until the session ends
-    #[arg(long, short, conflicts_with = "json")]
+    /// Go on printing until the session ends; with --json a line for each change
+    #[arg(long, short)]
     follow: bool,
     /// Leave escape sequences in
     #[arg(long)]
@@ -60,15 +59,28 @@ pub fn run(
     let id = context.session(&world, &args.id)?;
     let record = world.home.load(&id)?.record;
     let text = captured(&world, &id, &record, args.lines, args.raw)?;
-    if context.global.json {
-        output::json_answer(out, "output", json!({ "id": id, "text": text }))?;
-        return Ok(Exit::Done);
-    }
-    write_text(out, &text)?;
+    let as_json = context.global.json;
+    write_chunk(out, as_json, &id, &text, false)?;
     if args.follow {
-        follow(out, &world, &id, args, text)?;
+        follow(out, as_json, &world, &id, args, text)?;
     }
     Ok(Exit::Done)
+}
+
+/// Writes what there is to see, or what was added to it.
+fn write_chunk(
+    out: &mut dyn Write,
+    as_json: bool,
+    id: &SessionId,
+    text: &str,
+    added: bool,
+) -> Result<(), CommandError> {
+    if !as_json {
+        return write_text(out, text);
+    }
+    let shown = Shown { id: id.to_string(), text: text.to_owned(), added };
+    output::json_answer(out, "output", shown)?;
+    Ok(out.flush()?)
 }
 
 fn write_text(out: &mut dyn Write, text: &str) -> Result<(), CommandError> {
@@ -82,6 +94,7 @@ fn write_text(out: &mut dyn Write, text: &str) -> Result<(), CommandError> {
 /// Prints what is added at the end; a screen that was redrawn is printed whole.
 fn follow(
     out: &mut dyn Write,
+    as_json: bool,
     world: &World,
     id: &SessionId,
     args: &OutputArgs,
@@ -92,7 +105,8 @@ fn follow(
         let record = world.home.load(id)?.record;
         let text = captured(world, id, &record, args.lines, args.raw)?;
         if text != last {
-            write_text(out, text.strip_prefix(&last).unwrap_or(&text))?;
+            let added = text.strip_prefix(&last);
+            write_chunk(out, as_json, id, added.unwrap_or(&text), added.is_some())?;
             last = text;
         }
         if record.lifecycle.is_terminal() {

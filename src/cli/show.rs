@@ -9,9 +9,10 @@ use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output;
-use crate::decide::{self, review::short};
+use crate::decide;
 use crate::model::answer::{CheckShown, ReviewBrief};
 use crate::model::event::Event;
+use crate::model::id::short;
 use crate::model::status::Status;
 use crate::session::check;
 use crate::session::role::SYSTEM_FILE;
@@ -46,13 +47,17 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &ShowArgs) -> Result<Ex
         context.tell(&CommandError::from(error).one_line());
         Vec::new()
     });
+    let check = check::shown(&world, &id).unwrap_or_else(|error| {
+        context.tell(&CommandError::from(error).one_line());
+        None
+    });
     if context.global.json {
         let session = output::session_value(&loaded.document, status);
         let brief: Vec<ReviewBrief> = reviews.iter().map(ReviewBrief::from).collect();
         let answer = output::object([
             ("schema", json!(output::SCHEMA)),
             ("session", session),
-            ("check", json!(check::shown(&world, &id)?)),
+            ("check", json!(check)),
             ("reviews", json!((!brief.is_empty()).then_some(brief))),
         ]);
         output::json(out, &answer)?;
@@ -77,7 +82,7 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &ShowArgs) -> Result<Ex
     if fs::metadata(&system)?.is_some() {
         writeln!(out, "system prompt: {}", system.display())?;
     }
-    if let Some(check) = check::shown(&world, &id)? {
+    if let Some(check) = check {
         writeln!(out, "check: {}", check_line(&check))?;
         writeln!(out, "check log: {}", check.log)?;
     }
@@ -89,7 +94,7 @@ fn check_line(check: &CheckShown) -> String {
     let code = check.exit_code.filter(|code| *code != 0).map(|code| format!("exit code {code}"));
     let why = code.or_else(|| check.why.clone());
     let why = why.map_or_else(String::new, |why| format!(" ({why})"));
-    let head = check.head_sha.get(..12).unwrap_or(&check.head_sha);
+    let head = short(&check.head_sha);
     let line = format!("{}{why}, of {head}, `{}`", check.state, check.command.join(" "));
     crate::model::sanitize::line(&line)
 }

@@ -180,7 +180,8 @@ fn prompt(context: &Context, args: &SpawnArgs) -> Result<Option<Vec<u8>>, Comman
 /// A spawn that was killed must not stand in the way of the next one until a reap comes by.
 fn recover_dead_spawns(world: &World) {
     for id in world.home.session_ids().unwrap_or_default() {
-        if let Ok(loaded) = world.home.load(&id)
+        if world.home.may_have_intent(&id)
+            && let Ok(loaded) = world.home.load(&id)
             && loaded.record.intent.is_some()
         {
             // What cannot be recovered here is reported by the next reap.
@@ -266,8 +267,7 @@ fn plan(
 }
 
 fn first_spawn(world: &World) -> bool {
-    let none = |ids: Result<Vec<SessionId>, StoreError>| ids.is_ok_and(|ids| ids.is_empty());
-    none(world.home.session_ids()) && none(world.home.archived_ids())
+    world.home.is_unused().unwrap_or(false)
 }
 
 fn spawn_one(world: &World, request: SpawnRequest) -> Result<Spawned, SessionError> {
@@ -298,12 +298,17 @@ fn replace(context: &Context, world: &World, id: &SessionId) -> Result<(), Comma
 ///
 /// The session runs either way, so a failure is told and hides neither its id nor the others.
 pub fn deliver_prompt(context: &Context, world: &World, id: &SessionId) {
-    let Ok(loaded) = world.home.load(id) else { return };
-    let Some(key) = loaded.record.outbox.keys().find(|key| key.ends_with(deliver::TASK)) else {
-        return;
-    };
+    if let Some(note) = prompt_delivery(world, id) {
+        context.tell(&note);
+    }
+}
+
+/// [`deliver_prompt`] that returns what is to be told.
+fn prompt_delivery(world: &World, id: &SessionId) -> Option<String> {
+    let loaded = world.home.load(id).ok()?;
+    let key = loaded.record.outbox.keys().find(|key| key.ends_with(deliver::TASK))?;
     match deliver::deliver_entry(world, id, key, deliver::Patience::Foreground) {
-        Ok(Delivery::Delivered) => {}
+        Ok(Delivery::Delivered) => None,
         Ok(
             other @ (Delivery::Unconfirmed(_)
             | Delivery::Held(_)
@@ -312,11 +317,11 @@ pub fn deliver_prompt(context: &Context, world: &World, id: &SessionId) {
             | Delivery::Dropped(_)),
         ) => {
             let why = other.why().unwrap_or_default();
-            context.tell(&format!("the prompt of {id} is {}: {why}", other.as_str()));
+            Some(format!("the prompt of {id} is {}: {why}", other.as_str()))
         }
         Err(error) => {
             let error = CommandError::from(error).one_line();
-            context.tell(&format!("the prompt of {id} is not delivered yet: {error}"));
+            Some(format!("the prompt of {id} is not delivered yet: {error}"))
         }
     }
 }

@@ -14,12 +14,14 @@ use crate::cli::ls::warn_stale_clock;
 use crate::cli::output::{self, Table};
 use crate::decide;
 use crate::invocation::World;
+use crate::model::collect::Sorted;
 use crate::model::facts::Observation;
 use crate::model::id::SessionId;
-use crate::model::record::Record;
+use crate::model::record::{Document, Record};
 use crate::model::status::Status;
-use crate::observe::Probe;
+use crate::observe::{Look, Probe};
 use crate::reap;
+use crate::session::sight::{self, Sight};
 use crate::store::Loaded;
 
 /// How long git may take per workspace.
@@ -29,7 +31,7 @@ const GIT_DEADLINE: Duration = Duration::from_secs(5);
 ///
 /// Starts one tmux client for all sessions and writes nothing: what the look means for a session
 /// is decided as a reap would, and shown. `--git` asks each workspace for its branch and dirt.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub struct StatusArgs {
     /// The sessions; all that have not ended where none is named
     #[arg(value_name = "ID")]
@@ -42,9 +44,20 @@ pub struct StatusArgs {
     quiet: bool,
 }
 
+/// A session that is to be shown.
+struct Chosen {
+    id: SessionId,
+    record: Box<Record>,
+    /// As it is stored, where that is printed.
+    document: Option<Document>,
+    /// Its launcher was seen alive.
+    is_held: bool,
+}
+
 struct Row {
     id: SessionId,
-    loaded: Loaded,
+    record: Box<Record>,
+    document: Option<Document>,
     status: Status,
     why: String,
     git: Option<Result<WorktreeStatus, GitError>>,
@@ -57,8 +70,9 @@ pub fn run(
     args: &StatusArgs,
 ) -> Result<Exit, CommandError> {
     let world = context.reader()?;
-    let sessions = chosen(context, &world, args)?;
-    let rows = look(context, &world, sessions, args.git);
+    let mut look = Look::new(world.home.root(), &world.config_directory);
+    let sessions = chosen(context, &world, args, &mut look)?;
+    let rows = looked_at(context, &world, sessions, look, args.git);
     if args.quiet {
         let number = rows.iter().filter(|row| row.status.needs_person()).count();
         if context.global.json {
@@ -84,59 +98,100 @@ pub fn run(
     Ok(Exit::Done)
 }
 
+/// Reads the sessions that are to be shown, while tmux is asked who lives.
 fn chosen(
     context: &Context,
     world: &World,
     args: &StatusArgs,
-) -> Result<Vec<(SessionId, Loaded)>, CommandError> {
+    look: &mut Look,
+) -> Result<Vec<Chosen>, CommandError> {
     let mut sessions = Vec::new();
     if args.ids.is_empty() {
-        for id in world.home.session_ids()? {
+        for (id, sight) in seen(context, world, look)? {
+            if let Some(Sight { record, is_held, .. }) = sight {
+                sessions.push(Chosen { id, record, document: None, is_held });
+                continue;
+            }
             match world.home.load(&id) {
-                Ok(loaded) if !loaded.record.lifecycle.is_terminal() => sessions.push((id, loaded)),
-                Ok(_) => {}
+                Ok(loaded) => sessions.push(Chosen::of(id, loaded)),
                 Err(error) => context
                     .tell(&format!("warning: {id}: {}", crate::model::sanitize::chain(&error))),
             }
         }
+        sessions.retain(|chosen| !chosen.record.lifecycle.is_terminal());
     } else {
         for name in &args.ids {
             let id = context.session(world, name)?;
             let loaded = world.home.load(&id)?;
-            sessions.push((id, loaded));
+            sessions.push(Chosen::of(id, loaded));
         }
     }
-    sessions.sort_by(|(a, x), (b, y)| (x.record.created_at, a).cmp(&(y.record.created_at, b)));
+    sessions
+        .sort_unstable_by(|a, b| (a.record.created_at, &a.id).cmp(&(b.record.created_at, &b.id)));
     Ok(sessions)
 }
 
-fn look(
+/// Returns all live sessions, with what was seen of each at a glance; none is glanced at where
+/// the records are to be printed as they are stored.
+fn seen(
     context: &Context,
     world: &World,
-    sessions: Vec<(SessionId, Loaded)>,
+    look: &mut Look,
+) -> Result<Vec<(SessionId, Option<Sight>)>, CommandError> {
+    if context.global.json {
+        let ids = world.home.session_ids()?;
+        return Ok(ids.into_iter().map(|id| (id, None)).collect());
+    }
+    Ok(sight::all(&world.home, look)?)
+}
+
+impl Chosen {
+    fn of(id: SessionId, loaded: Loaded) -> Self {
+        let Loaded { document, record, .. } = loaded;
+        Self { id, record: Box::new(record), document: Some(document), is_held: false }
+    }
+}
+
+fn looked_at(
+    context: &Context,
+    world: &World,
+    sessions: Vec<Chosen>,
+    look: Look,
     with_git: bool,
 ) -> Vec<Row> {
     let live = |record: &Record| !record.lifecycle.is_terminal() && record.intent.is_none();
-    let records = sessions.iter().map(|(_, loaded)| &loaded.record).filter(|record| live(record));
-    let probe = Probe::of(world.home.root(), &world.config_directory, records, clock::now());
+    let now = clock::now();
+    let foreseen: Vec<Option<(Status, String)>> = sessions
+        .iter()
+        .map(|chosen| {
+            let record = Some(&chosen.record).filter(|record| chosen.is_held && live(record))?;
+            Some(decided(world, record, Probe::expected(record, now)))
+        })
+        .collect();
+    let settled = || sessions.iter().filter(|chosen| live(&chosen.record));
+    let probe = look.finish(settled().map(|chosen| &*chosen.record), now);
     if let Some(failure) = probe.failure() {
         context.tell(&format!("warning: {}", crate::model::sanitize::chain(failure)));
     }
-    let mut facts = sessions
-        .iter()
-        .filter(|(_, loaded)| live(&loaded.record))
-        .filter_map(|(id, loaded)| {
-            Some((id.clone(), probe.fact(&world.home.session_dir(id), &loaded.record)?))
-        })
-        .collect();
+    let fact = |chosen: &Chosen| {
+        let directory = world.home.session_dir(&chosen.id);
+        Some((chosen.id.clone(), probe.fact(&directory, &chosen.record, chosen.is_held)?))
+    };
+    let mut facts = settled().filter_map(fact).into_map();
     decide::calm_storm(&mut facts);
     sessions
         .into_iter()
-        .map(|(id, loaded)| {
-            let (status, why) = decided(world, &loaded.record, facts.remove(&id));
-            let handle = loaded.record.handles.workspace.as_ref();
+        .zip(foreseen)
+        .map(|(Chosen { id, record, document, .. }, foreseen)| {
+            let fact = facts.remove(&id);
+            // What it means that all is as it seemed was decided while tmux was asked.
+            let (status, why) = match foreseen.filter(|_| fact == Probe::expected(&record, now)) {
+                Some(foreseen) => foreseen,
+                None => decided(world, &record, fact),
+            };
+            let handle = record.handles.workspace.as_ref();
             let git = handle.filter(|_| with_git).map(|handle| git::status(handle, GIT_DEADLINE));
-            Row { id, status, why, git, loaded }
+            Row { id, status, why, git, record, document }
         })
         .collect()
 }
@@ -158,7 +213,8 @@ fn decided(
 }
 
 fn value(row: &Row, with_git: bool) -> Value {
-    let mut value = output::session_value(&row.loaded.document, row.status);
+    let stored = row.document.clone().unwrap_or_else(|| row.record.to_document());
+    let mut value = output::session_value(&stored, row.status);
     if with_git {
         value["git"] = match &row.git {
             Some(Ok(status)) => json!({
@@ -186,13 +242,13 @@ fn table(out: &mut dyn Write, rows: &[Row], with_git: bool) -> Result<(), Comman
     }
     let mut table = Table::new(&heading);
     for row in rows {
-        let session = &row.loaded.record.lifecycle.session;
+        let session = &row.record.lifecycle.session;
         let since = session.since.map_or_else(String::new, |at| output::age(now.since(at)));
         let why = match session.until {
             Some(until) if row.status == Status::Stuck => output::limit_until(until, now),
             Some(_) | None => row.why.clone(),
         };
-        let agent = row.loaded.record.agent.clone();
+        let agent = row.record.agent.clone();
         let mut cells = vec![row.id.to_string(), row.status.to_string(), since, agent, why];
         if with_git {
             cells.push(git_cell(row));

@@ -1,6 +1,7 @@
 //! `ao timer`: the clock that runs `ao reap`.
 
 use std::io::Write;
+use std::path::Path;
 use std::time::Duration;
 
 use clap::Subcommand;
@@ -8,7 +9,7 @@ use serde_json::json;
 
 use crate::adapter::fs::{self, Durability};
 use crate::adapter::runtime;
-use crate::adapter::scheduler::{self, Change, Programs, Timer};
+use crate::adapter::scheduler::{self, Change, Installed, Programs, SchedulerError, Timer};
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
@@ -54,7 +55,7 @@ fn record_interval(world: &World, interval: Duration) -> Result<(), CommandError
 
 /// Returns the interval of the timer that was installed for this home, without asking anybody.
 pub fn recorded_interval(world: &World) -> Option<Duration> {
-    let bytes = fs::read_optional(&world.home.root().join(RECORD)).ok()??;
+    let bytes = fs::read_own(&world.home.root().join(RECORD)).ok()??;
     let value: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
     value.get("interval_s")?.as_u64().map(Duration::from_secs)
 }
@@ -88,7 +89,8 @@ fn timer(world: &World, interval: Option<Duration>) -> Result<Timer, CommandErro
     })
 }
 
-fn units(world: &World) -> std::path::PathBuf {
+/// Returns where the user's systemd units are.
+pub fn units(world: &World) -> std::path::PathBuf {
     let config = world.config_directory.parent().unwrap_or(&world.config_directory);
     config.join("systemd/user")
 }
@@ -130,9 +132,25 @@ fn install(
     Ok(())
 }
 
+/// Returns the timers that make passes in this home: those that were installed for it, else the
+/// package's, where this is the home that it is for.
+pub fn found(world: &World, programs: &Programs) -> Result<Vec<Installed>, SchedulerError> {
+    let own = scheduler::status(programs, &units(world), world.home.root())?;
+    if !own.is_empty() || !is_default_home(world) {
+        return Ok(own);
+    }
+    Ok(scheduler::packaged(programs).into_iter().collect())
+}
+
+/// Returns whether a service that is told nothing would find this home.
+fn is_default_home(world: &World) -> bool {
+    let home = world.variable("HOME").map(|home| Path::new(home).join(".local/state/ao"));
+    home.is_some_and(|home| fs::canonical(&home).unwrap_or(home) == world.home.root())
+}
+
 fn status(context: &Context, out: &mut dyn Write, programs: &Programs) -> Result<(), CommandError> {
     let world = context.reader()?;
-    let found = scheduler::status(programs, &units(&world), world.home.root())?;
+    let found = found(&world, programs)?;
     let last = reap::last_pass(&world);
     if context.global.json {
         let timers: Vec<_> = found

@@ -210,8 +210,7 @@ fn wait(
     deadline: Option<Deadline>,
 ) -> Result<BTreeMap<SessionId, Outcome>, CommandError> {
     let mut outcomes = BTreeMap::new();
-    // Watched before the first look, so that no change falls between the two.
-    let mut watch = Watch::new(ids.iter().map(|id| world.home.session_dir(id)));
+    let mut watch: Option<Watch> = None;
     loop {
         failpoint::pass("wait.look").map_err(FsError::at("watch", world.home.root()))?;
         for id in ids {
@@ -230,7 +229,11 @@ fn wait(
         }
         let next_pass = reap_if_due(world)?;
         let left = deadline.map_or(next_pass, |deadline| next_pass.min(deadline.remaining()));
-        watch.wait(left);
+        match &mut watch {
+            Some(watch) => watch.wait(left),
+            // Then there is another look, so that no change falls between the two.
+            none => *none = Some(Watch::new(ids.iter().map(|id| world.home.session_dir(id)))),
+        }
     }
     for id in ids {
         if !outcomes.contains_key(id) {

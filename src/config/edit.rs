@@ -1,6 +1,6 @@
 //! Changes one value of a configuration file and leaves its comments alone.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 use toml_edit::{DocumentMut, Item};
@@ -21,6 +21,21 @@ use crate::config::layers::check_user_text;
 /// An unknown key, a value the key cannot have, a file that is wrong already or cannot be
 /// written.
 pub fn set(file: &Path, key: &str, value: &str) -> Result<(), ConfigError> {
+    let (target, text) = changed(file, key, value)?;
+    if let Some(directory) = target.parent() {
+        fs::create_private_directories(directory)?;
+    }
+    fs::replace(&target, text.as_bytes(), Durability::PowerCut)?;
+    Ok(())
+}
+
+/// Fails where [`set`] would, and writes nothing.
+pub fn check_set(file: &Path, key: &str, value: &str) -> Result<(), ConfigError> {
+    changed(file, key, value).map(drop)
+}
+
+/// Returns the file that is to be replaced, and the text to replace it by.
+fn changed(file: &Path, key: &str, value: &str) -> Result<(PathBuf, String), ConfigError> {
     let path: Vec<String> = key.split('.').map(str::to_owned).collect();
     let value = value_of(&path, value)?;
     // A linked file, as people keep their dotfiles, stays a link.
@@ -29,15 +44,11 @@ pub fn set(file: &Path, key: &str, value: &str) -> Result<(), ConfigError> {
     let text = String::from_utf8(bytes).map_err(|_| ConfigError::NotText(target.clone()))?;
     let text = with_value(&target, &text, &path, &value)?;
     check_user_text(&target, &text)?;
-    if let Some(directory) = target.parent() {
-        fs::create_private_directories(directory)?;
-    }
-    fs::replace(&target, text.as_bytes(), Durability::PowerCut)?;
-    Ok(())
+    Ok((target, text))
 }
 
 /// Returns `text` as a value for the key or the table at `path`.
-fn value_of(path: &[String], text: &str) -> Result<Value, ConfigError> {
+pub(super) fn value_of(path: &[String], text: &str) -> Result<Value, ConfigError> {
     let (place, key) = (Place::Flag, path.join("."));
     if let Some(known) = keys::find(path) {
         return parse_value(known.kind, text).ok_or_else(|| ConfigError::WrongValue {
@@ -78,7 +89,7 @@ fn parse_value(kind: Kind, text: &str) -> Option<Value> {
     kind.accepts(&value).then_some(value)
 }
 
-fn with_value(
+pub(super) fn with_value(
     file: &Path,
     text: &str,
     path: &[String],
@@ -185,10 +196,10 @@ mod tests {
         })
         .collect();
         insta::assert_snapshot!(table, @r#"
-        command line: unknown key `agnet`; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, resume, workspace, check, review, scm, merge, tracker, intake, trash, cleanup, state, notifiers, env, projects
-        command line: unknown key ``; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, resume, workspace, check, review, scm, merge, tracker, intake, trash, cleanup, state, notifiers, env, projects
+        command line: unknown key `agnet`; did you mean `agent`? allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, resume, workspace, check, review, scm, merge, tracker, intake, trash, pool, cleanup, state, notifiers, env, projects
+        command line: unknown key ``; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, resume, workspace, check, review, scm, merge, tracker, intake, trash, pool, cleanup, state, notifiers, env, projects
         command line: `workspace` must be a table such as { a = 1 }
-        command line: unknown key `workspace.roo`; allowed here: root, copy, symlinks, post_create, keep
+        command line: unknown key `workspace.roo`; did you mean `root`? allowed here: root, copy, symlinks, post_create, keep
         command line: `max_sessions` must be a whole number from 1 to 10000
         command line: `workspace.copy` must be a list of relative paths without `..`
         command line: `permission` must be one of "default", "accept-edits", "auto", "bypass"

@@ -47,7 +47,7 @@ pub enum ConfigError {
         message: String,
     },
     /// A key that does not exist.
-    #[error("{place}: unknown key `{key}`; allowed here: {}", .allowed.join(", "))]
+    #[error("{place}: unknown key `{key}`; {}allowed here: {}", near(.key, .allowed), .allowed.join(", "))]
     UnknownKey {
         /// Where.
         place: Place,
@@ -84,6 +84,38 @@ pub enum ConfigError {
         /// What is wrong.
         why: String,
     },
+}
+
+/// Returns the question whether the word was meant that is most like the last part of `key`;
+/// nothing where none is like it.
+fn near(key: &str, allowed: &[&str]) -> String {
+    let written = key.rsplit('.').next().unwrap_or(key);
+    let nearest = allowed.iter().map(|word| (distance(written, word), word)).min();
+    // Two slips of a long word, one of a short.
+    match nearest.filter(|(slips, word)| *slips <= 1 + usize::from(word.len() > 6)) {
+        Some((_, word)) => format!("did you mean `{word}`? "),
+        None => String::new(),
+    }
+}
+
+/// Returns how many letters have to be put in, left out, changed or swapped with their neighbour.
+fn distance(from: &str, to: &str) -> usize {
+    let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
+    let mut rows: Vec<Vec<usize>> = vec![(0..=to.len()).collect()];
+    for i in 1..=from.len() {
+        let mut row = vec![i];
+        for j in 1..=to.len() {
+            let changed = usize::from(from[i - 1] != to[j - 1]);
+            let mut least =
+                (rows[i - 1][j] + 1).min(row[j - 1] + 1).min(rows[i - 1][j - 1] + changed);
+            if i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1] {
+                least = least.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(least);
+        }
+        rows.push(row);
+    }
+    rows[from.len()][to.len()]
 }
 
 /// Returns the line, counted from one, that holds the byte at `offset`.

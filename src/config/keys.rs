@@ -199,6 +199,8 @@ pub const KEYS: &[Key] = &[
     key("intake.max_live", Kind::Number(1, 10_000), "2", "How many sessions of one project's intake may live at once."),
     key("intake.interval", Kind::Duration, "\"1m\"", "How long a pass waits before it asks the same tracker again."),
     key("trash.keep", Kind::Duration, "\"1d\"", "How long a removed workspace can be brought back."),
+    key("pool.size", Kind::Number(0, 1000), "0", "How many clean workspaces of a project `ao cleanup` keeps for the next spawns instead of removing them; one that is kept cannot be brought back with its ignored files."),
+    key("pool.keep_ignored", Kind::Switch, "false", "Whether ignored files (what was built, say) stay in such a workspace for the next session."),
     key("cleanup.auto", Kind::Switch, "false", "Whether the reaper cleans up ended sessions by itself."),
     key("cleanup.after", Kind::Duration, "\"1d\"", "How long a session must have been ended before the reaper cleans it up."),
     key("state.sync", Kind::Word(&["on", "off"]), "\"on\"", "Whether every transition is synced to the disk before it counts."),

@@ -5,9 +5,8 @@
 //! be a secret.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -16,6 +15,7 @@ use crate::adapter::fs;
 use crate::config::Config;
 use crate::config::error::{ConfigError, Place, key_offset, line_of};
 use crate::config::keys::{self, FromRepository, KEYS, PROJECTS};
+use crate::config::origin::Origin;
 use crate::config::reactions;
 use crate::model::id::ProjectId;
 use crate::model::notifier::Notifier;
@@ -46,56 +46,47 @@ pub struct Sources {
     pub flags: Table,
 }
 
-/// Where a value came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// It is the default.
-    BuiltIn,
-    /// The user's file.
-    User(PathBuf),
-    /// The repository's file.
-    Repository(PathBuf),
-    /// The user's file, in its table for this project.
-    Project(PathBuf, String),
-    /// The variable of this name.
-    Environment(String),
-    /// A flag.
-    Flag,
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::BuiltIn => f.write_str("built in"),
-            Self::User(path) | Self::Repository(path) => write!(f, "{}", path.display()),
-            Self::Project(path, id) => write!(f, "{} [{PROJECTS}.{id}]", path.display()),
-            Self::Environment(name) => f.write_str(name),
-            Self::Flag => f.write_str("flag"),
-        }
-    }
-}
-
 /// The merged configuration and where each value came from.
 #[derive(Clone, Debug)]
 pub struct Layered {
     /// The configuration.
     pub config: Config,
-    /// The origin of every value, by dotted key.
-    pub origins: BTreeMap<String, Origin>,
-    /// The merged values, as one TOML document.
-    pub values: Table,
+    /// What each layer above the built-in one says, the lowest first.
+    layers: Vec<(Table, Origin)>,
+    // Most invocations read the configuration and ask for neither.
+    origins: OnceLock<BTreeMap<String, Origin>>,
+    values: OnceLock<Table>,
+}
+
+impl Layered {
+    /// Returns the origin of every value, by dotted key.
+    pub fn origins(&self) -> &BTreeMap<String, Origin> {
+        self.origins.get_or_init(|| {
+            let mut origins = BTreeMap::new();
+            record_origins(&DEFAULTS, "", &Origin::BuiltIn, &mut origins);
+            for (values, origin) in &self.layers {
+                record_origins(values, "", origin, &mut origins);
+            }
+            origins
+        })
+    }
+
+    /// Returns the merged values, as one TOML document.
+    pub fn values(&self) -> &Table {
+        self.values.get_or_init(|| merged(self.layers.iter().map(|(values, _)| values)))
+    }
 }
 
 /// One layer, checked.
 #[derive(Clone)]
-struct Layer {
+pub(super) struct Layer {
     values: Table,
     source: Source,
 }
 
 /// Where a layer comes from, and what is needed to point into it.
 #[derive(Clone)]
-enum Source {
+pub(super) enum Source {
     User(PathBuf, String),
     Repository(PathBuf, String),
     /// The user's own, in the table of the project of this name.
@@ -104,8 +95,20 @@ enum Source {
     Flag,
 }
 
+impl Layer {
+    /// Returns whether it sets one of `keys`, or a key in one of these tables.
+    pub(super) fn sets_any(&self, keys: &[&str]) -> bool {
+        self.values.keys().any(|key| keys.contains(&key.as_str()))
+    }
+}
+
 /// Reads, checks and merges all layers.
 pub fn load(sources: &Sources) -> Result<Layered, ConfigError> {
+    merge(&read_all(sources)?)
+}
+
+/// Reads and checks all layers, the lowest first.
+pub(super) fn read_all(sources: &Sources) -> Result<Vec<Layer>, ConfigError> {
     let mut layers = Vec::new();
     let mut own = None;
     if let Some(text) = read(&sources.user_file)? {
@@ -115,7 +118,7 @@ pub fn load(sources: &Sources) -> Result<Layered, ConfigError> {
         own = projects.into_iter().find(|(project, _)| Some(project.as_str()) == id);
     }
     if let Some(path) = &sources.repository
-        && let Some(text) = read(path)?
+        && let Some(text) = read_of_repository(path)?
     {
         layers.push(parse(Source::Repository(path.clone(), text.clone()), &text)?);
     }
@@ -125,7 +128,7 @@ pub fn load(sources: &Sources) -> Result<Layered, ConfigError> {
     let flags = Layer { values: sources.flags.clone(), source: Source::Flag };
     check(&flags.values, &mut Vec::new(), &flags.source)?;
     layers.push(flags);
-    merge(&layers)
+    Ok(layers)
 }
 
 /// Checks `text` as if it were the user's file at `path`.
@@ -139,7 +142,10 @@ pub(super) fn check_user_text(path: &Path, text: &str) -> Result<(), ConfigError
 }
 
 /// Returns the user's layer and that of each project in it.
-fn parse_user(path: &Path, text: &str) -> Result<(Layer, Vec<(String, Layer)>), ConfigError> {
+pub(super) fn parse_user(
+    path: &Path,
+    text: &str,
+) -> Result<(Layer, Vec<(String, Layer)>), ConfigError> {
     let mut user = parse(Source::User(path.to_owned(), text.to_owned()), text)?;
     let mut projects = Vec::new();
     if let Some(Value::Table(tables)) = user.values.remove(PROJECTS) {
@@ -163,7 +169,15 @@ fn read(path: &Path) -> Result<Option<String>, ConfigError> {
     Ok(Some(text))
 }
 
-fn parse(source: Source, text: &str) -> Result<Layer, ConfigError> {
+/// Reads the file of a repository, whose author must not choose another file of this machine.
+fn read_of_repository(path: &Path) -> Result<Option<String>, ConfigError> {
+    let top = path.parent().and_then(Path::parent).unwrap_or(path);
+    let Some(bytes) = fs::read_within(top, path)? else { return Ok(None) };
+    let text = String::from_utf8(bytes).map_err(|_| ConfigError::NotText(path.to_owned()))?;
+    Ok(Some(text))
+}
+
+pub(super) fn parse(source: Source, text: &str) -> Result<Layer, ConfigError> {
     let values: Table = toml::from_str(text).map_err(|error| ConfigError::Syntax {
         place: source.at_offset(error.span().map_or(0, |span| span.start)),
         message: error.message().to_owned(),
@@ -251,13 +265,8 @@ fn unknown(path: &[String], source: &Source) -> ConfigError {
     ConfigError::UnknownKey { place, key, allowed }
 }
 
-fn merge(layers: &[Layer]) -> Result<Layered, ConfigError> {
-    let (mut values, mut origins) = (defaults(), BTreeMap::new());
-    record_origins(&values, "", &Origin::BuiltIn, &mut origins);
-    for layer in layers {
-        overlay(&mut values, &layer.values);
-        record_origins(&layer.values, "", &layer.source.origin(), &mut origins);
-    }
+pub(super) fn merge(layers: &[Layer]) -> Result<Layered, ConfigError> {
+    let values = merged(layers.iter().map(|layer| &layer.values));
     check_notifiers(&values, layers)?;
     check_reactions(&values, layers)?;
     let failed = |error: toml::de::Error| ConfigError::Inconsistent {
@@ -266,12 +275,13 @@ fn merge(layers: &[Layer]) -> Result<Layered, ConfigError> {
         why: error.message().to_owned(),
     };
     let mut config: Config = values.clone().try_into().map_err(failed)?;
-    config.policy = Policy::deserialize(Value::Table(values.clone())).map_err(failed)?;
+    config.policy = Policy::deserialize(Value::Table(values)).map_err(failed)?;
     // A list of the user's own must not take this protection away.
     if !config.workspace.keep.iter().any(|pattern| pattern == ".env*") {
         config.workspace.keep.push(".env*".to_owned());
     }
-    Ok(Layered { config, origins, values })
+    let layers = layers.iter().map(|layer| (layer.values.clone(), layer.source.origin())).collect();
+    Ok(Layered { config, layers, origins: OnceLock::new(), values: OnceLock::new() })
 }
 
 fn check_notifiers(values: &Table, layers: &[Layer]) -> Result<(), ConfigError> {
@@ -308,18 +318,36 @@ fn inconsistent(layers: &[Layer], path: &[&str], why: String) -> ConfigError {
     ConfigError::Inconsistent { place, key: dotted(&path), why }
 }
 
-fn defaults() -> Table {
-    // A hook reads the configuration twice: as nobody's and as its repository's.
-    static DEFAULTS: LazyLock<Table> = LazyLock::new(|| {
-        let mut text = String::new();
-        for key in KEYS {
-            if let Some(default) = key.default {
-                text.push_str(&format!("{} = {default}\n", key.path));
-            }
+// A hook reads the configuration twice: as nobody's and as its repository's.
+static DEFAULTS: LazyLock<Table> = LazyLock::new(|| {
+    let mut defaults = Table::new();
+    for key in KEYS {
+        if let Some(default) = key.default {
+            // What is TOML on one line is JSON here, which is read in a tenth of the time.
+            let value = serde_json::from_str(default).expect("a test holds that it is");
+            put(&mut defaults, key.path, value);
         }
-        text.parse().expect("every default is TOML, which a test holds")
-    });
-    DEFAULTS.clone()
+    }
+    defaults
+});
+
+/// Puts `value` into the table at the dotted `path`, where no table is another kind of value.
+fn put(table: &mut Table, path: &str, value: Value) {
+    let Some((first, rest)) = path.split_once('.') else {
+        table.insert(path.to_owned(), value);
+        return;
+    };
+    let inner = table.entry(first.to_owned()).or_insert_with(|| Value::Table(Table::new()));
+    if let Value::Table(inner) = inner {
+        put(inner, rest, value);
+    }
+}
+
+/// Puts the values of all layers over the defaults, the lowest first.
+fn merged<'a>(layers: impl Iterator<Item = &'a Table>) -> Table {
+    let mut values = DEFAULTS.clone();
+    layers.for_each(|layer| overlay(&mut values, layer));
+    values
 }
 
 /// Puts `upper` over `lower`: tables are merged, everything else is replaced whole.
@@ -393,18 +421,18 @@ impl Source {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::adapter::fs::Durability;
 
-    struct Files(tempfile::TempDir);
+    pub(in crate::config) struct Files(pub(in crate::config) tempfile::TempDir);
 
     impl Files {
-        fn new() -> Self {
+        pub(in crate::config) fn new() -> Self {
             Self(tempfile::tempdir().unwrap())
         }
 
-        fn sources(&self, user: &str, repository: &str) -> Sources {
+        pub(in crate::config) fn sources(&self, user: &str, repository: &str) -> Sources {
             let path = |name: &str, text: &str| {
                 let path = self.0.path().join(name);
                 fs::replace(&path, text.as_bytes(), Durability::Process).unwrap();
@@ -428,8 +456,16 @@ mod tests {
     }
 
     #[test]
+    fn the_defaults_are_what_their_texts_are_as_toml() {
+        let line = |key: &keys::Key| key.default.map(|value| format!("{} = {value}\n", key.path));
+        let text: String = KEYS.iter().filter_map(line).collect();
+        assert_eq!(*DEFAULTS, text.parse::<Table>().unwrap());
+    }
+
+    #[test]
     fn nothing_configured_is_the_contract() {
         let config = load(&Sources::default()).unwrap().config;
+        assert!(crate::config::leave_policy_alone(&Sources::default()));
         assert_eq!(config, Config::default());
         assert_eq!(config.policy, Policy::default());
         assert_eq!(
@@ -449,7 +485,7 @@ mod tests {
         let mut note = |sources: &Sources| {
             let layered = load(sources).unwrap();
             let origin = files.0.path().display().to_string() + "/";
-            let origin = layered.origins["agent"].to_string().replace(&origin, "");
+            let origin = layered.origins()["agent"].to_string().replace(&origin, "");
             story += &format!("{} from {origin}\n", layered.config.agent.unwrap());
         };
         note(&Sources { repository: None, ..sources.clone() });
@@ -466,7 +502,7 @@ mod tests {
         ");
         let layered = load(&sources).unwrap();
         assert_eq!(layered.config.model.as_deref(), Some("m"));
-        assert_eq!(layered.origins["max_sessions"], Origin::BuiltIn);
+        assert_eq!(layered.origins()["max_sessions"], Origin::BuiltIn);
     }
 
     #[test]
@@ -509,6 +545,7 @@ mod tests {
             "[notifiers.a]\nkind = 'slack'\nurl_env = 's3cret://x'",
             "[notifiers.a]\nkind = 'webhook'\nurl_env = 'X'\nsecret = 's3cret'\nsecret_env = 'Y'",
             "[notifiers.a]\nkind = 'webhook'\nurl_env = 'X'\ntimeout = '6m'",
+            "[notifiers.a]\nkind = 'slack'\nurl_env = 'X'\nsecret_env = 'Y'",
             "agent = 's3cret",
             "agent = 'a'\nagent = 'b'",
         ]
@@ -517,13 +554,13 @@ mod tests {
         .collect();
         assert!(!table.contains("s3cret"));
         insta::assert_snapshot!(table, @r#"
-        user.toml:2: unknown key `agnet`; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, resume, workspace, check, review, scm, merge, tracker, intake, trash, cleanup, state, notifiers, env, projects
+        user.toml:2: unknown key `agnet`; did you mean `agent`? allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, resume, workspace, check, review, scm, merge, tracker, intake, trash, pool, cleanup, state, notifiers, env, projects
         user.toml:2: `agent` must be a text that is not empty
         user.toml:2: `max_sessions` must be a whole number from 1 to 10000
         user.toml:2: `recent_window` must be a duration such as "90s" or "5m"
         user.toml:2: `permission` must be one of "default", "accept-edits", "auto", "bypass"
         user.toml:2: `workspace` must be a table
-        user.toml:3: unknown key `workspace.roots`; allowed here: root, copy, symlinks, post_create, keep
+        user.toml:3: unknown key `workspace.roots`; did you mean `root`? allowed here: root, copy, symlinks, post_create, keep
         user.toml:3: `workspace.post_create` must be a list of commands, each a list of arguments such as [["npm", "ci"]]
         user.toml:2: unknown key `reactions.ci-red`; allowed here: agent-needs-input, agent-stuck, agent-exited, agent-errored, agent-done, agent-idle, ci-failed, changes-requested, bugbot-comments, merge-conflicts, approved-and-green, pr-closed, all-complete
         user.toml:3: unknown key `env.A-B`; allowed here: [A-Za-z_][A-Za-z0-9_]*
@@ -538,6 +575,7 @@ mod tests {
         user.toml:4: `notifiers.a.url_env` must be the name of a variable such as "AO_HOOK"
         user.toml:2: `notifiers.a` names an address or a key in two places; one is enough
         user.toml:2: `notifiers.a` needs a `timeout` of more than 0s and at most 5m
+        user.toml:2: `notifiers.a` takes no `secret`: Slack checks no signature, its address is the secret
         user.toml:2: invalid literal string, expected `'`
         user.toml:3: duplicate key
         "#);
@@ -581,7 +619,7 @@ mod tests {
         repository.toml:3: a repository may not set `workspace.keep`; set it in your own configuration
         repository.toml:3: a repository may not set `cleanup.auto`; set it in your own configuration
         repository.toml:3: a repository may not set `state.sync`; set it in your own configuration
-        repository.toml:2: unknown key `home`; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, resume, workspace, check, review, scm, merge, tracker, intake, trash, cleanup, state, notifiers, env, projects
+        repository.toml:2: unknown key `home`; allowed here: agent, permission, model, base, branch, rules, rules_files, max_sessions, pane_size, reap, recent_window, activity_coalesce, start_deadline, screen_after, pr_stalled_after, send_when, message_max, detecting, reactions, notices, prompt, resume, workspace, check, review, scm, merge, tracker, intake, trash, pool, cleanup, state, notifiers, env, projects
         repository.toml:3: `workspace.copy` must be a list of relative paths without `..`
         "#);
     }
@@ -616,7 +654,8 @@ mod tests {
              [notifiers.c]\nkind = 'webhook'\nurl_env = 'HOOK'\nsecret = 's3cret'\n";
         let layered = load(&files.sources(user, "")).unwrap();
         let all: Vec<_> = layered.shown();
-        let value = |wanted: &str| &all.iter().find(|(key, ..)| *key == wanted).unwrap().1;
+        let value =
+            |wanted: &str| all.iter().find(|(key, ..)| *key == wanted).unwrap().1.to_string();
         assert_eq!(value("agent"), "\"x\"");
         assert_eq!(value("env.TOKEN"), "\"[redacted]\"");
         assert_eq!(value("notifiers.a.command"), "[\"curl\", \"[redacted]\"]");

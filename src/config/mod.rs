@@ -5,11 +5,15 @@
 
 mod edit;
 mod error;
+#[cfg(test)]
+mod fuzz;
 pub mod keys;
 pub mod layers;
+mod origin;
 mod reactions;
 mod reference;
 mod shown;
+mod silence;
 pub mod trust;
 
 use std::collections::BTreeMap;
@@ -24,11 +28,13 @@ use crate::model::notifier::Notifier;
 use crate::model::policy::Policy;
 use crate::model::time::duration_text;
 
-pub use edit::set;
+pub use edit::{check_set, set};
 pub use error::{ConfigError, Place};
 pub use keys::{FromRepository, KEYS, Key, Kind};
-pub use layers::{Layered, Origin, Sources, load};
+pub use layers::{Layered, Sources, load};
+pub use origin::{Origin, project_tables};
 pub use reference::{initial_repository_file, reference};
+pub use silence::{add_nothing, leave_policy_alone, may_tell_of_projects};
 
 /// The whole configuration, every default filled in.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -75,6 +81,8 @@ pub struct Config {
     pub intake: IntakeConfig,
     /// What becomes of removed workspaces.
     pub trash: TrashConfig,
+    /// Which of them are used again.
+    pub pool: PoolConfig,
     /// What the reaper cleans up by itself.
     pub cleanup: CleanupConfig,
     /// How the record is written.
@@ -203,6 +211,15 @@ pub struct TrashConfig {
     /// How long they can be brought back.
     #[serde(with = "duration_text")]
     pub keep: Duration,
+}
+
+/// Which clean workspaces are used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct PoolConfig {
+    /// How many of each project.
+    pub size: usize,
+    /// Whether ignored files stay in them.
+    pub keep_ignored: bool,
 }
 
 /// What the reaper cleans up by itself.

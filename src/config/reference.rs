@@ -76,7 +76,9 @@ fn describe(text: &mut String, key: &Key, notes: bool) {
             FromRepository::Refused => {}
         }
     }
-    let value = key.default.unwrap_or(example(key.kind));
+    // One that would be refused is no example.
+    let own = (key.path == "notifiers.*.timeout").then_some("\"10s\"");
+    let value = key.default.or(own).unwrap_or(example(key.kind));
     let path = key.path.replace("reactions.*.after", "reactions.agent-idle.after");
     let path = path.replace("reactions.*", "reactions.ci-failed");
     let path = path.replace("notifiers.*", "notifiers.NAME").replace("env.*", "env.NAME");

@@ -3,18 +3,19 @@
 use toml::{Table, Value};
 
 use crate::config::keys::{self, Kind};
-use crate::config::layers::{Layered, Origin};
+use crate::config::layers::Layered;
+use crate::config::origin::Origin;
 use crate::model::secret::REDACTED;
 
 impl Layered {
-    /// Returns every value as TOML with its origin, sorted by key, for showing to a person:
-    /// secrets and the arguments of notifiers are redacted.
-    pub fn shown(&self) -> Vec<(&str, String, &Origin)> {
+    /// Returns every value with its origin, sorted by key, for showing to a person: secrets and the
+    /// arguments of notifiers are redacted.
+    pub fn shown(&self) -> Vec<(&str, Value, &Origin)> {
         let line = |(key, origin)| {
             let (key, origin): (&String, &Origin) = (key, origin);
-            Some((key.as_str(), self.value(key)?.to_string(), origin))
+            Some((key.as_str(), self.value(key)?, origin))
         };
-        self.origins.iter().filter_map(line).collect()
+        self.origins().iter().filter_map(line).collect()
     }
 
     /// Returns the value or the table at a dotted key, its secrets redacted.
@@ -23,7 +24,7 @@ impl Layered {
         let (first, rest) = path.split_first()?;
         let value = rest
             .iter()
-            .try_fold(self.values.get(first)?, |value, part| value.as_table()?.get(part))?;
+            .try_fold(self.values().get(first)?, |value, part| value.as_table()?.get(part))?;
         Some(without_secrets(&mut path, value))
     }
 }

@@ -30,7 +30,7 @@ pub fn approval(layered: &Layered) -> Option<Approval> {
     let mut hash = Sha256::new();
     let mut shown = Vec::new();
     for key in COMMAND_KEYS {
-        let Some(Origin::Repository(path)) = layered.origins.get(*key) else { continue };
+        let Some(Origin::Repository(path)) = layered.origins().get(*key) else { continue };
         let commands = match *key {
             "check.command" => layered.config.check.command.iter().cloned().collect(),
             _ => layered.config.workspace.post_create.clone(),

@@ -26,7 +26,7 @@ pub(super) fn decide(
         "activity={} confidence={} source={} boundary={}",
         fact.activity, fact.confidence, fact.source, fact.boundary
     );
-    if let Some((rule, reason)) = set_aside(after, fact, at) {
+    if let Some((rule, reason)) = set_aside(after, fact, at, now) {
         return Decision::new(rule, evidence, reason);
     }
     if is_held(after, fact) {
@@ -47,7 +47,7 @@ pub(super) fn decide(
         let reason = "the usage limit holds, and that nothing goes on is no news";
         return Decision::new("activity.held", evidence, reason);
     }
-    if is_heartbeat(after, fact, policy, at) {
+    if is_heartbeat(after, fact, policy, at, now) {
         let reason = "it was working a moment ago";
         return Decision::new("noop.coalesced", evidence, reason);
     }
@@ -60,6 +60,7 @@ fn set_aside(
     record: &Record,
     fact: &ActivityFact,
     at: Timestamp,
+    now: Timestamp,
 ) -> Option<(&'static str, &'static str)> {
     match fact.confidence {
         Confidence::Valid => {}
@@ -77,11 +78,18 @@ fn set_aside(
         return Some(("noop.terminal", "the session has ended already"));
     }
     match &record.lifecycle.activity {
-        Some(activity) if at < activity.last_activity_at => {
+        Some(activity) if is_later(activity, at, now) => {
             Some(("noop.older", "a later signal was heard already"))
         }
         Some(_) | None => None,
     }
+}
+
+/// Returns whether the stored signal is a later one than one given at `at`.
+///
+/// One of the future was stored before the clock stepped back: nothing can be told by it.
+fn is_later(stored: &ActivityAxis, at: Timestamp, now: Timestamp) -> bool {
+    at < stored.last_activity_at && stored.last_activity_at <= now
 }
 
 /// Returns whether an open dialog keeps the signal from being taken at its word.
@@ -112,10 +120,17 @@ fn is_reminder(record: &Record, fact: &ActivityFact, at: Timestamp) -> bool {
 /// Returns whether the signal says nothing but that the agent still works.
 ///
 /// A boundary says more: that it took a prompt, which somebody may be waiting to hear.
-fn is_heartbeat(record: &Record, fact: &ActivityFact, policy: &Policy, at: Timestamp) -> bool {
+fn is_heartbeat(
+    record: &Record,
+    fact: &ActivityFact,
+    policy: &Policy,
+    at: Timestamp,
+    now: Timestamp,
+) -> bool {
     let session = &record.lifecycle.session;
     let Some(stored) = &record.lifecycle.activity else { return false };
-    let is_boundary = fact.boundary && at > stored.last_activity_at;
+    let is_news = at > stored.last_activity_at || stored.last_activity_at > now;
+    let is_boundary = fact.boundary && is_news;
     fact.activity == ActivityState::Active
         && !is_boundary
         && stored.state == ActivityState::Active
@@ -229,7 +244,7 @@ pub(super) fn limit(after: &mut Record, fact: &Limit, at: Timestamp, now: Timest
     if after.lifecycle.is_terminal() {
         return Decision::new("noop.terminal", evidence, "the session has ended already");
     }
-    if after.lifecycle.activity.as_ref().is_some_and(|activity| at < activity.last_activity_at) {
+    if after.lifecycle.activity.as_ref().is_some_and(|stored| is_later(stored, at, now)) {
         return Decision::new("noop.older", evidence, "a later signal was heard already");
     }
     if after.lifecycle.is_stuck_by_escalation() {

@@ -77,7 +77,7 @@ struct Rule<'a> {
 }
 
 fn evaluate(line: &str, policy: &Policy, now: Timestamp) -> Result<String, Failure> {
-    let mut input = match serde_json::from_str(line) {
+    let mut input = match serde_json::from_slice(line.as_bytes()) {
         Ok(Value::Object(input)) => input,
         Ok(
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_),

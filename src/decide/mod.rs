@@ -33,7 +33,8 @@ mod text;
 
 use std::time::Duration;
 
-use crate::model::facts::Observation;
+use crate::model::effect::Effect;
+use crate::model::facts::{Bare, Observation, RuntimeFact};
 use crate::model::policy::Policy;
 use crate::model::record::Record;
 use crate::model::status::Status;
@@ -74,6 +75,35 @@ pub fn reduce(
     reduce_seeded(record, observation, policy, now)
 }
 
+/// Returns whether [`reduce`] would say that `observation` changes nothing and asks for nothing:
+/// for a pass, which asks that of every session and more than once.
+///
+/// `copy` is one of `record`, and still is where the answer is yes.
+pub fn leaves_alone(
+    record: &Record,
+    copy: &mut Record,
+    observation: &Observation,
+    policy: &Policy,
+    now: Timestamp,
+) -> bool {
+    conclude(record, copy, observation, policy, now)
+        .is_ok_and(|(_, effects)| effects.is_empty() && record == copy)
+}
+
+/// Returns whether a session stays as it is where its runtime is as `expected`, whatever `now` is
+/// the time for.
+pub fn leaves_at_rest(
+    record: &Record,
+    expected: &RuntimeFact,
+    policy: &Policy,
+    now: Timestamp,
+) -> bool {
+    let mut copy = record.clone();
+    [Observation::Runtime(expected.clone()), Observation::Tick(Bare::default())]
+        .iter()
+        .all(|it| leaves_alone(record, &mut copy, it, policy, now))
+}
+
 /// [`reduce`] of a record whose existence is not in doubt.
 fn reduce_seeded(
     record: &Record,
@@ -82,15 +112,7 @@ fn reduce_seeded(
     now: Timestamp,
 ) -> Result<Outcome, DecideError> {
     let mut after = record.clone();
-    let decision = decide(&mut after, observation, policy, now)?;
-    let effects = if decision.is_noop() {
-        Vec::new()
-    } else {
-        let mut effects = reaction::react(record, &mut after, observation, policy, now);
-        effects.extend(notice::of(record, &after, observation, policy));
-        effects.extend(closing::of(record, &after, policy));
-        effects
-    };
+    let (decision, effects) = conclude(record, &mut after, observation, policy, now)?;
     Ok(Outcome {
         patch: record.difference(&after),
         status_before: Status::of(&record.lifecycle),
@@ -101,6 +123,24 @@ fn reduce_seeded(
         reason: decision.reason,
         effects,
     })
+}
+
+/// Changes `after`, a copy of `record`, to what it becomes, and returns what is to be done.
+fn conclude(
+    record: &Record,
+    after: &mut Record,
+    observation: &Observation,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<(Decision, Vec<Effect>), DecideError> {
+    let decision = decide(after, observation, policy, now)?;
+    if decision.is_noop() {
+        return Ok((decision, Vec::new()));
+    }
+    let mut effects = reaction::react(record, after, observation, policy, now);
+    effects.extend(notice::of(record, after, observation, policy));
+    effects.extend(closing::of(record, after, policy));
+    Ok((decision, effects))
 }
 
 /// Applies the decider that `observation` belongs to.

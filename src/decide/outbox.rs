@@ -293,7 +293,7 @@ fn by_another_route(
         ..OutboxEntry::new(EntryKind::Notify, now)
     };
     let reaction = entry.reaction.as_deref().unwrap_or("message");
-    let own = free_id(record, record.revision + 1, reaction);
+    let own = free_id(record, record.revision.saturating_add(1), reaction);
     record.outbox.insert(own, other);
 }
 

@@ -28,7 +28,8 @@ pub(super) fn decide(
     if state == PrState::None {
         return Decision::new("noop.no_pr", evidence, "there is no pull request");
     }
-    if after.lifecycle.pr.as_of.is_some_and(|as_of| at < as_of) {
+    // A look of the future was taken before the clock stepped back: nothing can be told by it.
+    if after.lifecycle.pr.as_of.is_some_and(|as_of| at < as_of && as_of <= now) {
         return Decision::new("noop.older", evidence, "a later look was taken already");
     }
     match state {

@@ -9,6 +9,7 @@
 
 use std::time::Duration;
 
+use crate::model::id::short;
 use crate::model::review::{Run, RunState};
 use crate::model::status::Status;
 use crate::model::time::Timestamp;
@@ -116,11 +117,6 @@ pub fn fate(run: &Run, around: &Surroundings<'_>, now: Timestamp) -> Fate {
 /// Returns why a run is cancelled once its branch is at `tip`.
 pub fn superseded(tip: &str) -> String {
     format!("{SUPERSEDED}: the branch is at {}", short(tip))
-}
-
-/// Returns a commit as short as people write it.
-pub fn short(sha: &str) -> &str {
-    sha.get(..12).unwrap_or(sha)
 }
 
 /// Returns the run that answers a request to review `head`, by `reviewer` where one is asked for.

@@ -278,7 +278,8 @@ impl Player {
 
     /// Takes an instruction in a hook's answer as the next message.
     fn hear(&mut self, answer: &str) {
-        let answer: serde_json::Value = serde_json::from_str(answer).unwrap_or_default();
+        let answer: serde_json::Value =
+            serde_json::from_slice(answer.as_bytes()).unwrap_or_default();
         let instruction = answer.get("reason").and_then(serde_json::Value::as_str);
         self.answered = instruction.is_some();
         if let Some(instruction) = instruction {

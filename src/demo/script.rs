@@ -35,7 +35,7 @@ use std::path::PathBuf;
 
 use crate::model::lifecycle::word_enum;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 word_enum! {
     /// A signal the agent can be deaf to.
@@ -140,6 +140,9 @@ pub struct ScriptError {
     pub why: String,
 }
 
+/// How deep blocks may stand in each other.
+const DEEPEST: usize = 100;
+
 /// Parses a script.
 pub fn parse(text: &str) -> Result<Vec<Step>, ScriptError> {
     let mut blocks: Vec<(usize, Times, Vec<Step>)> = vec![(0, Times::Ever, Vec::new())];
@@ -154,6 +157,8 @@ pub fn parse(text: &str) -> Result<Vec<Step>, ScriptError> {
                 return Err(error("`}` without a block".to_owned()));
             }
             Step::Repeat { times, steps }
+        } else if blocks.len() > DEEPEST {
+            return Err(error(format!("blocks stand in each other at most {DEEPEST} deep")));
         } else if let Some(head) = line.strip_suffix('{') {
             blocks.push((number, block(head.trim()).map_err(error)?, Vec::new()));
             continue;
@@ -350,5 +355,19 @@ mod tests {
     fn deafness_is_found_in_blocks_too() {
         let steps = parse("loop {\nignore hup\n}\nignore term int").unwrap();
         assert_eq!(ignored(&steps), [Deaf::Hup, Deaf::Term, Deaf::Int]);
+    }
+
+    #[test]
+    fn fuzz_demo_scripts() {
+        let seeds = [include_str!("play/fix.script"), include_str!("play/ask.script")];
+        let target =
+            seeds.iter().fold(crate::fuzz::target("demo-scripts"), |it, seed| it.seed(*seed));
+        let deep = "loop {\n".repeat(200_000) + &"}\n".repeat(200_000);
+        target.seed(deep).words(&["loop {\n", "repeat 3 {\n", "}\n", "say ", "hook "]).run_text(
+            |text| match parse(text) {
+                Ok(steps) => drop(ignored(&steps)),
+                Err(error) => assert!((1..=text.lines().count().max(1)).contains(&error.line)),
+            },
+        );
     }
 }

@@ -21,6 +21,7 @@ use crate::adapter::runtime::RuntimeError;
 use crate::adapter::runtime::tmux::Tmux;
 use crate::demo::stage::{Stage, StageError};
 use crate::demo::timeline::Timeline;
+use crate::model::collect::Sorted;
 use crate::model::event::Event;
 use crate::model::id::LaunchId;
 use crate::model::sanitize;
@@ -131,8 +132,10 @@ impl<'a> Show<'a> {
         self.leave_the_dialog()?;
         self.kill_the_worker()?;
         self.fail_the_check()?;
-        let launches =
-            SESSIONS.iter().map(|id| self.launch(id)).collect::<Result<BTreeSet<_>, _>>()?;
+        let mut launches = BTreeSet::new();
+        for id in SESSIONS {
+            launches.insert(self.launch(id)?);
+        }
         if self.has_terminal() {
             self.have_it_reviewed()?;
         }
@@ -323,8 +326,8 @@ impl<'a> Show<'a> {
 
     fn epilogue(&mut self) -> Result<(), ShowError> {
         let seconds = self.watch.elapsed().as_secs_f64();
-        let paths: serde_json::Map<String, Value> =
-            SESSIONS.iter().map(|id| ((*id).to_owned(), json!(self.timeline.path(id)))).collect();
+        let paths = SESSIONS.iter().map(|id| ((*id).to_owned(), json!(self.timeline.path(id))));
+        let paths = paths.into_object();
         let notices = self.notices()?.len();
         let events = self.timeline.seen().len();
         if self.as_json {

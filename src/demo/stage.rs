@@ -172,7 +172,7 @@ impl Stage {
     pub fn notices(&self) -> Result<Vec<Value>, StageError> {
         let bytes = fs::read_optional(&self.notices_path())?.unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
-        Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+        Ok(text.lines().filter_map(|line| serde_json::from_slice(line.as_bytes()).ok()).collect())
     }
 
     /// Kills every process of a launch at once, the launcher included, as a machine out of

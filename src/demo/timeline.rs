@@ -130,7 +130,7 @@ impl Timeline {
 
     fn take(&mut self, out: &mut dyn Write, line: &str) -> std::io::Result<()> {
         let invalid = |error| std::io::Error::new(std::io::ErrorKind::InvalidData, error);
-        let value: Value = serde_json::from_str(line).map_err(invalid)?;
+        let value: Value = serde_json::from_slice(line.as_bytes()).map_err(invalid)?;
         let id = value["id"].as_str().unwrap_or_default().to_owned();
         let event: Event = serde_json::from_value(value).map_err(invalid)?;
         let before = self.status.insert(id.clone(), event.status);

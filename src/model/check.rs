@@ -1,11 +1,11 @@
 //! The invariants that one record shows by itself, for `ao doctor --state` and for the tests.
 
-use crate::model::effect::EntryKind;
-use crate::model::lifecycle::{
+use crate::effect::EntryKind;
+use crate::lifecycle::{
     ActivityState, Detecting, Lifecycle, PrReason, PrState, SessionAxis, SessionReason,
     SessionState,
 };
-use crate::model::record::Record;
+use crate::record::Record;
 
 /// Something that no sequence of observations makes.
 #[derive(Clone, Debug, PartialEq, Eq)]

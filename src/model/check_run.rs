@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::id::ProcessIdentity;
-use crate::model::lifecycle::word_enum;
-use crate::model::time::Timestamp;
+use crate::id::ProcessIdentity;
+use crate::lifecycle::word_enum;
+use crate::time::Timestamp;
 
 word_enum! {
     /// How far a check is.

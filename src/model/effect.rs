@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::id::{LaunchId, ProcessIdentity, SessionId};
-use crate::model::lifecycle::word_enum;
-use crate::model::policy::Recipient;
-use crate::model::time::Timestamp;
+use crate::id::{LaunchId, ProcessIdentity, SessionId};
+use crate::lifecycle::word_enum;
+use crate::policy::Recipient;
+use crate::time::Timestamp;
 
 word_enum! {
     /// How soon a person should know.

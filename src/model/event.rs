@@ -2,12 +2,13 @@
 //!
 //! Pure data; how lines are folded, appended and repaired is the store's.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::model::record::SCHEMA;
-use crate::model::status::Status;
-use crate::model::time::Timestamp;
+use crate::record::SCHEMA;
+use crate::status::Status;
+use crate::time::Timestamp;
 
 /// The cause of an event that the store wrote itself, because a record was ahead of its log.
 ///
@@ -15,7 +16,7 @@ use crate::model::time::Timestamp;
 pub const RECOVERED: &str = "recovered";
 
 /// One committed change of a record.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     /// The schema it was written in.
     #[serde(default = "current_schema")]

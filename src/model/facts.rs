@@ -4,11 +4,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::model::id::LaunchId;
-use crate::model::lifecycle::{ActivitySource, ActivityState, word_enum};
-use crate::model::record::Handles;
-use crate::model::report::ReportFact;
-use crate::model::time::Timestamp;
+use crate::id::LaunchId;
+use crate::lifecycle::{ActivitySource, ActivityState, word_enum};
+use crate::record::Handles;
+use crate::report::ReportFact;
+use crate::time::Timestamp;
 
 word_enum! {
     /// What one probe found of a pane or a process.
@@ -162,7 +162,7 @@ pub struct ScmFact {
 pub struct PrFact {
     /// Its state; absent counts as none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub state: Option<crate::model::lifecycle::PrState>,
+    pub state: Option<crate::lifecycle::PrState>,
     /// A draft, whichever way the forge says so.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub draft: bool,
@@ -322,6 +322,7 @@ pub struct Bare {
 /// internally tagged enum itself.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "there is one of a session and invocation")]
 pub enum Observation {
     /// A probe of pane and process.
     Runtime(RuntimeFact),

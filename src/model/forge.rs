@@ -8,10 +8,10 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::facts::ScmFact;
-use crate::model::id::SessionId;
-use crate::model::lifecycle::{PrState, word_enum};
-use crate::model::time::Timestamp;
+use crate::facts::ScmFact;
+use crate::id::SessionId;
+use crate::lifecycle::{PrState, word_enum};
+use crate::time::Timestamp;
 
 word_enum! {
     /// How a branch is brought into its base.
@@ -85,6 +85,8 @@ pub struct Observed {
     pub fact: ScmFact,
     /// Why it is not known, or what else a person should know; shown by the pass.
     pub why: Option<String>,
+    /// It is not known because nobody is logged in, or because that login may not look.
+    pub denied: bool,
 }
 
 /// A pull request, as lists and answers show it.

@@ -166,6 +166,11 @@ fn check_branch(what: &'static str, text: &str) -> Result<(), InvalidId> {
     Ok(())
 }
 
+/// Returns a commit as short as people write it.
+pub fn short(sha: &str) -> &str {
+    sha.get(..12).unwrap_or(sha)
+}
+
 impl SessionId {
     /// Returns the id of the `number`-th session of `project`: `<project>-<n>`.
     ///

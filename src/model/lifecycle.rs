@@ -7,12 +7,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::time::Timestamp;
+use crate::time::Timestamp;
 
+/// Makes an enum whose variants stand for words: on disk, on the command line, in a schema.
+#[macro_export]
 macro_rules! word_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
         pub enum $name {
             $($(#[$vdoc])* #[serde(rename = $word)] $variant),+
         }
@@ -29,6 +31,13 @@ macro_rules! word_enum {
             }
         }
 
+        // One reader serves all of them: derived, each would be compiled once for every format.
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                $crate::lifecycle::read_word(from, &[$($word),+]).map(|index| Self::ALL[index])
+            }
+        }
+
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.as_str())
@@ -36,12 +45,12 @@ macro_rules! word_enum {
         }
 
         impl std::str::FromStr for $name {
-            type Err = crate::model::lifecycle::UnknownWord;
+            type Err = $crate::lifecycle::UnknownWord;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 match text {
                     $($word => Ok(Self::$variant),)+
-                    _ => Err(crate::model::lifecycle::UnknownWord {
+                    _ => Err($crate::lifecycle::UnknownWord {
                         text: text.to_owned(),
                         allowed: &[$($word),+],
                     }),
@@ -50,7 +59,30 @@ macro_rules! word_enum {
         }
     };
 }
-pub(crate) use word_enum;
+pub use crate::word_enum;
+
+/// Reads one of `words`, and returns which.
+pub fn read_word<'de, D: serde::Deserializer<'de>>(
+    from: D,
+    words: &'static [&'static str],
+) -> Result<usize, D::Error> {
+    struct Word(&'static [&'static str]);
+
+    impl serde::de::Visitor<'_> for Word {
+        type Value = usize;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a word")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<usize, E> {
+            let index = self.0.iter().position(|word| *word == text);
+            index.ok_or_else(|| E::unknown_variant(text, self.0))
+        }
+    }
+
+    from.deserialize_str(Word(words))
+}
 
 /// A word that is none of those allowed in its place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

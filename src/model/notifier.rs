@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
-use crate::model::effect::Priority;
-use crate::model::secret::{Secret, SecretSource};
+use crate::effect::Priority;
+use crate::secret::{Secret, SecretSource};
 
 /// How long a notifier may take, unless it is configured: nobody waits for it, and it is tried
 /// again.
@@ -116,6 +116,9 @@ fn read(keys: Keys) -> Result<Notifier, &'static str> {
         (Some("desktop"), None, None, None, None) => NotifierKind::Desktop,
         (Some("webhook"), None, None, Some(url), key) => NotifierKind::Webhook { url, key },
         (Some("slack"), None, None, Some(url), None) => NotifierKind::Slack { url },
+        (Some("slack"), None, None, Some(_), Some(_)) => {
+            return Err("takes no `secret`: Slack checks no signature, its address is the secret");
+        }
         (_, _, _, _, _) => return Err(KINDS),
     };
     if let Some(url) = is_given {

@@ -6,9 +6,9 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::effect::{Priority, SendWhen};
-use crate::model::lifecycle::word_enum;
-use crate::model::time::{Window, duration_text, optional_duration_text};
+use crate::effect::{Priority, SendWhen};
+use crate::lifecycle::word_enum;
+use crate::time::{Window, duration_text, optional_duration_text};
 
 /// The permission modes of agents, the most careful first.
 pub const PERMISSIONS: &[&str] = &["default", "accept-edits", "auto", "bypass"];

@@ -8,15 +8,16 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
+use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::model::effect::OutboxEntry;
-use crate::model::id::{BranchName, LaunchId, ProcessIdentity, ProjectId, SessionId};
-use crate::model::lifecycle::{Lifecycle, word_enum};
-use crate::model::patch;
-use crate::model::report::Report;
-use crate::model::time::Timestamp;
+use crate::effect::OutboxEntry;
+use crate::id::{BranchName, LaunchId, ProcessIdentity, ProjectId, SessionId};
+use crate::lifecycle::{Lifecycle, word_enum};
+use crate::patch;
+use crate::report::Report;
+use crate::time::Timestamp;
 
 /// The record schema that this version writes.
 pub const SCHEMA: u64 = 1;
@@ -84,6 +85,12 @@ pub struct WorkspaceHandle {
     /// False for workspace `none`: the directory is the user's own and is never removed.
     #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
     pub owned: bool,
+    /// How its files came there: out of the pool, by a copy, or by git, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<String>,
+    /// Where its branch was when the workspace went into the pool: the branch may be gone since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tip: Option<String>,
 }
 
 fn yes() -> bool {
@@ -376,6 +383,10 @@ const KEY_ORDER: &[(&str, &[&str])] = &[
     ("intent", &["op", "step", "pid", "pid_start", "boot_id", "at", "details"]),
 ];
 
+/// The highest revision, or other number that is counted up, that a file can hold: every reader of
+/// JSON tells it from the next one, and there is room to count on.
+pub const MOST_EXACT: u64 = 1 << 53;
+
 /// Maps keyed by id, whose values share one order.
 const KEYED_MAPS: &[&str] = &["reactions", "outbox"];
 
@@ -454,7 +465,24 @@ impl Document {
     }
 }
 
+/// Reads what is known of a record.
+pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DocumentError> {
+    // Looked at once in a whole, which is cheaper than at each string of it by itself.
+    let text = std::str::from_utf8(bytes).map_err(serde_json::Error::custom);
+    text.and_then(serde_json::from_str).map_err(DocumentError::Invalid)
+}
+
+/// Puts records in the order in which their sessions were made.
+pub fn oldest_first(records: &mut [(SessionId, Record)]) {
+    records.sort_unstable_by(|(a, x), (b, y)| (x.created_at, a).cmp(&(y.created_at, b)));
+}
+
 impl Record {
+    /// Reads the bytes of a `session.json`. Unknown keys are not in it.
+    pub fn parse(bytes: &[u8]) -> Result<Box<Self>, DocumentError> {
+        read(bytes)
+    }
+
     /// Returns the merge patch that turns `self` into `after`; empty where they are equal.
     pub fn difference(&self, after: &Self) -> Map<String, Value> {
         if self == after {
@@ -510,9 +538,9 @@ impl Serialize for OrderedJson<'_> {
         };
         let known: &[&str] =
             KEY_ORDER.iter().find(|(path, _)| *path == self.path).map_or(&[], |(_, keys)| keys);
-        let mut unknown: Vec<&String> =
-            object.keys().filter(|key| !known.contains(&key.as_str())).collect();
-        unknown.sort();
+        let mut unknown: Vec<&str> =
+            object.keys().map(String::as_str).filter(|key| !known.contains(key)).collect();
+        unknown.sort_unstable();
         let mut map = serializer.serialize_map(Some(object.len()))?;
         let known = known.iter().filter_map(|key| object.get_key_value(*key));
         let unknown = unknown.into_iter().filter_map(|key| object.get_key_value(key));

@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::lifecycle::{ActivityState, word_enum};
-use crate::model::sanitize;
-use crate::model::time::Timestamp;
+use crate::lifecycle::{ActivityState, word_enum};
+use crate::sanitize;
+use crate::time::Timestamp;
 
 /// The longest note that is kept, in bytes; a longer one loses its middle.
 pub const MAX_NOTE: usize = 4 * 1024;

@@ -9,7 +9,7 @@ use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{Span, Zoned};
 
-use crate::model::time::Timestamp;
+use crate::time::Timestamp;
 
 /// Returns the zone of a name, the local one for none; `None` for a name that nobody knows.
 pub type Zones<'a> = &'a dyn Fn(Option<&str>) -> Option<TimeZone>;

@@ -3,11 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::effect::Claim;
-use crate::model::facts::{Comment, ReviewState};
-use crate::model::id::SessionId;
-use crate::model::lifecycle::word_enum;
-use crate::model::time::Timestamp;
+use crate::effect::Claim;
+use crate::facts::{Comment, ReviewState};
+use crate::id::SessionId;
+use crate::lifecycle::word_enum;
+use crate::time::Timestamp;
 
 word_enum! {
     /// What a reviewer came to.
@@ -113,7 +113,8 @@ pub struct Reviews {
 impl Reviews {
     /// Returns the name of the next run, and counts it.
     pub fn next_name(&mut self, worker: &SessionId) -> String {
-        self.last += 1;
+        // A damaged file may hold any number.
+        self.last = self.last.saturating_add(1);
         format!("{worker}-r{}", self.last)
     }
 

@@ -21,6 +21,9 @@ pub fn text(raw: &str) -> String {
 
 /// Returns `raw` as one line: as [`text`], with line feeds as `⏎` and tabs as spaces.
 pub fn line(raw: &str) -> String {
+    if is_plain(raw) {
+        return capped_line(raw);
+    }
     capped_line(&clean(raw).replace('\n', "⏎").replace('\t', " "))
 }
 
@@ -95,6 +98,9 @@ fn runs_capped(text: &str, cap: usize) -> String {
 
 /// Removes control sequences and characters, and what is invisible or reorders text.
 fn clean(raw: &str) -> String {
+    if is_plain(raw) {
+        return raw.to_owned();
+    }
     let mut out = String::with_capacity(raw.len());
     let mut marks = 0;
     let mut selected = false;
@@ -129,6 +135,12 @@ fn clean(raw: &str) -> String {
         selected = false;
     }
     out
+}
+
+/// Returns whether there is nothing in `raw` that anything here would change but for its length:
+/// so it is with most of what is listed.
+fn is_plain(raw: &str) -> bool {
+    raw.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// Returns the length in bytes of the control sequence at the start of `text`, 0 for none.

@@ -1,11 +1,9 @@
 //! The one word a person sees, derived on every read and never stored.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::model::lifecycle::{
-    Lifecycle, PrReason, PrState, SessionReason, SessionState, word_enum,
-};
+use crate::lifecycle::{Lifecycle, PrReason, PrState, SessionReason, SessionState, word_enum};
 
 word_enum! {
     /// The display status of a session.

@@ -70,8 +70,10 @@ pub fn is_valid(template: &str) -> bool {
 
 /// Returns the known variable at the start of `text`, which begins with a brace.
 fn variable(text: &str) -> Option<&str> {
-    let (name, _) = text.strip_prefix('{')?.split_once('}')?;
-    VARIABLES.iter().any(|(known, _)| *known == name).then_some(name)
+    // Not by the next `}`: in a text of nothing but `{` that would be looked for again and again.
+    let rest = text.strip_prefix('{')?;
+    let is_here = |name: &&str| rest.strip_prefix(*name).is_some_and(|rest| rest.starts_with('}'));
+    VARIABLES.iter().map(|(name, _)| *name).find(is_here).map(|name| &rest[..name.len()])
 }
 
 fn is_doubled(text: &str) -> bool {

@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use jiff::civil::DateTime;
+use jiff::tz::Offset;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -64,10 +66,41 @@ impl FromStr for Timestamp {
     type Err = ParseTimestampError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Some(time) = written(text) {
+            return Ok(time);
+        }
         text.parse::<jiff::Timestamp>()
             .map(Self::from)
             .map_err(|_| ParseTimestampError(text.to_owned()))
     }
+}
+
+/// Reads a time as `Display` writes it, which each record holds half a dozen of; `None` where it is
+/// written in another way.
+fn written(text: &str) -> Option<Timestamp> {
+    const FORM: &[u8; 24] = b"0000-00-00T00:00:00.000Z";
+    let bytes: &[u8; 24] = text.as_bytes().try_into().ok()?;
+    let fits = |(byte, form): (&u8, &u8)| match form {
+        b'0' => byte.is_ascii_digit(),
+        separator => byte == separator,
+    };
+    if !bytes.iter().zip(FORM).all(fits) {
+        return None;
+    }
+    let number =
+        |from: usize| i16::from(bytes[from] - b'0') * 10 + i16::from(bytes[from + 1] - b'0');
+    let pair = |from: usize| i8::try_from(number(from)).ok();
+    let milliseconds = i32::from(number(20)) * 10 + i32::from(bytes[22] - b'0');
+    let time = DateTime::new(
+        number(0) * 100 + number(2),
+        pair(5)?,
+        pair(8)?,
+        pair(11)?,
+        pair(14)?,
+        pair(17)?,
+        milliseconds * 1_000_000,
+    );
+    Offset::UTC.to_timestamp(time.ok()?).ok().map(Timestamp::from)
 }
 
 impl Serialize for Timestamp {
@@ -78,8 +111,21 @@ impl Serialize for Timestamp {
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        struct Text;
+
+        impl serde::de::Visitor<'_> for Text {
+            type Value = Timestamp;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an RFC 3339 time")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Timestamp, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+
+        deserializer.deserialize_str(Text)
     }
 }
 
@@ -225,6 +271,32 @@ mod tests {
         assert_eq!(at("2026-11-20T10:00:00Z").to_string(), "2026-11-20T10:00:00.000Z");
         assert_eq!(at("2026-11-20T10:00:00.1239Z").to_string(), "2026-11-20T10:00:00.123Z");
         assert_eq!(at("2026-11-20T12:00:00+02:00").to_string(), "2026-11-20T10:00:00.000Z");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_written_is_read_as_any_other_time_is(millis in -99_999_999_999_999_i64..999_999_999_999_999) {
+            let time = Timestamp::from_millis(millis);
+            let text = time.to_string();
+            let other = text.parse::<jiff::Timestamp>().map(Timestamp::from).unwrap();
+            assert_eq!((written(&text).unwrap_or(other), other), (time, time));
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_is_none_in_whatever_form() {
+        for wrong in [
+            "2026-13-20T10:00:00.000Z",
+            "2026-02-30T10:00:00.000Z",
+            "2026-11-20T25:00:00.000Z",
+            "2026-11-20T10:00:00.00xZ",
+            "",
+        ] {
+            assert!(wrong.parse::<Timestamp>().is_err(), "{wrong}");
+        }
+        assert_eq!(at("2024-02-29T23:59:59.999Z").to_string(), "2024-02-29T23:59:59.999Z");
+        // As `jiff` reads a leap second.
+        assert_eq!(at("2016-12-31T23:59:60.000Z"), at("2016-12-31T23:59:60Z"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Item, Pass, Report, reap};
 use crate::adapter::clock::{Deadline, Stopwatch};
 use crate::invocation::World;
-use crate::model::id::SessionId;
+use crate::model::id::{SessionId, short};
 use crate::session::SessionError;
 use crate::session::check::{self, Progress, Step};
 use crate::store::StoreError;
@@ -86,7 +86,7 @@ impl Pass<'_> {
             let what = match check::advance(self.world, step) {
                 Ok(Progress::Begun) => {
                     self.report.checking.insert(step.id.clone());
-                    format!("began the check of {}", step.head_sha.get(..12).unwrap_or_default())
+                    format!("began the check of {}", short(&step.head_sha))
                 }
                 Ok(Progress::Buried) => "found its check's supervisor dead".to_owned(),
                 Ok(Progress::Waits(_)) => continue,

@@ -1,8 +1,7 @@
 //! The part of a pass that is about reviews.
 
-use crate::decide::review::short;
 use crate::invocation::World;
-use crate::model::id::SessionId;
+use crate::model::id::{SessionId, short};
 use crate::model::record::{Kind, Record};
 use crate::model::time::Timestamp;
 use crate::reap::{Item, Pass};
@@ -30,16 +29,20 @@ impl Pass<'_> {
     /// nothing left to do.
     pub(super) fn review(&mut self) {
         let now = self.started;
-        // Most workers are never reviewed, and one look at each is enough to know.
+        // Most workers are never reviewed, which was seen when they were read.
         let is_concerned = |id: &SessionId| {
-            let runs = self.world.home.review_runs(id);
-            self.green.contains_key(id) || runs.map_or(true, |runs| !runs.is_empty())
+            let runs = || self.world.home.review_runs(id).map_or(true, |runs| !runs.is_empty());
+            self.green.contains_key(id) || !self.unreviewed.contains(id) && runs()
         };
         let workers = self.ids(|record| record.kind == Kind::Worker);
         self.reviewed = workers.into_iter().filter(is_concerned).collect();
         for id in self.reviewed.clone() {
             let record = &self.records[&id];
-            let closed = tidy::close_runs(self.world, &id, record, now);
+            let closed = if self.unreviewed.contains(&id) {
+                Ok(Vec::new())
+            } else {
+                tidy::close_runs(self.world, &id, record, now)
+            };
             let begun = match self.green.get(&id) {
                 Some(head) => tidy::review_by_itself(self.world, &id, record, head),
                 None => Ok(None),
@@ -58,6 +61,7 @@ impl Pass<'_> {
                     let why = format!("{} by {}", short(&run.head_sha), run.reviewer);
                     self.report.reviewed.push(item(format!("{} begun", run.run), why));
                     run.session.iter().for_each(|session| self.load(session));
+                    self.unreviewed.remove(&id);
                 }
                 Err(error) => self.report.fail(&id, "have it reviewed", &error),
             }
@@ -79,6 +83,9 @@ impl Pass<'_> {
 
     /// Puts what a worker is still to get of its reviews into its outbox, and records what it has.
     fn settle(&mut self, id: &SessionId) {
+        if self.unreviewed.contains(id) {
+            return;
+        }
         match delivery::settle(self.world, id) {
             Ok(false) => {}
             Ok(true) => self.load(id),

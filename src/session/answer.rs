@@ -46,13 +46,15 @@ pub fn heard(
     heard: Heard,
     print: Option<&mut Print<'_>>,
 ) -> Result<(), SessionError> {
+    if print.is_none() && changes_nothing(world, id, &heard) {
+        return Ok(());
+    }
     let mut locked = world.home.lock_session(id, world.lock_timeout)?;
     keep_words(world, id, locked.record(), &heard);
     let said = about(locked.record(), heard);
     // The one time that the configuration is read.
-    let layered = world.config_of(locked.record())?;
-    locked.set_sync(layered.config.state.sync);
-    let policy = &layered.config.policy;
+    let (policy, sync) = &world.policy_of(locked.record())?;
+    locked.set_sync(*sync);
     let now = clock::now();
     if let Some(print) = print
         && let Observation::Activity(fact) = &said
@@ -66,12 +68,27 @@ pub fn heard(
         let printed = print(&entry.message);
         failpoint::pass("answer.printed").map_err(SessionError::Proc)?;
         let mut locked = world.home.lock_session(id, world.lock_timeout)?;
-        locked.set_sync(layered.config.state.sync);
+        locked.set_sync(*sync);
         let result = settle(&mut locked, &key, &entry, fact, printed, policy);
         drop(typing);
         return result;
     }
     apply(&mut locked, &said, policy)
+}
+
+/// Whether what was said leaves the session as it is, seen at a glance: nearly every use of a tool
+/// says what the last one said, and then its agent waits for nobody's lock and nothing is written.
+/// What is otherwise, or cannot be told this way, is decided again under the lock.
+fn changes_nothing(world: &World, id: &SessionId, heard: &Heard) -> bool {
+    // The end of a turn, and what is said at it, is news.
+    let is_tool = matches!(&heard.observation, Observation::Activity(fact) if !fact.boundary);
+    let glances = (is_tool && heard.words.is_none()).then(|| world.home.glances()).flatten();
+    let glance = glances.and_then(|mut glances| glances.at(id, |_, _| ()));
+    let Some((glance, ())) = glance else { return false };
+    let record = &*glance.record;
+    let Ok((policy, _)) = world.policy_of(record) else { return false };
+    let said = about(record, heard.clone());
+    decide::leaves_alone(record, &mut record.clone(), &said, &policy, clock::now())
 }
 
 /// What an agent said last, in `answer.json` beside the record: whole, which its screen seldom is.
@@ -110,7 +127,7 @@ fn words_file(world: &World, id: &SessionId) -> PathBuf {
 /// did not tell of that end, or what was said.
 pub fn last_words(world: &World, id: &SessionId, record: &Record) -> Option<String> {
     let activity = record.lifecycle.activity.as_ref()?;
-    let bytes = fs::read_optional(&words_file(world, id)).ok()??;
+    let bytes = fs::read_own(&words_file(world, id)).ok()??;
     let words: Words = serde_json::from_slice(&bytes).ok()?;
     let is_of_that_end = activity.source == ActivitySource::Hook
         && words.at == activity.last_activity_at
@@ -172,14 +189,8 @@ fn next_text(
             && deliver::earlier_text(after, key, entry).is_none()
             && decide::sendable(after, entry, policy) == Sendable::Now
     };
-    let mut keys: Vec<&String> = after
-        .outbox
-        .iter()
-        .filter(|(key, entry)| waits(key, entry) && may_go(key, entry))
-        .map(|(key, _)| key)
-        .collect();
-    keys.sort_by_key(|key| deliver::order(key));
-    keys.first().map(|key| (*key).clone())
+    let ready = after.outbox.iter().filter(|(key, entry)| waits(key, entry) && may_go(key, entry));
+    ready.map(|(key, _)| key).min_by_key(|key| deliver::order(key)).cloned()
 }
 
 /// Returns how many texts were given by hook since the agent was last at rest.

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::adapter::agent::{self, Identity};
@@ -31,7 +31,7 @@ const SUPERSEDE: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug)]
 pub struct Configured {
     /// The configuration.
-    pub layered: Rc<Layered>,
+    pub layered: Arc<Layered>,
     /// What a person has to approve before it is made.
     pub missing: Option<Approval>,
 }
@@ -41,7 +41,7 @@ impl Configured {
     pub fn of(world: &World, record: &Record) -> Result<Self, SessionError> {
         let layered = world.config_of(record)?;
         let is_its_own =
-            matches!(layered.origins.get("check.command"), Some(Origin::Repository(_)));
+            matches!(layered.origins().get("check.command"), Some(Origin::Repository(_)));
         let missing = if is_its_own {
             let project = record.project.as_ref().and_then(|id| world.home.project(id).ok());
             workspace::missing_approval(world, project.as_ref(), trust::approval(&layered))

@@ -3,7 +3,7 @@
 //! A workspace that holds anything that exists nowhere else stays, and the reason is told.
 
 use crate::adapter::failpoint;
-use crate::adapter::git::{self, Assessment, BranchFate, Repository};
+use crate::adapter::git::{self, Assessment, BranchFate, Pool, Repository};
 use crate::invocation::{self, World};
 use crate::model::id::SessionId;
 use crate::model::lifecycle::PrState;
@@ -21,6 +21,8 @@ pub struct Cleaned {
     pub kept: Vec<String>,
     /// Where the workspace went, until the trash is emptied.
     pub trash: Option<std::path::PathBuf>,
+    /// Whether the workspace was kept for the next spawn.
+    pub pooled: bool,
     /// What became of the branch.
     pub branch: Option<String>,
     /// The command that brings preserved work back.
@@ -71,6 +73,10 @@ fn claim(world: &World, id: &SessionId, force: bool) -> Result<Record, SessionEr
             begun.details.insert("force".to_owned(), true.into());
         }
         record.intent = Some(begun);
+        if let Some(workspace) = &mut record.handles.workspace {
+            // That of an earlier cleanup, before a restore.
+            workspace.tip = None;
+        }
         Ok(())
     })
 }
@@ -133,6 +139,9 @@ fn remove_workspace(
     match assess(world, id, record)? {
         Assessment::Gone => {}
         Assessment::Removable { .. } => {
+            let pool = workspace::pool(handle, &layered.config);
+            cleaned.pooled = pool.is_some_and(|pool| keep_for_others(world, id, handle, &pool));
+            // What git knows of it goes in any case.
             remove(handle, id, &root, cleaned)?;
         }
         Assessment::Keep(reasons) if force && reasons.iter().all(git::Keep::is_forcible) => {
@@ -156,6 +165,37 @@ fn remove_workspace(
         BranchFate::Absent => None,
     };
     Ok(())
+}
+
+/// Lets the next spawns have a clean workspace, where the pool has room for it; `false` where it
+/// is to be removed as any other.
+fn keep_for_others(world: &World, id: &SessionId, handle: &WorkspaceHandle, pool: &Pool) -> bool {
+    let kept = || -> Result<bool, SessionError> {
+        let repository = workspace::repository_of(handle)?;
+        if let Some(why) = git::refuses(&repository, handle, pool)? {
+            tracing::info!("the workspace of {id} is removed, not kept: {why}");
+            return Ok(false);
+        }
+        // Before it goes, for its branch may go with it.
+        let tip = match &handle.branch {
+            Some(branch) => repository.branch_tip(branch.as_str())?,
+            None => None,
+        };
+        invocation::amend(world, id, "cleanup", |record| {
+            if let Some(workspace) = &mut record.handles.workspace {
+                workspace.tip = tip;
+            }
+            Ok::<(), SessionError>(())
+        })?;
+        pass("cleanup.tip")?;
+        let _lock = workspace::lock_repository(&repository)?;
+        git::retire(&repository, handle, id, pool)?;
+        Ok(true)
+    };
+    kept().unwrap_or_else(|error| {
+        tracing::warn!("the workspace of {id} is not kept: {error}");
+        false
+    })
 }
 
 /// Gives the tip of a branch a name of its own where that very commit was merged: a squash or a

@@ -46,7 +46,7 @@ pub fn resolve(world: &World, name: &str) -> Result<SessionId, ResolveError> {
     check_typable(name)?;
     let live = world.home.session_ids()?;
     if let Ok(id) = name.parse::<SessionId>()
-        && (live.contains(&id) || world.home.archived_ids()?.contains(&id))
+        && (live.contains(&id) || world.home.is_archived(&id)?)
     {
         return Ok(id);
     }
@@ -95,8 +95,7 @@ fn numbered(world: &World, number: &str) -> Result<Option<SessionId>, ResolveErr
     };
     let Ok(number) = number.parse() else { return Ok(None) };
     let id = SessionId::numbered(&project.id, number);
-    let exists =
-        world.home.session_ids()?.contains(&id) || world.home.archived_ids()?.contains(&id);
+    let exists = world.home.session_ids()?.contains(&id) || world.home.is_archived(&id)?;
     Ok(exists.then_some(id))
 }
 

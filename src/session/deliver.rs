@@ -18,6 +18,7 @@ use crate::adapter::runtime::tmux::Tmux;
 use crate::config::Layered;
 use crate::decide::{self, Sendable};
 use crate::invocation::{self, World};
+use crate::model::collect::Sorted;
 use crate::model::effect::{Claim, Effect, EntryKind, OutboxEntry, Priority, SendWhen};
 use crate::model::event::Event;
 use crate::model::facts::{ActivityFact, Bare, Confidence, Observation};
@@ -109,7 +110,7 @@ fn deliver_those(
         let due = outbox.iter().filter(|(_, entry)| !entry.dead && wanted(entry));
         let mut due: Vec<String> =
             due.map(|(key, _)| key.clone()).filter(|key| tried.insert(key.clone())).collect();
-        due.sort_by_key(|key| order(key));
+        oldest_first(&mut due);
         if due.is_empty() {
             break;
         }
@@ -119,6 +120,11 @@ fn deliver_those(
         }
     }
     Ok(attempts)
+}
+
+/// Puts the keys of an outbox in the order in which they were recorded.
+pub fn oldest_first(keys: &mut [String]) {
+    keys.sort_by_key(|key| order(key));
 }
 
 /// Oldest first: the id begins with the revision that recorded it.
@@ -455,7 +461,7 @@ fn remember_told(
     invocation::amend(world, id, "deliver", |record| {
         if let Some(entry) = record.outbox.get_mut(key) {
             entry.delivered.extend(told.reached.iter().map(|name| (name.clone(), now)));
-            entry.failing = told.failed.keys().chain(&told.skipped).cloned().collect();
+            entry.failing = told.failed.keys().chain(&told.skipped).cloned().into_set();
             // The next attempt is no sooner than what is recorded here.
             entry.next_at = told.wait.map(|wait| now.plus(wait));
         }

@@ -12,12 +12,21 @@ use crate::model::forge::ScmKind;
 
 /// Returns where the pull requests of the repository at `main` live.
 pub fn kind_of(world: &World, config: &Config, main: &Path) -> ScmKind {
-    let at_github = || git::origin_of(main).is_some_and(|url| is_at_github(world, &url));
+    kind_by(world, config, || git::origin_of(main))
+}
+
+/// [`kind_of`] for one who knows how to find the address of the remote `origin`.
+pub fn kind_by(world: &World, config: &Config, origin: impl FnOnce() -> Option<String>) -> ScmKind {
     match config.scm.kind {
         Some(kind) => kind,
-        None if at_github() => ScmKind::GitHub,
+        None if origin().is_some_and(|url| is_at_github(world, &url)) => ScmKind::GitHub,
         None => ScmKind::Local,
     }
+}
+
+/// Returns whether the repository at `main` was cloned from GitHub.
+pub fn at_github(world: &World, main: &Path) -> bool {
+    git::origin_of(main).is_some_and(|url| is_at_github(world, &url))
 }
 
 /// Returns the forge of the repository at `main`; `None` where its branches are their own pull

@@ -5,6 +5,7 @@
 //! environment of whoever happens to make the pass but what any program needs.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::act;
 use crate::adapter::fs::{self, Durability};
@@ -14,16 +15,21 @@ use crate::adapter::scm::{ForgeError, Tracker};
 use crate::config::{Config, IntakeConfig};
 use crate::decide::intake::{Due, Ledger, MOST_ATTEMPTS};
 use crate::invocation::World;
+use crate::model::collect::Sorted;
 use crate::model::effect::{EntryKind, OutboxEntry, Priority};
 use crate::model::forge::{Issue, IssueQuery};
 use crate::model::id::SessionId;
 use crate::model::lifecycle::RuntimeReason;
 use crate::model::sanitize;
 use crate::model::status::Status;
+use crate::model::summary::Summary;
 use crate::model::time::Timestamp;
 use crate::session::spawn::{self, SpawnRequest, Spawned};
 use crate::session::{OutsideError, SessionError, context, issue, tracker};
-use crate::store::Project;
+use crate::store::{Project, StoreError};
+
+/// The ledger's schema that this version writes.
+const LEDGER_SCHEMA: u64 = 1;
 
 /// The longest ledger that is read, in bytes.
 const LONGEST_LEDGER: u64 = 16 << 20;
@@ -191,15 +197,26 @@ impl Pass<'_> {
 
     /// Returns the session that has or had an issue; one that never came to life had nothing.
     fn handled(&self, issue: &str) -> Result<Option<SessionId>, SessionError> {
-        let all = self.world.home.summaries(true)?.into_iter().flatten();
-        let mut had = all.filter(|summary| {
-            let is_its = summary.issue.as_deref() == Some(issue);
-            let lifecycle = &summary.lifecycle;
-            let stillborn = lifecycle.is_terminal()
-                && lifecycle.runtime.reason == RuntimeReason::SpawnIncomplete;
-            is_its && summary.project.as_ref() == Some(&self.project.id) && !stillborn
-        });
-        Ok(had.next().map(|summary| summary.id))
+        for summary in self.world.home.summaries(true)?.into_iter().flatten() {
+            let is_its = summary.issue.as_deref() == Some(issue)
+                && summary.project.as_ref() == Some(&self.project.id);
+            if is_its && !self.is_stillborn(&summary)? {
+                return Ok(Some(summary.id));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns whether its spawn was undone. Where that ended an agent, the launcher may have told
+    /// of the end first; but where it runs is known of a session from the end of its spawn on.
+    fn is_stillborn(&self, summary: &Summary) -> Result<bool, SessionError> {
+        if !summary.lifecycle.is_terminal() {
+            return Ok(false);
+        }
+        if summary.lifecycle.runtime.reason == RuntimeReason::SpawnIncomplete {
+            return Ok(true);
+        }
+        Ok(self.world.home.load(&summary.id)?.record.handles.runtime.is_none())
     }
 
     fn spawn(&self, issue: &Issue) -> Result<Spawned, SessionError> {
@@ -223,7 +240,7 @@ impl Pass<'_> {
         let mut world = World::new(
             self.world.home.clone(),
             self.world.config_directory.clone(),
-            variables.map(|(name, value)| (name.clone(), value.clone())).collect(),
+            Arc::new(variables.map(|(name, value)| (name.clone(), value.clone())).into_map()),
             self.project.repo.clone(),
             self.world.lock_timeout,
         );
@@ -293,12 +310,18 @@ impl Pass<'_> {
     fn load(&self) -> Result<Ledger, SessionError> {
         let path = self.path();
         let Some(bytes) = fs::read_regular(&path, LONGEST_LEDGER)? else {
-            return Ok(Ledger { schema: 1, ..Ledger::default() });
+            return Ok(Ledger { schema: LEDGER_SCHEMA, ..Ledger::default() });
         };
-        serde_json::from_slice(&bytes).map_err(|error| {
-            let why = error.to_string();
-            crate::store::StoreError::Damaged { path, line: None, why }.into()
-        })
+        match serde_json::from_slice(&bytes) {
+            Ok(Ledger { schema, .. }) if schema > LEDGER_SCHEMA => {
+                Err(StoreError::NewerFile { path, schema }.into())
+            }
+            Ok(ledger) => Ok(ledger),
+            Err(error) => {
+                let why = error.to_string();
+                Err(StoreError::Damaged { path, line: None, why }.into())
+            }
+        }
     }
 
     fn store(&self, ledger: &Ledger) -> Result<(), SessionError> {

@@ -4,11 +4,11 @@
 //! and cleanup are always rolled forward. A living owner's intent is respected. Every step may
 //! have been done already: "already there" and "already gone" are successes.
 
-use std::path::Path;
 use std::time::Duration;
 
 use crate::adapter::clock::{self, Deadline};
 use crate::adapter::fs::{self, Durability};
+use crate::adapter::git;
 use crate::adapter::process::{self, Presence};
 use crate::adapter::runtime::{OUTPUT_FILE, launcher, tmux::Tmux};
 use crate::invocation::{self, World};
@@ -135,7 +135,7 @@ fn finish_spawn(world: &World, id: &SessionId) -> Result<Recovery, SessionError>
     };
     // A prompt that has to be pasted was put aside before the agent was started.
     let paste = start::paste_file(world, id);
-    let paste = fs::read_optional(&paste)?;
+    let paste = fs::read_own(&paste)?;
     let running = start::Running { handle, paste, resumed: false };
     spawn::complete(world, id, running)?;
     Ok(Recovery::Finished("spawn"))
@@ -167,23 +167,12 @@ pub fn end_launch(
     }
     if runtime_of(record) != Some(RuntimeKind::Process) {
         let tmux = Tmux::new(world.home.root(), &world.config_directory)?;
-        // A courtesy: whether it succeeds or not, the pane goes.
-        let _ = keep_screen(&tmux, id, launch, &directory);
-        tmux.destroy(id, launch)?;
-    }
-    Ok(())
-}
-
-/// Puts a pane's last screen aside, so that `ao output` shows how the agent ended.
-fn keep_screen(
-    tmux: &Tmux,
-    id: &SessionId,
-    launch: &LaunchId,
-    directory: &Path,
-) -> Result<(), SessionError> {
-    let mut screens = tmux.capture(&[(id.clone(), launch.clone())], SCREEN_LINES, false)?;
-    if let Some(screen) = screens.remove(id).filter(|screen| !screen.is_empty()) {
-        fs::replace(&directory.join(OUTPUT_FILE), screen.as_bytes(), Durability::Process)?;
+        let screen = tmux.close(id, launch, SCREEN_LINES)?;
+        // So that `ao output` shows how the agent ended: a courtesy, and the pane is gone.
+        if let Some(screen) = screen.filter(|screen| !screen.is_empty()) {
+            let _ =
+                fs::replace(&directory.join(OUTPUT_FILE), screen.as_bytes(), Durability::Process);
+        }
     }
     Ok(())
 }
@@ -219,16 +208,7 @@ pub fn undo_spawn(world: &World, id: &SessionId, why: &str) -> Result<(), Sessio
 
 /// Returns what had to be kept; a repository that is gone holds nothing to undo.
 fn undo_workspace(handle: &WorkspaceHandle, id: &SessionId) -> Result<Vec<String>, SessionError> {
-    // A git child of the dead owner gets SIGTERM when its parent dies and cleans up after
-    // itself; it must be through before its leftovers are looked at.
-    let mut inside = Vec::new();
-    clock::poll_until(Deadline::after(CHILDREN_DEADLINE), || {
-        inside = process::inside(&handle.path).ok()?;
-        inside.is_empty().then_some(())
-    });
-    if let Some((pid, name)) = inside.pop() {
-        return Err(SessionError::Inhabited { id: id.clone(), pid, name });
-    }
+    require_uninhabited(handle, id)?;
     match workspace::repository_of(handle) {
         Ok(repository) => workspace::undo(&repository, handle, id),
         Err(_) if !handle.repo.exists() => Ok(Vec::new()),
@@ -236,12 +216,44 @@ fn undo_workspace(handle: &WorkspaceHandle, id: &SessionId) -> Result<Vec<String
     }
 }
 
-/// Undoes a restore: the runtime goes, the workspace stays as it was.
+/// Waits until nobody is in the workspace: a git child of the dead owner gets SIGTERM when its
+/// parent dies and cleans up after itself, and must be through before its leftovers are looked at.
+fn require_uninhabited(handle: &WorkspaceHandle, id: &SessionId) -> Result<(), SessionError> {
+    let mut inside = Vec::new();
+    clock::poll_until(Deadline::after(CHILDREN_DEADLINE), || {
+        inside = process::inside(&handle.path).ok()?;
+        inside.is_empty().then_some(())
+    });
+    match inside.pop() {
+        Some((pid, name)) => Err(SessionError::Inhabited { id: id.clone(), pid, name }),
+        None => Ok(()),
+    }
+}
+
+/// Undoes a restore: the runtime goes, the workspace is as it was, in the trash if it was there.
 pub fn undo_restore(world: &World, id: &SessionId, why: &str) -> Result<(), SessionError> {
     let record = world.home.load(id)?.record;
     if let Some(launch) = &record.handles.launch {
         end_launch(world, id, &record, launch)?;
     }
     agent_files::uninstall(world, id)?;
+    if let Some(handle) = record.handles.workspace.as_ref().filter(|handle| handle.owned) {
+        put_back(handle, id)?;
+    }
     spawn::failed(world, id, why)
+}
+
+/// Takes a workspace back that was half restored; one that was there before stays as it is.
+fn put_back(handle: &WorkspaceHandle, id: &SessionId) -> Result<(), SessionError> {
+    let repository = match workspace::repository_of(handle) {
+        Ok(repository) => repository,
+        Err(_) if !handle.repo.exists() => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    if !git::is_half_restored(&repository, handle, id)? {
+        return Ok(());
+    }
+    require_uninhabited(handle, id)?;
+    let _lock = workspace::lock_repository(&repository)?;
+    Ok(git::undo_restore(&repository, handle, id)?)
 }

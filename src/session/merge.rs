@@ -10,14 +10,13 @@ mod judge;
 use std::path::PathBuf;
 
 use self::judge::{Judged, Place, judge};
-use crate::adapter::git::{self, GitError, MergePlan, keep_merged, land, make_merge};
+use crate::adapter::git::{self, GitError, MergePlan, keep_merged, land, make_merge, rehearse};
 use crate::adapter::scm::Scm;
 use crate::adapter::{clock, failpoint};
-use crate::decide::review::short;
 use crate::invocation::{self, World};
 use crate::model::facts::{Observation, PrFact, ScmFact};
 use crate::model::forge::{MergeMethod, MergeRequest};
-use crate::model::id::SessionId;
+use crate::model::id::{SessionId, short};
 use crate::model::lifecycle::PrState;
 use crate::model::sanitize;
 use crate::session::{SessionError, workspace};
@@ -59,6 +58,8 @@ pub enum MergeError {
         id: SessionId,
         /// Why not.
         why: String,
+        /// Because nobody is logged in, or because that login may not look.
+        denied: bool,
     },
     /// What the agent is at would be left out.
     #[error("the agent of `{id}` is in the middle of a turn")]
@@ -163,10 +164,35 @@ pub fn plan(
     let judged = judge(world, id, options)?;
     let outcome = match &judged.place {
         Place::Merged => MergeOutcome::Already,
-        Place::Repository { worktree } => MergeOutcome::Possible { worktree: worktree.clone() },
+        Place::Repository { worktree } => {
+            let title = title_of(&judged);
+            let plan = plan_of(&judged, title.as_deref(), options);
+            rehearse(&judged.repo, &plan, worktree.as_deref())?;
+            MergeOutcome::Possible { worktree: worktree.clone() }
+        }
         Place::Forge(_) => MergeOutcome::Possible { worktree: None },
     };
     Ok(judged.report(outcome))
+}
+
+fn title_of(judged: &Judged) -> Option<String> {
+    let title = judged.record.title.as_deref().map(sanitize::line);
+    title.filter(|title| !title.is_empty())
+}
+
+fn plan_of<'a>(
+    judged: &'a Judged,
+    title: Option<&'a str>,
+    options: &'a MergeOptions,
+) -> MergePlan<'a> {
+    MergePlan {
+        branch: &judged.subject.branch,
+        head: &judged.look.head,
+        target: &judged.look.target,
+        method: judged.method,
+        title,
+        message: options.message.as_deref(),
+    }
 }
 
 /// Makes the merge and moves the base.
@@ -175,16 +201,9 @@ fn bring(
     judged: &Judged,
     options: &MergeOptions,
 ) -> Result<MergeOutcome, SessionError> {
-    let Judged { repo, look, subject, .. } = judged;
-    let title = judged.record.title.as_deref().map(sanitize::line);
-    let plan = MergePlan {
-        branch: &subject.branch,
-        head: &look.head,
-        target: &look.target,
-        method: judged.method,
-        title: title.as_deref().filter(|title| !title.is_empty()),
-        message: options.message.as_deref(),
-    };
+    let Judged { repo, look, .. } = judged;
+    let title = title_of(judged);
+    let plan = plan_of(judged, title.as_deref(), options);
     let sha = make_merge(repo, &plan)?;
     pass("merge.made")?;
     let _lock = workspace::lock_repository(repo)?;

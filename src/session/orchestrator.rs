@@ -4,7 +4,7 @@ use crate::adapter::git;
 use crate::invocation::World;
 use crate::model::facts::KillCause;
 use crate::model::id::{ProjectId, SessionId};
-use crate::model::record::{Kind, Record};
+use crate::model::record::{self, Kind, Record};
 use crate::session::cleanup::{self, Cleaned};
 use crate::session::{SessionError, kill};
 
@@ -34,7 +34,7 @@ pub(super) fn live_of(
             live.push((id, record));
         }
     }
-    live.sort_by_key(|(_, record)| record.created_at);
+    record::oldest_first(&mut live);
     Ok(live)
 }
 

@@ -26,9 +26,13 @@ pub struct Orphan {
 pub fn orphans(world: &World) -> Result<Vec<Orphan>, SessionError> {
     let mut launches = BTreeSet::new();
     let mut workspaces = BTreeSet::new();
+    let mut unreadable = BTreeSet::new();
     for id in all_ids(world)? {
         // A record that cannot be read may own anything; it is reported by itself.
-        let Ok(loaded) = world.home.load(&id) else { continue };
+        let Ok(loaded) = world.home.load(&id) else {
+            unreadable.insert(std::ffi::OsString::from(id.as_str()));
+            continue;
+        };
         launches.extend(loaded.record.handles.launch);
         workspaces.extend(loaded.record.handles.workspace.map(|handle| handle.path));
     }
@@ -38,8 +42,8 @@ pub fn orphans(world: &World) -> Result<Vec<Orphan>, SessionError> {
     let root = workspace::root(world, &layered.config);
     for project in fs::names(&root)?.iter().filter(|name| !is_hidden(name)) {
         for name in fs::names(&root.join(project))? {
-            let path = root.join(project).join(name);
-            if !workspaces.contains(&path) {
+            let path = root.join(project).join(&name);
+            if !workspaces.contains(&path) && !unreadable.contains(&name) {
                 let hint = "`git worktree list` in its repository tells whose it is".to_owned();
                 let detail = path.display().to_string();
                 found.push(Orphan { what: "worktree", detail, hint });

@@ -4,23 +4,27 @@
 //! stops no other repository.
 
 use std::collections::BTreeMap;
+use std::iter;
+use std::mem;
 use std::path::{Path, PathBuf};
 
 use crate::adapter::check_run::{self, CHECK_LOG};
 use crate::adapter::clock;
-use crate::adapter::git::{BranchLook, GitError};
-use crate::adapter::scm::Scm;
-use crate::adapter::scm::command;
+use crate::adapter::git::{BranchLook, GitError, Opened};
+use crate::adapter::scm::all_unknown;
 use crate::adapter::scm::local::{self, Notebook};
-use crate::decide::local_scm::{self, Branch, CheckFact, Evidence, Wanted};
+use crate::decide::local_scm::{Branch, CheckFact, Evidence, Wanted};
+use crate::decide::{self, local_scm};
 use crate::invocation::World;
 use crate::model::check_run::CheckState;
-use crate::model::facts::ScmFact;
+use crate::model::collect::Sorted;
+use crate::model::facts::{Observation, ScmFact};
 use crate::model::forge::{Observed, ScmKind, Subject};
 use crate::model::id::SessionId;
 use crate::model::lifecycle::PrState;
 use crate::model::record::{Kind, Record};
 use crate::model::review;
+use crate::model::time::Timestamp;
 use crate::model::{sanitize, secret};
 use crate::session::check::{self, Configured, Step, StepKind};
 use crate::session::{SessionError, forge};
@@ -40,35 +44,169 @@ pub struct Looked {
     pub steps: Vec<Step>,
     /// The sessions whose check was seen to run.
     pub checking: Vec<SessionId>,
+    /// Those whom what was seen is known to leave as they are.
+    pub foreseen: Foreseen,
     /// Not all sessions are looked at, so that nothing is remembered of this look.
     is_partial: bool,
 }
 
+/// Sessions, and the revisions at which what was seen changes nothing of them.
+#[derive(Debug, Default)]
+pub struct Foreseen(BTreeMap<SessionId, u64>);
+
+impl Foreseen {
+    /// Returns whether what was seen leaves the session as it is.
+    pub fn has(&self, record: &Record) -> bool {
+        record.id.as_ref().and_then(|id| self.0.get(id)) == Some(&record.revision)
+    }
+}
+
+impl Looked {
+    /// Dates what was observed, the first `others` left out, at the beginning of the look: whatever
+    /// is recorded while somebody looks is later than what they see.
+    fn began_at(&mut self, began: Timestamp, others: usize) {
+        for observed in self.observed.iter_mut().skip(others) {
+            observed.fact.observed_at.get_or_insert(began);
+        }
+    }
+
+    /// Finds out of whom what was observed changes nothing.
+    fn foresee(&mut self, world: &World, records: &BTreeMap<SessionId, Box<Record>>) {
+        let now = clock::now();
+        for observed in &mut self.observed {
+            let Some(record) = records.get(&observed.id) else { continue };
+            let Ok(layered) = world.config_of(record) else { continue };
+            let fact = Observation::Scm(Box::new(mem::take(&mut observed.fact)));
+            let policy = &layered.config.policy;
+            if decide::leaves_alone(record, &mut record.clone(), &fact, policy, now) {
+                self.foreseen.0.insert(observed.id.clone(), record.revision);
+            }
+            if let Observation::Scm(fact) = fact {
+                observed.fact = *fact;
+            }
+        }
+    }
+}
+
 /// Looks at the pull request of one session, `None` where it can have none.
 pub fn look_at_one(world: &World, id: &SessionId, record: &Record) -> Option<Observed> {
-    let only = BTreeMap::from([(id.clone(), record.clone())]);
+    let only = iter::once((id.clone(), Box::new(record.clone()))).into_map();
     let partial = Looked { is_partial: true, ..Looked::default() };
-    look_into(world, &only, partial).observed.pop()
+    look_into(world, &only, Ahead::default(), partial).observed.pop()
 }
 
-/// Looks at the pull request of each of `records` that can have one.
-pub fn look(world: &World, records: &BTreeMap<SessionId, Record>) -> Looked {
-    look_into(world, records, Looked::default())
+/// Looks at the pull request of each of `records` that can have one; `ahead` is what was looked
+/// at before, in the same pass.
+pub fn look(world: &World, records: &BTreeMap<SessionId, Box<Record>>, ahead: Ahead) -> Looked {
+    look_into(world, records, ahead, Looked::default())
 }
 
-fn look_into(world: &World, records: &BTreeMap<SessionId, Record>, mut looked: Looked) -> Looked {
+/// What is known of repositories that are their own forge, told ahead of time: while tmux was asked
+/// who lives, as nothing but files of this machine are read for it.
+#[derive(Debug, Default)]
+pub struct Ahead(BTreeMap<PathBuf, Told>);
+
+/// What is known of the branches of one repository.
+#[derive(Debug)]
+struct Told {
+    subjects: Vec<Subject>,
+    looked: Looked,
+    /// What is remembered of the look, and the session whose check waits for an approval, if any;
+    /// absent where nothing was seen.
+    memory: Option<(Notebook, Option<(SessionId, String)>)>,
+}
+
+impl Told {
+    /// Looks at the branches of a repository, at their checks and at their reviews.
+    fn of(
+        world: &World,
+        repository: &Path,
+        opened: Opened,
+        subjects: Vec<Subject>,
+        records: &BTreeMap<SessionId, Box<Record>>,
+    ) -> Self {
+        let mut notebook = Notebook::open(world.cache_directory().as_deref(), repository);
+        let mut looked = Looked::default();
+        let mut missing = None;
+        let looks = local::look(opened, &subjects, &mut notebook.memory);
+        let is_seen = looks.is_ok();
+        match looks {
+            Err(error) => looked.observed = all_unknown(&subjects, &sanitize::chain(&error)),
+            Ok(looks) => {
+                for (subject, look) in subjects.iter().zip(looks) {
+                    let Some(record) = records.get(&subject.id) else { continue };
+                    let observed = seen(world, record, subject, look, &mut looked, &mut missing);
+                    looked.observed.push(observed.unwrap_or_else(|error| {
+                        let why = Some(sanitize::chain(&error));
+                        let fact = ScmFact::default();
+                        Observed { id: subject.id.clone(), fact, why, denied: false }
+                    }));
+                }
+            }
+        }
+        Self { subjects, looked, memory: is_seen.then_some((notebook, missing)) }
+    }
+
+    /// Adds what is known to `all`, and remembers it for the next pass unless that is partial.
+    fn close(mut self, records: &BTreeMap<SessionId, Box<Record>>, all: &mut Looked) {
+        if let Some((mut notebook, missing)) = self.memory.filter(|_| !all.is_partial) {
+            tell_once(&mut notebook, missing, &mut self.looked.observed);
+            // Without it the next pass looks again.
+            let _ = notebook.close();
+        }
+        all.observed.append(&mut self.looked.observed);
+        let may_be_done = |step: &Step| records.get(&step.id).is_some_and(|it| check::is_due(it));
+        all.steps.extend(self.looked.steps.into_iter().filter(may_be_done));
+        all.checking.append(&mut self.looked.checking);
+        all.foreseen.0.append(&mut self.looked.foreseen.0);
+    }
+}
+
+/// Looks at the branches of all repositories that are their own forge, and decides what it means:
+/// nothing, as a rule.
+pub fn look_ahead(world: &World, records: &BTreeMap<SessionId, Box<Record>>) -> Ahead {
+    let mut ahead = Ahead::default();
+    for (repository, subjects) in by_repository(records) {
+        let Ok(layered) = world.config(Some(&repository)).or_else(|_| world.config(None)) else {
+            continue;
+        };
+        let opened = Opened::at(&repository);
+        if forge::kind_by(world, &layered.config, || opened.origin()) == ScmKind::Local {
+            let began = clock::now();
+            let mut told = Told::of(world, &repository, opened, subjects, records);
+            told.looked.began_at(began, 0);
+            told.looked.foresee(world, records);
+            ahead.0.insert(repository, told);
+        }
+    }
+    ahead
+}
+
+fn by_repository(records: &BTreeMap<SessionId, Box<Record>>) -> BTreeMap<PathBuf, Vec<Subject>> {
     let mut repositories: BTreeMap<PathBuf, Vec<Subject>> = BTreeMap::new();
     for record in records.values().filter(|record| is_looked_at(record)) {
         if let Some((repository, subject)) = subject(record) {
             repositories.entry(repository).or_default().push(subject);
         }
     }
-    for (repository, subjects) in repositories {
-        let (began, others) = (clock::now(), looked.observed.len());
-        look_at(world, &repository, &subjects, records, &mut looked);
-        for observed in looked.observed.iter_mut().skip(others) {
-            // Whatever is recorded while somebody looks is later than what they see.
-            observed.fact.observed_at.get_or_insert(began);
+    repositories
+}
+
+fn look_into(
+    world: &World,
+    records: &BTreeMap<SessionId, Box<Record>>,
+    mut ahead: Ahead,
+    mut looked: Looked,
+) -> Looked {
+    for (repository, subjects) in by_repository(records) {
+        // What became of a session since may be another question.
+        match ahead.0.remove(&repository).filter(|told| told.subjects == subjects) {
+            Some(told) => told.close(records, &mut looked),
+            None => {
+                let (began, others) = (clock::now(), looked.observed.len());
+                look_at(world, &repository, subjects, records, &mut looked);
+                looked.began_at(began, others);
+            }
         }
     }
     looked
@@ -102,19 +240,11 @@ pub fn subject(record: &Record) -> Option<(PathBuf, Subject)> {
     Some((handle.repo.clone(), subject))
 }
 
-/// Returns the forge that merges the pull requests of a session's repository; `None` where the
-/// repository itself is the forge, or where none is looked at.
-pub fn forge_of(world: &World, record: &Record) -> Result<Option<Box<dyn Scm>>, SessionError> {
-    let Some(handle) = &record.handles.workspace else { return Ok(None) };
-    let layered = world.config_of(record)?;
-    Ok(forge::choose(world, &layered.config, &handle.repo)?)
-}
-
 fn look_at(
     world: &World,
     repository: &Path,
-    subjects: &[Subject],
-    records: &BTreeMap<SessionId, Record>,
+    subjects: Vec<Subject>,
+    records: &BTreeMap<SessionId, Box<Record>>,
     looked: &mut Looked,
 ) {
     let layered = world.config(Some(repository)).or_else(|_| world.config(None));
@@ -122,54 +252,21 @@ fn look_at(
         Ok(layered) => &layered.config,
         Err(error) => {
             let why = sanitize::chain(error);
-            return looked.observed.extend(command::all_unknown(subjects, &why));
+            return looked.observed.extend(all_unknown(&subjects, &why));
         }
     };
-    if forge::kind_of(world, config, repository) == ScmKind::Local {
-        return look_locally(world, repository, subjects, records, looked);
+    let opened = Opened::at(repository);
+    if forge::kind_by(world, config, || opened.origin()) == ScmKind::Local {
+        return Told::of(world, repository, opened, subjects, records).close(records, looked);
     }
     match forge::choose(world, config, repository) {
-        Ok(Some(forge)) => looked.observed.extend(forge.observe(subjects)),
+        Ok(Some(forge)) => looked.observed.extend(forge.observe(&subjects)),
         Ok(None) => {}
         Err(error) => {
             let why = sanitize::chain(&error);
-            looked.observed.extend(command::all_unknown(subjects, &why));
+            looked.observed.extend(all_unknown(&subjects, &why));
         }
     }
-}
-
-/// Looks at the branches themselves, at their checks and at their reviews.
-fn look_locally(
-    world: &World,
-    repository: &Path,
-    subjects: &[Subject],
-    records: &BTreeMap<SessionId, Record>,
-    looked: &mut Looked,
-) {
-    let cache = world.cache_directory();
-    let mut notebook = Notebook::open(cache.as_deref(), repository);
-    let looks = match local::look(repository, subjects, &mut notebook.memory) {
-        Ok(looks) => looks,
-        Err(error) => {
-            let why = sanitize::chain(&error);
-            return looked.observed.extend(command::all_unknown(subjects, &why));
-        }
-    };
-    let mut missing = None;
-    for (subject, look) in subjects.iter().zip(looks) {
-        let Some(record) = records.get(&subject.id) else { continue };
-        let observed = seen(world, record, subject, look, looked, &mut missing);
-        looked.observed.push(observed.unwrap_or_else(|error| {
-            let why = Some(sanitize::chain(&error));
-            Observed { id: subject.id.clone(), fact: ScmFact::default(), why }
-        }));
-    }
-    if looked.is_partial {
-        return;
-    }
-    tell_once(&mut notebook, missing, &mut looked.observed);
-    // Without it the next pass looks again.
-    let _ = notebook.close();
 }
 
 /// Tells, once, that a check waits for a person's approval.
@@ -203,7 +300,7 @@ fn seen(
         // Whoever deleted the branch has closed what there was.
         Err(GitError::BranchGone { .. }) => {
             let fact = ScmFact { fetched: true, ..ScmFact::default() };
-            return Ok(Observed { id, fact, why: None });
+            return Ok(Observed { id, fact, why: None, denied: false });
         }
         Err(error) => return Err(error.into()),
     };
@@ -214,8 +311,8 @@ fn seen(
         merged: look.merged,
         no_conflicts: look.conflicts.is_empty(),
     };
-    let configured = Configured::of(world, record)?;
     let evidence = if local_scm::state_of(&branch) == PrState::Open {
+        let configured = Configured::of(world, record)?;
         if let (Wanted::Unapproved, Some(approval)) = (configured.wanted(), &configured.missing) {
             missing.get_or_insert_with(|| (id.clone(), approval.hash.clone()));
         }
@@ -223,7 +320,7 @@ fn seen(
     } else {
         Evidence::default()
     };
-    Ok(Observed { id, fact: local_scm::fact(&branch, evidence), why: None })
+    Ok(Observed { id, fact: local_scm::fact(&branch, evidence), why: None, denied: false })
 }
 
 /// Reads what is known of the tip of an open branch.

@@ -49,20 +49,61 @@ pub fn create(
 ) -> Result<(PullRequest, Vec<String>), SessionError> {
     let place = place(world, id)?;
     let notes = bring(&place, id, wanted.push)?;
-    let base = wanted.base.clone().or_else(|| base_of(&place.record));
-    let request = NewPullRequest {
-        title: wanted.title.clone().unwrap_or_else(|| title(&place)),
-        body: wanted.body.clone().unwrap_or_else(|| body(&place.record)),
-        base,
-        draft: wanted.draft,
-    };
-    let made = place.scm.create(&place.subject, &request)?;
+    let made = place.scm.create(&place.subject, &request_of(&place, wanted))?;
     // Of one that is known already this says less than the last look did.
     let known = &place.record.lifecycle.pr;
     if (known.number, known.state) != (made.number, made.state) {
         note(world, id, fact_of(&made), "pr create")?;
     }
     Ok((made, notes))
+}
+
+/// What [`create`] would do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// What would be sent, and why.
+    pub steps: Vec<(String, String)>,
+    /// What the person should know.
+    pub notes: Vec<String>,
+}
+
+/// Returns what [`create`] would send, in steps; sends nothing, and asks the remote alone.
+pub fn plan(world: &World, id: &SessionId, wanted: &Wanted) -> Result<Plan, SessionError> {
+    let place = place(world, id)?;
+    let known = &place.record.lifecycle.pr;
+    let is_open = matches!(known.state, PrState::Open | PrState::Draft);
+    let mut steps = Vec::new();
+    let there = place.repository.origin().map(|_| place.repository.remote_tip(&place.branch));
+    let is_behind = match there.transpose()? {
+        Some(there) => there != place.repository.tip(&place.branch)?,
+        None => wanted.push,
+    };
+    let notes = if wanted.push { Vec::new() } else { bring(&place, id, false)? };
+    if wanted.push && is_behind {
+        steps.push((format!("push {} to origin", place.branch), "--push asks for it".to_owned()));
+    }
+    match known.number.filter(|_| is_open) {
+        Some(number) => steps.push((format!("return #{number}"), "it is open".to_owned())),
+        None => steps.push(opening(&place, &request_of(&place, wanted))),
+    }
+    Ok(Plan { steps, notes })
+}
+
+fn opening(place: &Place, request: &NewPullRequest) -> (String, String) {
+    let what = if request.draft { "a draft" } else { "a pull request" };
+    let into = request.base.as_deref().unwrap_or("the default branch");
+    let says = if request.body.is_empty() { "nothing more" } else { &request.body };
+    let why = format!("{} into {into}; it says: {}", place.branch, sanitize::line(says));
+    (format!("open {what} `{}`", sanitize::line(&request.title)), why)
+}
+
+fn request_of(place: &Place, wanted: &Wanted) -> NewPullRequest {
+    NewPullRequest {
+        title: wanted.title.clone().unwrap_or_else(|| title(place)),
+        body: wanted.body.clone().unwrap_or_else(|| body(&place.record)),
+        base: wanted.base.clone().or_else(|| base_of(&place.record)),
+        draft: wanted.draft,
+    }
 }
 
 /// Returns what the forge says of a session's pull request, `None` where it has none.
@@ -76,6 +117,17 @@ pub fn look(world: &World, id: &SessionId) -> Result<Option<PullRequest>, Sessio
 
 /// Makes a pull request that somebody else opened a session's own.
 pub fn claim(world: &World, id: &SessionId, name: &str) -> Result<PullRequest, SessionError> {
+    let (found, fact) = claimable(world, id, name)?;
+    note(world, id, fact, "pr claim")?;
+    Ok(found)
+}
+
+/// Returns the pull request that [`claim`] would make the session's, and what the forge says of it.
+pub fn claimable(
+    world: &World,
+    id: &SessionId,
+    name: &str,
+) -> Result<(PullRequest, ScmFact), SessionError> {
     let number = number_of(name)
         .ok_or_else(|| OutsideError::NoPullRequestName { name: sanitize::line(name) })?;
     let place = place(world, id)?;
@@ -101,8 +153,7 @@ pub fn claim(world: &World, id: &SessionId, name: &str) -> Result<PullRequest, S
     if !fact.fetched || fact.pr.number != Some(number) {
         return Err(refused(why.unwrap_or_else(|| "it is somebody else's".to_owned())));
     }
-    note(world, id, fact, "pr claim")?;
-    Ok(found)
+    Ok((found, fact))
 }
 
 /// Returns the forge that a repository's pull requests live at.

@@ -7,6 +7,7 @@ use crate::adapter::agent::{self, Card, Login};
 use crate::adapter::cmd::is_scrubbed;
 use crate::config::Layered;
 use crate::invocation::World;
+use crate::model::collect::Sorted;
 use crate::model::id::SessionId;
 use crate::session::SessionError;
 
@@ -14,8 +15,7 @@ use crate::session::SessionError;
 /// then those of the configuration.
 pub fn variables(world: &World, config: Option<&Layered>) -> BTreeMap<OsString, OsString> {
     let callers = world.variables.iter().filter(|(name, _)| !is_scrubbed(name));
-    let mut all: BTreeMap<OsString, OsString> =
-        callers.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let mut all = callers.map(|(name, value)| (name.clone(), value.clone())).into_map();
     let configured = config.iter().flat_map(|layered| &layered.config.env);
     all.extend(configured.map(|(name, value)| (name.into(), value.into())));
     all
@@ -25,8 +25,7 @@ pub fn variables(world: &World, config: Option<&Layered>) -> BTreeMap<OsString, 
 ///
 /// One that does not say its version in time is given the benefit of the doubt.
 pub fn require_usable(world: &World, card: &Card, config: &Layered) -> Result<(), SessionError> {
-    let path = world.variables.get(OsStr::new("PATH")).cloned().unwrap_or_default();
-    let Some(program) = agent::find_binary(card, &path) else {
+    let Some(program) = agent::find_binary(card, world.search_path()) else {
         return Err(SessionError::AgentMissing {
             agent: card.name().to_owned(),
             binary: card.agent.binary.clone(),

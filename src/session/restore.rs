@@ -33,11 +33,14 @@ pub fn restore(world: &World, id: &SessionId) -> Result<Spawned, SessionError> {
     check::end(world, id)?;
     let launch = ids::launch();
     let beginning = choose_beginning(world, &before)?;
-    {
+    let is_reopened = {
         // One at a time: of two that look at once, neither would see the other.
         let _counting = world.home.lock_file("spawn.lock", world.lock_timeout)?;
         orchestrator::require_alone(world, &before)?;
-        reopen(world, id, &launch, &beginning)?;
+        reopen(world, id, &before, &launch, &beginning)?
+    };
+    if !is_reopened {
+        return restore(world, id);
     }
     let fence = world.home.load(id)?.record.revision;
     pass("restore.recorded")?;
@@ -59,6 +62,7 @@ pub fn restore(world: &World, id: &SessionId) -> Result<Spawned, SessionError> {
 /// Checks everything that can be checked, before anything is changed: a session that cannot come
 /// back stays as it ended.
 fn require_possible(world: &World, id: &SessionId, record: &Record) -> Result<(), SessionError> {
+    start::require_workspace(id, record)?;
     orchestrator::require_alone(world, record)?;
     let cards = world.cards()?;
     let card = cards.find(&record.agent)?;
@@ -85,15 +89,21 @@ fn choose_beginning(world: &World, record: &Record) -> Result<Beginning, Session
     agent_files::beginning(world, record, &layered.config, cards.find(&record.agent)?)
 }
 
-/// Applies the `restore` observation and records the intent, in one write.
+/// Applies the `restore` observation and records the intent, in one write; returns whether it did.
+/// It does not where the session has lived and ended since it was `seen`: that launch is to be
+/// cleared away as well, and its conversation is the last.
 fn reopen(
     world: &World,
     id: &SessionId,
+    seen: &Record,
     launch: &LaunchId,
     beginning: &Beginning,
-) -> Result<(), SessionError> {
+) -> Result<bool, SessionError> {
     let mut locked = world.home.lock_session(id, world.lock_timeout)?;
     let before = locked.record().clone();
+    if before.lifecycle.is_terminal() && before.handles.launch != seen.handles.launch {
+        return Ok(false);
+    }
     intent::require_free(id, &before)?;
     let observation =
         Observation::Restore(Restore { observed_at: None, launch: Some(launch.clone()) });
@@ -110,7 +120,7 @@ fn reopen(
         change.reason = Some(format!("{}; {note}", outcome.reason));
     }
     locked.commit(change.with_patch(before.difference(&after)))?;
-    Ok(())
+    Ok(true)
 }
 
 fn make(
@@ -131,7 +141,7 @@ fn make(
     // A conversation that goes on has the task in it already.
     let prompt = match beginning.resumes {
         true => None,
-        false => fs::read_optional(&world.home.session_dir(id).join("prompt.md"))?,
+        false => fs::read_own(&world.home.session_dir(id).join("prompt.md"))?,
     };
     let runtime = record.handles.runtime.as_ref().map_or(RuntimeKind::Tmux, |runtime| runtime.kind);
     let (system, left_out) = role::system_prompt(world, id, &record, card, &layered.config)?;
@@ -145,13 +155,7 @@ fn make(
     let mut notes: Vec<String> = beginning.note.iter().cloned().chain(left_out).collect();
     let prepared = start::prepare(world, id, &record, launch, &layered.config, &task, &mut notes)?;
     let running = start::start(world, prepared)?;
-    invocation::amend(world, id, "restore", |record| {
-        record.handles.runtime = Some(running.handle.clone());
-        if let Some(intent) = &mut record.intent {
-            "runtime".clone_into(&mut intent.step);
-        }
-        Ok::<(), SessionError>(())
-    })?;
+    // Recorded with the completion: nothing is done between.
     pass("restore.runtime")?;
     Ok((running, notes))
 }

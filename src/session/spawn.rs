@@ -3,21 +3,26 @@
 //! `plan` checks everything that can be checked and changes nothing; `execute` records the
 //! session and its intent, makes workspace and runtime, and undoes both where a step fails.
 
-use std::path::PathBuf;
-use std::time::Duration;
+mod base;
 
-use crate::adapter::agent::{self, Card, Cards, Delivery, SystemDelivery};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub use self::base::Bases;
+use self::base::{check_branch, known_base};
+use crate::adapter::agent::{self, Card, Delivery, SystemDelivery};
 use crate::adapter::fs::{self, Durability};
-use crate::adapter::git::{self, Base, BranchState, Fetched, GitError, Repository};
+use crate::adapter::git::{self, Base, BranchState, Pool, Repository, Way};
 use crate::adapter::runtime::{RuntimeError, tmux::Tmux};
 use crate::adapter::{clock, failpoint, ids, process};
-use crate::config::Config;
-use crate::config::trust;
+use crate::config::{Config, Layered, trust};
 use crate::invocation::{self, World};
+use crate::model::answer::{FillWay, PlanStep};
 use crate::model::effect::{EntryKind, OutboxEntry, SendWhen};
 use crate::model::facts::{Observation, SpawnCompleted, SpawnFailed};
-use crate::model::id::{BranchName, LaunchId, ProjectId, SessionId};
+use crate::model::id::{BranchName, LaunchId, ProjectId, SessionId, short};
 use crate::model::record::{Intent, IntentOp, Kind, Mode, Record, RuntimeKind, WorkspaceHandle};
+use crate::model::summary::Summary;
 use crate::model::time::Timestamp;
 use crate::session::deliver::TASK;
 use crate::session::start::{self, Running, Task};
@@ -25,9 +30,6 @@ use crate::session::{
     OutsideError, SessionError, context, intent, issue, preflight, role, workspace,
 };
 use crate::store::{Home, Project, StoreError};
-
-/// How long the remote is given to answer before the spawn goes on with what is known.
-const FETCH_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The prompt of an orchestrator that is asked for nothing yet, where there has to be one.
 const WAIT: &str = "Say in one line that you are ready, then wait for what you are asked.";
@@ -43,7 +45,7 @@ pub enum WorkspaceKind {
 }
 
 /// What is asked for; what is absent comes from the configuration.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SpawnRequest {
     /// The agent card.
     pub agent: Option<String>,
@@ -93,7 +95,7 @@ pub struct Plan {
     /// Registered by `execute` where it is not yet, under this id unless that is taken by then.
     project: ProjectId,
     root: PathBuf,
-    config: std::rc::Rc<crate::config::Layered>,
+    config: Arc<Layered>,
     card: Card,
     mode: Mode,
     runtime: RuntimeKind,
@@ -116,7 +118,7 @@ pub struct Spawned {
 impl Plan {
     /// Returns the steps, for `--dry-run`; it is the `nth` session of its project that is planned,
     /// the first being 1.
-    pub fn steps(&self, world: &World, nth: u64) -> Result<Vec<(String, String)>, SessionError> {
+    pub fn steps(&self, world: &World, nth: u64) -> Result<Vec<PlanStep>, SessionError> {
         let counter = world.home.project(&self.project).map_or(0, |project| project.counter);
         let id = match &self.request.id {
             Some(id) => id.clone(),
@@ -138,14 +140,38 @@ impl Plan {
                 (format!("work in {}", self.repository.main.display()), "workspace none".to_owned())
             }
         };
-        Ok(vec![
-            (format!("record session {id}"), format!("project {}", self.project)),
-            place,
-            (
-                format!("start {} in {}", self.card.name(), self.runtime),
-                format!("mode {}", self.mode),
-            ),
-        ])
+        let record = (format!("record session {id}"), format!("project {}", self.project));
+        let start = (
+            format!("start {} in {}", self.card.name(), self.runtime),
+            format!("mode {}", self.mode),
+        );
+        let files = match self.request.workspace {
+            WorkspaceKind::Worktree => Some(self.filling(&id)?),
+            WorkspaceKind::None => None,
+        };
+        let first = [record.into(), place.into()].into_iter();
+        Ok(first.chain(files).chain([start.into()]).collect())
+    }
+
+    /// Returns how the files of the workspace would be made.
+    fn filling(&self, id: &SessionId) -> Result<PlanStep, SessionError> {
+        let tip = match &self.request.branch {
+            Some(branch) => self.repository.branch_tip(branch.as_str())?,
+            None => None,
+        };
+        let commit = tip.as_ref().unwrap_or(&self.base.sha);
+        let config = &self.config.config.pool;
+        let path = workspace::path(&self.root, &self.project, id);
+        let pool = Pool::beside(&path, config.size, config.keep_ignored);
+        let found = git::foresee(&self.repository, commit, pool.as_ref())?;
+        let (way, how) = match &found {
+            Way::Pooled { .. } => (FillWay::Pool, "from the pool"),
+            Way::Copied { .. } => (FillWay::Copy, "by copying"),
+            Way::CheckedOut { .. } => (FillWay::Git, "by git"),
+        };
+        let shown = found.to_string();
+        let why = shown.split_once(": ").map_or("", |(_, why)| why).to_owned();
+        Ok(PlanStep { op: format!("fill it {how}"), why, way: Some(way) })
     }
 
     /// Gives the session its name and its task, which were not known before.
@@ -162,22 +188,27 @@ impl Plan {
     }
 }
 
-fn short(sha: &str) -> &str {
-    sha.get(..12).unwrap_or(sha)
-}
-
 /// Checks a request: tools, repository, agent, limits, trust, base, branch. Makes nothing; the base
 /// alone is fetched, unless it is a dry run.
-pub fn plan(world: &World, mut request: SpawnRequest) -> Result<Plan, SessionError> {
+pub fn plan(world: &World, request: SpawnRequest) -> Result<Plan, SessionError> {
+    plan_of_many(world, request, &mut Bases::default())
+}
+
+/// [`plan`] for one request of several.
+pub fn plan_of_many(
+    world: &World,
+    mut request: SpawnRequest,
+    bases: &mut Bases,
+) -> Result<Plan, SessionError> {
     if request.prompt.as_ref().is_some_and(|prompt| prompt.contains(&0)) {
         return Err(SessionError::PromptNul);
     }
-    git::version()?;
+    let cache = world.cache_directory();
+    git::known_version(world.search_path(), cache.as_deref())?;
     let directory = request.repository.as_deref().unwrap_or(&world.directory);
     let repository = context::repository(directory)?;
     let config = world.config(Some(&repository.main))?;
-    let cards = world.cards()?;
-    let card = choose_agent(world, &cards, &request, &config.config)?;
+    let card = choose_agent(world, &request, &config.config)?;
     preflight::require_usable(world, &card, &config)?;
     let mode = request.mode.unwrap_or(card.agent.mode);
     if request.kind == Kind::Orchestrator && card.prompt.system == SystemDelivery::Prepend {
@@ -186,7 +217,7 @@ pub fn plan(world: &World, mut request: SpawnRequest) -> Result<Plan, SessionErr
     }
     let mut notes = Vec::new();
     add_issue(&mut request, &card, &mut notes)?;
-    let runtime = choose_runtime(&request, mode, &mut notes)?;
+    let runtime = choose_runtime(world, &request, mode, &mut notes)?;
     let project = world.home.find_project_by_common_dir(&repository.common_dir)?;
     let project_id = project.as_ref().map(|project| &project.id);
     check_free(world, &repository, project_id, &request, &config.config)?;
@@ -195,7 +226,7 @@ pub fn plan(world: &World, mut request: SpawnRequest) -> Result<Plan, SessionErr
     {
         return Err(SessionError::NotTrusted { shown: approval.shown, hash: approval.hash });
     }
-    let base = choose_base(&repository, &request, &config.config, &mut notes)?;
+    let base = known_base(&repository, &request, &config.config, bases, &mut notes)?;
     if let Some(branch) = &request.branch {
         check_branch(&repository, branch)?;
     }
@@ -229,13 +260,12 @@ fn add_issue(
 
 fn choose_agent(
     world: &World,
-    cards: &Cards,
     request: &SpawnRequest,
     config: &Config,
 ) -> Result<Card, SessionError> {
-    let path = world.variables.get(std::ffi::OsStr::new("PATH")).cloned().unwrap_or_default();
-    let installed = |card: &Card| agent::find_binary(card, &path).is_some();
+    let installed = |card: &Card| agent::find_binary(card, world.search_path()).is_some();
     let Some(name) = request.agent.as_ref().or(config.agent.as_ref()) else {
+        let cards = world.cards()?;
         let mut found: Vec<&Card> =
             cards.all().filter(|card| is_choosable(card) && installed(card)).collect();
         return match (found.pop(), found.is_empty()) {
@@ -243,19 +273,19 @@ fn choose_agent(
             (last, _) => {
                 let all = found.into_iter().chain(last);
                 let mut found: Vec<String> = all.map(|card| card.name().to_owned()).collect();
-                found.sort();
+                found.sort_unstable();
                 Err(SessionError::NoAgent { found })
             }
         };
     };
-    let card = cards.find(name)?;
-    if !installed(card) {
+    let card = world.card(name)?;
+    if !installed(&card) {
         return Err(SessionError::AgentMissing {
             agent: name.clone(),
             binary: card.agent.binary.clone(),
         });
     }
-    Ok(card.clone())
+    Ok(card)
 }
 
 /// `shell` is everywhere and takes its prompt for a script, and a hidden card is for those who
@@ -266,6 +296,7 @@ fn is_choosable(card: &Card) -> bool {
 
 /// tmux, unless something else was asked for, or a one-shot agent can do without it.
 fn choose_runtime(
+    world: &World,
     request: &SpawnRequest,
     mode: Mode,
     notes: &mut Vec<String>,
@@ -273,7 +304,7 @@ fn choose_runtime(
     if request.runtime == Some(RuntimeKind::Process) {
         return Ok(RuntimeKind::Process);
     }
-    match Tmux::version() {
+    match Tmux::known_version(world.search_path(), world.cache_directory().as_deref()) {
         Ok(_) => Ok(RuntimeKind::Tmux),
         Err(error @ (RuntimeError::Missing | RuntimeError::TooOld { .. }))
             if mode == Mode::OneShot && request.runtime.is_none() =>
@@ -299,33 +330,41 @@ fn check_free(
         return Err(StoreError::Exists { id: id.clone() }.into());
     }
     let mut live = 0;
-    for (id, record) in live_records(&world.home)? {
-        if request.retires.contains(&id) {
+    for found in summaries_of_live(&world.home)? {
+        if request.retires.contains(&found.id) {
             continue;
         }
         live += 1;
-        let kinds = (request.kind, record.kind);
-        if kinds == (Kind::Orchestrator, Kind::Orchestrator) && record.project.as_ref() == project {
-            return Err(SessionError::OrchestratorLives { id });
+        let is_of_project = found.project.as_ref() == project;
+        let kinds = (request.kind, found.kind);
+        if kinds == (Kind::Orchestrator, Kind::Orchestrator) && is_of_project {
+            return Err(SessionError::OrchestratorLives { id: found.id });
         }
         if request.workspace == WorkspaceKind::None
-            && let Some(handle) = &record.handles.workspace
-            && !handle.owned
-            && handle.repo == repository.main
+            // Workspaces of their own are never the repository itself.
+            && found.workspace.as_ref() == Some(&repository.main)
         {
-            return Err(SessionError::RepositoryTaken { id, path: repository.main.clone() });
+            let path = repository.main.clone();
+            return Err(SessionError::RepositoryTaken { id: found.id, path });
         }
         if let Some(issue) = request.issue.as_ref()
-            && record.issue.as_ref() == Some(issue)
-            && record.project.as_ref() == project
+            && found.issue.as_ref() == Some(issue)
+            && is_of_project
         {
-            return Err(SessionError::IssueTaken { id, issue: issue.clone() });
+            return Err(SessionError::IssueTaken { id: found.id, issue: issue.clone() });
         }
     }
     if live >= config.max_sessions as usize {
         return Err(SessionError::TooMany { live, limit: config.max_sessions });
     }
     Ok(())
+}
+
+/// Returns what there is to know of the sessions that are not terminal, without reading the whole
+/// record of each. One that cannot be read hides no other.
+fn summaries_of_live(home: &Home) -> Result<impl Iterator<Item = Box<Summary>>, StoreError> {
+    let all = home.summaries(false)?.into_iter().flatten();
+    Ok(all.filter(|found| !found.lifecycle.is_terminal()))
 }
 
 /// Returns the sessions that are not terminal.
@@ -341,54 +380,42 @@ pub(super) fn live_records(home: &Home) -> Result<Vec<(SessionId, Record)>, Sess
     Ok(live)
 }
 
-fn choose_base(
-    repository: &Repository,
-    request: &SpawnRequest,
-    config: &Config,
-    notes: &mut Vec<String>,
-) -> Result<Base, SessionError> {
-    let wanted = request.detached.as_ref().or(request.base.as_ref()).or(config.base.as_ref());
-    let may_fetch = request.workspace == WorkspaceKind::Worktree && !request.dry_run;
-    if wanted.is_none() && may_fetch {
-        let fetched = {
-            let _lock = workspace::lock_repository(repository)?;
-            repository.fetch_default(FETCH_DEADLINE)
-        };
-        match fetched {
-            Ok(Fetched::Offline { why }) => notes.push(format!("offline, base not fetched: {why}")),
-            Ok(Fetched::NoRemote | Fetched::Ok) => {}
-            Err(error) => notes.push(format!("offline, base not fetched: {error}")),
-        }
-    }
-    Ok(repository.base(wanted.map(String::as_str))?)
-}
-
-fn check_branch(repository: &Repository, branch: &BranchName) -> Result<BranchState, GitError> {
-    match repository.branch(branch)? {
-        BranchState::CheckedOut { path, .. } => {
-            Err(GitError::BranchElsewhere { branch: branch.to_string(), path })
-        }
-        free @ (BranchState::Free | BranchState::Exists { .. }) => Ok(free),
-    }
+/// A session that is recorded, and of which nothing exists yet.
+#[derive(Debug)]
+pub struct Seeded {
+    /// Its name.
+    pub id: SessionId,
+    launch: LaunchId,
+    record: Record,
 }
 
 /// Makes what was planned.
 pub fn execute(world: &World, plan: &Plan) -> Result<Spawned, SessionError> {
+    let seeded = begin(world, plan)?;
+    finish(world, plan, seeded)
+}
+
+/// Gives the session its name and records it: in the order of these calls sessions are numbered.
+pub fn begin(world: &World, plan: &Plan) -> Result<Seeded, SessionError> {
     let launch = ids::launch();
     let (project, _) = context::project(world, &plan.repository)?;
-    let id = {
-        // One at a time: of two spawns that count at once, neither would see the other.
-        let _counting = world.home.lock_file("spawn.lock", world.lock_timeout)?;
-        let config = &plan.config.config;
-        check_free(world, &plan.repository, Some(&project.id), &plan.request, config)?;
-        seed(world, plan, &project, &launch)?
-    };
+    // One at a time: of two spawns that count at once, neither would see the other.
+    let _counting = world.home.lock_file("spawn.lock", world.lock_timeout)?;
+    let config = &plan.config.config;
+    check_free(world, &plan.repository, Some(&project.id), &plan.request, config)?;
+    seed(world, plan, &project, launch)
+}
+
+/// Makes what was begun, or undoes it.
+pub fn finish(world: &World, plan: &Plan, seeded: Seeded) -> Result<Spawned, SessionError> {
+    let Seeded { id, launch, record } = seeded;
     // The agent may be through with its first turn before the spawn is complete.
-    let fence = world.home.load(&id)?.record.revision;
-    pass("spawn.seeded")?;
+    let fence = record.revision;
     let mut notes = plan.notes.clone();
-    let made = make(world, plan, &id, &launch, &mut notes);
-    match made.and_then(|running| complete(world, &id, running)) {
+    let made = pass("spawn.seeded")
+        .and_then(|()| make(world, plan, &id, &launch, &record, &mut notes))
+        .and_then(|running| complete(world, &id, running));
+    match made {
         Ok(_) => {
             pass("spawn.completed")?;
             Ok(Spawned { id, revision: fence, notes })
@@ -409,8 +436,8 @@ fn seed(
     world: &World,
     plan: &Plan,
     project: &Project,
-    launch: &LaunchId,
-) -> Result<SessionId, SessionError> {
+    launch: LaunchId,
+) -> Result<Seeded, SessionError> {
     loop {
         let id = match &plan.request.id {
             Some(id) => id.clone(),
@@ -420,9 +447,13 @@ fn seed(
                 SessionId::numbered(&project.id, project.counter)
             }
         };
-        let record = new_record(plan, project, &id, launch)?;
+        // Before its branch is looked at, which is that session's.
+        if plan.request.id.is_none() && world.home.existing_dir(&id).is_ok() {
+            continue;
+        }
+        let record = new_record(plan, project, &id, &launch)?;
         match world.home.create_session(&record, "spawn", clock::now()) {
-            Ok(_) => return Ok(id),
+            Ok(made) => return Ok(Seeded { id, launch, record: made.record().clone() }),
             // Somebody chose this very name with `--id`; the next number is free.
             Err(StoreError::Exists { .. }) if plan.request.id.is_none() => {}
             Err(error) => return Err(error.into()),
@@ -493,6 +524,8 @@ fn workspace_handle(
             base_ref: Some(plan.base.ref_name.clone()),
             base_sha: Some(plan.base.sha.clone()),
             owned: false,
+            made: None,
+            tip: None,
         });
     }
     let path = workspace::path(&plan.root, &project.id, id);
@@ -505,6 +538,8 @@ fn workspace_handle(
             base_ref: None,
             base_sha: Some(plan.base.sha.clone()),
             owned: true,
+            made: None,
+            tip: None,
         });
     }
     let branch = plan.branch_name(id)?;
@@ -517,6 +552,8 @@ fn workspace_handle(
         base_ref: Some(plan.base.ref_name.clone()),
         base_sha: Some(plan.base.sha.clone()),
         owned: true,
+        made: None,
+        tip: None,
     })
 }
 
@@ -526,28 +563,33 @@ fn make(
     plan: &Plan,
     id: &SessionId,
     launch: &LaunchId,
+    record: &Record,
     notes: &mut Vec<String>,
 ) -> Result<Running, SessionError> {
     let config = &plan.config.config;
-    let loaded = world.home.load(id)?;
-    let handle = loaded.record.handles.workspace.clone();
+    let handle = record.handles.workspace.as_ref();
+    let mut made = None;
     if let Some(handle) = handle.filter(|handle| handle.owned) {
-        if let Err(error) = workspace::begin(&plan.repository, &handle, id) {
+        if let Err(error) = workspace::begin(&plan.repository, handle, id) {
             // What is at that path or branch is somebody else's: it must not be undone as ours.
             forget_workspace(world, id)?;
             return Err(error);
         }
-        notes.extend(workspace::finish(&plan.repository, &handle, id)?);
-        notes.extend(workspace::furnish(&plan.repository, &handle, config)?);
-        workspace::post_create(&handle, config)?;
+        let pool = workspace::pool(handle, config);
+        let filled = workspace::finish(&plan.repository, handle, id, pool.as_ref())?;
+        notes.extend(filled.complaint);
+        made = Some(filled.way.to_string());
+        notes.extend(workspace::furnish(&plan.repository, handle, config)?);
+        workspace::post_create(handle, config)?;
     }
-    step(world, id, "workspace")?;
+    // Undone as `seeded` is, so that it needs no record of its own.
+    pass("spawn.workspace")?;
 
     if let Some(prompt) = &plan.request.prompt {
         let path = world.home.session_dir(id).join("prompt.md");
         fs::replace(&path, prompt, Durability::PowerCut)?;
     }
-    let (system, left_out) = role::system_prompt(world, id, &loaded.record, &plan.card, config)?;
+    let (system, left_out) = role::system_prompt(world, id, record, &plan.card, config)?;
     notes.extend(left_out);
     let task = Task {
         card: &plan.card,
@@ -556,17 +598,11 @@ fn make(
         resume: None,
         runtime: plan.runtime,
     };
-    let prepared = start::prepare(world, id, &loaded.record, launch, config, &task, notes)?;
-    step(world, id, "agent_files")?;
+    let prepared = start::prepare(world, id, record, launch, config, &task, notes)?;
+    step(world, id, made)?;
 
     let running = start::start(world, prepared)?;
     pass("spawn.started")?;
-    invocation::amend(world, id, "spawn", |record| {
-        record.handles.runtime = Some(running.handle.clone());
-        set_step(record, "runtime");
-        Ok::<(), SessionError>(())
-    })?;
-    pass("spawn.runtime")?;
     Ok(running)
 }
 
@@ -578,22 +614,20 @@ fn forget_workspace(world: &World, id: &SessionId) -> Result<(), SessionError> {
     Ok(())
 }
 
-/// Records that a step is done.
-pub fn step(world: &World, id: &SessionId, name: &'static str) -> Result<(), SessionError> {
+/// Records that everything but the runtime is there.
+///
+/// The step after this one, `runtime`, is recorded with the completion: nothing is done between.
+fn step(world: &World, id: &SessionId, made: Option<String>) -> Result<(), SessionError> {
     invocation::amend(world, id, "spawn", |record| {
-        set_step(record, name);
+        if let Some(workspace) = &mut record.handles.workspace {
+            workspace.made = made;
+        }
+        if let Some(intent) = &mut record.intent {
+            "agent_files".clone_into(&mut intent.step);
+        }
         Ok::<(), SessionError>(())
     })?;
-    pass(match name {
-        "workspace" => "spawn.workspace",
-        _ => "spawn.agent_files",
-    })
-}
-
-fn set_step(record: &mut Record, name: &str) {
-    if let Some(intent) = &mut record.intent {
-        name.clone_into(&mut intent.step);
-    }
+    pass("spawn.agent_files")
 }
 
 /// Applies `spawn_completed`, lets go of the intent, and records a prompt that is still to be
@@ -602,7 +636,7 @@ pub fn complete(world: &World, id: &SessionId, running: Running) -> Result<u64, 
     let mut locked = world.home.lock_session(id, world.lock_timeout)?;
     let now = clock::now();
     let mut handles = locked.record().handles.clone();
-    handles.runtime = Some(running.handle);
+    handles.runtime = Some(running.handle.clone());
     let observation = Observation::SpawnCompleted(SpawnCompleted { observed_at: None, handles });
     let layered = world.config_of(locked.record())?;
     let before = locked.record().clone();
@@ -610,6 +644,8 @@ pub fn complete(world: &World, id: &SessionId, running: Running) -> Result<u64, 
     let mut after =
         crate::decide::enqueue(&outcome.after, &outcome.effects, before.revision + 1, now);
     after.intent = None;
+    // Also of an agent that has ended by this time, which no observation makes live again.
+    after.handles.runtime = Some(running.handle);
     if let Some(paste) = running.paste {
         let entry = prompt_entry(&after, &paste, now);
         after.outbox.insert(format!("{}{TASK}", before.revision + 1), entry);

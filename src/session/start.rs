@@ -8,9 +8,10 @@ use crate::adapter::runtime::{self, LaunchSpec, StdinSource, process_runtime, tm
 use crate::config::Config;
 use crate::invocation::World;
 use crate::model::id::{LaunchId, SessionId};
-use crate::model::record::{Kind, Mode, Record, RuntimeHandle, RuntimeKind};
+use crate::model::record::{Kind, Mode, Record, RuntimeHandle, RuntimeKind, WorkspaceHandle};
 use crate::model::status::Status;
 use crate::session::{SessionError, agent_files};
+use crate::store::home;
 
 /// What the agent is started with.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +48,21 @@ pub struct Prepared {
     resumed: bool,
 }
 
+/// Returns where the session works, also where that is the repository itself.
+///
+/// A session whose spawn was undone has no such place, and nobody says that it may work in the
+/// directory somebody happens to stand in.
+pub fn require_workspace<'a>(
+    id: &SessionId,
+    record: &'a Record,
+) -> Result<&'a WorkspaceHandle, SessionError> {
+    record.handles.workspace.as_ref().ok_or_else(|| SessionError::WrongState {
+        id: id.clone(),
+        status: Status::of(&record.lifecycle),
+        why: "its workspace was never made, so only a new `ao spawn` can start its task",
+    })
+}
+
 /// Writes the agent's files and renders its command line.
 pub fn prepare(
     world: &World,
@@ -57,10 +73,9 @@ pub fn prepare(
     task: &Task<'_>,
     notes: &mut Vec<String>,
 ) -> Result<Prepared, SessionError> {
+    let workspace = require_workspace(id, record)?.path.clone();
     notes.extend(agent_files::install(world, id, record, config, task.card)?);
     let directory = world.home.session_dir(id);
-    let workspace = record.handles.workspace.as_ref().map(|handle| handle.path.clone());
-    let workspace = workspace.unwrap_or_else(|| world.directory.clone());
     let invocation = agent::render(&LaunchRequest {
         card: task.card,
         mode: record.mode,
@@ -170,6 +185,8 @@ pub(super) fn program_directory(world: &World) -> Result<PathBuf, SessionError> 
     let link = directory.join("ao");
     let program = runtime::ao_program().map_err(FsError::at("find", &link))?;
     fs::create_private_directories(&directory)?;
+    // It is the first place in which an agent's programs are looked for.
+    home::check_directory(&directory)?;
     fs::replace_link(&link, &program)?;
     Ok(directory)
 }

@@ -24,20 +24,17 @@ pub fn required(world: &World, repository: &Repository) -> Result<Box<dyn Tracke
 pub fn of(world: &World, main: &Path) -> Result<Option<Box<dyn Tracker>>, SessionError> {
     let layered = world.config(Some(main)).or_else(|_| world.config(None))?;
     let config = &layered.config;
-    let at_github = || git::origin_of(main).is_some_and(|url| forge::is_at_github(world, &url));
     Ok(match config.tracker.kind {
         Some(TrackerKind::None) => None,
         Some(TrackerKind::Command) => {
             let command = config.tracker.command.clone().ok_or(OutsideError::NoTrackerCommand)?;
-            Some(Box::new(CommandTracker {
-                command,
-                repository: main.to_owned(),
-                origin: git::origin_of(main),
-                deadline: config.tracker.timeout,
-            }))
+            let origin = git::origin_of(main);
+            Some(Box::new(CommandTracker::new(&command, config.tracker.timeout, main, origin)))
         }
         Some(TrackerKind::GitHub) => Some(Box::new(forge::github(world, main, &config.scm)?)),
-        None if at_github() => Some(Box::new(forge::github(world, main, &config.scm)?)),
+        None if forge::at_github(world, main) => {
+            Some(Box::new(forge::github(world, main, &config.scm)?))
+        }
         None => None,
     })
 }

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::adapter::cmd::Cmd;
-use crate::adapter::git::{self, GitError, NewWorktree, Repository};
+use crate::adapter::git::{self, Filled, GitError, NewWorktree, Pool, Repository};
 use crate::adapter::{failpoint, fs};
 use crate::config::Config;
 use crate::config::trust::{self, Approval};
 use crate::invocation::World;
 use crate::model::id::{ProjectId, SessionId};
 use crate::model::record::WorkspaceHandle;
-use crate::session::SessionError;
+use crate::session::{SessionError, intent};
 use crate::store::{Lock, Project, lock};
 
 /// How long git's critical steps of other sessions are waited for.
@@ -67,21 +67,45 @@ pub fn begin(
     Ok(git::begin_add(repository, &new_worktree(handle, id))?)
 }
 
-/// Checks the files out and verifies what was made; after an error, [`undo`] is due.
+/// Puts the files there, whichever way is quickest and exact, and verifies what was made; after an
+/// error, [`undo`] is due.
 ///
-/// Returns what the repository's own hook complained of.
+/// The repository is not locked while files are written: any number of these go on side by side.
 pub fn finish(
     repository: &Repository,
     handle: &WorkspaceHandle,
     id: &SessionId,
-) -> Result<Option<String>, SessionError> {
+    pool: Option<&Pool>,
+) -> Result<Filled, SessionError> {
     pass("workspace.begun")?;
     let new = new_worktree(handle, id);
-    let complaint = git::checkout(repository, &new)?;
+    let filled = git::fill(repository, &new, pool)?;
     pass("workspace.checked_out")?;
     let _lock = lock_repository(repository)?;
     git::finish_add(repository, &new)?;
-    Ok(complaint)
+    Ok(filled)
+}
+
+/// Returns the pool that the workspace of `handle` may come from, or go to.
+pub fn pool(handle: &WorkspaceHandle, config: &Config) -> Option<Pool> {
+    Pool::beside(&handle.path, config.pool.size, config.pool.keep_ignored)
+}
+
+/// Returns whether it is certain that no process is at work on a session: what it began is over,
+/// or its owner is dead. One that this home does not know may be another home's.
+pub fn is_nobody_at(world: &World, id: &SessionId) -> bool {
+    let Ok(loaded) = world.home.load(id) else { return false };
+    loaded.record.intent.as_ref().is_none_or(intent::is_abandoned)
+}
+
+/// Moves the spare workspaces of a project to the trash.
+pub fn empty_pool(world: &World, project: &ProjectId) -> Result<(), SessionError> {
+    let root = root(world, &world.config(None)?.config);
+    let any = root.join(project.as_str()).join("any");
+    if let Some(pool) = Pool::beside(&any, 0, false) {
+        pool.tend(Duration::ZERO, &|id| is_nobody_at(world, id))?;
+    }
+    Ok(())
 }
 
 /// Removes whatever an unfinished spawn left; what holds work stays and is told.
@@ -105,7 +129,7 @@ pub fn furnish(
     handle: &WorkspaceHandle,
     config: &Config,
 ) -> Result<Vec<String>, SessionError> {
-    let list = fs::read_optional(&handle.path.join(".worktreeinclude"))?.unwrap_or_default();
+    let list = fs::read_within(&handle.path, ".worktreeinclude".as_ref())?.unwrap_or_default();
     let report = git::copy_included(
         &repository.main,
         &handle.path,

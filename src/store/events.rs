@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
+use memchr::arch::all::memchr::One;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -14,7 +15,7 @@ use crate::adapter::failpoint;
 use crate::adapter::fs::{self, Durability, FsError};
 use crate::model::event::{Event, Line, RECOVERED, Snapshot};
 use crate::model::patch;
-use crate::model::record::Document;
+use crate::model::record::{Document, MOST_EXACT};
 use crate::store::StoreError;
 
 /// The log's name.
@@ -26,7 +27,7 @@ pub const ROTATE_AT: u64 = 1 << 20;
 /// The longest log that is read. A log is rotated long before; a larger one is not ours.
 const LOG_LIMIT: u64 = 64 << 20;
 /// How much of the end is looked at first. Few lines are longer.
-const TAIL: u64 = 16 << 10;
+const TAIL: u64 = 4 << 10;
 
 /// The end of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,12 +59,12 @@ struct End {
 fn read_end(path: &Path, limit: u64) -> Result<Option<End>, StoreError> {
     use std::io::{Read, Seek, SeekFrom};
     let error = |source| FsError::at("read", path)(source);
-    failpoint::pass("store.read").map_err(error)?;
+    failpoint::pass_at("store.read", path).map_err(error)?;
     let Some(mut file) = super::home::open_ours(path)? else { return Ok(None) };
     let length = file.metadata().map_err(error)?.len();
     let start = length.saturating_sub(limit);
     file.seek(SeekFrom::Start(start)).map_err(error)?;
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(usize::try_from(length - start).unwrap_or(0));
     // A reader has no lock: what a writer appends or cuts off meanwhile must not be half counted.
     (&mut file).take(length - start).read_to_end(&mut bytes).map_err(error)?;
     Ok(Some(End { length: start + bytes.len() as u64, bytes }))
@@ -98,6 +99,34 @@ fn tail_of(end: &[u8], length: u64) -> Option<Tail> {
     }
 }
 
+/// Returns whether a log that ends with `end`, `before` bytes into it, is whole and its last event
+/// is `seq`; `false` as well where `end` does not reach far enough back to tell.
+pub(crate) fn ends_with(end: &[u8], before: u64, seq: u64) -> bool {
+    if let Some(found) = last_seq(end, before) {
+        return found == seq;
+    }
+    let sound = |tail: Tail| tail.whole == tail.length && tail.seq == Some(seq);
+    tail_of(end, before + end.len() as u64).is_some_and(sound)
+}
+
+/// Reads the number of the last line as this version writes it, without the rest of the line;
+/// `None` where that is not how it looks.
+fn last_seq(end: &[u8], before: u64) -> Option<u64> {
+    let body = end.strip_suffix(b"}\n")?;
+    // One that asks the processor first what it is able to do would spend its time on asking.
+    let line = match One::new(b'\n').rfind(body) {
+        Some(newline) => &body[newline + 1..],
+        None if before == 0 => body,
+        None => return None,
+    };
+    let number = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let rest = line.strip_prefix(b"{\"schema\":")?;
+    let rest = rest[number(rest)..].strip_prefix(b",\"seq\":")?;
+    let (seq, rest) = rest.split_at(number(rest));
+    let is_sound = rest.starts_with(b",") && One::new(0).find(line).is_none();
+    is_sound.then(|| std::str::from_utf8(seq).ok()?.parse().ok())?
+}
+
 /// Returns `bytes` up to the last newline.
 fn whole_lines(bytes: &[u8]) -> &[u8] {
     let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
@@ -106,7 +135,7 @@ fn whole_lines(bytes: &[u8]) -> &[u8] {
 
 /// Reads the whole lines of a log; `None` where there is no log. A torn end is left out.
 pub fn read_whole(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
-    failpoint::pass("store.read").map_err(FsError::at("read", path))?;
+    failpoint::pass_at("store.read", path).map_err(FsError::at("read", path))?;
     let Some(mut bytes) = super::home::read_ours(path, LOG_LIMIT)? else { return Ok(None) };
     let whole = tail_of(&bytes, bytes.len() as u64).map_or(0, |tail| tail.whole);
     bytes.truncate(usize::try_from(whole).unwrap_or(0));
@@ -179,6 +208,9 @@ impl Fold {
             Line::Snapshot(_) if self.lines > 0 => {
                 return Err("a snapshot stands in the middle".to_owned());
             }
+            Line::Snapshot(_) if seq > MOST_EXACT => {
+                return Err(format!("no event has number {seq}"));
+            }
             Line::Snapshot(snapshot) => {
                 start = seq;
                 snapshot.record
@@ -201,6 +233,9 @@ impl Fold {
 
     fn check_order(&self, event: &Event) -> Result<(), String> {
         let next = self.seq + 1;
+        if event.seq > MOST_EXACT {
+            return Err(format!("no event has number {}", event.seq));
+        }
         if event.seq == next || (event.seq > next && event.cause == RECOVERED) {
             return Ok(());
         }
@@ -214,28 +249,30 @@ impl Fold {
 /// On an error the log is cut back, so that the line is not there.
 pub fn append(path: &Path, length: u64, line: &[u8], sync: bool) -> Result<u64, StoreError> {
     let error = |source| FsError::at("append to", path)(source);
-    failpoint::pass("store.append").map_err(error)?;
+    failpoint::pass_at("store.append", path).map_err(error)?;
     let mut log = open_log(path)?;
     if log.metadata().map_err(error)?.len() != length {
         let why = "it changed while its session was locked".to_owned();
         return Err(StoreError::Damaged { path: path.to_owned(), line: None, why });
     }
-    if let Err(source) = write_line(&mut log, line, sync) {
+    if let Err(source) = write_line(&mut log, path, line, sync) {
         // The first error is the one to tell; a torn line is cut by the next writer as well.
-        let _ = log.set_len(length).and_then(|()| log.sync_data());
+        let _ = cut_open(&log, path, "store.uncut", length);
         return Err(error(source).into());
     }
     Ok(length + line.len() as u64)
 }
 
-fn write_line(log: &mut File, line: &[u8], sync: bool) -> std::io::Result<()> {
-    failpoint::pass("store.write")?;
-    log.write_all(line)?;
+fn write_line(log: &mut File, path: &Path, line: &[u8], sync: bool) -> std::io::Result<()> {
+    failpoint::through("store.write", path, || log.write_all(line))?;
     if sync {
-        failpoint::pass("store.sync")?;
-        log.sync_data()?;
+        failpoint::through("store.sync", path, || log.sync_data())?;
     }
     Ok(())
+}
+
+fn cut_open(log: &File, path: &Path, point: &str, length: u64) -> std::io::Result<()> {
+    failpoint::through(point, path, || log.set_len(length).and_then(|()| log.sync_data()))
 }
 
 fn open_log(path: &Path) -> Result<File, StoreError> {
@@ -244,10 +281,8 @@ fn open_log(path: &Path) -> Result<File, StoreError> {
 
 /// Cuts the log at `path` to `length` bytes.
 pub fn cut(path: &Path, length: u64) -> Result<(), StoreError> {
-    let error = |source| FsError::at("cut", path)(source);
-    failpoint::pass("store.cut").map_err(error)?;
     let log = open_log(path)?;
-    Ok(log.set_len(length).and_then(|()| log.sync_data()).map_err(error)?)
+    Ok(cut_open(&log, path, "store.cut", length).map_err(FsError::at("cut", path))?)
 }
 
 /// Replaces the log in `directory` by one that begins with `document`; returns its length.
@@ -256,15 +291,21 @@ pub fn cut(path: &Path, length: u64) -> Result<(), StoreError> {
 pub fn rotate(directory: &Path, document: &Document) -> Result<u64, StoreError> {
     let (log, old) = (directory.join(LOG), directory.join(OLD_LOG));
     let Some(bytes) = read_whole(&log)? else { return Ok(0) };
-    failpoint::pass("store.rotate.keep").map_err(FsError::at("rotate", &log))?;
+    failpoint::pass_at("store.rotate.keep", &log).map_err(FsError::at("rotate", &log))?;
     fs::replace(&old, &bytes, Durability::PowerCut)?;
+    begin(directory, document)
+}
+
+/// Replaces the log in `directory` by one that begins with `document`; returns its length.
+pub fn begin(directory: &Path, document: &Document) -> Result<u64, StoreError> {
+    let log = directory.join(LOG);
     let snapshot = Snapshot {
         schema: document.schema(),
         seq: document.revision(),
         record: document.as_map().clone(),
     };
     let line = Line::Snapshot(snapshot).to_bytes();
-    failpoint::pass("store.rotate.begin").map_err(FsError::at("rotate", &log))?;
+    failpoint::pass_at("store.rotate.begin", &log).map_err(FsError::at("rotate", &log))?;
     fs::replace(&log, &line, Durability::PowerCut)?;
     Ok(line.len() as u64)
 }

@@ -1,15 +1,15 @@
 //! The directory that holds everything `ao` knows: made, checked and listed here.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::adapter::fs::{self, FsError};
-use crate::adapter::process;
+use crate::adapter::{failpoint, process};
 use crate::model::id::SessionId;
 use crate::model::time::Timestamp;
 use crate::store::lock::{self, Lock};
@@ -43,9 +43,8 @@ impl Home {
         }
         for name in ["sessions", "archive", "projects"] {
             let path = root.join(name);
-            match fs::metadata(&path)? {
-                Some(_) => check_directory(&path)?,
-                None => fs::create_private_directories(&path)?,
+            if !is_checked(&path)? {
+                fs::create_private_directories(&path)?;
             }
         }
         if found.is_none() {
@@ -61,16 +60,15 @@ impl Home {
     ///
     /// Refuses one that is somebody else's or that others can write; a newer format is read.
     pub fn open_read(root: &Path) -> Result<Self, StoreError> {
-        if fs::canonical(root).is_err_and(|error| error.source.kind() == io::ErrorKind::NotFound) {
-            return Ok(Self { root: root.into(), sync: true });
-        }
-        let root = fs::canonical(root)?;
+        let root = match fs::canonical(root) {
+            Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
+                return Ok(Self { root: root.into(), sync: true });
+            }
+            root => root?,
+        };
         check_directory(&root)?;
         for name in ["sessions", "archive", "projects"] {
-            let path = root.join(name);
-            if fs::metadata(&path)?.is_some() {
-                check_directory(&path)?;
-            }
+            is_checked(&root.join(name))?;
         }
         Ok(Self { root: root.into(), sync: true })
     }
@@ -106,19 +104,45 @@ impl Home {
         ids_in(&self.root.join("sessions"))
     }
 
-    /// Returns the archived sessions, sorted.
+    /// Returns the archived sessions, sorted: as many as there ever were, so only for whoever
+    /// was asked about all of them.
     pub fn archived_ids(&self) -> Result<Vec<SessionId>, StoreError> {
-        ids_in(&self.root.join("archive"))
+        let archive = self.root.join("archive");
+        failpoint::pass_at("store.archived_ids", &archive)
+            .map_err(FsError::at("list", &archive))?;
+        ids_in(&archive)
     }
 
-    /// Removes the temporary files of dead processes from everywhere in the home.
-    pub fn sweep(&self, now: Timestamp) {
+    /// Returns whether there is an archived session of that id, which looks at no other.
+    pub fn is_archived(&self, id: &SessionId) -> Result<bool, StoreError> {
+        Ok(fs::metadata(&self.archive_dir(id))?.is_some())
+    }
+
+    /// Returns whether there is no session, and none in the archive, which may be large.
+    pub fn is_unused(&self) -> Result<bool, StoreError> {
+        Ok(self.session_ids()?.is_empty() && fs::is_empty(&self.root.join("archive"))?)
+    }
+
+    /// Removes the temporary files of dead processes from the home, its sessions left out.
+    ///
+    /// What has not changed for so long that the pass at `last` found every temporary file in it
+    /// old enough to be removed is not looked through again: an archive may be large.
+    pub fn sweep_since(&self, now: Timestamp, last: Option<Timestamp>) {
         for below in ["", "sessions", "archive", "projects", "bin"] {
-            sweep(&self.root.join(below), now);
+            let directory = self.root.join(below);
+            let changed = fs::metadata(&directory).ok().flatten().and_then(|it| fs::modified(&it));
+            let is_swept = changed
+                .zip(last.filter(|last| *last <= now))
+                .is_some_and(|(changed, last)| changed.plus(STALE_AFTER).plus(STALE_AFTER) < last);
+            if !is_swept {
+                sweep(&directory, now);
+            }
         }
-        for id in self.session_ids().unwrap_or_default() {
-            sweep(&self.session_dir(&id), now);
-        }
+    }
+
+    /// Removes the temporary files of dead processes from a session's directory.
+    pub fn sweep_session(&self, id: &SessionId, now: Timestamp) {
+        sweep(&self.session_dir(id), now);
     }
 
     /// Takes the lock `name` in the home (`reap.lock`, `leases.lock`), waiting `timeout` at most.
@@ -145,7 +169,7 @@ impl Home {
         if length + line.len() as u64 > HOOKS_LOG_LIMIT {
             fs::rename(&path, &old)?;
         }
-        fs::open_append(&path)?.write_all(line.as_bytes()).map_err(FsError::at("write", &path))
+        fs::append(&mut fs::open_append(&path)?, &path, line.as_bytes())
     }
 }
 
@@ -157,10 +181,16 @@ pub(crate) fn ids_in<T: FromStr>(directory: &Path) -> Result<Vec<T>, StoreError>
 
 /// Checks that `path` is a directory, ours alone to write.
 pub(crate) fn check_directory(path: &Path) -> Result<(), StoreError> {
-    let Some(metadata) = fs::metadata(path)? else {
-        let gone = io::Error::from(io::ErrorKind::NotFound);
-        return Err(FsError::at("look at", path)(gone).into());
-    };
+    if is_checked(path)? {
+        return Ok(());
+    }
+    let gone = io::Error::from(io::ErrorKind::NotFound);
+    Err(FsError::at("look at", path)(gone).into())
+}
+
+/// Checks a directory of ours as [`check_directory`] does; `false` where there is none.
+pub(crate) fn is_checked(path: &Path) -> Result<bool, StoreError> {
+    let Some(metadata) = fs::metadata(path)? else { return Ok(false) };
     if metadata.is_symlink() {
         return Err(StoreError::Symlink { path: path.to_owned() });
     }
@@ -168,14 +198,27 @@ pub(crate) fn check_directory(path: &Path) -> Result<(), StoreError> {
         let why = "it is not a directory".to_owned();
         return Err(StoreError::Damaged { path: path.to_owned(), line: None, why });
     }
-    if metadata.uid() != rustix::process::geteuid().as_raw() {
+    if metadata.uid() != own_user() {
         return Err(StoreError::Owner { path: path.to_owned(), uid: metadata.uid() });
     }
     let mode = metadata.permissions().mode() & 0o7777;
     if mode & 0o022 != 0 {
         return Err(StoreError::Mode { path: path.to_owned(), mode });
     }
-    Ok(())
+    Ok(true)
+}
+
+/// Returns the user that this process acts for.
+pub(crate) fn own_user() -> u32 {
+    // It does not change, and is asked for each of a thousand sessions.
+    static OWN: OnceLock<u32> = OnceLock::new();
+    *OWN.get_or_init(|| rustix::process::geteuid().as_raw())
+}
+
+/// Returns whether a directory of that owner and mode is this user's, and nobody else can write
+/// there.
+pub(crate) fn is_ours_alone(stat: &rustix::fs::Stat) -> bool {
+    stat.st_uid == own_user() && stat.st_mode & 0o022 == 0
 }
 
 /// Opens a file of ours for reading, `None` where there is none.
@@ -200,6 +243,16 @@ pub(crate) fn link_or_fs(error: FsError) -> StoreError {
     }
 }
 
+/// Returns whether a directory that last `changed` then may hold a temporary file that a pass at
+/// `now` removes and the pass at `last` did not: one that was made since, or has become too old.
+pub fn may_hold_leftovers(changed: Timestamp, last: Option<Timestamp>, now: Timestamp) -> bool {
+    /// A file system may round its times, and its clock may be another's.
+    const ROUNDED: Duration = Duration::from_secs(2);
+    let Some(last) = last.filter(|last| *last <= now) else { return true };
+    let old = changed.plus(STALE_AFTER);
+    changed.plus(ROUNDED) >= last || (old.plus(ROUNDED) >= last && old <= now)
+}
+
 /// Removes temporary files from `directory` whose maker has died, or that are older than an hour.
 ///
 /// What cannot be removed stays.
@@ -212,17 +265,12 @@ pub(crate) fn sweep(directory: &Path, now: Timestamp) {
         let path = directory.join(name);
         let Ok(Some(metadata)) = fs::metadata(&path) else { continue };
         let modified = Timestamp::from_millis(metadata.mtime().saturating_mul(1000));
-        let abandoned = fs::temporary_owner(name).is_some_and(is_gone);
+        let abandoned = fs::temporary_owner(name).is_some_and(process::is_over);
         if !abandoned && now.since(modified) < STALE_AFTER {
             continue;
         }
         let _ = if metadata.is_dir() { fs::remove_tree(&path) } else { fs::remove_file(&path) };
     }
-}
-
-/// Returns whether a process is certain to have ended.
-fn is_gone(pid: u32) -> bool {
-    process::read_stat(pid).is_ok_and(|stat| stat.is_none_or(process::Stat::is_zombie))
 }
 
 #[cfg(test)]
@@ -243,6 +291,20 @@ mod tests {
         assert_eq!(names, ["archive", "format", "projects", "sessions"]);
         assert_eq!(fs::read_text(&root.join("format")).unwrap(), "1\n");
         Home::open(&root).unwrap();
+    }
+
+    #[test]
+    fn a_directory_is_looked_through_after_a_change_and_once_what_is_in_it_is_old() {
+        let at = |seconds: i64| Timestamp::from_millis(seconds * 1000);
+        let changed = at(100_000);
+        let looks = |last: i64, now: i64| may_hold_leftovers(changed, Some(at(last)), at(now));
+        assert!(may_hold_leftovers(changed, None, at(200_000)));
+        // Changed since, or within the time that a file system may be wrong by.
+        assert!(looks(99_940, 100_000) && looks(100_001, 100_061) && !looks(100_061, 100_121));
+        // Old by this pass, and not by the one before.
+        assert!(!looks(103_480, 103_540) && looks(103_590, 103_650) && !looks(103_650, 103_710));
+        // A clock that went back tells nothing.
+        assert!(looks(300_000, 200_000));
     }
 
     #[test]

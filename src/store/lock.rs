@@ -81,7 +81,15 @@ struct Inscription {
 #[derive(Debug)]
 pub struct Lock {
     /// Held open: closing it lets go.
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    /// Lets go even while a child that another thread is just starting still has the descriptor:
+    /// it closes it only when it becomes another program.
+    fn drop(&mut self) {
+        let _ = fs2::FileExt::unlock(&self.file);
+    }
 }
 
 static COMMAND: OnceLock<String> = OnceLock::new();
@@ -97,11 +105,11 @@ pub fn name_holder(command: &str) {
 /// Takes the lock at `path`, waiting `timeout` at the most; creates the file (mode 0600) where
 /// its directory exists.
 pub fn acquire(path: &Path, timeout: Duration) -> Result<Lock, LockError> {
-    failpoint::pass("store.lock").map_err(FsError::at("lock", path))?;
+    failpoint::pass_at("store.lock", path).map_err(FsError::at("lock", path))?;
     let (deadline, waited) = (Deadline::after(timeout), Stopwatch::start());
     for _ in 0..REOPENS {
         let Some(file) = open(path)? else { return Err(gone(path)) };
-        let file = match wait(file, deadline).map_err(FsError::at("lock", path))? {
+        let file = match wait(file, path, deadline).map_err(FsError::at("lock", path))? {
             Some(file) => file,
             None => {
                 let holder = holder_of(path);
@@ -123,7 +131,7 @@ pub fn acquire(path: &Path, timeout: Duration) -> Result<Lock, LockError> {
 pub fn try_acquire(path: &Path) -> Result<Option<Lock>, LockError> {
     for _ in 0..REOPENS {
         let Some(file) = open(path)? else { return Err(gone(path)) };
-        match retry(|| fs2::FileExt::try_lock_exclusive(&file)) {
+        match failpoint::through("lock.try", path, || fs2::FileExt::try_lock_exclusive(&file)) {
             Ok(()) => {}
             Err(error) if is_contended(&error) => return Ok(None),
             Err(error) => return Err(FsError::at("lock", path)(error).into()),
@@ -142,7 +150,7 @@ pub fn is_held_shared_probe(path: &Path) -> Result<bool, LockError> {
         Err(error) if is_absent(&error) => return Ok(false),
         Err(error) => return Err(FsError::at("open", path)(error).into()),
     };
-    match retry(|| fs2::FileExt::try_lock_shared(&file)) {
+    match failpoint::through("lock.look", path, || fs2::FileExt::try_lock_shared(&file)) {
         Ok(()) => Ok(false),
         Err(error) if is_contended(&error) => Ok(true),
         Err(error) => Err(FsError::at("lock", path)(error).into()),
@@ -152,36 +160,67 @@ pub fn is_held_shared_probe(path: &Path) -> Result<bool, LockError> {
 /// Returns whether locks work in `directory`: a second open must be refused, then admitted.
 pub(crate) fn works_in(directory: &Path) -> Result<bool, FsError> {
     let error = |source| FsError::at("probe locks in", directory)(source);
-    let probe = tempfile::Builder::new()
-        .prefix(&crate::adapter::fs::temporary_prefix())
-        .tempfile_in(directory)
-        .map_err(error)?;
+    let probe = failpoint::through("lock.probe", directory, || {
+        let prefix = crate::adapter::fs::temporary_prefix();
+        tempfile::Builder::new().prefix(&prefix).tempfile_in(directory)
+    })
+    .map_err(error)?;
     let other = probe.reopen().map_err(error)?;
-    if fs2::FileExt::try_lock_exclusive(probe.as_file()).is_err() {
+    let take = |file: &File| {
+        failpoint::through("lock.probe_take", directory, || fs2::FileExt::try_lock_exclusive(file))
+    };
+    if !is_refused_while_held(probe.as_file(), &other, take).map_err(error)? {
         return Ok(false);
     }
-    let excluded = match fs2::FileExt::try_lock_exclusive(&other) {
-        Ok(()) => false,
-        Err(error) => is_contended(&error),
-    };
     fs2::FileExt::unlock(probe.as_file()).map_err(error)?;
-    Ok(excluded && fs2::FileExt::try_lock_exclusive(&other).is_ok())
+    taken(take(&other)).map_err(error)
+}
+
+/// Returns whether `take` locks `file`, and keeps `other` from it after that.
+fn is_refused_while_held(
+    file: &File,
+    other: &File,
+    take: impl Fn(&File) -> io::Result<()>,
+) -> io::Result<bool> {
+    if !taken(take(file))? {
+        return Ok(false);
+    }
+    match take(other) {
+        Err(error) if is_contended(&error) => Ok(true),
+        result => taken(result).map(|_| false),
+    }
+}
+
+/// Returns whether a lock was taken, `false` where there is no such thing; a disk that fails says
+/// nothing of locks.
+fn taken(result: io::Result<()>) -> io::Result<bool> {
+    use rustix::io::Errno;
+    const NO_LOCKS: [Errno; 4] = [Errno::NOLCK, Errno::NOSYS, Errno::OPNOTSUPP, Errno::INVAL];
+    match result {
+        Ok(()) => Ok(true),
+        Err(error)
+            if NO_LOCKS.iter().any(|none| error.raw_os_error() == Some(none.raw_os_error())) =>
+        {
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Opens the lock file (std always opens close-on-exec), `None` where its directory is gone.
 fn open(path: &Path) -> Result<Option<File>, LockError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).truncate(false).mode(0o600).custom_flags(no_follow());
-    match retry(|| options.open(path)) {
+    match failpoint::through("lock.open", path, || options.open(path)) {
         Ok(file) => return Ok(Some(file)),
         Err(error) if is_absent(&error) => {}
         Err(error) => return Err(FsError::at("open", path)(error).into()),
     }
-    match retry(|| options.clone().create(true).open(path)) {
+    match failpoint::through("lock.create", path, || options.clone().create(true).open(path)) {
         Ok(file) => {
             // The umask may have taken bits away.
-            file.set_permissions(Permissions::from_mode(0o600))
-                .map_err(FsError::at("create", path))?;
+            let mode = || file.set_permissions(Permissions::from_mode(0o600));
+            failpoint::through("lock.mode", path, mode).map_err(FsError::at("create", path))?;
             Ok(Some(file))
         }
         Err(error) if is_absent(&error) => Ok(None),
@@ -193,8 +232,8 @@ fn open(path: &Path) -> Result<Option<File>, LockError> {
 ///
 /// Blocks in `flock` on a thread of its own, because polling starves behind those who block. A
 /// thread left behind closes the file as soon as it gets the lock.
-fn wait(file: File, deadline: Deadline) -> io::Result<Option<File>> {
-    match retry(|| fs2::FileExt::try_lock_exclusive(&file)) {
+fn wait(file: File, path: &Path, deadline: Deadline) -> io::Result<Option<File>> {
+    match failpoint::through("lock.take", path, || fs2::FileExt::try_lock_exclusive(&file)) {
         Ok(()) => return Ok(Some(file)),
         Err(error) if is_contended(&error) => {}
         Err(error) => return Err(error),
@@ -203,8 +242,10 @@ fn wait(file: File, deadline: Deadline) -> io::Result<Option<File>> {
         return Ok(None);
     }
     let (sender, receiver) = mpsc::channel();
+    let path = path.to_owned();
     std::thread::Builder::new().name("lock".to_owned()).spawn(move || {
-        let result = retry(|| fs2::FileExt::lock_exclusive(&file)).map(|()| file);
+        let lock = || fs2::FileExt::lock_exclusive(&file);
+        let result = failpoint::through("lock.wait", &path, lock).map(|()| file);
         // Nobody listens after the deadline; the file is closed with the message.
         let _ = sender.send(result);
     })?;
@@ -221,6 +262,10 @@ fn wait(file: File, deadline: Deadline) -> io::Result<Option<File>> {
 fn confirm(mut file: File, path: &Path) -> Result<Option<Lock>, LockError> {
     let locked = file.metadata().map_err(FsError::at("look at", path))?;
     match std::fs::symlink_metadata(path) {
+        Ok(_) if !locked.is_file() => {
+            let wrong = io::Error::other("it is not a regular file");
+            return Err(FsError::at("lock", path)(wrong).into());
+        }
         Ok(found) if (found.dev(), found.ino()) == (locked.dev(), locked.ino()) => {}
         Ok(_) => return Ok(None),
         Err(error) if is_absent(&error) => {
@@ -233,11 +278,11 @@ fn confirm(mut file: File, path: &Path) -> Result<Option<Lock>, LockError> {
         Err(error) => return Err(FsError::at("look at", path)(error).into()),
     }
     // For those who wait; a full disk must not keep anybody from locking.
-    let _ = inscribe(&mut file);
-    Ok(Some(Lock { _file: file }))
+    let _ = inscribe(&mut file, path);
+    Ok(Some(Lock { file }))
 }
 
-fn inscribe(file: &mut File) -> io::Result<()> {
+fn inscribe(file: &mut File, path: &Path) -> io::Result<()> {
     static START: OnceLock<u64> = OnceLock::new();
     let pid = std::process::id();
     let pid_start = match START.get() {
@@ -249,8 +294,10 @@ fn inscribe(file: &mut File) -> io::Result<()> {
     let line = Inscription { pid, pid_start, command, since: clock::now() };
     let mut bytes = serde_json::to_vec(&line)?;
     bytes.push(b'\n');
-    file.write_all_at(&bytes, 0)?;
-    file.set_len(bytes.len() as u64)
+    failpoint::through("lock.inscribe", path, || {
+        file.write_all_at(&bytes, 0)?;
+        file.set_len(bytes.len() as u64)
+    })
 }
 
 /// Returns who holds the lock at `path`: what the holder wrote, if it lives, else what the kernel
@@ -277,7 +324,7 @@ pub fn holder_of(path: &Path) -> Option<Holder> {
 /// Returns the pid that holds an exclusive `flock` on `inode` according to `/proc/locks`.
 ///
 /// A waiter's line carries `->` in its second column, and is not asked for.
-fn parse_locks(text: &str, inode: u64) -> Option<u32> {
+pub(super) fn parse_locks(text: &str, inode: u64) -> Option<u32> {
     text.lines().find_map(|line| {
         let fields: Vec<&str> = line.split_ascii_whitespace().collect();
         match fields.as_slice() {
@@ -295,15 +342,6 @@ fn command_of(pid: u32) -> String {
         .map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
 }
 
-fn retry<T>(mut operation: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    loop {
-        match operation() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
-    }
-}
-
 fn is_contended(error: &io::Error) -> bool {
     error.raw_os_error() == fs2::lock_contended_error().raw_os_error()
 }
@@ -316,8 +354,9 @@ fn gone(path: &Path) -> LockError {
     LockError::Gone { path: path.to_owned() }
 }
 
+/// No link is followed, and no pipe in the place of a lock is waited for.
 fn no_follow() -> i32 {
-    rustix::fs::OFlags::NOFOLLOW.bits().cast_signed()
+    (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits().cast_signed()
 }
 
 #[cfg(test)]
@@ -428,5 +467,19 @@ mod tests {
         let (directory, _) = lock_file();
         assert!(works_in(directory.path()).unwrap());
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn locks_that_keep_nobody_out_or_are_not_known_do_not_count() {
+        let (_directory, path) = lock_file();
+        let file = File::create(&path).unwrap();
+        let other = File::create(&path).unwrap();
+        let refused =
+            |take: fn(&File) -> io::Result<()>| is_refused_while_held(&file, &other, take);
+        assert!(!refused(|_| Ok(())).unwrap(), "everybody is let in");
+        assert!(!refused(|_| Err(rustix::io::Errno::OPNOTSUPP.into())).unwrap());
+        assert!(!refused(|_| Err(rustix::io::Errno::NOLCK.into())).unwrap());
+        assert!(refused(|_| Err(rustix::io::Errno::IO.into())).is_err(), "the disk fails");
+        assert!(refused(fs2::FileExt::try_lock_exclusive).unwrap());
     }
 }

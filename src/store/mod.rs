@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 pub mod events;
 pub mod format;
+pub mod glance;
 pub mod home;
 pub mod lock;
 pub mod project;
@@ -18,12 +19,13 @@ pub mod summary;
 #[cfg(test)]
 mod tests;
 
-pub use home::Home;
+pub use glance::{Glance, Glances};
+pub use home::{Home, may_hold_leftovers};
 pub use lock::{Holder, Lock, LockError};
 pub use project::{NewProject, Project};
 pub use repair::Repair;
 pub use session::{Change, Commit, Loaded, LockedSession, Verification};
-pub use summary::Summary;
+pub use summary::Told;
 
 use crate::adapter::fs::FsError;
 use crate::model::id::{ProjectId, SessionId};
@@ -81,6 +83,14 @@ pub enum StoreError {
     NewerRecord {
         /// The session.
         id: SessionId,
+        /// Its schema.
+        schema: u64,
+    },
+    /// A file beside the records was written by a newer version; it is left as it is.
+    #[error("{} has schema {schema}, which a newer version of ao wrote", path.display())]
+    NewerFile {
+        /// The file.
+        path: PathBuf,
         /// Its schema.
         schema: u64,
     },

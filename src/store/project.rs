@@ -11,6 +11,7 @@ use crate::adapter::failpoint;
 use crate::adapter::fs::{self, Durability, FsError};
 use crate::model::id::ProjectId;
 use crate::model::patch;
+use crate::model::record::MOST_EXACT;
 use crate::model::time::Timestamp;
 use crate::store::StoreError;
 use crate::store::home::{self, Home};
@@ -140,9 +141,7 @@ impl Home {
         };
         let path = self.project_path(id);
         if project.schema > SCHEMA {
-            let why =
-                format!("it has schema {}, which a newer version of ao wrote", project.schema);
-            return Err(StoreError::Damaged { path, line: None, why });
+            return Err(StoreError::NewerFile { path, schema: project.schema });
         }
         let mut changed = project.clone();
         change(&mut changed);
@@ -176,13 +175,15 @@ impl Home {
         self.root().join("projects").join(format!("{id}.json"))
     }
 
-    fn project_ids(&self) -> Result<Vec<ProjectId>, StoreError> {
+    /// Returns the ids of all projects, sorted, readable or not.
+    pub fn project_ids(&self) -> Result<Vec<ProjectId>, StoreError> {
         let names = fs::names(&self.root().join("projects"))?;
-        let id = |name: &std::ffi::OsString| name.to_str()?.strip_suffix(".json")?.parse().ok();
-        let mut ids: Vec<ProjectId> = names.iter().filter_map(id).collect();
+        let stem =
+            |name: &std::ffi::OsString| Some(name.to_str()?.strip_suffix(".json")?.to_owned());
+        let mut stems: Vec<String> = names.iter().filter_map(stem).collect();
         // `web-2.json` sorts before `web.json`, the ids the other way round.
-        ids.sort();
-        Ok(ids)
+        stems.sort_unstable();
+        Ok(stems.iter().filter_map(|stem| stem.parse().ok()).collect())
     }
 
     fn free_project_id(&self, folder_name: &str) -> Result<ProjectId, StoreError> {
@@ -204,8 +205,19 @@ impl Home {
         let damaged = |why| StoreError::Damaged { path: path.clone(), line: None, why };
         let object: Map<String, Value> =
             serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
-        let project: Project = serde_json::from_value(Value::Object(object.clone()))
-            .map_err(|error| damaged(error.to_string()))?;
+        let project: Project = match serde_json::from_value(Value::Object(object.clone())) {
+            Ok(project) => project,
+            Err(error) => {
+                let newer = object.get("schema").and_then(Value::as_u64).filter(|it| *it > SCHEMA);
+                return Err(newer.map_or_else(
+                    || damaged(error.to_string()),
+                    |schema| StoreError::NewerFile { path: path.clone(), schema },
+                ));
+            }
+        };
+        if project.counter > MOST_EXACT {
+            return Err(damaged(format!("no session has number {}", project.counter)));
+        }
         if project.id != *id {
             return Err(damaged(format!("it is the file of project `{}`", project.id)));
         }
@@ -214,7 +226,7 @@ impl Home {
 
     fn write_project(&self, id: &ProjectId, object: &Map<String, Value>) -> Result<(), StoreError> {
         let path = self.project_path(id);
-        failpoint::pass("store.project").map_err(FsError::at("write", &path))?;
+        failpoint::pass_at("store.project", &path).map_err(FsError::at("write", &path))?;
         let mut bytes =
             serde_json::to_vec_pretty(object).expect("JSON always serialises into memory");
         bytes.push(b'\n');

@@ -14,7 +14,7 @@ use crate::adapter::fs::{self, Durability, FsError};
 use crate::model::event::{Event, Line, RECOVERED};
 use crate::model::id::SessionId;
 use crate::model::patch;
-use crate::model::record::{Document, Record, SCHEMA};
+use crate::model::record::{Document, MOST_EXACT, Record, SCHEMA};
 use crate::model::sanitize::chain;
 use crate::model::status::Status;
 use crate::model::time::Timestamp;
@@ -138,7 +138,7 @@ pub(crate) enum Stored {
 /// Reads `session.json` alone.
 pub(crate) fn read_record(directory: &Path, id: &SessionId) -> Result<Stored, StoreError> {
     let path = directory.join(RECORD);
-    failpoint::pass("store.read").map_err(FsError::at("read", &path))?;
+    failpoint::pass_at("store.read", &path).map_err(FsError::at("read", &path))?;
     let bytes = match home::read_ours(&path, RECORD_LIMIT) {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return Ok(Stored::Missing),
@@ -173,6 +173,9 @@ fn view(document: &Document, id: &SessionId) -> Result<Record, NoView> {
     };
     match &record.id {
         Some(_) if record.revision == 0 => Err(NoView::Bad("it has no revision".to_owned())),
+        Some(_) if record.revision > MOST_EXACT => {
+            Err(NoView::Bad(format!("no record has revision {}", record.revision)))
+        }
         Some(found) if found == id => Ok(record),
         Some(found) => Err(NoView::Bad(format!("it is the record of `{found}`"))),
         None => Err(NoView::Bad("it does not say whose record it is".to_owned())),
@@ -307,7 +310,7 @@ pub(crate) fn write_record(
     durability: Durability,
 ) -> Result<(), StoreError> {
     let path = directory.join(RECORD);
-    failpoint::pass("store.record").map_err(FsError::at("write", &path))?;
+    failpoint::pass_at("store.record", &path).map_err(FsError::at("write", &path))?;
     if fs::metadata(&path)?.is_some_and(|found| found.is_symlink()) {
         return Err(StoreError::Symlink { path });
     }

@@ -1,5 +1,6 @@
 //! What `ao doctor --repair` does about a log that does not fold: keep the longest prefix that
-//! does, and everything else beside it.
+//! does, and everything else beside it. A log in which events are lost begins anew with the record
+//! as it is: what was lost is said once, not for ever.
 //!
 //! Proposing reads only. Nothing is ever thrown away.
 
@@ -8,8 +9,9 @@ use std::time::Duration;
 
 use crate::adapter::fs;
 use crate::model::id::SessionId;
-use crate::store::events::{self, Fold, LOG};
-use crate::store::recover::{RECORD, keep_rest};
+use crate::model::record::Document;
+use crate::store::events::{self, Fold, LOG, OLD_LOG};
+use crate::store::recover::{RECORD, free_name, keep_rest};
 use crate::store::{Home, StoreError, home, lock};
 
 /// What a repair would do.
@@ -82,6 +84,37 @@ pub fn apply(home: &Home, id: &SessionId, timeout: Duration) -> Result<Option<Re
         events::cut(&repair.path, repair.kept_bytes)?;
     }
     drop(held);
-    home.lock_session(id, timeout)?;
+    let session = home.lock_session(id, timeout)?;
+    if has_gap(&directory)? {
+        session.require_writable()?;
+        begin_anew(&directory, session.document())?;
+    }
     Ok(repair)
+}
+
+/// Returns whether a repair would begin the log of a live session anew.
+pub fn is_gapped(home: &Home, id: &SessionId) -> Result<bool, StoreError> {
+    has_gap(&home.session_dir(id))
+}
+
+/// Returns whether events are lost within the logs, or between them.
+fn has_gap(directory: &Path) -> Result<bool, StoreError> {
+    let fold = |name: &str| -> Result<Option<Fold>, StoreError> {
+        Ok(events::read_whole(&directory.join(name))?.map(|bytes| Fold::of(&bytes).0))
+    };
+    let Some(log) = fold(LOG)? else { return Ok(false) };
+    let old = fold(OLD_LOG)?;
+    let before = old.is_some_and(|old| !old.lost.is_empty() || old.seq < log.start);
+    Ok(!log.lost.is_empty() || before)
+}
+
+/// Puts the logs beside, and one in their place that begins with `document`.
+fn begin_anew(directory: &Path, document: &Document) -> Result<(), StoreError> {
+    let old = directory.join(OLD_LOG);
+    if fs::metadata(&old)?.is_some() {
+        fs::rename(&old, &free_name(directory, &format!("{OLD_LOG}.rest-"))?)?;
+    }
+    keep_rest(directory, 0)?;
+    events::begin(directory, document)?;
+    Ok(())
 }

@@ -33,6 +33,12 @@ struct Stored {
     reviews: Reviews,
 }
 
+/// What every version's file tells first.
+#[derive(Deserialize)]
+struct Form {
+    schema: u64,
+}
+
 impl Home {
     /// Returns the runs over the branch of `worker`, live or archived, oldest first; none where it
     /// was never reviewed. Takes no lock.
@@ -66,9 +72,9 @@ impl LockedSession {
         let stored = Stored { schema: SCHEMA, reviews };
         let mut bytes = serde_json::to_vec_pretty(&stored).expect("reviews are JSON");
         bytes.push(b'\n');
-        failpoint::pass("reviews.replace").map_err(FsError::at("write", &path))?;
+        failpoint::pass_at("reviews.replace", &path).map_err(FsError::at("write", &path))?;
         fs::replace(&path, &bytes, Durability::PowerCut)?;
-        failpoint::pass("reviews.replaced").map_err(FsError::at("write", &path))?;
+        failpoint::pass_at("reviews.replaced", &path).map_err(FsError::at("write", &path))?;
         Ok(())
     }
 }
@@ -77,12 +83,12 @@ fn read(directory: &Path) -> Result<Reviews, StoreError> {
     let path: PathBuf = directory.join(REVIEWS);
     let Some(bytes) = home::read_ours(&path, LIMIT)? else { return Ok(Reviews::default()) };
     let damaged = |why: String| StoreError::Damaged { path: path.clone(), line: None, why };
+    let form: Form = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+    if form.schema > SCHEMA {
+        return Err(StoreError::NewerFile { path, schema: form.schema });
+    }
     let stored: Stored =
         serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
-    if stored.schema > SCHEMA {
-        let schema = stored.schema;
-        return Err(damaged(format!("it has schema {schema}, which a newer version of ao wrote")));
-    }
     Ok(stored.reviews)
 }
 
@@ -135,12 +141,17 @@ mod tests {
     fn a_damaged_file_is_named_and_left_alone() {
         let (_directory, home, id) = home();
         let path = home.session_dir(&id).join(REVIEWS);
-        for bad in ["", "[]", "{\"schema\":1", "{\"schema\":2,\"last\":0,\"runs\":[]}"] {
+        for bad in ["", "[]", "{\"schema\":1", "{\"schema\":1,\"last\":\"\"}"] {
             fs::replace(&path, bad.as_bytes(), Durability::Process).unwrap();
             let error = home.review_runs(&id).unwrap_err();
-            assert!(matches!(&error, StoreError::Damaged { path: it, .. } if *it == path));
+            assert!(matches!(&error, StoreError::Damaged { path: it, .. } if *it == path), "{bad}");
             assert!(home.load(&id).is_ok());
             assert_eq!(fs::read_text(&path).unwrap(), bad);
+        }
+        for newer in ["{\"schema\":2,\"last\":0,\"runs\":[]}", "{\"schema\":2,\"rounds\":{}}"] {
+            fs::replace(&path, newer.as_bytes(), Durability::Process).unwrap();
+            let error = home.review_runs(&id).unwrap_err();
+            assert!(matches!(error, StoreError::NewerFile { schema: 2, .. }), "{newer}: {error}");
         }
         assert!(matches!(
             home.review_runs(&"web-2".parse().unwrap()),

@@ -134,9 +134,8 @@ impl Home {
         timeout: Duration,
     ) -> Result<LockedSession, StoreError> {
         let directory = self.session_dir(id);
-        match fs::metadata(&directory)? {
-            Some(_) => home::check_directory(&directory)?,
-            None => return Err(self.absent(id)),
+        if !home::is_checked(&directory)? {
+            return Err(self.absent(id));
         }
         match lock::acquire(&directory.join("lock"), timeout) {
             Ok(lock) => self.recover(id, directory, lock),
@@ -152,10 +151,9 @@ impl Home {
         timeout: Duration,
     ) -> Result<LockedSession, StoreError> {
         let directory = self.archive_dir(id);
-        if fs::metadata(&directory)?.is_none() {
+        if !home::is_checked(&directory)? {
             return Err(StoreError::NotFound { id: id.clone() });
         }
-        home::check_directory(&directory)?;
         let lock = lock::acquire(&directory.join("lock"), timeout)?;
         let mut session = self.recover(id, directory, lock)?;
         session.move_to(&self.session_dir(id))?;
@@ -211,13 +209,12 @@ impl Home {
         let change = Change::new(cause, now).with_patch(document.as_map().clone());
         let line = event_line(id, change, &document, &first)?;
         let log = events::append(&aside.join(LOG), 0, &line, self.is_synced())?;
+        // Syncs the directory after it, and so the names of the log and the lock with it.
         write_record(aside, &document, self.durability())?;
-        if self.is_synced() {
-            fs::sync_directory(aside)?;
-        }
         let directory = self.session_dir(id);
         // Fails where another session of that name has a file in it.
-        failpoint::pass("store.create").map_err(FsError::at("create", &directory))?;
+        failpoint::pass_at("store.create", &directory)
+            .map_err(FsError::at("create", &directory))?;
         if let Err(error) = fs::rename(aside, &directory) {
             let taken = fs::metadata(&directory)?.is_some();
             return Err(if taken { StoreError::Exists { id: id.clone() } } else { error.into() });
@@ -250,6 +247,31 @@ impl Home {
 
     /// Checks that the log folds to the stored record, without gaps; changes nothing.
     pub fn verify(&self, id: &SessionId) -> Result<Verification, StoreError> {
+        /// How often a session that is written to is looked at.
+        const LOOKS: usize = 200;
+        /// How long a writer is given between two looks.
+        const BETWEEN: Duration = Duration::from_millis(5);
+        // No lock is taken, so a writer may be between log and record. What is really wrong says
+        // the same twice, and nobody holds the lock in between.
+        let mut seen = self.verify_once(id)?;
+        for _ in 1..LOOKS {
+            if seen.is_clean() {
+                break;
+            }
+            let is_written = lock::is_held_shared_probe(&self.existing_dir(id)?.join("lock"))?;
+            if is_written {
+                clock::pause(BETWEEN);
+            }
+            let again = self.verify_once(id)?;
+            if again == seen && !is_written {
+                break;
+            }
+            seen = again;
+        }
+        Ok(seen)
+    }
+
+    fn verify_once(&self, id: &SessionId) -> Result<Verification, StoreError> {
         let directory = self.existing_dir(id)?;
         let mut findings = Vec::new();
         let old = fold_log(&directory.join(OLD_LOG), &mut findings)?;
@@ -315,6 +337,13 @@ impl Home {
         Err(StoreError::NotFound { id: id.clone() })
     }
 
+    /// Returns whether the stored record may hold an intent: a hint for who looks for those of dead
+    /// owners, found without reading the record as one.
+    pub fn may_have_intent(&self, id: &SessionId) -> bool {
+        let bytes = fs::read_optional(&self.session_dir(id).join(RECORD)).ok().flatten();
+        bytes.is_none_or(|bytes| memmem(&bytes, b"\"intent\""))
+    }
+
     /// Returns whether `session.json` can be read by itself.
     pub(crate) fn has_readable_record(&self, id: &SessionId) -> Result<bool, StoreError> {
         Ok(matches!(read_record(&self.session_dir(id), id)?, Stored::Good { .. }))
@@ -371,6 +400,10 @@ impl Home {
             notes: state.notes,
         })
     }
+}
+
+fn memmem(text: &[u8], word: &[u8]) -> bool {
+    text.windows(word.len()).any(|window| window == word)
 }
 
 /// A session that nobody else can change while this value lives.
@@ -443,7 +476,7 @@ impl LockedSession {
     /// replaced; that is told in [`Self::notes`], and the next writer redoes it.
     pub fn commit(&mut self, change: Change) -> Result<Commit, StoreError> {
         let revision = self.document.revision();
-        if self.document.patched(&change.patch) == self.document {
+        if change.patch.is_empty() || self.document.patched(&change.patch) == self.document {
             return Ok(Commit { revision, changed: false });
         }
         self.require_writable()?;
@@ -469,12 +502,13 @@ impl LockedSession {
     }
 
     fn move_to(&self, to: &Path) -> Result<(), StoreError> {
-        failpoint::pass("store.archive").map_err(FsError::at("archive", &self.directory))?;
+        failpoint::pass_at("store.archive", &self.directory)
+            .map_err(FsError::at("archive", &self.directory))?;
         if fs::metadata(to)?.is_some() {
             return Err(StoreError::Exists { id: self.id.clone() });
         }
         self.home.rename_session(&self.directory, to)?;
-        failpoint::pass("store.archived").map_err(FsError::at("archive", &self.directory))?;
+        failpoint::pass_at("store.archived", to).map_err(FsError::at("archive", to))?;
         Ok(())
     }
 
@@ -518,11 +552,18 @@ impl LockedSession {
         } else if self.log > events::ROTATE_AT {
             match events::rotate(&self.directory, &self.document) {
                 Ok(length) => self.log = length,
-                Err(error) => self.notes.push(format!(
-                    "{} could not be rotated: {}",
-                    self.directory.join(LOG).display(),
-                    chain(&error)
-                )),
+                Err(error) => {
+                    let log = self.directory.join(LOG);
+                    // It may have begun anew all the same: an error can come after the rename.
+                    if let Ok(Some(found)) = fs::metadata(&log) {
+                        self.log = found.len();
+                    }
+                    self.notes.push(format!(
+                        "{} could not be rotated: {}",
+                        log.display(),
+                        chain(&error)
+                    ));
+                }
             }
         }
     }

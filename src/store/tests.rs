@@ -3,6 +3,7 @@
 
 mod crash;
 mod damage;
+mod fuzz;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -290,16 +291,57 @@ fn a_summary_agrees_with_a_load() {
             let loaded = place.home.load(&summary.id).unwrap();
             assert_eq!(
                 summary,
-                crate::store::Summary::of(&summary.id, &loaded.record, loaded.archived)
+                crate::model::summary::Summary::of(&summary.id, &loaded.record, loaded.archived)
             );
         }
     };
     check();
-    // Killed between event and record: the log is the younger file.
+    // Killed between event and record, whatever the clock said at either.
     place.lock("web-1").unwrap().commit(change(json!({"title": "late"}))).unwrap();
     fs::write(directory.join("session.json"), early).unwrap();
     let record = fs::File::options().write(true).open(directory.join("session.json")).unwrap();
-    record.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(1_000_000_000)).unwrap();
-    check();
+    for seconds in [1_000_000_000, 4_000_000_000] {
+        record.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
+        check();
+        let summary = &place.home.summaries(false).unwrap()[0];
+        assert_eq!(summary.as_ref().unwrap().title.as_deref(), Some("late"));
+    }
     assert_eq!(place.home.summaries(false).unwrap().len(), 2);
+}
+
+#[test]
+fn many_summaries_come_in_order_whoever_reads_them() {
+    let place = place();
+    for n in 100..300 {
+        drop(place.create(&format!("web-{n}")));
+    }
+    fs::write(place.home.root().join("sessions/web-150/session.json"), "{").unwrap();
+    fs::remove_file(place.home.root().join("sessions/web-250/session.json")).unwrap();
+    fs::remove_file(place.home.root().join("sessions/web-250/events.jsonl")).unwrap();
+    let told = |told: crate::store::Told| match told {
+        Ok(summary) => summary.id.to_string(),
+        Err((id, _)) => format!("{id} is damaged"),
+    };
+    let found: Vec<String> = place.home.summaries(false).unwrap().into_iter().map(told).collect();
+    let mut expected: Vec<String> = (100..300).map(|n| format!("web-{n}")).collect();
+    expected[150].push_str(" is damaged");
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_session_that_is_written_to_verifies_at_any_moment() {
+    let place = place();
+    drop(place.create("a-1"));
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for _ in 0..60 {
+                let mut locked = place.home.lock_session(&id("a-1"), SOON).unwrap();
+                let revision = locked.record().revision;
+                locked.commit(change(json!({ "title": format!("title {revision}") }))).unwrap();
+            }
+        });
+        while !writer.is_finished() {
+            assert_eq!(place.home.verify(&id("a-1")).unwrap().findings, [""; 0]);
+        }
+    });
 }

@@ -8,7 +8,7 @@ use crate::agents::{agent, agents_alive, card, configure, spawn, status, wait_st
 use crate::env::TestEnvironment;
 use crate::schema::assert_answer;
 
-const IDLE: &str = "hook session-start\nhook stop\nread\n";
+const IDLE: &str = "hook user-prompt-submit\nhook stop\nread\n";
 
 /// A program that notes each question, and answers as its two files say.
 fn tool(env: &TestEnvironment, name: &str) {

@@ -9,7 +9,7 @@ use crate::agents::{
 };
 use crate::env::TestEnvironment;
 
-const IDLE: &str = "hook session-start {\"session_id\":\"c-1\"}\nsay task {prompt}\nhook stop {\"session_id\":\"c-1\"}\n";
+const IDLE: &str = "hook user-prompt-submit {\"session_id\":\"c-1\"}\nsay task {prompt}\nhook stop {\"session_id\":\"c-1\"}\n";
 const CHAT: &str = "loop {\nread\nhook user-prompt-submit\nsay answer to {message}\nhook stop\n}\n";
 
 fn workspace(env: &TestEnvironment, id: &str) -> PathBuf {

@@ -462,6 +462,19 @@ fn a_reader_that_went_away_is_no_error() {
 }
 
 #[test]
+fn a_standard_stream_that_is_closed_is_no_other_file() {
+    let story = Story::with_sessions();
+    for (closed, number, answer) in [("<&-", 0, ">&1"), (">&-", 1, ">&2"), ("2>&-", 2, ">&1")] {
+        let look = format!("place=$(readlink /proc/$$/fd/{number}); echo $place {answer}");
+        let script = format!("exec \"$0\" exec app-1 -- sh -c '{look}' {closed}");
+        let sh = story.env.command("sh").args(["-c", &script, env!("CARGO_BIN_EXE_ao")]);
+        let outcome = story.env.run(&sh.cwd(&story.repo)).success();
+        let heard = [outcome.stdout, outcome.stderr].concat();
+        assert_eq!(heard, "/dev/null\n", "{closed}");
+    }
+}
+
+#[test]
 fn an_error_in_json_has_every_field_and_is_on_standard_error() {
     let story = Story::with_sessions();
     for (args, code, kind) in [

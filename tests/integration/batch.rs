@@ -48,11 +48,13 @@ fn lines_with_issues_are_fetched_and_a_repetition_starts_nothing_twice() {
         [
             "record session app-1",
             "create worktree",
+            "fill it by copying",
             "start waiter in tmux",
             "leave line 2 out",
             "leave line 4 out",
             "record session app-2",
             "create worktree",
+            "fill it by copying",
             "start waiter in tmux",
         ]
     );
@@ -82,7 +84,7 @@ fn issues_of_a_query_get_a_session_each_and_those_at_work_are_left_alone() {
         env.ao_in(&repo, &[&args[..], more].concat())
     };
     let plan = run(&["--limit", "2", "--dry-run"]).success().json();
-    assert_eq!(plan["plan"].as_array().unwrap().len(), 6);
+    assert_eq!(plan["plan"].as_array().unwrap().len(), 8);
     let answer = run(&["--limit", "2", "--assignee", "none"]).success().json();
     assert_answer("SessionsAnswer", &answer);
     assert_eq!(result(&answer).0, ["app-1 1", "app-2 2"]);
@@ -109,4 +111,39 @@ fn issues_of_a_query_get_a_session_each_and_those_at_work_are_left_alone() {
     env.ao_in(&repo, &["spawn", "--agent", "waiter", "--label", "bug", "x"]).code(2);
     env.ao_in(&repo, &["spawn", "--batch", "tasks.jsonl", "--label", "bug"]).code(2);
     env.ao_in(&repo, &["spawn", "--agent", "waiter", "--count", "2", "--limit", "1", "x"]).code(2);
+}
+
+#[test]
+fn many_at_once_are_told_in_order_and_one_that_fails_stops_no_other() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let line = |number: usize| match number {
+        3 => json!({"prompt": "exec sleep 600", "base": "no-such-base"}),
+        5 | 6 => json!({"prompt": "exec sleep 600", "branch": "own"}),
+        8 => json!({"prompt": "exec sleep 600", "id": "named"}),
+        _ => json!({"prompt": format!("echo {number} >told; exec sleep 600")}),
+    };
+    let lines: String = (1..=12).map(|number| format!("{}\n", line(number))).collect();
+    let args = ["spawn", "--agent", "shell", "--batch", "-", "--json"];
+    let answer = env.run(&env.ao_command(&args).cwd(&repo).stdin(lines)).code(3).json();
+    assert_answer("SessionsAnswer", &answer);
+    let ids = words(&answer, "sessions", |session| text(&session["id"]));
+    let expected = ["1", "2", "3", "4", "5", "named", "6", "7", "8", "9"];
+    let expected =
+        expected.map(|it| if it == "named" { it.to_owned() } else { format!("app-{it}") });
+    assert_eq!(ids, expected);
+    let (_, failed) = result(&answer);
+    assert_eq!(failed, ["3 null not_found", "6 null conflict"]);
+    assert_eq!(env.record("app-4")["handles"]["workspace"]["branch"], "own");
+
+    // Each has what its own line says, and all of them run.
+    let told = |id: &str| {
+        let path = env.home().join("worktrees/app").join(id).join("told");
+        let text = || std::fs::read_to_string(&path).ok().filter(|text| !text.is_empty());
+        env.wait_for("the agent to write", text)
+    };
+    assert_eq!((told("app-1").trim(), told("app-9").trim()), ("1", "12"));
+    let status = env.ao_json(&["status", "--json"]);
+    assert_eq!(status["sessions"].as_array().unwrap().len(), 10);
+    env.ao_in(&repo, &["doctor", "--state"]).success();
 }

@@ -32,7 +32,7 @@ fn work_that_is_nowhere_else_is_kept_and_the_reason_told() {
     // Several are asked about; without a terminal that is a refusal that names the flag.
     let refused = env.ao(&["cleanup"]);
     assert!(refused.status != 0 && refused.stderr.contains("--yes"), "{refused}");
-    let answer = env.ao_json(&["cleanup", "--yes", "--json"]);
+    let answer = env.ao_json(&["cleanup", "--all", "--yes", "--json"]);
     assert_answer("CleanupAnswer", &answer);
     let kept = &answer["cleanup"][0];
     assert_eq!(kept["id"], *dirty);

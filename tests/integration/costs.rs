@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::process::Stdio;
 
 use ao::adapter::ids;
 use ao::adapter::runtime::tmux::Tmux;
@@ -16,18 +17,14 @@ use ao::model::id::{LaunchId, SessionId};
 use ao::model::record::{Record, RuntimeHandle};
 use ao::model::time::Timestamp;
 use ao::store::Home;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use crate::env::TestEnvironment;
-
-/// The most children of a reap that finds all as it was, whatever the number of sessions.
-const REAP_AT_MOST: usize = 3;
+use crate::outcome::Outcome;
 
 /// The most children of a message that arrives at once: a look, a paste, an Enter, a look back.
 const SEND_AT_MOST: usize = 4;
-
-/// The most children of a spawn in a repository without a remote.
-const SPAWN_AT_MOST: usize = 21;
 
 /// Returns the record of a session at work.
 fn record(id: &str, handle: Option<&RuntimeHandle>, launch: &LaunchId) -> Record {
@@ -105,10 +102,57 @@ fn files(root: &Path) -> BTreeMap<String, (u64, i64, i64, u64)> {
     found
 }
 
+/// Runs `ao`, and returns how often it opened what of the sessions, by the points it passed; a
+/// full load of any session fails.
+fn opened_by(env: &TestEnvironment, args: &[&str]) -> (Outcome, Vec<(&'static str, usize)>) {
+    let trace = env.path("trace");
+    let _ = fs::remove_file(&trace);
+    let points = format!("*=log:{}", trace.display());
+    let outcome = env.ao_env(args, &[("AO_FAILPOINT", &points)]).success();
+    let text = fs::read_to_string(trace).unwrap();
+    let count = |point: &'static str| (point, text.lines().filter(|line| *line == point).count());
+    assert_eq!(count("store.read").1, 0, "{text}");
+    (outcome, vec![count("directory.file"), count("directory.open")])
+}
+
+/// Returns the most memory that a reap had at a time, in bytes, up to the writing of its report.
+fn peak_memory(env: &TestEnvironment, args: &[&str]) -> u64 {
+    let command = env.ao_command(args).env("AO_FAILPOINT", "fs.rename=stop");
+    let mut child = command.spawn(Stdio::null(), Stdio::null(), Stdio::null()).unwrap();
+    let peak = env.wait_for("the pass is about to end", || {
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
+        let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name));
+        let is_stopped = field("State:")?.trim_start().starts_with('T');
+        let peak = field("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok()?;
+        is_stopped.then_some(peak << 10)
+    });
+    kill_process(Pid::from_child(&child), Signal::CONT).unwrap();
+    assert!(child.wait().unwrap().success());
+    peak
+}
+
 /// Returns the names of the files that differ, appeared or went.
 fn changed<T: PartialEq>(before: &BTreeMap<String, T>, after: &BTreeMap<String, T>) -> Vec<String> {
     let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     names.into_iter().filter(|name| before.get(*name) != after.get(*name)).cloned().collect()
+}
+
+/// Runs `run` with a variable that makes each named point of the program tell of its passing, and
+/// returns how often each was passed.
+fn points_passed(env: &TestEnvironment, run: impl FnOnce(&str)) -> BTreeMap<String, usize> {
+    let log = env.path("points");
+    run(&format!("*=log:{}", log.display()));
+    let mut passed = BTreeMap::new();
+    for name in fs::read_to_string(&log).unwrap_or_default().lines() {
+        *passed.entry(name.to_owned()).or_default() += 1;
+    }
+    let _ = fs::remove_file(log);
+    passed
+}
+
+/// Returns the counts as they are written in a test.
+fn counts<const N: usize>(counts: [(&str, usize); N]) -> BTreeMap<String, usize> {
+    counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()
 }
 
 #[test]
@@ -118,8 +162,12 @@ fn ls_of_a_thousand_sessions_starts_no_child_and_writes_nothing() {
     env.counting_path();
     let before = files(&env.home());
 
-    let outcome = env.ao(&["ls"]).success();
-    assert_eq!(outcome.stdout.lines().count(), 1001);
+    let passed = points_passed(&env, |log| {
+        let outcome = env.ao_env(&["ls"], &[("AO_FAILPOINT", log)]).success();
+        assert_eq!(outcome.stdout.lines().count(), 1001);
+    });
+    // Each session's record and log once; each thread opens the directory of all.
+    assert_eq!(passed, counts([("directory.file", 2000), ("directory.open", 2)]));
     let answer = env.ao_json(&["ls", "--json"]);
     assert_eq!(answer["sessions"].as_array().unwrap().len(), 1000);
 
@@ -142,20 +190,38 @@ fn status_and_reap_of_a_hundred_live_sessions_ask_tmux_once() {
     env.counting_path();
 
     let before = files(&env.home());
-    let outcome = env.ao(&["status"]).success();
+    let (outcome, opened) = opened_by(&env, &["status"]);
     assert_eq!(outcome.stdout.lines().count(), 101);
+    // Of each session the directory, the record, the end of the log and the launcher's lock.
+    assert_eq!(opened, [("directory.file", 300), ("directory.open", 101)]);
     assert_eq!(env.calls().len(), 1, "{:?}", env.calls());
     assert!(env.calls()[0].contains(" list-panes -a "), "{:?}", env.calls());
     assert_eq!(changed(&before, &files(&env.home())), Vec::<String>::new());
 
     env.forget_calls();
-    let report = env.ao_json(&["reap", "--json"]);
+    let (outcome, opened) = opened_by(&env, &["reap", "--json"]);
+    assert_eq!(opened, [("directory.file", 300), ("directory.open", 101)]);
+    let report = outcome.json();
     let nothing = json!([]);
     assert_eq!(report["reap"]["probed"], 100);
     assert_eq!((&report["reap"]["transitions"], &report["reap"]["failed"]), (&nothing, &nothing));
-    assert!(env.calls().len() <= REAP_AT_MOST, "{:?}", env.calls());
+    assert_eq!(env.calls().len(), 1, "{:?}", env.calls());
     // A lock says who took it last.
     assert_eq!(changed(&before, &files(&env.home())), ["reap.json", "reap.lock"]);
+}
+
+#[test]
+fn a_pass_over_five_hundred_sessions_keeps_little_in_memory() {
+    // What a debug build takes for itself differs; what each session adds does not by much.
+    const MOST_BYTES_EACH: u64 = 8 << 10;
+    let peak = |number: usize| {
+        let env = TestEnvironment::new();
+        store_sessions(&env, "app", number);
+        env.ao(&["reap"]).success();
+        peak_memory(&env, &["reap"])
+    };
+    let (few, many) = (peak(1), peak(500));
+    assert!(many.saturating_sub(few) < 500 * MOST_BYTES_EACH, "{few} and {many} bytes");
 }
 
 #[test]
@@ -223,27 +289,164 @@ fn a_hook_starts_no_child_and_one_that_says_nothing_writes_nothing() {
     assert_eq!(env.calls(), Vec::<String>::new());
 }
 
+/// Returns what was counted, each by program and command, and counts afresh.
+fn children(env: &TestEnvironment) -> Vec<String> {
+    let calls = env.calls();
+    env.forget_calls();
+    calls.iter().map(|call| command_of(call)).collect()
+}
+
+fn command_of(call: &str) -> String {
+    let mut words = call.split(' ');
+    let program = words.next().unwrap();
+    while let Some(word) = words.next() {
+        match word {
+            "-c" | "-f" | "-S" => drop(words.next()),
+            "-u" => {}
+            command => return format!("{program} {command}"),
+        }
+    }
+    program.to_owned()
+}
+
 #[test]
-fn a_spawn_and_a_message_start_so_many_children() {
+fn a_hook_reads_record_and_log_once_and_writes_each_once() {
+    let env = TestEnvironment::new();
+    let launch = ids::launch();
+    let now = Timestamp::from_millis(1_767_225_600_000);
+    let home = Home::open(&env.home()).unwrap();
+    drop(home.create_session(&record("app-1", None, &launch), "test", now).unwrap());
+    let hook = |event: &str| {
+        points_passed(&env, |log| {
+            let command = env.ao_command(&["hook", "demo", event]).env("AO_SESSION", "app-1");
+            let command = command.env("AO_LAUNCH", launch.as_str()).env("AO_FAILPOINT", log);
+            // Two signals of one moment are one.
+            let command = command.env("AO_TIMESTAMP", "2026-01-01T00:01:00Z");
+            env.run(&command.stdin("{}")).success();
+        })
+    };
+    let looked = [
+        ("lock.inscribe", 1),
+        ("lock.open", 1),
+        ("lock.take", 1),
+        ("store.lock", 1),
+        ("store.read", 2),
+    ];
+    let written = [
+        ("fs.create", 1),
+        ("fs.mode", 1),
+        ("fs.open", 1),
+        ("fs.rename", 1),
+        ("fs.write", 1),
+        ("store.append", 1),
+        ("store.record", 1),
+        ("store.sync", 1),
+        ("store.write", 1),
+    ];
+    let both = counts(looked).into_iter().chain(counts(written)).collect::<BTreeMap<_, _>>();
+
+    assert_eq!(hook("no-such-event"), counts([]));
+    assert_eq!(hook("user-prompt-submit"), both);
+    assert_eq!(hook("user-prompt-submit"), counts(looked));
+}
+
+#[test]
+fn nobody_looks_through_the_archive_who_was_not_asked_about_it() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    store_sessions(&env, "old", 3);
+    for n in 1..=3 {
+        let id: SessionId = format!("old-{n}").parse().unwrap();
+        open(&env).lock_session(&id, std::time::Duration::ZERO).unwrap().archive().unwrap();
+    }
+    env.set("AO_FAILPOINT", "store.archived_ids=error:5");
+    let spawn = ["spawn", "--agent", "shell", "--runtime", "process", "--id", "app-1", "sleep 600"];
+    env.ao_in(&repo, &spawn).success();
+    for line in [
+        "ls",
+        "status",
+        "reap",
+        "show app-1",
+        "show old-2",
+        "log old-2",
+        "ls --json",
+        "show app-",
+        "send app-1 hello",
+        "path app-1",
+        "kill app-1",
+        "cleanup app-1",
+        "show app-1",
+    ] {
+        let outcome = env.ao_in(&repo, &line.split(' ').collect::<Vec<_>>());
+        assert!(!outcome.stderr.contains("could not list"), "{line}: {}", outcome.stderr);
+    }
+    // Whoever was, does.
+    let all = env.ao_in(&repo, &["ls", "--all"]);
+    assert!(all.stderr.contains("could not list"), "{}", all.stderr);
+}
+
+#[test]
+fn each_operation_on_a_session_starts_so_many_children() {
     let env = TestEnvironment::new();
     let repo = env.repo("app");
     env.counting_path();
-
     // The terminal itself shows what is typed, and the answer takes it off the last lines.
     let agent = r"while read -r line; do printf '\n\n\n\n\ntaken\n'; done";
-    let id = "app-1";
-    env.ao_in(&repo, &["spawn", "--agent", "shell", "--mode", "interactive", "--id", id, agent])
-        .success();
-    let calls = env.calls();
-    assert!(calls.len() <= SPAWN_AT_MOST, "{} children:\n{}", calls.len(), calls.join("\n"));
+    let spawn = |id: &str| {
+        let args = ["spawn", "--agent", "shell", "--mode", "interactive", "--id", id, agent];
+        env.ao_in(&repo, &args).success();
+    };
+    // It keeps the server alive, and what git and tmux are is asked once.
+    spawn("app-1");
+    let first = children(&env);
+    assert_eq!(first, ["git version", "tmux -V", "git config", "tmux if-shell"]);
+
+    spawn("app-2");
+    assert_eq!(children(&env), ["git config", "tmux if-shell"]);
+    env.ao(&["kill", "app-2"]).success();
+    assert_eq!(children(&env), ["tmux list-panes"]);
+    env.ao(&["restore", "app-2"]).success();
+    assert_eq!(children(&env), ["tmux list-panes", "tmux if-shell"]);
+    env.ao(&["kill", "app-2"]).success();
+    children(&env);
+    env.ao(&["cleanup", "app-2"]).success();
+    assert_eq!(children(&env), ["tmux list-panes", "git update-ref"]);
+
+    env.ao_in(&repo, &["spawn", "--agent", "shell", "--count", "4", agent]).success();
+    let mut of_four = children(&env);
+    of_four.sort();
+    assert_eq!(of_four, [["git config"; 4], ["tmux if-shell"; 4]].concat());
 
     // An agent that is slow to answer costs another look, so the best of three counts.
     let counts = [(); 3].map(|()| {
-        env.forget_calls();
-        env.ao(&["send", id, "hello"]).success();
-        env.calls().len()
+        env.ao(&["send", "app-1", "hello"]).success();
+        children(&env).len()
     });
-    assert!(counts.iter().min() <= Some(&SEND_AT_MOST), "{counts:?}: {:?}", env.calls());
+    assert!(counts.iter().min() <= Some(&SEND_AT_MOST), "{counts:?}");
+}
+
+#[test]
+fn a_cleanup_asks_git_of_files_only_where_one_was_touched() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    env.counting_path();
+    let spawn = |script: &str| {
+        let args = ["spawn", "--agent", "shell", "--wait", script];
+        let id = env.ao_in(&repo, &args).stdout.lines().next().unwrap().to_owned();
+        children(&env);
+        id
+    };
+    let clean = spawn("true");
+    env.ao(&["cleanup", &clean]).success();
+    assert!(!children(&env).iter().any(|child| child.starts_with("git s")));
+
+    let touched = spawn("cp README.md again && mv again README.md");
+    env.ao(&["cleanup", &touched]).success();
+    let asked = children(&env);
+    assert_eq!(asked.iter().filter(|child| *child == "git status").count(), 1, "{asked:?}");
+
+    let changed = spawn("echo more >>README.md");
+    env.ao(&["cleanup", &changed]).code(5);
 }
 
 #[test]
@@ -255,8 +458,9 @@ fn a_wait_looks_once_a_pass() {
     fs::remove_file(env.home().join("reap.json")).unwrap();
     env.counting_path();
 
-    // The third look comes after two passes, each with its one question, and not a look sooner.
-    let outcome = env.ao_env(&["wait", "app-1"], &[("AO_FAILPOINT", "wait.look#3=kill")]);
+    // The first look is before anything is watched, the second with it, and the fourth comes after
+    // two passes, each with its one question, and not a look sooner.
+    let outcome = env.ao_env(&["wait", "app-1"], &[("AO_FAILPOINT", "wait.look#4=kill")]);
     assert_eq!(outcome.status, 128 + 9);
     assert_eq!(env.calls().len(), 2, "{:?}", env.calls());
 }

@@ -9,6 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::env::TestEnvironment;
+use crate::schema::assert_answer;
 
 /// Returns the temporary directories of demos that are still there.
 fn stages(env: &TestEnvironment) -> Vec<PathBuf> {
@@ -32,6 +33,8 @@ fn it_shows_the_whole_loop_and_leaves_nothing() {
     let lines: Vec<Value> =
         outcome.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let (summary, events) = lines.split_last().unwrap();
+    assert_answer("DemoAnswer", summary);
+    events.iter().for_each(|event| assert_answer("EventAnswer", event));
     let summary = &summary["summary"];
     assert_eq!(summary["ok"], true);
     assert_eq!(summary["runtime"], "tmux");

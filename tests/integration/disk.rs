@@ -13,12 +13,12 @@ use crate::faulted::files_below;
 
 const STAY: &str = "exec sleep 600";
 
-fn spawn(env: &TestEnvironment, repo: &Path, id: &str) -> Outcome {
+pub(crate) fn spawn(env: &TestEnvironment, repo: &Path, id: &str) -> Outcome {
     env.ao_in(repo, &["spawn", "--agent", "shell", "--runtime", "process", "--id", id, STAY])
 }
 
 /// An environment with the working sessions `one` and `two`, at rest.
-fn two_sessions() -> (TestEnvironment, PathBuf) {
+pub(crate) fn two_sessions() -> (TestEnvironment, PathBuf) {
     let env = TestEnvironment::new();
     let repo = env.repo("app");
     spawn(&env, &repo, "one").success();
@@ -59,6 +59,73 @@ impl Drop for Mount {
         let done = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
         assert!(done.is_ok_and(|status| status.success()) || std::thread::panicking());
     }
+}
+
+#[test]
+fn a_home_on_a_file_system_without_locks_is_refused_at_first_use() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let home = env.home();
+    // 95 is EOPNOTSUPP, 37 ENOLCK; the second passing is the one that has to be refused.
+    for fault in
+        ["lock.probe_take=error:95", "lock.probe_take=error:37", "lock.probe_take#2=error:95"]
+    {
+        env.set("AO_FAILPOINT", fault);
+        for outcome in [spawn(&env, &repo, "one"), env.ao(&["reap"])] {
+            let outcome = outcome.code(1);
+            assert!(outcome.stderr.contains(&*home.to_string_lossy()), "{fault}\n{outcome}");
+            assert!(outcome.stderr.contains("no working locks"), "{fault}\n{outcome}");
+            assert!(outcome.stderr.contains("--home"), "the way out\n{outcome}");
+        }
+        let is_file = |path: &PathBuf| path.is_file();
+        assert_eq!(files_below(&home).into_iter().find(is_file), None, "{fault}");
+        assert_eq!(env.git(&repo, &["branch", "--list", "ao/*"]), "");
+        assert_eq!(env.git(&repo, &["worktree", "list"]).lines().count(), 1);
+        env.ao(&["ls"]).success();
+    }
+    env.unset("AO_FAILPOINT");
+    spawn(&env, &repo, "one").success();
+}
+
+#[test]
+fn a_disk_quota_that_is_used_up_fails_by_name_changes_nothing_and_is_got_over() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    spawn(&env, &repo, "one").success();
+    env.ao(&["reap"]).success();
+    let before = (env.record("one"), env.events("one"));
+    let home = env.home().to_string_lossy().into_owned();
+    // 122 is EDQUOT. A quota is met by whoever needs another block: the log, a new file, a folder.
+    for fault in [
+        "store.write=error:122,fs.write=error:122",
+        "store.sync=error:122,fs.sync=error:122",
+        "store.write=error:122,fs.create=error:122",
+    ] {
+        env.set("AO_FAILPOINT", fault);
+        let runs = [
+            (spawn(&env, &repo, "next"), "spawn"),
+            (env.ao(&["send", "--queue", "one", "hello"]), "send"),
+            (env.ao(&["rename", "one", "other"]), "rename"),
+        ];
+        for (outcome, what) in runs {
+            let outcome = outcome.code(1);
+            assert!(outcome.stderr.contains(&home), "{what}, {fault}\n{outcome}");
+            assert!(outcome.stderr.contains("uota exceeded"), "{what}, {fault}\n{outcome}");
+            assert!(outcome.stderr.contains("make room"), "{what}, {fault}\n{outcome}");
+        }
+        assert_eq!((env.record("one"), env.events("one")), before, "{fault}");
+        env.ao(&["ls"]).success();
+        env.ao(&["log", "--verify", "one"]).success();
+        env.unset("AO_FAILPOINT");
+        let temporary = |path: &PathBuf| path.to_string_lossy().contains(".ao-tmp-");
+        assert!(!files_below(&env.home()).iter().any(temporary), "{fault}");
+        env.ao(&["reap"]).success();
+        assert_eq!(env.git(&repo, &["branch", "--list", "ao/next"]), "");
+    }
+    spawn(&env, &repo, "after").success();
+    env.ao(&["rename", "one", "other"]).success();
+    env.ao(&["doctor", "--state"]).success();
+    env.ao(&["kill", "--yes", "one", "after"]).success();
 }
 
 #[test]

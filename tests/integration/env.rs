@@ -17,6 +17,7 @@ use ao::adapter::cmd::Cmd;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::outcome;
 pub(crate) use crate::outcome::Outcome;
 
 /// How long a condition may take to come true before the test fails.
@@ -48,6 +49,7 @@ pub(crate) struct TestEnvironment {
 impl TestEnvironment {
     /// Makes an empty environment.
     pub(crate) fn new() -> Self {
+        outcome::tell_failures_at_once();
         // Not TMPDIR, which may be long: a socket's path has at most 107 bytes.
         let root = tempfile::Builder::new().prefix("ao-").tempdir_in("/tmp").unwrap();
         let env = Self { root, variables: RefCell::default() };
@@ -222,6 +224,15 @@ impl TestEnvironment {
             Some(answer) => answer,
             None => panic!("waited in vain for: {what}\n{}", self.state()),
         }
+    }
+
+    /// Waits until a failpoint has stopped the process.
+    #[track_caller]
+    pub(crate) fn wait_stopped(&self, pid: u32) {
+        self.wait_for("the process to stop", || {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            stat.rsplit(") ").next()?.starts_with('T').then_some(())
+        });
     }
 
     /// Waits until the record of `id` satisfies `wanted`, and returns it.

@@ -3,13 +3,18 @@
 //! Every [`Case`] has a home of its own, so that the points a command passes are the same, and
 //! in the same number, whatever happened to the case before.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use ao::adapter::clock::{Deadline, poll_until};
 use ao::adapter::cmd::Cmd;
+use ao::adapter::fs::temporary_owner;
+use ao::adapter::process;
 use ao::model::check;
 use ao::model::record::Record;
 use ao::store::{Home, StoreError, lock};
@@ -21,6 +26,8 @@ pub(crate) const AGENT: &str = r#"echo ran >>"$AO_HOME/ran"; exec sleep 600"#;
 
 /// One machine for all cases of a test.
 pub(crate) struct Stage {
+    /// What a setting needs to stay.
+    _keep: Option<Box<dyn Any>>,
     pub(crate) env: TestEnvironment,
     pub(crate) repo: PathBuf,
     user: BTreeMap<PathBuf, Vec<u8>>,
@@ -29,6 +36,11 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new() -> Self {
+        Self::with(|_, _| None)
+    }
+
+    /// Makes a stage that `setting` has changed.
+    pub(crate) fn with(setting: fn(&TestEnvironment, &Path) -> Option<Box<dyn Any>>) -> Self {
         let env = TestEnvironment::new();
         let repo = env.repo("app");
         fs::write(repo.join("staged.txt"), "staged, not committed\n").unwrap();
@@ -41,8 +53,9 @@ impl Stage {
         let notifier =
             format!("[notifiers.log]\nkind = \"file\"\npath = \"{}\"\n", notices.display());
         fs::write(config.join("config.toml"), notifier).unwrap();
+        let keep = setting(&env, &repo);
         let user = users_files(&repo);
-        Self { env, repo, user, cases: Cell::new(0) }
+        Self { _keep: keep, env, repo, user, cases: Cell::new(0) }
     }
 
     /// Makes an empty home; its session is called `c1`, `c2`, …
@@ -106,37 +119,46 @@ impl Case<'_> {
         self.ao(&words).success();
     }
 
-    /// Returns every passing of a point, as `name#N`, of a command that succeeds.
-    pub(crate) fn passings(&self, args: &[&str], code: i32) -> Vec<String> {
-        let trace = self.stage.env.path("trace");
-        let _ = fs::remove_file(&trace);
-        self.faulted(args, &format!("*=log:{}", trace.display())).code(code);
-        let mut count: BTreeMap<String, u32> = BTreeMap::new();
-        let text = fs::read_to_string(&trace).unwrap();
-        let number = |name: &str| {
-            let nth = count.entry(name.to_owned()).or_default();
-            *nth += 1;
-            format!("{name}#{nth}")
-        };
-        text.lines().map(number).collect()
-    }
-
     pub(crate) fn workspace(&self) -> PathBuf {
         self.home.join("worktrees/app").join(&self.id)
     }
 
-    /// Returns what is left, after having looked that it is whole and nobody's work was touched.
+    /// Returns what is left, after having looked that it is whole and nobody's work was touched but
+    /// the files of the repository that had to change.
     #[track_caller]
-    pub(crate) fn settled(&self, fault: &str) -> Settled {
-        assert_eq!(users_files(&self.stage.repo), self.stage.user, "{fault}: the user's files");
-        assert_eq!(self.found(".ao-tmp-"), BTreeSet::new(), "{fault}: temporary files");
+    pub(crate) fn settled(&self, fault: &str, changed: &[&str]) -> Settled {
+        let now = users_files(&self.stage.repo);
+        let is_other = |(path, bytes): &(&PathBuf, &Vec<u8>)| self.stage.user[*path] != **bytes;
+        let touched: Vec<_> = now.iter().filter(is_other).map(|(path, _)| path).collect();
+        let allowed = |path: &&PathBuf| !changed.iter().any(|it| path.ends_with(it));
+        let touched: Vec<_> = touched.into_iter().filter(allowed).collect();
+        assert!(touched.is_empty(), "{fault}: the user's files: {touched:?}");
+        for path in self.found(".ao-tmp-") {
+            // The hook of an agent may be writing at this very moment.
+            let is_over = || {
+                let owner = path.file_name().and_then(temporary_owner);
+                owner.is_none_or(process::is_over)
+            };
+            let is_settled = || (!path.exists() || is_over()).then_some(());
+            poll_until(Deadline::after(Duration::from_secs(10)), is_settled);
+            assert!(!path.exists(), "{fault}: temporary file {}", path.display());
+        }
         for place in [self.stage.repo.join(".git"), self.home.clone()] {
             for path in files_below(&place).iter().filter(|path| is_lock(path)) {
-                let in_git = place.ends_with(".git") && !path.ends_with("ao.lock");
+                let in_git =
+                    place.ends_with(".git") && !path.ends_with("ao.lock") && !is_undone(path);
+                // Held for as long as an agent lives; who lives, and may, is looked at elsewhere.
                 let is_agents = path.ends_with("alive.lock");
-                let held = lock::is_held_shared_probe(path).unwrap();
-                assert!(is_agents || !held, "{fault}: {} is held", path.display());
-                assert!(!in_git || is_ours(path), "{fault}: {} is left", path.display());
+                // A hook or some git may be at work at this very moment. What a dead one left,
+                // nobody takes away meanwhile: to wait hides nothing.
+                let within = |is_so: &dyn Fn() -> bool| {
+                    let patience = Deadline::after(Duration::from_secs(10));
+                    poll_until(patience, || is_so().then_some(())).is_some()
+                };
+                let is_free = || is_agents || !lock::is_held_shared_probe(path).unwrap();
+                assert!(within(&is_free), "{fault}: {} is held", path.display());
+                let is_gone = || !in_git || is_ours(path) || !path.exists();
+                assert!(within(&is_gone), "{fault}: {} is left", path.display());
             }
         }
         let home = Home::open_read(&self.home).unwrap();
@@ -155,18 +177,19 @@ impl Case<'_> {
         if record.lifecycle.is_terminal() { Settled::Ended(record) } else { Settled::Live(record) }
     }
 
-    /// Asserts that git and the machine know nothing of the session.
+    /// Asserts that git and the machine know nothing of the session. Others may be beside it in
+    /// the same repository: what belongs to none is looked for after each fault of the walk.
     #[track_caller]
     pub(crate) fn assert_nothing_left(&self, fault: &str) {
         assert_eq!(self.processes(), Vec::<String>::new(), "{fault}: processes");
         assert!(!self.workspace().exists(), "{fault}: workspace");
         let git = self.stage.repo.join(".git");
         let registered = files_below(&git.join("worktrees"));
-        let ours = |path: &&PathBuf| {
-            let text = fs::read_to_string(path).unwrap_or_default();
-            text.contains(&*self.home.to_string_lossy())
-        };
+        let place = format!("{}/", self.workspace().display());
+        let ours = |path: &&PathBuf| fs::read_to_string(path).unwrap_or_default().contains(&place);
         assert_eq!(registered.iter().find(ours), None, "{fault}: entry of the worktree");
+        // By its name as well, for one that was not written to the end names no place.
+        assert!(!git.join("worktrees").join(&self.id).exists(), "{fault}: half an entry");
         let branch = format!("refs/heads/ao/{}", self.id);
         let packed = fs::read_to_string(git.join("packed-refs")).unwrap_or_default();
         let is_packed = packed.lines().any(|line| line.ends_with(&branch));
@@ -189,10 +212,19 @@ impl Case<'_> {
         self.stage.env.processes().iter().filter_map(about).collect()
     }
 
+    /// Returns the record as JSON, `null` where there is none.
+    pub(crate) fn record(&self) -> serde_json::Value {
+        let read = |place: &str| {
+            fs::read_to_string(self.home.join(place).join(&self.id).join("session.json"))
+        };
+        let text = read("sessions").or_else(|_| read("archive")).unwrap_or_default();
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
     fn found(&self, prefix: &str) -> BTreeSet<PathBuf> {
         let mut all = files_below(&self.home);
         all.extend(files_below(&self.stage.repo.join(".git")));
-        let ours = |path: &PathBuf| path.to_string_lossy().contains(prefix);
+        let ours = |path: &PathBuf| path.to_string_lossy().contains(prefix) && !is_undone(path);
         all.into_iter().filter(ours).collect()
     }
 
@@ -213,6 +245,13 @@ impl Case<'_> {
 
 fn is_lock(path: &Path) -> bool {
     path.ends_with("lock") || path.extension().is_some_and(|extension| extension == "lock")
+}
+
+/// What git was making of a worktree when that was taken back: it goes with the trash, and a
+/// restore does not bring it back. Any other entry there may come back, and holds no lock.
+fn is_undone(path: &Path) -> bool {
+    let is_trash = |entry: &&Path| entry.parent().is_some_and(|it| it.ends_with(".git/ao-trash"));
+    path.ancestors().find(is_trash).is_some_and(|entry| entry.join("locked").exists())
 }
 
 /// ao's own lock file in the repository stays for ever; git's locks are gone with their git.

@@ -193,7 +193,7 @@ fn worker(env: &TestEnvironment, github: &GitHub) -> String {
     agent(
         env,
         "worker",
-        "write work.txt done\ncommit Mend it\nhook session-start\nhook stop\nread\n",
+        "write work.txt done\ncommit Mend it\nhook user-prompt-submit\nhook stop\nread\n",
     );
     let id = spawn(env, &github.repo, &["--agent", "worker", "x"]);
     wait_status(env, &id, "idle");

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use ao::adapter::runtime::tmux::Tmux;
 
 use crate::env::{Outcome, TestEnvironment, program_in_path};
+use crate::faulted::files_below;
 use crate::tree::Tree;
 
 struct Story {
@@ -69,6 +70,62 @@ impl Story {
         assert!(outcome.stderr.contains("hint: "), "{outcome}");
         assert_eq!(outcome.stdout, "");
         assert_eq!(before.changes(&workspace), Vec::<String>::new());
+    }
+}
+
+/// Puts a git in place that takes its time where its arguments hold `word`, and writes down how it
+/// came to its end.
+fn slow_git(story: &Story, word: &str) -> PathBuf {
+    let (git, ended) = (program_in_path("git").unwrap(), story.env.path("ended"));
+    let (git, end) = (git.display(), ended.display());
+    let shim = format!(
+        "case \"$*\" in *'{word}'*) sleep 0.5; '{git}' \"$@\"; code=$?; echo $code >>'{end}'\n\
+         exit $code;; esac\nexec '{git}' \"$@\"\n"
+    );
+    story.env.shims(&[("git", &shim)]);
+    ended
+}
+
+/// A git to which a signal comes while the system makes the file of its lock leaves that for ever.
+#[test]
+fn a_git_that_holds_a_lock_of_the_repository_is_not_cut_short() {
+    for (command, word) in [("cleanup", " update-ref "), ("merge", " merge ")] {
+        for (fault, code) in [("kill", 137), ("error:5", 1)] {
+            let story = Story::new();
+            let ids =
+                [0, 1].map(|_| story.ended("echo 1 >$AO_SESSION; git add .; git commit -qm 1"));
+            if command == "cleanup" {
+                // What is elsewhere as well may go.
+                let keep = |id: &String| format!("create refs/remotes/origin/{id} ao/{id}\n");
+                let input = ids.iter().map(keep).collect::<String>();
+                let update = story.env.git_command(&story.repo, &["update-ref", "--stdin"]);
+                story.env.run(&update.stdin(input)).success();
+            }
+            let run = |id: &str, fault: &str| {
+                let command = story.env.ao_command(&[command, id]).cwd(&story.repo);
+                story.env.run(&command.env("AO_FAILPOINT", fault))
+            };
+            // Undisturbed, to learn when that git is waited for.
+            let trace = story.env.path("trace");
+            run(&ids[0], &format!("*=trace:{}", trace.display())).success();
+            let text = fs::read_to_string(trace).unwrap();
+            let mut waits = text.lines().filter(|line| line.starts_with("cmd.wait:git\t"));
+            let nth = waits.position(|line| line.contains(word)).unwrap() + 1;
+
+            let ended = slow_git(&story, word);
+            run(&ids[1], &format!("cmd.wait:git#{nth}={fault}")).code(code);
+            if fault != "kill" {
+                assert_eq!(fs::read_to_string(&ended).unwrap(), "0\n", "{command}: not waited for");
+            }
+            let told = || fs::read_to_string(&ended).ok().filter(|text| text == "0\n");
+            story.env.wait_for("git comes to its end", told);
+            story.ao(&["reap"]).success();
+            story.ao(&["doctor", "--state"]).success();
+            let left: Vec<PathBuf> = files_below(&story.repo.join(".git"));
+            let is_lock = |path: &PathBuf| path.extension().is_some_and(|it| it == "lock");
+            let left: Vec<_> = left.into_iter().filter(is_lock).collect();
+            assert_eq!(left, [story.repo.join(".git/ao.lock")]);
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::env::TestEnvironment;
 
 fn session(env: &TestEnvironment) -> (String, String) {
     let repo = env.repo("app");
-    agent(env, "idler", "hook session-start\nhook user-prompt-submit\nhook stop\nread\n");
+    agent(env, "idler", "hook user-prompt-submit\nhook stop\nread\n");
     let id = spawn(env, &repo, &["--agent", "idler", "x"]);
     wait_activity(env, &id, "idle");
     let launch = env.record(&id)["handles"]["launch"].as_str().unwrap().to_owned();
@@ -136,6 +136,26 @@ fn a_conversation_held_outside_of_the_workspace_is_not_the_sessions() {
 }
 
 #[test]
+fn a_tool_like_the_last_waits_for_no_lock() {
+    let env = TestEnvironment::new();
+    let (id, launch) = session(&env);
+    let hook = |event: &str| {
+        let command = env.ao_command(&["hook", "idler", event]).env("AO_SESSION", &id);
+        env.run(&command.env("AO_LAUNCH", &launch).stdin("{}")).success();
+    };
+    hook("user-prompt-submit");
+    let before = env.record(&id);
+    assert_eq!(before["lifecycle"]["activity"]["state"], "active");
+    let home = ao::store::Home::open(&env.home()).unwrap();
+    let locked = home.lock_session(&id.parse().unwrap(), std::time::Duration::from_secs(20));
+    hook("pre-tool-use");
+    drop(locked.unwrap());
+    assert_eq!(env.record(&id), before);
+    let log = fs::read_to_string(env.home().join("hooks.log")).unwrap_or_default();
+    assert_eq!(log, "", "it waited for the lock in vain");
+}
+
+#[test]
 fn a_hook_of_a_session_that_has_ended_changes_nothing() {
     let env = TestEnvironment::new();
     let (id, launch) = session(&env);
@@ -239,7 +259,7 @@ fn no_signal_is_lost_when_many_hooks_and_reaps_run_at_once() {
     const CALLS: usize = 24;
     let env = TestEnvironment::new();
     let repo = env.repo("app");
-    agent(&env, "idler", "hook session-start\nhook user-prompt-submit\nhook stop\nread\n");
+    agent(&env, "idler", "hook user-prompt-submit\nhook stop\nread\n");
     let ids: Vec<String> =
         (0..WORKERS).map(|_| spawn(&env, &repo, &["--agent", "idler", "x"])).collect();
     ids.iter().for_each(|id| drop(wait_activity(&env, id, "idle")));

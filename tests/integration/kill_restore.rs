@@ -10,7 +10,7 @@ use crate::agents::{agent, agents_alive, ledger, pasted, spawn, status, wait_sta
 use crate::env::TestEnvironment;
 use crate::schema::{assert_answer, assert_record};
 
-const IDLE: &str = "hook session-start\nsay task {prompt}\nhook stop\n";
+const IDLE: &str = "hook user-prompt-submit\nsay task {prompt}\nhook stop\n";
 const CHAT: &str = "loop {\nread\nhook user-prompt-submit\nsay answer to {message}\nhook stop\n}\n";
 
 fn idler(env: &TestEnvironment) -> String {
@@ -88,6 +88,26 @@ fn a_session_that_was_cleaned_up_comes_back_from_the_trash() {
     assert_eq!(env.git(there, &["status", "--porcelain"]), "");
     assert!(env.home().join("sessions").join(&id).is_dir());
     assert!(!env.home().join("archive").join(&id).exists());
+}
+
+#[test]
+fn a_session_that_never_had_a_workspace_is_not_started_anywhere() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    // Undone before the worktree was there: the record stays, and says that there is none.
+    let words = ["spawn", "--agent", "shell", "--id", "one", "pwd >>\"$AO_HOME/ran\""];
+    let command = env.ao_command(&words).cwd(&repo).env("AO_FAILPOINT", "spawn.seeded=kill");
+    assert_eq!(env.run(&command).status, 137);
+    env.ao(&["reap"]).success();
+    assert_eq!(status(&env, "one"), "errored");
+    assert_eq!(env.record("one")["handles"].get("workspace"), None);
+    let before = env.record("one");
+    // Whoever restores it may stand in the user's own repository.
+    let error = env.ao_in(&repo, &["restore", "one", "--json"]).code(4).json_error();
+    assert_answer("ErrorAnswer", &error);
+    assert!(error["error"]["message"].as_str().unwrap().contains("was never made"), "{error}");
+    assert_eq!(env.record("one"), before);
+    assert!(!env.home().join("ran").exists());
 }
 
 #[test]
@@ -184,6 +204,56 @@ fn a_screen_is_shown_without_its_escape_sequences() {
 }
 
 #[test]
+fn the_last_screen_and_the_exit_code_of_an_agent_that_ended_are_kept() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let ends = [("exit 3", "code", 3), ("kill -9 $$", "signal", 9)];
+    for (end, key, value) in ends {
+        let script = &format!("echo last words; {end}");
+        let id = spawn(&env, &repo, &["--agent", "shell", "--runtime", "tmux", script]);
+        wait_status(&env, &id, "errored");
+        let kept = |when: &str| {
+            let shown = env.ao(&["output", &id]).success();
+            assert!(shown.stdout.contains("last words"), "{when}\n{shown}");
+            let text = fs::read(env.session_directory(&id).unwrap().join("exit.json")).unwrap();
+            let exit: serde_json::Value = serde_json::from_slice(&text).unwrap();
+            assert_eq!(exit[key], value, "{when}: {exit}");
+        };
+        kept("it ended");
+        env.ao(&["reap"]).success();
+        kept("a pass came by");
+        env.ao(&["kill", "--yes", &id]).success();
+    }
+}
+
+#[test]
+fn output_is_followed_line_by_line_in_json() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let script = "echo one; while [ ! -e ../go ]; do sleep 0.05; done; echo two; exit 3";
+    let id = spawn(&env, &repo, &["--agent", "shell", "--runtime", "process", script]);
+    env.wait_for("the first line", || {
+        env.ao(&["output", &id]).stdout.contains("one").then_some(())
+    });
+    let mut child = env.spawn_ao(&["output", &id, "--follow", "--json"]);
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let first: serde_json::Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+    assert_answer("OutputAnswer", &first);
+    let workspace = env.home().join("worktrees/app").join(&id);
+    fs::write(workspace.with_file_name("go"), "").unwrap();
+    let mut text = first["output"]["text"].as_str().unwrap().to_owned();
+    assert!(first["output"].get("added").is_none(), "{first}");
+    for line in lines {
+        let line: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+        assert_answer("OutputAnswer", &line);
+        let more = line["output"]["text"].as_str().unwrap();
+        if line["output"]["added"] == true { text.push_str(more) } else { text = more.to_owned() }
+    }
+    assert_eq!(text.split_whitespace().collect::<Vec<_>>(), ["one", "two"]);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
 fn events_are_followed_as_they_come() {
     let env = TestEnvironment::new();
     let repo = env.repo("app");
@@ -222,4 +292,36 @@ fn a_session_that_cannot_come_back_stays_as_it_ended() {
     assert_eq!(status(&env, &id), "killed");
     assert!(env.home().join("archive").join(&id).is_dir());
     assert!(!env.home().join("sessions").join(&id).exists());
+}
+
+#[test]
+fn a_spawn_that_an_earlier_version_recorded_as_running_is_finished() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let args = ["--agent", "shell", "--runtime", "process", "--id", "app-1", "exec sleep 600"];
+    let spawn = env.ao_command(&[&["spawn"], &args[..]].concat()).cwd(&repo);
+    assert_eq!(env.run(&spawn.env("AO_FAILPOINT", "spawn.started=kill")).status, 128 + 9);
+    assert_eq!(env.record("app-1")["intent"]["step"], "agent_files");
+    // As it was when the runtime was recorded before the completion.
+    let home = ao::store::Home::open(&env.home()).unwrap();
+    let id = "app-1".parse().unwrap();
+    let text = std::fs::read(home.session_dir(&id).join("started.json")).unwrap();
+    let started: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    let runtime = serde_json::json!({
+        "kind": "process",
+        "pid": started["pid"],
+        "pid_start": started["pid_start"],
+        "boot_id": started["boot_id"],
+    });
+    let patch = serde_json::json!({"intent": {"step": "runtime"}, "handles": {"runtime": runtime}});
+    let mut locked = home.lock_session(&id, std::time::Duration::from_secs(10)).unwrap();
+    let change = ao::store::Change::new("spawn", locked.record().updated_at.unwrap());
+    locked.commit(change.with_patch(patch.as_object().unwrap().clone())).unwrap();
+    drop(locked);
+
+    env.ao(&["reap"]).success();
+    let record = env.record("app-1");
+    assert_eq!(record["intent"], serde_json::Value::Null);
+    assert_eq!(record["lifecycle"]["runtime"]["state"], "alive", "{record:#}");
+    env.ao(&["kill", "app-1"]).success();
 }

@@ -209,8 +209,13 @@ fn what_is_in_the_way_of_the_base_is_named_and_nothing_changes() {
     let id = worker(&env, &repo, &format!("{WORK}; echo more >>README.md; git commit -qam more"));
     let before = standing(&env, &repo);
     let refused = |what: &str| {
+        let foretold = env.ao(&["merge", &id, "--dry-run"]).code(5);
         let outcome = env.ao(&["merge", &id]).code(5);
         assert!(outcome.stderr.contains(what), "{outcome}");
+        // Up to the age of a lock.
+        let said = |text: &str| text.replace(|it: char| it.is_ascii_digit(), "");
+        let both = [&foretold, &outcome].map(|it| said(&it.stderr));
+        assert_eq!(both[0], both[1], "a dry run says what the merge would say");
         assert_eq!(standing(&env, &repo)[0], before[0]);
         assert!(!repo.join("one").exists());
         assert_ne!(env.record(&id)["lifecycle"]["pr"]["state"], "merged");
@@ -224,8 +229,17 @@ fn what_is_in_the_way_of_the_base_is_named_and_nothing_changes() {
     assert_eq!(fs::read(repo.join("README.md")).unwrap(), readme);
     fs::write(repo.join("two"), "mine").unwrap();
     refused("would be overwritten: two");
+    fs::write(repo.join("README.md"), "mine").unwrap();
+    refused("would be overwritten: README.md, two");
+    env.git(&repo, &["checkout", "README.md"]);
+    fs::write(repo.join(".git/info/exclude"), "two\n").unwrap();
+    refused("would be overwritten: two");
     assert_eq!(fs::read(repo.join("two")).unwrap(), b"mine");
     fs::remove_file(repo.join("two")).unwrap();
+    fs::create_dir(repo.join("two")).unwrap();
+    fs::write(repo.join("two/x"), "mine").unwrap();
+    refused("would be overwritten: two");
+    fs::remove_dir_all(repo.join("two")).unwrap();
     fs::write(repo.join(".git/index.lock"), "").unwrap();
     refused("git holds index.lock");
     fs::remove_file(repo.join(".git/index.lock")).unwrap();
@@ -461,10 +475,7 @@ fn overtaken(env: &TestEnvironment, id: &str, meanwhile: impl FnOnce()) -> std::
     let child = env.spawn_ao(&["merge", id, "--json"]);
     env.unset("AO_FAILPOINT");
     let pid = Pid::from_child(&child);
-    env.wait_for("it stops", || {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
-        stat.rsplit_once(") ").unwrap().1.starts_with('T').then_some(())
-    });
+    env.wait_stopped(child.id());
     meanwhile();
     kill_process(pid, Signal::CONT).unwrap();
     child.wait_with_output().unwrap()

@@ -17,9 +17,11 @@ use crate::schema::assert_answer;
 const CHAT: &str = "loop {\nread\nhook user-prompt-submit\nsay answer to {message}\nhook stop\n}\n";
 
 /// Starts an agent that is idle and then does as `script` says.
+///
+/// It is idle by its last hook alone; a `session-start` would make it idle before that one is heard.
 fn idle(env: &TestEnvironment, script: &str) -> String {
     let repo = env.repo("app");
-    agent(env, "odd", &format!("hook session-start\nhook stop\n{script}"));
+    agent(env, "odd", &format!("hook user-prompt-submit\nhook stop\n{script}"));
     let id = spawn(env, &repo, &["--agent", "odd", "x"]);
     wait_status(env, &id, "idle");
     id
@@ -85,7 +87,7 @@ fn a_draft_of_a_persons_is_not_typed_over() {
 fn a_draft_that_no_key_clears_stays() {
     let env = TestEnvironment::new();
     let repo = env.repo("app");
-    let script = format!("hook session-start\nhook stop\ndraft mine\n{CHAT}");
+    let script = format!("hook user-prompt-submit\nhook stop\ndraft mine\n{CHAT}");
     card(&env, "odd", &script, |text| text.replace("clear = [\"C-u\"]", "clear = [\"F5\"]"));
     card(&env, "mute", &script, |text| text.replace("clear = [\"C-u\"]\n", ""));
     for name in ["odd", "mute"] {
@@ -133,7 +135,7 @@ fn vis_normal_mode_is_left_first() {
 fn a_composer_that_takes_commands_gets_no_text() {
     let env = TestEnvironment::new();
     let repo = env.repo("app");
-    let script = format!("hook session-start\nhook stop\nvim\n{CHAT}");
+    let script = format!("hook user-prompt-submit\nhook stop\nvim\n{CHAT}");
     card(&env, "odd", &script, |text| text.replace("insert = [\"i\"]", "insert = []"));
     let id = spawn(&env, &repo, &["--agent", "odd", "x"]);
     wait_status(&env, &id, "idle");
@@ -218,12 +220,10 @@ fn hooks_of_an_earlier_launch_come_too_late() {
 fn a_resume_that_opens_another_conversation_is_noted() {
     let env = TestEnvironment::new();
     let repo = env.repo("app");
-    let gate = gate(&env, "again");
-    let script = format!(
-        "hook session-start {{\"session_id\":\"first\"}}\nhook stop {{\"session_id\":\"first\"}}\n\
-         read\n{gate}\n"
-    );
-    agent(&env, "odd", &script);
+    // Idle by its last hook alone: a session that starts is idle already.
+    let script = "hook user-prompt-submit {\"session_id\":\"first\"}\n\
+                  hook stop {\"session_id\":\"first\"}\nread\n";
+    agent(&env, "odd", script);
     let id = spawn(&env, &repo, &["--agent", "odd", "x"]);
     wait_status(&env, &id, "idle");
     assert_eq!(env.record(&id)["handles"]["agent_session"], "first");
@@ -398,7 +398,7 @@ fn a_no_ends_the_turn_of_an_agent_that_says_nothing_of_it() {
 fn a_menu_that_decides_nothing_is_closed_for_a_text() {
     let env = TestEnvironment::new();
     let repo = env.repo("app");
-    let script = "hook session-start\nhook stop\ndialog Wait for the limit? n\n\
+    let script = "hook user-prompt-submit\nhook stop\ndialog Wait for the limit? n\n\
                   read\nhook user-prompt-submit\nsay then {message}\nhook stop\nread\n";
     card(&env, "odd", script, |text| {
         let menu = "[terminal]\nmenu = ['(?m)^\\? Wait for the limit']\n";
@@ -474,7 +474,7 @@ fn an_interrupt_is_over_when_the_screen_says_so() {
 fn a_prompt_that_is_put_back_by_an_interrupt_is_no_draft() {
     let env = TestEnvironment::new();
     let repo = env.repo("app");
-    let script = "hook session-start\nhook stop\nread\nhook user-prompt-submit\n\
+    let script = "hook user-prompt-submit\nhook stop\nread\nhook user-prompt-submit\n\
                   until-interrupt Thinking\nsay Interrupted\ndraft go\n";
     card(&env, "odd", &format!("{script}{CHAT}"), |text| {
         let own = "idle = [\"(?m)^> ?";

@@ -1,7 +1,9 @@
 //! [`Outcome`]: what a program did, as tests assert and snapshot it.
 
 use std::fmt;
+use std::panic;
 use std::path::Path;
+use std::sync::Once;
 
 use ao::adapter::cmd::{Output, exit_code};
 use regex::Regex;
@@ -109,4 +111,23 @@ pub(crate) fn filtered(text: &str) -> String {
     FILTERS.iter().fold(text.to_owned(), |text, (pattern, replacement)| {
         Regex::new(pattern).unwrap().replace_all(&text, *replacement).into_owned()
     })
+}
+
+/// Lets every failure be told on standard error when it happens, in a few lines, beside what the
+/// test harness keeps until all tests are done: of a long run, the end may be all that is lost.
+pub(crate) fn tell_failures_at_once() {
+    const LINES: usize = 8;
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |failure| {
+            let text = failure.to_string();
+            let lines: Vec<String> =
+                text.lines().take(LINES).map(|line| line.chars().take(300).collect()).collect();
+            // Not by `eprintln!`, which the harness would keep as well.
+            let _ =
+                rustix::io::write(rustix::stdio::stderr(), (lines.join("\n") + "\n").as_bytes());
+            usual(failure);
+        }));
+    });
 }

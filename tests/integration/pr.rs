@@ -41,6 +41,40 @@ fn fact(id: &str, number: u64) -> Value {
         "url": format!("https://forge.example/me/app/pull/{number}") }, "ci": "passing" } } })
 }
 
+#[test]
+fn a_dry_run_of_opening_one_says_what_would_be_sent_and_sends_nothing() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    forge(&env);
+    env.git(&repo, &["init", "-q", "--bare", "../origin.git"]);
+    let origin = env.path("repos/origin.git");
+    env.git(&repo, &["remote", "add", "origin", origin.to_str().unwrap()]);
+    let [first, _] = workers(&env, &repo);
+    let dry = |more: &[&str]| {
+        let words = [&["pr", "create", &first, "--dry-run", "--json"], more].concat();
+        env.ao(&words)
+    };
+    dry(&[]).code(4);
+    let plan = dry(&["--push", "--title", "Mend it", "--body", "As asked.", "--draft"]);
+    let plan = plan.success().json();
+    assert_answer("PlanAnswer", &plan);
+    let steps: Vec<String> = plan["plan"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|step| format!("{}: {}", step["op"], step["why"]).replace('"', ""))
+        .collect();
+    assert_eq!(
+        steps,
+        [
+            "push ao/app-1 to origin: --push asks for it",
+            "open a draft `Mend it`: ao/app-1 into the default branch; it says: As asked."
+        ]
+    );
+    assert_eq!(env.git(&origin, &["for-each-ref"]), "");
+    assert!(!env.path("forge/asked.jsonl").exists(), "the forge was not asked for anything");
+}
+
 fn workers(env: &TestEnvironment, repo: &Path) -> [String; 2] {
     agent(env, "waiter", IDLE);
     [(); 2].map(|()| spawn(env, repo, &["--agent", "waiter", "x"]))
@@ -71,6 +105,11 @@ fn a_pull_request_is_claimed_where_it_fits_and_nobody_has_it() {
     assert_eq!(pr(&first), Value::Null);
 
     answer(&env, "observe", &fact("app-1", 7));
+    let record = env.record(&first);
+    let plan = env.ao(&["pr", "claim", &first, "7", "--dry-run", "--json"]).success().json();
+    assert_answer("PlanAnswer", &plan);
+    assert_eq!(plan["plan"][0]["op"], format!("make #7 the pull request of {first}"));
+    assert_eq!(env.record(&first), record, "nothing is noted");
     let claimed = claim(&first, "https://forge.example/me/app/pull/7/files").success().json();
     assert_answer("PrAnswer", &claimed);
     assert_eq!((&claimed["pr"]["number"], pr(&first)), (&json!(7), json!(7)));

@@ -11,6 +11,7 @@ use ao::adapter::cmd::{Cmd, exit_code};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
+use crate::agents::agent;
 use crate::env::{TestEnvironment, program_in_path};
 
 const STAY: &str = r#"touch "$AO_HOME/ran-$AO_SESSION"; exec sleep 600"#;
@@ -239,6 +240,35 @@ fn a_tmux_server_and_its_agents_hold_none_of_our_locks() {
 }
 
 #[test]
+fn a_pane_that_is_made_while_a_pass_reads_is_not_missed() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    for id in ["one", "two"] {
+        env.ao_in(&repo, &["spawn", "--agent", "shell", "--id", id, "exec sleep 600"]).success();
+    }
+    env.ao(&["reap"]).success();
+    env.ao(&["kill", "two"]).success();
+
+    // tmux was asked because of the first; the second comes to life before its record is read.
+    let command = env.ao_command(&["reap", "--json"]).env("AO_FAILPOINT", "store.glance#2=stop");
+    let child = command.spawn(Stdio::null(), Stdio::piped(), Stdio::null()).unwrap();
+    env.wait_stopped(child.id());
+    env.ao(&["restore", "two"]).success();
+    kill_process(Pid::from_child(&child), Signal::CONT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["reap"]["probed"], 2);
+    assert_eq!(report["reap"]["failed"], json!([]));
+    let states: Vec<Value> = env
+        .events("two")
+        .iter()
+        .filter_map(|event| event["patch"]["lifecycle"]["session"].get("state").cloned())
+        .collect();
+    assert!(!states.contains(&json!("detecting")), "{states:?}");
+}
+
+#[test]
 fn a_stopped_holder_is_named_and_its_lock_stays() {
     use std::os::unix::fs::MetadataExt;
     let env = TestEnvironment::new();
@@ -251,10 +281,7 @@ fn a_stopped_holder_is_named_and_its_lock_stays() {
         env.ao_command(&["rename", "one", "first"]).env("AO_FAILPOINT", "store.append=stop");
     let mut holder = stopped.spawn(Stdio::null(), Stdio::null(), Stdio::null()).unwrap();
     let pid = holder.id();
-    env.wait_for("the holder stops", || {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        stat.rsplit(") ").next()?.starts_with('T').then_some(())
-    });
+    env.wait_stopped(pid);
     let lock = env.home().join("sessions/one/lock");
     let inode = fs::metadata(&lock).unwrap().ino();
     let refused = rename("one", "second").code(4);
@@ -274,5 +301,46 @@ fn a_stopped_holder_is_named_and_its_lock_stays() {
     let titles: Vec<Value> =
         env.events("one").iter().filter_map(|event| event["patch"].get("title").cloned()).collect();
     assert_eq!(titles, ["first", "second"]);
+    assert_whole(&env, "one");
+}
+
+#[test]
+fn a_restore_goes_on_with_what_another_one_left() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    agent(&env, "chat", "read\n");
+    let talk = |id: &str, word: &str| {
+        let fact = json!({ "confidence": "valid", "activity": "ready", "source": "hook",
+            "agent_session": word });
+        env.ao_stdin(&["observe", "activity", id], fact.to_string()).success();
+    };
+    for id in ["one", "two"] {
+        env.ao_in(&repo, &["spawn", "--agent", "chat", "--id", id, "x"]).success();
+        talk(id, "first");
+        env.ao(&["kill", id]).success();
+    }
+    let trace = env.path("trace");
+    let traced = format!("store.lock=trace:{}", trace.display());
+    env.ao_env(&["restore", "two"], &[("AO_FAILPOINT", &traced)]).success();
+    let locks = fs::read_to_string(&trace).unwrap();
+    let nth = 1 + locks.lines().position(|line| line.ends_with("spawn.lock")).unwrap();
+
+    let stop = format!("store.lock#{nth}=stop");
+    let late = env.ao_command(&["restore", "one"]).env("AO_FAILPOINT", stop);
+    let late = late.spawn(Stdio::null(), Stdio::piped(), Stdio::piped()).unwrap();
+    env.wait_stopped(late.id());
+    env.ao(&["restore", "one"]).success();
+    talk("one", "second");
+    env.ao(&["kill", "one"]).success();
+    kill_process(Pid::from_child(&late), Signal::CONT).unwrap();
+    let output = late.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(env.record("one")["handles"]["agent_session"], "second");
+    let talks: Vec<Value> = env
+        .events("one")
+        .iter()
+        .filter_map(|event| event["patch"]["handles"].get("agent_session").cloned())
+        .collect();
+    assert_eq!(talks, ["first", "second"]);
     assert_whole(&env, "one");
 }

@@ -66,7 +66,7 @@ fn a_project_can_differ_and_the_person_wins_over_its_repository() {
     let shown = env.ao_json(&["config", "show", "--origin", "--project", "web", "--json"]);
     assert_answer("ConfigAnswer", &shown);
     let retries = &shown["config"]["reactions.ci-failed.retries"];
-    assert_eq!(retries["value"], "0");
+    assert_eq!(retries["value"], 0);
     assert!(retries["origin"].as_str().unwrap().ends_with("config.toml [projects.web]"));
     let origin = shown["config"]["reactions.ci-failed.message"]["origin"].as_str().unwrap();
     assert!(origin.ends_with("web/.ao/config.toml"), "{origin}");
@@ -326,7 +326,7 @@ fn a_reaction_for_the_orchestrator_killed_at_any_step_arrives_once() {
         assert_eq!(told(&notices(&env)), [format!("{id} ci-failed action")], "nobody leads");
         passes(&env, &id, "a0");
         let turn = "read\nhook user-prompt-submit\nsay answer\nhook stop\n";
-        agent(&env, "lead", &format!("hook session-start\nhook stop\nloop {{\n{turn}}}\n"));
+        agent(&env, "lead", &format!("hook user-prompt-submit\nhook stop\nloop {{\n{turn}}}\n"));
         let lead = env.ao_in(&repo, &["orchestrator", "--agent", "lead"]).success();
         let lead = lead.stdout.trim_end().to_owned();
         wait_activity(&env, &lead, "idle");

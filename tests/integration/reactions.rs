@@ -15,7 +15,7 @@ const CHAT: &str = "loop {\nread\nhook user-prompt-submit\nsay answer\nhook stop
 
 fn idler(env: &TestEnvironment) -> String {
     let repo = env.repo("app");
-    agent(env, "chat", &format!("hook session-start\nhook stop\n{CHAT}"));
+    agent(env, "chat", &format!("hook user-prompt-submit\nhook stop\n{CHAT}"));
     let id = spawn(env, &repo, &["--agent", "chat", "x"]);
     wait_status(env, &id, "idle");
     at_composer(env, &id);

@@ -20,7 +20,7 @@ const AUTHOR: &str = "hook session-start\nhook user-prompt-submit\nwrite a.txt o
      loop {\nread\nhook user-prompt-submit\nhook stop\n}\n";
 
 /// Says nothing of what it is given.
-const SILENT: &str = "hook session-start\nhook user-prompt-submit\nhook stop\n\
+const SILENT: &str = "hook user-prompt-submit\nhook stop\n\
      loop {\nread\nhook user-prompt-submit\nhook stop\n}\n";
 
 /// A worker with one commit, at rest.
@@ -203,7 +203,7 @@ fn a_review_goes_from_the_first_head_to_an_approval() {
 
 #[test]
 fn what_cannot_be_reviewed_is_refused_before_anything_is_made() {
-    let work = Work::with("hook session-start\nhook stop\nloop {\nread\n}\n");
+    let work = Work::with("hook user-prompt-submit\nhook stop\nloop {\nread\n}\n");
     let env = &work.env;
     agent(env, "judge", SILENT);
     card(env, "writer", SILENT, |card| {
@@ -591,7 +591,7 @@ fn trigger_killed_at_each_step_is_finished_or_closed() {
     work.commit("again");
     let to_write = own(points(env, &work.repo, &trigger));
     wait_activity(env, "app-1-r1", "idle");
-    assert!(to_start.contains(&"spawn.runtime".to_owned()), "{to_start:?}");
+    assert!(to_start.contains(&"spawn.started".to_owned()), "{to_start:?}");
     assert!(to_write.contains(&"review.moved".to_owned()), "{to_write:?}");
     let cases = to_start.iter().map(|it| (it, true)).chain(to_write.iter().map(|it| (it, false)));
     for (point, starts) in cases {

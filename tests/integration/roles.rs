@@ -22,7 +22,7 @@ fn system(env: &TestEnvironment, id: &str) -> String {
 /// A repository and its orchestrator, which waits at its composer.
 fn orchestrated(env: &TestEnvironment) -> (PathBuf, String) {
     let repo = env.repo("app");
-    agent(env, "lead", &format!("hook session-start\nhook stop\n{CHAT}"));
+    agent(env, "lead", &format!("hook user-prompt-submit\nhook stop\n{CHAT}"));
     let args = ["orchestrator", "--agent", "lead"];
     let lead = env.ao_in(&repo, &args).success().stdout.trim_end().to_owned();
     wait_status(env, &lead, "idle");
@@ -66,7 +66,7 @@ fn an_agent_learns_where_it_is_and_the_repositorys_rules() {
     env.git(&repo, &["add", "."]);
     env.git(&repo, &["commit", "-q", "-m", "rules"]);
     env.set("SECRET_TOKEN", "hunter2");
-    agent(&env, "chat", &format!("hook session-start\nhook stop\n{CHAT}"));
+    agent(&env, "chat", &format!("hook user-prompt-submit\nhook stop\n{CHAT}"));
     let args = ["spawn", "--agent", "chat", "--title", "Fix it", "--issue", "42", "zebra"];
     let spawned = env.ao_in(&repo, &args).success();
     assert!(spawned.stderr.contains("docs/none.md left out: it is not there"), "{spawned}");
@@ -118,7 +118,12 @@ fn a_prepended_system_prompt_stands_before_the_task_once() {
     let env = TestEnvironment::new();
     let repo = env.repo("app");
     let prepend = |text: String| text.replace("system = \"file\"", "system = \"prepend\"");
-    card(&env, "plain", "hook session-start\nhook stop\nwrite got.txt {prompt}\nread\n", prepend);
+    card(
+        &env,
+        "plain",
+        "hook user-prompt-submit\nhook stop\nwrite got.txt {prompt}\nread\n",
+        prepend,
+    );
     let got = |id: &str| {
         let path = env.home().join("worktrees/app").join(id).join("got.txt");
         env.wait_for("the prompt", || {
@@ -175,7 +180,7 @@ fn a_project_has_one_orchestrator_and_it_is_taught_ao() {
 fn two_at_once_make_one_orchestrator() {
     let env = TestEnvironment::new();
     let repo = env.repo("app");
-    agent(&env, "lead", &format!("hook session-start\nhook stop\n{CHAT}"));
+    agent(&env, "lead", &format!("hook user-prompt-submit\nhook stop\n{CHAT}"));
     let start = || {
         let command = env.ao_command(&["orchestrator", "--agent", "lead"]).cwd(&repo);
         let piped = std::process::Stdio::piped;

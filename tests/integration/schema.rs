@@ -1,7 +1,10 @@
 //! Checks answers against the generated JSON Schemas.
 //!
 //! Understands what those schemas use: types, properties, items, references, alternatives,
-//! enumerations and constants.
+//! enumerations and constants. Stricter than the schemas themselves, which leave room for keys of
+//! later versions: a key that no schema names is a fault here.
+
+use std::collections::BTreeSet;
 
 use ao::generate;
 use serde_json::Value;
@@ -14,6 +17,12 @@ pub(crate) fn assert_answer(name: &str, answer: &Value) {
     assert!(faults.is_empty(), "{}\nin {answer:#}", faults.join("\n"));
 }
 
+/// Returns whether `answer` is the document that the definition `name` describes.
+pub(crate) fn is_answer(name: &str, answer: &Value) -> bool {
+    let schema = generate::answer_schema();
+    faults(&schema, &schema["$defs"][name], answer, name).is_empty()
+}
+
 /// Asserts that `record` is what the record's schema describes.
 #[track_caller]
 pub(crate) fn assert_record(record: &Value) {
@@ -22,8 +31,52 @@ pub(crate) fn assert_record(record: &Value) {
     assert!(faults.is_empty(), "{}\nin {record:#}", faults.join("\n"));
 }
 
-/// Returns what is wrong with `value`, each fault with the place it is at.
+/// Returns what is wrong with `value`, keys that nothing names among it.
 fn faults(root: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String> {
+    let mut found = open_faults(root, schema, value, at);
+    if let (Value::Object(object), Some(known)) = (value, keys(root, schema, value)) {
+        let strange = object.keys().filter(|key| !known.contains(key.as_str()));
+        found.extend(strange.map(|key| format!("{at}: no schema knows `{key}`")));
+    }
+    found
+}
+
+/// Returns the keys of the object `value` that `schema` describes; `None` where it leaves all of
+/// them open on purpose.
+fn keys<'a>(root: &'a Value, schema: &'a Value, value: &Value) -> Option<BTreeSet<&'a str>> {
+    let rules = schema.as_object()?;
+    let mut known = BTreeSet::new();
+    let mut closed = false;
+    for (rule, argument) in rules {
+        let parts: Vec<&Value> = match rule.as_str() {
+            "properties" => {
+                known.extend(argument.as_object().unwrap().keys().map(String::as_str));
+                closed = true;
+                continue;
+            }
+            // A map of names, or anything at all: every key was looked at as such.
+            "additionalProperties" if argument != &Value::Bool(false) => return None,
+            "$ref" => {
+                let pointer = argument.as_str().unwrap().trim_start_matches('#');
+                vec![root.pointer(pointer)?]
+            }
+            "allOf" => argument.as_array().unwrap().iter().collect(),
+            "anyOf" | "oneOf" => {
+                let each = argument.as_array().unwrap().iter();
+                each.filter(|one| open_faults(root, one, value, "").is_empty()).collect()
+            }
+            _ => continue,
+        };
+        for part in parts {
+            known.extend(keys(root, part, value)?);
+            closed = true;
+        }
+    }
+    closed.then_some(known)
+}
+
+/// Returns what is wrong with `value` but for keys that are too many, each fault with its place.
+fn open_faults(root: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String> {
     let Value::Object(rules) = schema else {
         // `true` allows everything; a definition that is not there allows nothing.
         let allowed = schema.as_bool() == Some(true);
@@ -35,7 +88,7 @@ fn faults(root: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String> 
             "$ref" => {
                 let pointer = argument.as_str().unwrap().trim_start_matches('#');
                 let target = root.pointer(pointer).unwrap_or(&Value::Null);
-                found.extend(faults(root, target, value, at));
+                found.extend(open_faults(root, target, value, at));
             }
             "type" if !has_type(argument, value) => {
                 found.push(format!("{at}: {value} is not {argument}"));
@@ -48,14 +101,14 @@ fn faults(root: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String> 
             }
             "anyOf" | "oneOf" => {
                 let each = argument.as_array().unwrap().iter();
-                let each: Vec<_> = each.map(|one| faults(root, one, value, at)).collect();
+                let each: Vec<_> = each.map(|one| open_faults(root, one, value, at)).collect();
                 if each.iter().all(|faults| !faults.is_empty()) {
                     found.extend(each.into_iter().flatten());
                 }
             }
             "allOf" => {
                 let each = argument.as_array().unwrap().iter();
-                found.extend(each.flat_map(|one| faults(root, one, value, at)));
+                found.extend(each.flat_map(|one| open_faults(root, one, value, at)));
             }
             "required" => {
                 let keys = argument.as_array().unwrap().iter().map(|key| key.as_str().unwrap());
@@ -110,7 +163,7 @@ fn has_type(wanted: &Value, value: &Value) -> bool {
 fn answers_of_the_wrong_shape_are_told() {
     use serde_json::json;
     let step = json!({ "op": "make", "why": "it is not there" });
-    assert_answer("PlanAnswer", &json!({ "schema": 1, "plan": [step], "later": true }));
+    assert_answer("PlanAnswer", &json!({ "schema": 1, "plan": [step] }));
     let faults_of = |name: &str, value: Value| {
         let schema = generate::answer_schema();
         faults(&schema, &schema["$defs"][name], &value, name).join("\n")
@@ -121,6 +174,14 @@ fn answers_of_the_wrong_shape_are_told() {
     PlanAnswer.schema: "1" is not "integer"
     "#);
     assert!(faults_of("NoSuchAnswer", json!({})).contains("nothing is allowed"));
+    insta::assert_snapshot!(faults_of("PlanAnswer", json!({ "schema": 1, "later": 1, "plan": [
+        { "op": "make", "why": "so", "how": "quickly" }] })), @r"
+    PlanAnswer.plan[0]: no schema knows `how`
+    PlanAnswer: no schema knows `later`
+    ");
+    // Keys of a record that are absent in a part of it: an alternative that fits has to know them.
+    let session = json!({ "schema": 1, "session": { "status": "idle", "frobnicated": true } });
+    assert!(faults_of("SessionAnswer", session).contains("knows `frobnicated`"));
     assert!(
         faults_of(
             "WaitAnswer",

@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, openpt, ptsname, unlockpt};
+
 use crate::agents::{
     agent, card, configure, gate, ledger, open, pasted, spawn, status, wait_activity, wait_status,
 };
@@ -13,7 +16,7 @@ const CHAT: &str = "loop {\nread\nhook user-prompt-submit\nsay answer to {messag
 
 fn chatting(env: &TestEnvironment) -> String {
     let repo = env.repo("app");
-    agent(env, "chat", &format!("hook session-start\nhook stop\n{CHAT}"));
+    agent(env, "chat", &format!("hook user-prompt-submit\nhook stop\n{CHAT}"));
     let id = spawn(env, &repo, &["--agent", "chat", "x"]);
     wait_status(env, &id, "idle");
     id
@@ -124,7 +127,7 @@ fn nothing_is_typed_into_a_dialog() {
 fn a_dialog_that_only_the_screen_shows_is_not_typed_into_either() {
     let env = TestEnvironment::new();
     let repo = env.repo("app");
-    agent(&env, "asker", "hook session-start\nhook stop\ndialog Run it? y\nread\n");
+    agent(&env, "asker", "hook user-prompt-submit\nhook stop\ndialog Run it? y\nread\n");
     let id = spawn(&env, &repo, &["--agent", "asker", "x"]);
     wait_status(&env, &id, "idle");
     env.wait_for("the dialog", || {
@@ -166,7 +169,7 @@ fn a_long_text_of_many_lines_arrives_whole() {
 fn an_enter_that_is_swallowed_is_pressed_again() {
     let env = TestEnvironment::new();
     let repo = env.repo("app");
-    let script = "hook session-start\nhook stop\nswallow-enter 2\n";
+    let script = "hook user-prompt-submit\nhook stop\nswallow-enter 2\n";
     agent(&env, "deaf", &format!("{script}{CHAT}"));
     let id = spawn(&env, &repo, &["--agent", "deaf", "x"]);
     wait_status(&env, &id, "idle");
@@ -205,7 +208,7 @@ fn what_the_agent_itself_says_of_its_answer_is_printed_whole_and_alone() {
     let repo = env.repo("app");
     let said = "hook stop {\"last_message\":\"one\\n\\u001b[31mtwo\"}";
     let script = format!(
-        "hook session-start\nhook stop\nread\nhook user-prompt-submit\nsay noise\n{said}\n\
+        "hook user-prompt-submit\nhook stop\nread\nhook user-prompt-submit\nsay noise\n{said}\n\
          read\nhook user-prompt-submit\nsay plain\nhook stop\nread\n"
     );
     agent(&env, "teller", &script);
@@ -224,7 +227,7 @@ fn one_text_goes_to_all_that_live() {
     let env = TestEnvironment::new();
     let first = chatting(&env);
     let repo = env.path("repos/app");
-    agent(&env, "other", &format!("hook session-start\nhook stop\n{CHAT}"));
+    agent(&env, "other", &format!("hook user-prompt-submit\nhook stop\n{CHAT}"));
     let second = spawn(&env, &repo, &["--agent", "other", "x"]);
     let gone = spawn(&env, &repo, &["--agent", "shell", "true"]);
     wait_status(&env, &second, "idle");
@@ -272,7 +275,7 @@ fn a_text_from_inside_a_session_says_whose_it_is() {
 fn a_wait_for_a_turn_ends_with_the_code_of_its_end() {
     let env = TestEnvironment::new();
     let repo = env.repo("app");
-    let begin = "hook session-start\nhook stop\nread\nhook user-prompt-submit\n";
+    let begin = "hook user-prompt-submit\nhook stop\nread\nhook user-prompt-submit\n";
     for (name, end, code) in [
         ("done", "say all done\nhook stop\nread\n", 0),
         ("asks", "hook notification {\"notification_type\":\"agent_needs_input\"}\nread\n", 20),
@@ -337,6 +340,45 @@ fn a_program_that_reads_lines_has_taken_what_it_has_read() {
 }
 
 #[test]
+fn a_terminal_that_another_program_got_is_not_taken_for_one_that_was_read() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let over = env.path("over");
+    let script = format!("until [ -e {} ]; do sleep 0.01; done", over.display());
+    let id = spawn(&env, &repo, &["--agent", "shell", "--mode", "interactive", &script]);
+    let ask = |what: &str| {
+        let pane = format!("={id}:");
+        env.tmux(&["display-message", "-p", "-t", &pane, what]).stdout.trim().to_owned()
+    };
+    let terminal = ask("#{pane_tty}");
+    let sending = env.spawn_ao(&["send", &id, "hello", "--json"]);
+    // Enter was pressed, and what it led to has been looked at.
+    env.wait_for("Enter", || (ask("#{cursor_y}") == "1").then_some(()));
+    let children = format!("/proc/{0}/task/{0}/children", sending.id());
+    let has_looked = || fs::read_to_string(&children).unwrap().is_empty();
+    env.wait_for("the look", || has_looked().then_some(()));
+    // It asks the terminal again once that is another program's.
+    let sender = Pid::from_child(&sending);
+    kill_process(sender, Signal::STOP).unwrap();
+    fs::write(&over, "").unwrap();
+    env.wait_for("the end", || (ask("#{pane_dead}") == "1").then_some(()));
+    // The numbers of terminals are given anew, the lowest first.
+    let mut others = Vec::new();
+    while others.last().is_none_or(|(_, name)| *name != terminal) && others.len() < 100 {
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
+        let other = openpt(flags).unwrap();
+        unlockpt(&other).unwrap();
+        let name = ptsname(&other, Vec::new()).unwrap().into_string().unwrap();
+        others.push((other, name));
+    }
+    kill_process(sender, Signal::CONT).unwrap();
+    let output = sending.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("the program ended, and may not have read it"), "{told}");
+}
+
+#[test]
 fn a_card_with_patterns_and_no_composer_may_be_of_a_program_that_reads_lines() {
     let env = TestEnvironment::new();
     let repo = env.repo("app");
@@ -365,7 +407,7 @@ fn a_wait_ends_with_a_code_of_its_own_where_the_usage_limit_is_reached() {
     let env = TestEnvironment::new();
     let repo = env.repo("app");
     configure(&env, "screen_after = \"0s\"\n");
-    let script = "hook session-start\nhook stop\nread\nhook user-prompt-submit\nsay limit reached\n\
+    let script = "hook user-prompt-submit\nhook stop\nread\nhook user-prompt-submit\nsay limit reached\n\
                   sleep 60000\n";
     card(&env, "limited", script, |text| {
         text.replace("[terminal]\n", "[terminal]\nlimit = [\"limit reached\"]\n")

@@ -232,9 +232,11 @@ fn a_dry_run_changes_nothing_at_all() {
         [
             "record session app-2",
             &format!("create worktree {}", worktree.display()),
+            "fill it by copying",
             "start waiter in tmux"
         ]
     );
+    assert_eq!(plan["plan"][2]["way"], "copy");
     for args in [
         &["kill", "app-1", "--dry-run"][..],
         &["cleanup", "--dry-run"],
@@ -343,7 +345,7 @@ fn waiting_for_a_spawn_exits_as_its_end_says() {
     let env = TestEnvironment::new();
     let repo = env.repo("app");
     let gate = gate(&env, "never");
-    agent(&env, "idler", "hook session-start\nhook user-prompt-submit\nhook stop\nread\n");
+    agent(&env, "idler", "hook user-prompt-submit\nhook stop\nread\n");
     agent(
         &env,
         "asker",

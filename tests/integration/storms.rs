@@ -45,7 +45,7 @@ fn ci_that_flaps_twenty_times_is_two_texts_and_one_notice() {
     notify_by_file(&env);
     let repo = env.repo("app");
     let turn = "read\nhook user-prompt-submit\nsay answer\nhook stop\n";
-    agent(&env, "chat", &format!("hook session-start\nhook stop\nloop {{\n{turn}}}\n"));
+    agent(&env, "chat", &format!("hook user-prompt-submit\nhook stop\nloop {{\n{turn}}}\n"));
     let id = spawn(&env, &repo, &["--agent", "chat", "x"]);
     wait_status(&env, &id, "idle");
     for flap in 0..20 {

@@ -11,7 +11,6 @@ use regex::Regex;
 /// What each part of `src/` may use of the others; itself is understood. A part that is not
 /// listed may use everything but the command line.
 const MAY_USE: &[(&str, &[&str])] = &[
-    ("model", &[]),
     ("decide", &["model"]),
     ("adapter", &["model"]),
     (
@@ -22,6 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "adapter::fs",
             "adapter::ids",
             "adapter::process",
+            "adapter::threads",
             "model",
         ],
     ),
@@ -38,18 +38,18 @@ const LONGEST_FILE: usize = 700;
 const LONGEST_FUNCTION: usize = 80;
 
 /// A text file of the tree.
-struct Source {
+pub(crate) struct Source {
     /// Relative to the package.
-    path: String,
-    text: String,
+    pub(crate) path: String,
+    pub(crate) text: String,
     /// A module above it, or it itself, is only there in test builds.
-    only_tests: bool,
+    pub(crate) only_tests: bool,
 }
 
 impl Source {
     /// Returns the numbered lines that are not comments, up to the unit tests; none of a file
     /// that holds nothing else.
-    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+    pub(crate) fn code(&self) -> impl Iterator<Item = (usize, &str)> {
         self.lines()
             .take_while(|(_, line)| !self.only_tests && !line.starts_with("#[cfg(test)]"))
             .filter(|(_, line)| !line.trim_start().starts_with("//"))
@@ -125,13 +125,13 @@ fn test_modules(source: &Source) -> Vec<String> {
         .collect()
 }
 
-fn rust(under: &str) -> Vec<Source> {
+pub(crate) fn rust(under: &str) -> Vec<Source> {
     sources(|path| path.starts_with(under) && path.ends_with(".rs"))
 }
 
 /// Fails with every offence found, none of them hiding another.
 #[track_caller]
-fn none(rule: &str, offences: Vec<String>) {
+pub(crate) fn none(rule: &str, offences: Vec<String>) {
     assert!(offences.is_empty(), "{rule}:\n  {}", offences.join("\n  "));
 }
 
@@ -312,12 +312,44 @@ fn nothing_panics_on_what_was_not_thought_of() {
 }
 
 #[test]
+fn sorted_collections_are_made_by_inserting() {
+    let typed = r"collect::<[^;(]*BTree|BTree(Map|Set)<[^;{}]*\bcollect\(";
+    let made = r"BTree(Map|Set)(::<[^;(]*>)?::from(_iter)?\(";
+    let pattern = Regex::new(&format!("{typed}|{made}")).unwrap();
+    let mut offences = Vec::new();
+    for source in rust("src/") {
+        let code: Vec<&str> = source.code().map(|(_, line)| line.trim()).collect();
+        let code = code.join("\n");
+        let found = pattern.find_iter(&code);
+        offences.extend(found.map(|it| format!("{}: {}", source.path, it.as_str())));
+    }
+    let why = "to collect sorts, with kilobytes of code for each type; `model::collect` inserts";
+    none(why, offences);
+}
+
+#[test]
+fn no_shell_stands_between_ao_and_a_program() {
+    // The scripted agent plays what its script says, with a shell as real agents do.
+    let is_agent = |path: &str| path.starts_with("src/demo/");
+    let shell = Regex::new(r#""(/bin/|/usr/bin/)?(sh|bash|dash|zsh|fish)""#).unwrap();
+    let mut offences = Vec::new();
+    for source in rust("src/").iter().filter(|source| !is_agent(&source.path)) {
+        let lines = source.code().filter(|(_, line)| shell.is_match(line));
+        offences
+            .extend(lines.map(|(line, text)| format!("{}:{line}: {}", source.path, text.trim())));
+    }
+    none("a shell is named in code", offences);
+}
+
+#[test]
 fn nothing_is_left_undone() {
     let all = rust("src/").into_iter().chain(rust("tests/")).collect::<Vec<_>>();
     // In brackets, so that this file is none of the hits.
     none("unfinished marks", hits(&all, r"tod[o]!\(|unimplemente[d]!\(|FIXM[E]|XX[X]"));
     none("ignored tests", hits(&all, r"#\[ignor[e]"));
-    let tests = rust("tests/");
+    // The soak is no test that waits: its hands work at a pace, and its faults last for a while.
+    let tests: Vec<_> =
+        rust("tests/").into_iter().filter(|it| !it.path.starts_with("tests/soak/")).collect();
     none("a test sleeps instead of waiting for a condition", hits(&tests, r"thread::slee[p]"));
 }
 
@@ -351,7 +383,10 @@ fn fixtures_say_how_they_were_captured() {
 #[test]
 fn scripts_can_be_run() {
     let mut offences = Vec::new();
-    for script in sources(|path| path.starts_with("script/") || path.starts_with(".ci/")) {
+    let is_script = |path: &str| {
+        (path.starts_with("script/") || path.starts_with(".ci/")) && !path.ends_with(".txt")
+    };
+    for script in sources(is_script) {
         let mode = fs::metadata(root().join(&script.path)).unwrap().permissions().mode();
         if mode & 0o111 == 0 || !script.text.starts_with("#!/") {
             offences.push(script.path.clone());
@@ -374,6 +409,8 @@ fn every_dependency_has_its_reason() {
         } else if in_dependencies
             && line.starts_with(|first: char| first.is_alphanumeric())
             && !before.starts_with('#')
+            // It stands with those of the workspace.
+            && !line.ends_with(".workspace = true")
         {
             offences.push(line.to_owned());
         }

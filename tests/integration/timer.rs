@@ -11,6 +11,7 @@ use ao::adapter::scheduler::{
 };
 
 use crate::env::{TestEnvironment, program_in_path};
+use crate::schema::assert_answer;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -51,6 +52,30 @@ fn told(env: &TestEnvironment) -> String {
     let unit = unit_name(&env.home());
     let lines = orders.map(|call| format!("{}\n", call.replace(&unit, "[UNIT]")));
     lines.collect::<String>().replace("--user --no-pager --no-ask-password ", "")
+}
+
+#[test]
+fn the_packages_own_timer_is_told_for_the_home_that_it_is_for() {
+    let env = TestEnvironment::new();
+    let unit = concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/ao-reap.timer");
+    let show = |state: &str| {
+        let said = format!("ActiveState={state}\\nFragmentPath={unit}\\n");
+        let script = format!("case $* in *' show ao-reap.timer '*) printf '{said}';; esac\n");
+        env.shims(&[("systemctl", &script)]);
+    };
+    let home = env.path("user/.local/state/ao");
+    let told = |home: &Path| {
+        env.ao(&["--home", home.to_str().unwrap(), "timer", "status"]).success().stdout
+    };
+    show("active");
+    let active = "systemd timer, every 1m, active\nlast reap: never\n";
+    assert_eq!(told(&home), active);
+    let none = "no timer is installed\nlast reap: never\n";
+    assert_eq!(told(&env.home()), none, "its passes are in another home");
+    let answer = env.ao(&["--home", home.to_str().unwrap(), "timer", "status", "--json"]);
+    assert_answer("TimerAnswer", &answer.success().json());
+    show("inactive");
+    assert_eq!(told(&home), none);
 }
 
 #[test]

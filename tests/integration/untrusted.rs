@@ -10,7 +10,7 @@ const CHAT: &str = "loop {\nread\nhook user-prompt-submit\nsay answer\nhook stop
 fn chatting(env: &TestEnvironment) -> String {
     configure(env, "[scm]\nkind = \"none\"\n");
     let repo = env.repo("app");
-    agent(env, "chat", &format!("hook session-start\nhook stop\n{CHAT}"));
+    agent(env, "chat", &format!("hook user-prompt-submit\nhook stop\n{CHAT}"));
     let id = spawn(env, &repo, &["--agent", "chat", "x"]);
     wait_activity(env, &id, "idle");
     id

@@ -10,7 +10,7 @@ const CHAT: &str = "loop {\nread\nhook user-prompt-submit\nsay answer to {messag
 fn every_end_has_its_exit_code() {
     let env = TestEnvironment::new();
     let repo = env.repo("app");
-    agent(&env, "idler", &format!("hook session-start\nhook stop\n{CHAT}"));
+    agent(&env, "idler", &format!("hook user-prompt-submit\nhook stop\n{CHAT}"));
     agent(&env, "asker", "hook session-start\nhook permission-request\ndialog Sure? y\n");
     let asker = spawn(&env, &repo, &["--agent", "asker", "x"]);
     let idler = spawn(&env, &repo, &["--agent", "idler", "x"]);
@@ -42,7 +42,7 @@ fn only_what_came_after_the_fence_counts() {
     let repo = env.repo("app");
     let gate = gate(&env, "turn");
     let turn = format!("read\nhook user-prompt-submit\n{gate}\nhook stop\n");
-    agent(&env, "chat", &format!("hook session-start\nhook stop\n{turn}{CHAT}"));
+    agent(&env, "chat", &format!("hook user-prompt-submit\nhook stop\n{turn}{CHAT}"));
     let answer = env.ao_in(&repo, &["spawn", "--agent", "chat", "--json", "x"]).success().json();
     assert_answer("SessionAnswer", &answer);
     let id = answer["session"]["id"].as_str().unwrap().to_owned();

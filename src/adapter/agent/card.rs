@@ -273,6 +273,19 @@ pub struct ConversationSection {
     pub cwd: Vec<String>,
 }
 
+/// What one event of an agent means, and where its payload says whose it is.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Hearing {
+    /// JSON pointers to the agent's own session id, the first that is there counts.
+    #[serde(default)]
+    pub agent_session: Vec<String>,
+    /// A JSON pointer to the directory the agent works in.
+    #[serde(default)]
+    pub cwd: Option<String>,
+    /// What it means.
+    pub rule: EventRule,
+}
+
 /// What one event means.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -460,6 +473,13 @@ impl Card {
         [&terminal.working, &terminal.idle, &terminal.waiting, &terminal.dialog, &terminal.limit]
             .iter()
             .any(|patterns| !patterns.is_empty())
+    }
+
+    /// Returns what `event` means, `None` where the card does not know it.
+    pub fn hearing(&self, event: &str) -> Option<Hearing> {
+        let HookSection { agent_session, cwd, events, .. } = &self.hooks;
+        let rule = events.get(event)?.clone();
+        Some(Hearing { agent_session: agent_session.clone(), cwd: cwd.clone(), rule })
     }
 
     /// Returns how the agent tells of itself, given whether its hooks can be installed.

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::adapter::agent::card::{Card, CardError};
+use serde_json::Value;
+
+use crate::adapter::agent::card::{Card, CardError, Hearing};
 use crate::adapter::agent::check;
 use crate::adapter::fs;
+use crate::adapter::remembered::{self, is_executable};
 
 const BUILT_IN: &[(&str, &str)] = &[
     ("shell", include_str!("cards/shell.toml")),
@@ -23,6 +25,10 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("opencode", include_str!("cards/opencode.toml")),
     ("qwen", include_str!("cards/qwen.toml")),
 ];
+
+/// What the events of the built-in cards mean, a line each: made from the cards, so that a hook
+/// reads the one line that it needs. See [`built_in_hearings`].
+const HEARINGS: &str = include_str!("cards/hearings.jsonl");
 
 /// All cards that were found.
 #[derive(Debug)]
@@ -83,6 +89,14 @@ impl Cards {
     }
 }
 
+/// Returns the names of the cards that ao comes with, those for its own tests left out, sorted.
+pub fn built_in_names() -> Vec<&'static str> {
+    let shown = BUILT_IN.iter().filter(|(_, text)| !text.contains("\nhidden_unless"));
+    let mut names: Vec<&str> = shown.map(|(name, _)| *name).collect();
+    names.sort_unstable();
+    names
+}
+
 /// Reads the built-in cards and those in `user_dir` (`NAME.toml`), which win over built-in ones
 /// of the same name.
 ///
@@ -133,8 +147,62 @@ pub fn check_card(path: &Path) -> Result<Card, CardError> {
     parse(name, &text).and_then(|card| check_patterns(card, &text)).map_err(bad)
 }
 
+/// Reads one card as [`load_cards`] and [`Cards::find`] do, its patterns included, without looking
+/// at any other.
+pub fn find_card(user_dir: &Path, name: &str) -> Result<Card, CardError> {
+    let card = load_card(user_dir, name)?;
+    let path = user_dir.join(format!("{name}.toml"));
+    // Those of the built-in cards are looked at by a test.
+    match fs::read_optional(&path)? {
+        Some(_) => check_card(&path),
+        None => Ok(card),
+    }
+}
+
+/// Returns what an agent's event means, as its card says; `None` where the card does not know it.
+/// For hooks, which are called often: of a built-in card only that event is read.
+pub fn load_hearing(
+    user_dir: &Path,
+    name: &str,
+    event: &str,
+) -> Result<Option<Hearing>, CardError> {
+    let beginning = beginning(name, event);
+    let line = HEARINGS.lines().find(|line| line.starts_with(&beginning));
+    match line {
+        Some(line) if fs::metadata(&user_dir.join(format!("{name}.toml")))?.is_none() => {
+            Ok(Some(serde_json::from_slice(line.as_bytes()).expect("a test reads every line")))
+        }
+        Some(_) | None => Ok(load_card(user_dir, name)?.hearing(event)),
+    }
+}
+
+/// Returns how the line of an event begins.
+fn beginning(name: &str, event: &str) -> String {
+    format!("{{\"agent\":{},\"event\":{},", Value::from(name), Value::from(event))
+}
+
+/// Returns the lines that say what the events of the built-in cards mean, made from the cards. One
+/// with a pattern is left out: an error in it is told by its place in the card.
+pub fn built_in_hearings() -> String {
+    let mut lines = String::new();
+    for (name, text) in BUILT_IN {
+        let card: Value = toml::from_str(text).expect("a test parses every built-in card");
+        let hooks = &card["hooks"];
+        let events = hooks["events"].as_object().into_iter().flatten();
+        for (event, rule) in events.filter(|(_, rule)| rule.get("limit").is_none()) {
+            let whose = [("agent_session", &hooks["agent_session"]), ("cwd", &hooks["cwd"])];
+            lines.push_str(&beginning(name, event));
+            for (key, value) in whose.iter().filter(|(_, value)| !value.is_null()) {
+                lines.push_str(&format!("\"{key}\":{value},"));
+            }
+            lines.push_str(&format!("\"rule\":{rule}}}\n"));
+        }
+    }
+    lines
+}
+
 /// Reads one card as [`load_cards`] and [`Cards::find`] do, without looking at any other or at its
-/// patterns: for hooks, which are called often.
+/// patterns.
 pub fn load_card(user_dir: &Path, name: &str) -> Result<Card, CardError> {
     let path = user_dir.join(format!("{name}.toml"));
     // A name that is none must not lead out of the directory.
@@ -161,31 +229,24 @@ pub fn find_binary(card: &Card, path_env: &OsStr) -> Option<PathBuf> {
         return is_executable(binary).then(|| binary.to_owned());
     }
     // An empty or relative entry would find a program of the repository's.
-    std::env::split_paths(path_env)
-        .filter(|directory| directory.is_absolute())
-        .map(|directory| directory.join(binary))
-        .find(|candidate| is_executable(candidate))
-}
-
-fn is_executable(path: &Path) -> bool {
-    path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+    remembered::find(&card.agent.binary, path_env)
 }
 
 /// Reads a card of the user's, `name` being what its file is called.
 fn read_own(name: &str, path: &Path) -> Result<Card, (usize, String)> {
-    let bytes = fs::read(path).map_err(|error| (1, error.source.to_string()))?;
-    let text = utf8(bytes)?;
+    let bytes = fs::read_optional(path).map_err(|error| (1, error.source.to_string()))?;
+    let text = utf8(bytes.unwrap_or_default())?;
     check_patterns(parse(name, &text)?, &text)
 }
 
-fn utf8(bytes: Vec<u8>) -> Result<String, (usize, String)> {
+pub(super) fn utf8(bytes: Vec<u8>) -> Result<String, (usize, String)> {
     String::from_utf8(bytes).map_err(|_| (1, "it is not UTF-8".to_owned()))
 }
 
 /// Parses a card; the error is a line and what is wrong there.
 ///
 /// Its patterns are not looked at: see [`check_patterns`].
-fn parse(name: &str, text: &str) -> Result<Card, (usize, String)> {
+pub(super) fn parse(name: &str, text: &str) -> Result<Card, (usize, String)> {
     let card: Card = toml::from_str(text).map_err(|error| {
         (line_of(text, error.span().map_or(0, |span| span.start)), error.message().to_owned())
     })?;
@@ -200,7 +261,7 @@ fn parse(name: &str, text: &str) -> Result<Card, (usize, String)> {
 }
 
 /// Compiles every pattern of a card that was read from `text`.
-fn check_patterns(card: Card, text: &str) -> Result<Card, (usize, String)> {
+pub(super) fn check_patterns(card: Card, text: &str) -> Result<Card, (usize, String)> {
     match check::problem_of_patterns(&card) {
         Some((offset, why)) => Err((line_of(text, offset), why)),
         None => Ok(card),
@@ -362,6 +423,27 @@ mod tests {
             let alone = load_card(directory.path(), name);
             assert_eq!(format!("{alone:?}"), format!("{:?}", all.find(name).cloned()), "{name}");
         }
+    }
+
+    #[test]
+    fn an_event_alone_means_what_it_means_in_its_card() {
+        let directory = tempfile::tempdir().unwrap();
+        let all = load_cards(directory.path()).unwrap();
+        for card in all.all() {
+            let events = card.hooks.events.keys().map(String::as_str).chain(["none", "", "\""]);
+            for event in events {
+                let alone = load_hearing(directory.path(), card.name(), event).unwrap();
+                assert_eq!(format!("{alone:?}"), format!("{:?}", card.hearing(event)), "{event}");
+            }
+        }
+        assert_eq!(HEARINGS, built_in_hearings());
+        assert!(load_hearing(directory.path(), "none", "stop").is_err());
+
+        let own = BUILT_IN[1].1.replace("session-start", "my-start");
+        let path = directory.path().join("demo.toml");
+        fs::create_new(&path, own.as_bytes(), 0o600, Durability::Process).unwrap();
+        let heard = |event| load_hearing(directory.path(), "demo", event).unwrap().is_some();
+        assert_eq!((heard("my-start"), heard("session-start")), (true, false));
     }
 
     #[test]

@@ -89,8 +89,12 @@ fn matching(pattern: &Path) -> Result<Vec<PathBuf>, FsError> {
 }
 
 /// Returns whether the conversation names `workspace` as the directory it was held in.
-fn is_held_in(file: &Path, pointers: &[String], workspace: &Path) -> Result<bool, FsError> {
-    let mut bytes = fs::read(file)?;
+pub(super) fn is_held_in(
+    file: &Path,
+    pointers: &[String],
+    workspace: &Path,
+) -> Result<bool, FsError> {
+    let Some(mut bytes) = fs::read_optional(file)? else { return Ok(false) };
     bytes.truncate(SEARCHED);
     let real = fs::canonical(workspace).unwrap_or_else(|_| workspace.to_owned());
     let named = |value: &Value| {

@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use crate::adapter::cmd::is_scrubbed;
+use crate::model::collect::Sorted;
 use crate::model::id::{LaunchId, ProjectId, SessionId};
 
 /// What an agent is told of itself.
@@ -33,8 +34,7 @@ pub fn environment(
     configured: &BTreeMap<String, String>,
     identity: &Identity<'_>,
 ) -> Vec<(OsString, OsString)> {
-    let mut all: BTreeMap<OsString, OsString> =
-        caller.filter(|(name, _)| !is_scrubbed(name)).collect();
+    let mut all = caller.filter(|(name, _)| !is_scrubbed(name)).into_map();
     all.extend(configured.iter().map(|(name, value)| (name.into(), value.into())));
     for name in ["AO_SESSION", "AO_PROJECT", "AO_ISSUE", "AO_HOME", "AO_LAUNCH", "AO_TASK"] {
         all.remove(OsStr::new(name));

@@ -10,7 +10,7 @@ use regex::Regex;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::adapter::agent::card::{Card, CaseActivity, EventRule, LimitRule};
+use crate::adapter::agent::card::{CaseActivity, EventRule, Hearing, LimitRule};
 use crate::adapter::agent::template;
 use crate::adapter::clock;
 use crate::model::facts::{ActivityFact, Confidence, Limit, Observation};
@@ -46,19 +46,17 @@ pub struct Heard {
     pub words: Option<String>,
 }
 
-/// Returns what `event` of `launch`, heard `at`, says; `None` where it says nothing.
+/// Returns what an event of `launch`, heard `at`, says; `None` where it says nothing.
 ///
 /// A limit that is met ends a turn, so an event that tells of one is no activity besides.
 /// `has_task` says that the launch's command line held the task.
 pub fn map_hook(
-    card: &Card,
-    event: &str,
+    Hearing { agent_session, cwd, rule }: &Hearing,
     payload: &[u8],
     launch: &LaunchId,
     has_task: bool,
     at: Timestamp,
 ) -> Option<Heard> {
-    let rule = card.hooks.events.get(event)?;
     let payload = if payload.len() > MAX_PAYLOAD {
         Value::Null
     } else {
@@ -70,7 +68,7 @@ pub fn map_hook(
         let observation = Observation::Limit(Limit { observed_at, resets_at, launch });
         return Some(Heard { observation, directory: None, words: None });
     }
-    let told = card.hooks.cwd.as_deref().and_then(|pointer| payload.pointer(pointer)?.as_str());
+    let told = cwd.as_deref().and_then(|pointer| payload.pointer(pointer)?.as_str());
     let directory = told.map(PathBuf::from).filter(|path| path.is_absolute());
     let observation = Observation::Activity(ActivityFact {
         observed_at,
@@ -78,7 +76,7 @@ pub fn map_hook(
         activity: activity(rule, &payload, has_task)?,
         source: ActivitySource::Hook,
         launch,
-        agent_session: first_id(&payload, &card.hooks.agent_session),
+        agent_session: first_id(&payload, agent_session),
         boundary: rule.boundary,
         tool: rule.tool.iter().find_map(|pointer| tool(payload.pointer(pointer)?)),
         report: None,
@@ -169,7 +167,7 @@ fn tool(value: &Value) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapter::agent::load_cards;
+    use crate::adapter::agent::{Card, load_cards};
 
     fn launch() -> LaunchId {
         "0123456789abcdef0123456789abcdef".parse().unwrap()
@@ -177,7 +175,8 @@ mod tests {
 
     fn map_with(card: &Card, event: &str, payload: &[u8]) -> Option<Observation> {
         let at = "2026-11-21T14:30:00Z".parse().unwrap();
-        map_hook(card, event, payload, &launch(), false, at).map(|heard| heard.observation)
+        map_hook(&card.hearing(event)?, payload, &launch(), false, at)
+            .map(|heard| heard.observation)
     }
 
     fn map(event: &str, payload: &[u8]) -> Option<Observation> {
@@ -361,7 +360,8 @@ mod tests {
         let cards = load_cards(std::path::Path::new("/none")).unwrap();
         let said = |agent: &str, payload: &str, has_task: bool| {
             let (card, at) = (cards.find(agent).unwrap(), "2026-11-21T14:30:00Z".parse().unwrap());
-            let told = map_hook(card, "session-start", payload.as_bytes(), &launch(), has_task, at);
+            let hearing = card.hearing("session-start").unwrap();
+            let told = map_hook(&hearing, payload.as_bytes(), &launch(), has_task, at);
             activity_of(told.map(|heard| heard.observation)).activity
         };
         for agent in ["claude-code", "gemini", "qwen"] {

@@ -21,6 +21,9 @@ use crate::adapter::json_edit::{self, Document, EditError};
 /// Ends a pointer to an element that an array is to have, as in RFC 6902.
 const ELEMENT: &str = "/-";
 
+/// What was put where, beside the session.
+const INSTALLED: &str = "installed.json";
+
 /// The longest file of a user's that is changed, in bytes.
 const LONGEST: u64 = 16 << 20;
 
@@ -69,6 +72,14 @@ pub enum InstallError {
         /// What is wrong with it.
         #[source]
         source: serde_json::Error,
+    },
+    /// What was installed is said to be where nothing is.
+    #[error("{} names {part:?}, which leads out of the workspace", path.display())]
+    Outside {
+        /// The file.
+        path: PathBuf,
+        /// What it names.
+        part: PathBuf,
     },
     /// A link where a file or directory has to be.
     #[error("{} is a symbolic link, and hooks are not written through one", path.display())]
@@ -158,17 +169,29 @@ pub fn has_hooks(card: &Card, owned: bool) -> bool {
 
 /// Returns whether [`install`] put something there.
 pub fn is_installed(session_dir: &Path) -> bool {
-    session_dir.join("installed.json").exists()
+    session_dir.join(INSTALLED).exists()
+}
+
+/// Returns the files of a session's agent that lack what [`install`] put into them.
+pub fn lost(session_dir: &Path) -> Result<Vec<PathBuf>, InstallError> {
+    let Some(installed) = load(session_dir)? else { return Ok(Vec::new()) };
+    let mut lost = Vec::new();
+    for file in &installed.files {
+        let whole = file.workspace.join(&file.path);
+        let existing = read(&whole)?;
+        let wanted = hook_text::with(&file.addition, existing.as_deref());
+        if existing.is_none() || !matches!(wanted, Ok(wanted) if wanted == existing) {
+            lost.push(whole);
+        }
+    }
+    Ok(lost)
 }
 
 /// Takes away what [`install`] put there; what was changed meanwhile keeps the change.
 ///
 /// Done twice it is done once. A workspace that is gone took its files along.
 pub fn uninstall(session_dir: &Path) -> Result<(), InstallError> {
-    let path = session_dir.join("installed.json");
-    let Some(bytes) = fs::read_optional(&path)? else { return Ok(()) };
-    let installed: Installed = serde_json::from_slice(&bytes)
-        .map_err(|source| InstallError::Forgotten { path: path.clone(), source })?;
+    let Some(installed) = load(session_dir)? else { return Ok(()) };
     for file in installed.files.iter().rev() {
         remove_file(session_dir, file)?;
     }
@@ -179,8 +202,30 @@ pub fn uninstall(session_dir: &Path) -> Result<(), InstallError> {
         }
     }
     // In this order: without the copies, a second run would take a user's lines for ao's.
-    fs::remove_file(&path)?;
+    fs::remove_file(&session_dir.join(INSTALLED))?;
     Ok(fs::remove_tree(&session_dir.join("original"))?)
+}
+
+/// Checks that what was installed can be told; what is not there was not.
+pub fn installed(session_dir: &Path) -> Result<(), InstallError> {
+    load(session_dir).map(drop)
+}
+
+fn load(session_dir: &Path) -> Result<Option<Installed>, InstallError> {
+    let path = session_dir.join(INSTALLED);
+    let Some(bytes) = fs::read_own(&path)? else { return Ok(None) };
+    let installed: Installed = serde_json::from_slice(&bytes)
+        .map_err(|source| InstallError::Forgotten { path: path.clone(), source })?;
+    // Files are removed by it: none may lead out of where they were put.
+    let outside = |part: &Path| !part.components().all(|it| matches!(it, Component::Normal(_)));
+    for file in &installed.files {
+        let original = file.original.as_deref().map(Path::new);
+        let mut parts = file.made.iter().map(PathBuf::as_path).chain([&*file.path]).chain(original);
+        if let Some(part) = parts.find(|part| outside(part) || part.as_os_str().is_empty()) {
+            return Err(InstallError::Outside { path, part: part.to_owned() });
+        }
+    }
+    Ok(Some(installed))
 }
 
 struct Work<'a> {
@@ -303,7 +348,7 @@ impl Work<'_> {
 
     fn remember(&self) -> Result<(), InstallError> {
         let bytes = serde_json::to_vec_pretty(&self.installed).expect("it is JSON");
-        let path = self.places.session_dir.join("installed.json");
+        let path = self.places.session_dir.join(INSTALLED);
         Ok(fs::replace(&path, &bytes, Durability::Process)?)
     }
 }

@@ -10,6 +10,8 @@ mod composer;
 mod conformance;
 mod conversation;
 mod environment;
+#[cfg(test)]
+mod fuzz;
 mod hook;
 mod hook_text;
 mod install;
@@ -21,14 +23,20 @@ mod screen;
 mod template;
 
 pub use card::{
-    Card, CardError, Delivery, EventRule, FileForm, HookFile, HookKind, SENTINEL, SystemDelivery,
+    Card, CardError, Delivery, EventRule, FileForm, Hearing, HookFile, HookKind, SENTINEL,
+    SystemDelivery,
 };
-pub use cards::{Cards, check_card, find_binary, load_card, load_cards};
+pub use cards::{
+    Cards, built_in_hearings, built_in_names, check_card, find_binary, find_card, load_card,
+    load_cards, load_hearing,
+};
 pub use composer::{activity_shown, answer, has_dialog, reading};
 pub use conversation::{Proof, conversation};
 pub use environment::{Identity, environment};
 pub use hook::{Heard, MAX_PAYLOAD, answer_to, limit_in, map_hook, shell_command};
-pub use install::{InstallError, Places, has_hooks, install, is_installed, uninstall};
+pub use install::{
+    InstallError, Places, has_hooks, install, installed, is_installed, lost, uninstall,
+};
 pub use pattern::Pattern;
 pub use place::Variables;
 pub use preflight::{Login, Preflight, at_least, login, look, version_of};

@@ -6,17 +6,14 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-use serde::{Deserialize, Serialize};
 
 use crate::adapter::agent::card::Card;
 use crate::adapter::agent::cards::find_binary;
 use crate::adapter::agent::place::place;
 use crate::adapter::cmd::{Cmd, Output};
-use crate::adapter::fs::{self, Durability};
+use crate::adapter::{fs, remembered};
 use crate::model::answer::LoggedIn;
 use crate::model::sanitize;
 
@@ -76,55 +73,16 @@ fn is_too_old(card: &Card, version: &str) -> bool {
 }
 
 /// Returns the version that the program says it has, remembered in `cache` as long as the
-/// program's file is the same: many agents take longer to say it than `ao` takes to start them.
+/// program's file is the same.
 pub fn version_of(
     card: &Card,
     program: &Path,
     variables: &Variables,
     cache: Option<&Path>,
 ) -> Option<String> {
-    let Some(file) = cache.map(|directory| directory.join("agents.json")) else {
-        return ask_version(card, program, variables);
-    };
-    let identity = identity(card, program)?;
-    let key = program.to_string_lossy().into_owned();
-    let mut known = remembered(&file);
-    if let Some(entry) = known.get(&key).filter(|entry| entry.identity == identity) {
-        return Some(entry.version.clone());
-    }
-    let version = ask_version(card, program, variables)?;
-    known.insert(key, Remembered { identity, version: version.clone() });
-    // Not being able to remember it costs time and nothing else.
-    let _ = remember(&file, &known);
-    Some(version)
-}
-
-/// What a program said, and of which file.
-#[derive(Serialize, Deserialize)]
-struct Remembered {
-    identity: String,
-    version: String,
-}
-
-/// Returns what changes when the program is replaced.
-fn identity(card: &Card, program: &Path) -> Option<String> {
-    let found = program.metadata().ok()?;
-    let (seconds, nanoseconds) = (found.mtime(), found.mtime_nsec());
     let question = card.preflight.version.join(" ");
-    Some(format!("{seconds}.{nanoseconds:09} {} {} {question}", found.size(), found.ino()))
-}
-
-fn remembered(file: &Path) -> BTreeMap<String, Remembered> {
-    let bytes = fs::read_optional(file).ok().flatten().unwrap_or_default();
-    serde_json::from_slice(&bytes).unwrap_or_default()
-}
-
-fn remember(file: &Path, known: &BTreeMap<String, Remembered>) -> Result<(), fs::FsError> {
-    if let Some(directory) = file.parent() {
-        fs::create_private_directories(directory)?;
-    }
-    let bytes = serde_json::to_vec_pretty(known).unwrap_or_default();
-    fs::replace(file, &bytes, Durability::Process)
+    let ask = || ask_version(card, program, variables).ok_or(());
+    remembered::answer(cache, program, &question, ask).ok()
 }
 
 fn ask_version(card: &Card, program: &Path, variables: &Variables) -> Option<String> {
@@ -147,7 +105,7 @@ fn ask(program: &Path, arguments: &[String], variables: &Variables) -> Option<Ou
 
 /// Returns the first thing in `text` that looks like a version: numbers with dots between them,
 /// and what names a release before the final one.
-fn version_in(text: &str) -> Option<String> {
+pub(super) fn version_in(text: &str) -> Option<String> {
     let separates = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+'));
     text.split(separates).find_map(|word| {
         let word = word.strip_prefix(['v', 'V']).unwrap_or(word).trim_end_matches('.');
@@ -210,6 +168,7 @@ mod tests {
     use super::*;
     use crate::adapter::agent::load_cards;
     use crate::adapter::clock::Stopwatch;
+    use crate::adapter::fs::Durability;
 
     #[test]
     fn the_first_thing_that_looks_like_a_version_is_it() {
@@ -322,8 +281,6 @@ mod tests {
         assert_eq!((ask(), ask()), (Some("1.2.3".into()), Some("1.2.3".into())));
         assert_eq!(fs::read_text(&log).unwrap().lines().count(), 1);
         write("1.10.0");
-        assert_eq!(ask().as_deref(), Some("1.10.0"));
-        fs::replace(&cache.join("agents.json"), b"not json", Durability::Process).unwrap();
         assert_eq!(ask().as_deref(), Some("1.10.0"));
     }
 }

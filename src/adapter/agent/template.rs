@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::model::collect::Sorted;
+
 /// A piece of a word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Part {
@@ -61,7 +63,8 @@ pub(super) fn fill_texts(value: Value, filled: &dyn Fn(&str) -> String) -> Value
         Value::String(text) => Value::String(filled(&text)),
         Value::Array(values) => values.into_iter().map(|value| fill_texts(value, filled)).collect(),
         Value::Object(map) => {
-            map.into_iter().map(|(name, value)| (name, fill_texts(value, filled))).collect()
+            let members = map.into_iter().map(|(name, value)| (name, fill_texts(value, filled)));
+            Value::Object(members.into_object())
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => value,
     }

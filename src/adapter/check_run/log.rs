@@ -2,8 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::adapter::fs::{self, Durability, FsError};
 
@@ -17,11 +16,12 @@ const TAIL: usize = 2 << 20;
 #[derive(Debug)]
 pub(super) struct Log {
     file: File,
+    path: PathBuf,
     written: u64,
     tail: VecDeque<u8>,
     cut: u64,
     /// Why it could not be written.
-    pub(super) failure: Option<io::Error>,
+    pub(super) failure: Option<FsError>,
 }
 
 impl Log {
@@ -29,7 +29,8 @@ impl Log {
     pub(super) fn create(path: &Path) -> Result<Self, FsError> {
         fs::replace(path, b"", Durability::Process)?;
         let file = fs::open_append(path)?;
-        Ok(Self { file, written: 0, tail: VecDeque::new(), cut: 0, failure: None })
+        let path = path.to_owned();
+        Ok(Self { file, path, written: 0, tail: VecDeque::new(), cut: 0, failure: None })
     }
 
     /// Adds what the command wrote.
@@ -58,7 +59,7 @@ impl Log {
 
     fn write(&mut self, bytes: &[u8]) {
         if self.failure.is_none()
-            && let Err(error) = self.file.write_all(bytes)
+            && let Err(error) = fs::append(&mut self.file, &self.path, bytes)
         {
             self.failure = Some(error);
         }
@@ -126,8 +127,8 @@ mod tests {
         log.append(b"one\n");
         log.append(b"two\n");
         log.finish(Some("three"));
-        let failure = log.failure.map(|error| error.kind());
-        assert_eq!(failure, Some(io::ErrorKind::StorageFull));
+        let failure = log.failure.map(|error| error.source.kind());
+        assert_eq!(failure, Some(std::io::ErrorKind::StorageFull));
     }
 
     #[test]

@@ -157,7 +157,7 @@ pub fn start(spec: &CheckSpec, now: Timestamp) -> Result<bool, CheckError> {
     command.stdin(Stdio::from(lock)).stdout(Stdio::null()).stderr(Stdio::null());
     own_session(&mut command);
     // Not waited for: it ends by itself, and init collects it.
-    command.spawn().map_err(CheckError::io("start the check's supervisor"))?;
+    supervisor.spawn_as(&mut command)?;
     Ok(true)
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::command::{failed, git, git_with_hooks, last_word, read, retried, run};
+use super::command::{failed, git, git_to_its_end, git_with_hooks, last_word, read, retried, run};
 use super::{GitError, Repository};
 use crate::adapter::clock::Deadline;
 use crate::adapter::cmd::{Cmd, CmdError};
@@ -54,6 +54,9 @@ pub enum Fetched {
 impl Repository {
     /// Returns the URL of the remote `origin`.
     pub fn origin(&self) -> Option<String> {
+        if let Some(origin) = self.refs().and_then(|refs| refs.origin()) {
+            return origin;
+        }
         self.answer(&["config", "--get", "remote.origin.url"])
     }
 
@@ -74,7 +77,21 @@ impl Repository {
     pub fn default_branch(&self) -> Option<String> {
         let remote = self.remote_default();
         let name = remote.and_then(|name| name.strip_prefix("origin/").map(str::to_owned));
+        name.or_else(|| self.head_branch())
+    }
+
+    /// Asks git itself for [`Self::default_branch`].
+    #[cfg(test)]
+    pub(super) fn default_branch_by_git(&self) -> Option<String> {
+        let remote = self.remote_default_by_git();
+        let name = remote.and_then(|name| name.strip_prefix("origin/").map(str::to_owned));
         name.or_else(|| self.answer(&["symbolic-ref", "--quiet", "--short", "HEAD"]))
+    }
+
+    /// Returns the short name of the main worktree's branch.
+    fn head_branch(&self) -> Option<String> {
+        let known = self.refs().and_then(|refs| refs.head_branch());
+        known.or_else(|| self.answer(&["symbolic-ref", "--quiet", "--short", "HEAD"]))
     }
 
     /// Returns whether there is any commit to start from.
@@ -103,7 +120,7 @@ impl Repository {
         let refspec = format!("+refs/heads/{name}:refs/remotes/origin/{name}");
         let flags = ["--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules"];
         let fetched = retried(|| {
-            let command = self.network(deadline).arg("fetch").args(flags);
+            let command = self.network(deadline)?.arg("fetch").args(flags);
             let output = run(&command.args(["--end-of-options", "origin", &refspec]))?;
             if output.success() { Ok(()) } else { Err(failed("git fetch", &output)) }
         });
@@ -131,8 +148,10 @@ impl Repository {
             });
         }
         let remote = self.remote_default();
-        let local = self.answer(&["symbolic-ref", "--quiet", "--short", "HEAD"]);
-        for name in [remote, local, Some("HEAD".to_owned())].into_iter().flatten() {
+        if let Some(base) = remote.as_deref().map(found).transpose()?.flatten() {
+            return Ok(base);
+        }
+        for name in [self.head_branch(), Some("HEAD".to_owned())].into_iter().flatten() {
             if let Some(base) = found(&name)? {
                 return Ok(base);
             }
@@ -142,6 +161,14 @@ impl Repository {
 
     /// Returns what there is of `branch`; an error where another branch's name excludes it.
     pub fn branch(&self, branch: &BranchName) -> Result<BranchState, GitError> {
+        match self.refs().and_then(|refs| refs.branch(self, branch.as_str())) {
+            Some(state) => Ok(state),
+            None => self.branch_by_git(branch),
+        }
+    }
+
+    /// Asks git itself for [`Self::branch`].
+    pub(super) fn branch_by_git(&self, branch: &BranchName) -> Result<BranchState, GitError> {
         let name = branch.as_str();
         let ancestors = name.match_indices('/').map(|(end, _)| &name[..end]);
         let names: Vec<&str> = ancestors.clone().chain([name]).collect();
@@ -161,7 +188,8 @@ impl Repository {
             }
         }
         // An unborn branch has a worktree and no tip.
-        let holder = self.worktrees()?.into_iter().find(|e| e.branch.as_deref() == Some(name));
+        let holder =
+            self.worktrees_by_git()?.into_iter().find(|e| e.branch.as_deref() == Some(name));
         Ok(match (tip, holder) {
             (None, None) => BranchState::Free,
             (Some(sha), None) => BranchState::Exists { sha },
@@ -178,7 +206,15 @@ impl Repository {
 
     /// Returns a git command about this repository as a whole.
     pub(super) fn git(&self) -> Cmd {
-        let command = git(self.seat());
+        self.about(git(self.seat()))
+    }
+
+    /// [`Self::git`] that goes on where this process is killed.
+    pub(super) fn git_to_its_end(&self) -> Cmd {
+        self.about(git_to_its_end(self.seat()))
+    }
+
+    fn about(&self, command: Cmd) -> Cmd {
         if self.bare {
             // Said, not found: `safe.bareRepository=explicit` refuses to look for one.
             command.arg("--git-dir").arg(&self.common_dir)
@@ -189,6 +225,14 @@ impl Repository {
 
     /// Returns the commit that `name` means, `None` where it means none.
     pub(super) fn commit(&self, name: &str) -> Result<Option<String>, GitError> {
+        match self.refs().and_then(|refs| refs.commit(name)) {
+            Some(commit) => Ok(Some(commit)),
+            None => self.commit_by_git(name),
+        }
+    }
+
+    /// Asks git itself for [`Self::commit`].
+    pub(super) fn commit_by_git(&self, name: &str) -> Result<Option<String>, GitError> {
         let wanted = format!("{name}^{{commit}}");
         let command =
             self.git().args(["rev-parse", "--quiet", "--verify", "--end-of-options", &wanted]);
@@ -212,6 +256,14 @@ impl Repository {
 
     /// Returns `origin/<default branch>` as far as the last fetch tells.
     fn remote_default(&self) -> Option<String> {
+        match self.refs().and_then(|refs| refs.remote_default()) {
+            Some(name) => name,
+            None => self.remote_default_by_git(),
+        }
+    }
+
+    /// Asks git itself for [`Self::remote_default`].
+    fn remote_default_by_git(&self) -> Option<String> {
         const NAMES: [&str; 3] = ["HEAD", "main", "master"];
         let refs = NAMES.map(|name| format!("refs/remotes/origin/{name}"));
         let format = "--format=%(refname:lstrip=2) %(symref:lstrip=2)";
@@ -228,7 +280,7 @@ impl Repository {
 
     /// Asks the remote for its default branch, and notes the answer as a clone would have.
     fn ask_remote_default(&self, deadline: Deadline) -> Result<Result<String, String>, GitError> {
-        let command = self.network(deadline).args(["ls-remote", "--symref", "origin", "HEAD"]);
+        let command = self.network(deadline)?.args(["ls-remote", "--symref", "origin", "HEAD"]);
         let asked = run(&command).and_then(|output| {
             if output.success() { Ok(output) } else { Err(failed("git ls-remote", &output)) }
         });
@@ -242,31 +294,34 @@ impl Repository {
             return Ok(Err("the remote has no default branch".to_owned()));
         };
         let tracking = format!("refs/remotes/origin/{name}");
-        let note = self.git().args(["symbolic-ref", "refs/remotes/origin/HEAD", &tracking]);
+        let note =
+            self.git_to_its_end().args(["symbolic-ref", "refs/remotes/origin/HEAD", &tracking]);
         read(&note, "git symbolic-ref")?;
         Ok(Ok(name.to_owned()))
     }
 
     /// Returns a git command that may talk to a remote, but never to a person.
-    pub(super) fn network(&self, deadline: Deadline) -> Cmd {
+    pub(super) fn network(&self, deadline: Deadline) -> Result<Cmd, GitError> {
         self.quiet(self.git(), deadline)
     }
 
     /// [`Self::network`] with the user's hooks.
-    pub(super) fn network_with_hooks(&self, deadline: Deadline) -> Cmd {
+    pub(super) fn network_with_hooks(&self, deadline: Deadline) -> Result<Cmd, GitError> {
         self.quiet(git_with_hooks(self.seat()), deadline)
     }
 
-    fn quiet(&self, command: Cmd, deadline: Deadline) -> Cmd {
-        let ssh = self.answer(&["config", "--get", "core.sshCommand"]);
+    fn quiet(&self, command: Cmd, deadline: Deadline) -> Result<Cmd, GitError> {
+        // Taken for unset where nobody could tell, it would be another program than the user's.
+        let asked = run(&self.git().args(["config", "--get", "core.sshCommand"]))?;
+        let ssh = Some(asked.text()).filter(|text| asked.success() && !text.is_empty());
         let ssh = ssh.unwrap_or_else(|| "ssh".to_owned());
         let command = command.deadline(deadline.remaining());
-        if ssh.split(['/', ' ']).any(|word| word == "ssh") {
+        Ok(if ssh.split(['/', ' ']).any(|word| word == "ssh") {
             let quiet = format!("{ssh} -o BatchMode=yes -o ConnectTimeout=10");
             command.env("GIT_SSH_COMMAND", quiet)
         } else {
             command
-        }
+        })
     }
 }
 

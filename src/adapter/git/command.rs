@@ -1,12 +1,12 @@
 //! How the `git` program is run: hermetically, without prompts, and with its errors understood.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::GitError;
-use crate::adapter::clock;
 use crate::adapter::cmd::{Cmd, Ending, Output};
+use crate::adapter::{clock, remembered};
 
 /// How long a question about refs and registrations may take.
 pub(super) const QUICK: Duration = Duration::from_secs(60);
@@ -29,7 +29,9 @@ pub(super) fn git_with_hooks(directory: &Path) -> Cmd {
     bare_git(directory)
 }
 
-/// [`git`] that goes on where this process is killed: what it does is worse half done.
+/// [`git`] that goes on where this process is killed: what it does is worse half done, or done in
+/// an instant under a lock of the whole repository. A git to which a signal comes while the system
+/// makes the file of its lock leaves that for ever, and nobody else can tell whose it was.
 pub(super) fn git_to_its_end(directory: &Path) -> Cmd {
     surviving_git(directory).args(["-c", "core.hooksPath=/dev/null"])
 }
@@ -149,13 +151,25 @@ fn jitter() -> Duration {
 
 /// Returns major and minor version of the installed git.
 pub fn version() -> Result<(u32, u32), GitError> {
-    let output = read(&Cmd::new("git").arg("version"), "git version")?;
-    let text = output.text();
+    version_in(said()?)
+}
+
+/// [`version`] of the git that is found in `path`, remembered in `cache` while that is the same.
+pub fn known_version(path: &OsStr, cache: Option<&Path>) -> Result<(u32, u32), GitError> {
+    let program = remembered::find("git", path).ok_or(GitError::Missing)?;
+    version_in(remembered::answer(cache, &program, "version", said)?)
+}
+
+fn said() -> Result<String, GitError> {
+    Ok(read(&Cmd::new("git").arg("version"), "git version")?.text())
+}
+
+fn version_in(text: String) -> Result<(u32, u32), GitError> {
     parse_version(&text)
         .ok_or_else(|| GitError::Unreadable { command: "git version".into(), line: text })
 }
 
-fn parse_version(text: &str) -> Option<(u32, u32)> {
+pub(super) fn parse_version(text: &str) -> Option<(u32, u32)> {
     let mut numbers = text.strip_prefix("git version ")?.split(['.', ' ']);
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }

@@ -1,6 +1,6 @@
 //! How a branch stands to what it began at, and moving a worktree that is on no branch.
 
-use super::command::{LONG, failed, git, read, run};
+use super::command::{LONG, failed, git_to_its_end, read, run};
 use super::{GitError, Repository};
 use crate::model::id::BranchName;
 use crate::model::record::WorkspaceHandle;
@@ -50,6 +50,6 @@ impl Repository {
 /// Moves a worktree that is on no branch to `commit`. The caller holds the lock, and has seen
 /// that nothing in it could be lost.
 pub fn move_detached(handle: &WorkspaceHandle, commit: &str) -> Result<(), GitError> {
-    let checkout = git(&handle.path).deadline(LONG).env("GIT_OPTIONAL_LOCKS", "1");
+    let checkout = git_to_its_end(&handle.path).deadline(LONG).env("GIT_OPTIONAL_LOCKS", "1");
     read(&checkout.args(["checkout", "--quiet", "--detach", commit]), "git checkout").map(drop)
 }

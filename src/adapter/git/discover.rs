@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::GitError;
 use super::command::{failed, git, last_word, read_path, run};
+use super::refs::Shelf;
 use crate::adapter::fs;
 
 /// A repository, told by its common git directory: the same from inside any of its worktrees.
@@ -17,6 +18,8 @@ pub struct Repository {
     pub bare: bool,
     /// The top of the worktree the search began in; none inside a git directory.
     pub toplevel: Option<PathBuf>,
+    /// What reads it without a child, from one question to the next.
+    pub(super) shelf: Shelf,
 }
 
 /// Returns the repository that `directory` is in.
@@ -29,12 +32,45 @@ pub fn discover(directory: &Path) -> Result<Repository, GitError> {
     }
 }
 
-/// Returns the address of the remote `origin` of the repository at `path`, without a child process
-/// where libgit2 can read it.
+/// A repository, opened once for all that is asked of it: opening one reads every configuration
+/// there is.
+pub struct Opened {
+    path: PathBuf,
+    /// None where libgit2 refuses it.
+    library: Option<git2::Repository>,
+}
+
+impl Opened {
+    /// Opens the repository at `path`, its main worktree or its git directory.
+    pub fn at(path: &Path) -> Self {
+        Self { path: path.to_owned(), library: git2::Repository::open(path).ok() }
+    }
+
+    /// Returns the address of its remote `origin`, without a child process where libgit2 can read
+    /// it.
+    pub fn origin(&self) -> Option<String> {
+        let Some(library) = &self.library else { return discover(&self.path).ok()?.origin() };
+        let remote = library.find_remote("origin").ok()?;
+        remote.url().ok().map(str::to_owned)
+    }
+
+    /// Returns what [`discover`] says of it.
+    pub fn repository(&self) -> Result<Repository, GitError> {
+        match self.library.as_ref().and_then(|library| described(library, &self.path)) {
+            Some(repository) => Ok(repository),
+            None => discover(&self.path),
+        }
+    }
+
+    /// Returns what libgit2 has opened, where that is the common git directory itself.
+    pub(super) fn into_library(self) -> Option<git2::Repository> {
+        self.library.filter(|library| library.path() == library.commondir())
+    }
+}
+
+/// Returns the address of the remote `origin` of the repository at `path`.
 pub fn origin_of(path: &Path) -> Option<String> {
-    let Ok(repository) = git2::Repository::open(path) else { return discover(path).ok()?.origin() };
-    let remote = repository.find_remote("origin").ok()?;
-    remote.url().ok().map(str::to_owned)
+    Opened::at(path).origin()
 }
 
 /// Returns the name and the address of every remote of the repository at `path`, where it is
@@ -80,6 +116,7 @@ impl Repository {
             main: main.unwrap_or_else(|| common.to_owned()),
             common_dir: common.to_owned(),
             toplevel: toplevel.map(Path::to_owned),
+            shelf: Shelf::default(),
         }
     }
 }
@@ -91,7 +128,11 @@ struct Core {
 }
 
 fn with_libgit2(directory: &Path) -> Option<Repository> {
-    let found = git2::Repository::discover(directory).ok()?;
+    described(&git2::Repository::discover(directory).ok()?, directory)
+}
+
+/// Returns what libgit2 says of the repository that was found from `directory`.
+fn described(found: &git2::Repository, directory: &Path) -> Option<Repository> {
     let common = fs::canonical(found.commondir()).ok()?;
     let git_dir = fs::canonical(found.path()).ok()?;
     let toplevel = match found.workdir() {

@@ -31,6 +31,14 @@ pub struct WorktreeEntry {
 impl Repository {
     /// Returns all worktrees, the main one first.
     pub fn worktrees(&self) -> Result<Vec<WorktreeEntry>, GitError> {
+        if let Some(entries) = self.refs().and_then(|refs| refs.worktrees(self)) {
+            return Ok(entries);
+        }
+        self.worktrees_by_git()
+    }
+
+    /// Asks git itself for [`Self::worktrees`].
+    pub(super) fn worktrees_by_git(&self) -> Result<Vec<WorktreeEntry>, GitError> {
         let command = self.git().args(["worktree", "list", "--porcelain", "-z"]);
         parse_list(&read(&command, "git worktree list")?.stdout)
     }
@@ -50,7 +58,16 @@ impl Repository {
     /// Returns the entry that registers `path`.
     pub(super) fn admin_of(&self, path: &Path) -> Result<Option<Admin>, GitError> {
         let path = settled(path);
-        Ok(self.admins()?.into_iter().find(|admin| admin.worktree.as_deref() == Some(&path)))
+        let registers = |admin: &Admin| admin.worktree.as_deref() == Some(path.as_path());
+        // The name that git gives an entry unless it is taken: most often there is no need to
+        // read the others.
+        if let Some(name) = path.file_name() {
+            let named = Admin::load(&self.admin_root().join(name))?;
+            if registers(&named) {
+                return Ok(Some(named));
+            }
+        }
+        Ok(self.admins()?.into_iter().find(registers))
     }
 }
 
@@ -88,7 +105,7 @@ impl Admin {
 }
 
 /// Returns the worktree that an entry's `gitdir` file names: the directory of its `.git`.
-fn parse_gitdir(admin: &Path, bytes: &[u8]) -> Option<PathBuf> {
+pub(super) fn parse_gitdir(admin: &Path, bytes: &[u8]) -> Option<PathBuf> {
     let file = Path::new(OsStr::from_bytes(bytes.strip_suffix(b"\n").unwrap_or(bytes)));
     // Relative to the entry where `worktree.useRelativePaths` is set; `join` keeps absolute ones.
     let worktree = admin.join(file).parent()?.to_owned();
@@ -102,23 +119,32 @@ pub(super) fn linked_admin(worktree: &Path) -> Result<Option<PathBuf>, FsError> 
         Some(metadata) if metadata.is_file() => {}
         Some(_) | None => return Ok(None),
     }
-    let Some(bytes) = fs::read_optional(&path)? else { return Ok(None) };
+    let Some(bytes) = fs::read_own(&path)? else { return Ok(None) };
     let target = bytes.strip_prefix(b"gitdir: ").map(|rest| rest.trim_ascii_end());
     Ok(target.map(|target| settled(&worktree.join(OsStr::from_bytes(target)))))
 }
 
 /// Returns `path` with the links of its parent resolved, so that names of what is gone compare.
 pub(super) fn settled(path: &Path) -> PathBuf {
-    if let Ok(path) = fs::canonical(path) {
-        return path;
+    /// No path that is longer can be anywhere.
+    const LONGEST: usize = 4096;
+    if path.as_os_str().len() > LONGEST {
+        return path.to_owned();
     }
-    match (path.parent(), path.file_name()) {
-        (Some(parent), Some(name)) => settled(parent).join(name),
-        (Some(_) | None, _) => path.to_owned(),
+    let mut gone = Vec::new();
+    let mut there = path;
+    loop {
+        if let Ok(found) = fs::canonical(there) {
+            return gone.iter().rev().fold(found, |path, name| path.join(name));
+        }
+        match (there.parent(), there.file_name()) {
+            (Some(parent), Some(name)) => (there, _) = (parent, gone.push(name)),
+            (Some(_) | None, _) => return path.to_owned(),
+        }
     }
 }
 
-fn parse_list(bytes: &[u8]) -> Result<Vec<WorktreeEntry>, GitError> {
+pub(super) fn parse_list(bytes: &[u8]) -> Result<Vec<WorktreeEntry>, GitError> {
     let mut entries: Vec<WorktreeEntry> = Vec::new();
     for line in bytes.split(|byte| *byte == 0).filter(|line| !line.is_empty()) {
         let space = line.iter().position(|byte| *byte == b' ').unwrap_or(line.len());

@@ -48,7 +48,7 @@ pub fn copy_included(
 }
 
 /// Returns the untracked files that match, as git reads such patterns.
-fn matching(repo_main: &Path, patterns: &str) -> Result<Vec<PathBuf>, GitError> {
+pub(super) fn matching(repo_main: &Path, patterns: &str) -> Result<Vec<PathBuf>, GitError> {
     if patterns.trim().is_empty() {
         return Ok(Vec::new());
     }
@@ -64,7 +64,7 @@ fn matching(repo_main: &Path, patterns: &str) -> Result<Vec<PathBuf>, GitError> 
 }
 
 /// Returns a configured path, an error where it is absolute or leads upwards or into `.git`.
-fn safe_path(name: &str) -> Result<PathBuf, GitError> {
+pub(super) fn safe_path(name: &str) -> Result<PathBuf, GitError> {
     let path: PathBuf = Path::new(name).components().filter(|c| *c != Component::CurDir).collect();
     let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
     let in_git = path.components().next().is_some_and(|part| part.as_os_str() == ".git");

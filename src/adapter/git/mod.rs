@@ -6,42 +6,58 @@
 //! nothing is removed whose owner cannot be told.
 
 mod base;
+mod branches;
 mod command;
 mod compare;
+mod copy;
 mod discover;
 mod entry;
+mod fill;
 mod hidden;
 mod include;
+mod index;
 mod merge;
+mod own_refs;
+mod pool;
+mod premises;
 mod preserve;
+mod proven;
 mod push;
+mod refs;
+mod register;
 mod removal;
+mod spotless;
 mod status;
 mod trash;
 mod verdict;
+mod way;
 mod worktree;
 
 use std::path::PathBuf;
 
 pub use base::{Base, BranchState, Fetched};
-pub use command::version;
+pub use command::{known_version, version};
 pub use compare::{Fork, move_detached};
-pub use discover::{Repository, discover, origin_of, remotes_of};
+pub use discover::{Opened, Repository, discover, origin_of, remotes_of};
 pub use entry::WorktreeEntry;
+pub use fill::{fill, foresee};
 pub use hidden::{is_ignored, is_tracked, set_unwatched};
 pub use include::{IncludeReport, copy_included};
 pub use merge::{
     BranchLook, BranchQuery, Landed, MAX_CONFLICTS, MergePlan, Target, forget_merged, keep_merged,
-    land, look, look_knowing, make_merge, place_to_land,
+    land, look, look_knowing, make_merge, place_to_land, rehearse,
 };
+pub use pool::{Pool, Stock, refuses, retire};
 pub use preserve::{Preserved, preserve};
 pub use removal::{
-    BranchFate, Removed, delete_branch, remove, require_restorable, restore_worktree,
+    BranchFate, Removed, delete_branch, is_half_restored, remove, require_restorable,
+    restore_worktree, undo_restore,
 };
 pub use status::{WorktreeStatus, status};
-pub use trash::empty_trash;
+pub use trash::{Emptied, buried_in, empty_trash};
 pub use verdict::{Assessment, Keep, assess};
-pub use worktree::{NewWorktree, begin_add, checkout, finish_add, repair_bricked, undo_add};
+pub use way::{Filled, Way};
+pub use worktree::{NewWorktree, begin_add, finish_add, repair_bricked, undo_add};
 
 use crate::adapter::cmd::CmdError;
 use crate::adapter::fs::FsError;

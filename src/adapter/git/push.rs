@@ -15,7 +15,7 @@ impl Repository {
     /// Asks the remote `origin` for the commit that it has of a branch, `None` where it has none.
     pub fn remote_tip(&self, branch: &BranchName) -> Result<Option<String>, GitError> {
         let name = format!("refs/heads/{branch}");
-        let command = self.network(Deadline::after(ASK));
+        let command = self.network(Deadline::after(ASK))?;
         let output =
             run(&command.args(["ls-remote", "--heads", "--end-of-options", "origin", &name]))?;
         if !output.success() {
@@ -31,7 +31,7 @@ impl Repository {
     /// user's `pre-push` hook runs: what git LFS keeps goes up with it.
     pub fn push(&self, branch: &BranchName) -> Result<(), GitError> {
         let refspec = format!("refs/heads/{branch}:refs/heads/{branch}");
-        let command = self.network_with_hooks(Deadline::after(LONG));
+        let command = self.network_with_hooks(Deadline::after(LONG))?;
         let output =
             run(&command.args(["push", "--quiet", "--end-of-options", "origin", &refspec]))?;
         if output.success() { Ok(()) } else { Err(remote("git push", &output)) }

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use super::base::BranchState;
-use super::command::{git, read};
+use super::command::{git, read, run};
 use super::entry::{Admin, linked_admin, settled};
+use super::fill;
 use super::status::verify;
 use super::trash::{buried, bury, park, parked};
 use super::verdict::is_inside;
-use super::worktree::{NewWorktree, begin_add, checkout, finish_add};
+use super::worktree::{NewWorktree, begin_add, finish_add, is_stub, undo_worktree};
 use super::{GitError, Repository};
 use crate::adapter::fs;
 use crate::model::id::{BranchName, SessionId};
@@ -110,16 +111,21 @@ pub fn delete_branch(
     };
     repo.delete_ref(&format!("refs/heads/{branch}"), &sha)?;
     // Left behind, it would give the next branch of this name somebody else's upstream.
-    let section = format!("branch.{branch}");
-    let _ = read(&repo.git().args(["config", "--remove-section", &section]), "git config");
+    if repo.may_configure(branch.as_str()) {
+        let section = format!("branch.{branch}");
+        let command = repo.git_to_its_end().args(["config", "--remove-section", &section]);
+        let _ = read(&command, "git config");
+    }
     Ok(BranchFate::Deleted { sha })
 }
 
 impl Repository {
-    /// Deletes a ref that is at `sha`, and none that has moved on.
-    pub(super) fn delete_ref(&self, name: &str, sha: &str) -> Result<(), GitError> {
-        let command = self.git().args(["-c", "core.fsync=all", "update-ref", "-d", name, sha]);
-        read(&command, "git update-ref").map(|_| ())
+    /// Returns whether the repository's own configuration may have a section for a branch.
+    fn may_configure(&self, branch: &str) -> bool {
+        let text = fs::read_optional(&self.common_dir.join("config")).ok().flatten();
+        let names_it = |text: &str| text.to_lowercase().contains(&branch.to_lowercase());
+        // Quotes are written differently there.
+        branch.contains('"') || text.is_none_or(|text| names_it(&String::from_utf8_lossy(&text)))
     }
 
     /// Returns the tip of the branch if `ao` made it and every commit of it is elsewhere.
@@ -145,6 +151,9 @@ impl Repository {
                 elsewhere.push(sha);
             }
         }
+        if elsewhere.contains(&tip) {
+            return Ok(Some(tip));
+        }
         let command = self.git().args(["rev-list", "--count", &tip, "--not"]).args(elsewhere);
         let text = read(&command.arg("--"), WHAT)?.text();
         match text.parse::<u64>() {
@@ -161,8 +170,10 @@ pub fn restore_worktree(
     handle: &WorkspaceHandle,
     session: &SessionId,
 ) -> Result<(), GitError> {
+    undo_restore(repo, handle, session)?;
     if fs::metadata(&handle.path)?.is_some() {
-        return verify(repo, handle);
+        verify(repo, handle)?;
+        return make_index(handle);
     }
     if let Some(tree) = tree_in_trash(repo, handle, session)? {
         return unbury(repo, handle, session, &tree);
@@ -173,8 +184,52 @@ pub fn restore_worktree(
     }
     let new = again(repo, handle, session)?;
     begin_add(repo, &new)?;
-    checkout(repo, &new)?;
+    fill::fill(repo, &new, None)?;
     finish_add(repo, &new)
+}
+
+/// Returns whether a [`restore_worktree`] was interrupted: the entry is there and the directory is
+/// not, or nothing but what the interrupted one made is in it.
+pub fn is_half_restored(
+    repo: &Repository,
+    handle: &WorkspaceHandle,
+    session: &SessionId,
+) -> Result<bool, GitError> {
+    let admin = repo.admin_of(&handle.path)?;
+    if fs::metadata(&handle.path)?.is_none() {
+        return Ok(admin.is_some());
+    }
+    match admin {
+        Some(admin) => Ok(admin.is_being_made_for(session.as_str())),
+        None => Ok(fs::is_empty(&handle.path)? || is_stub(repo, &handle.path)?),
+    }
+}
+
+/// Takes back what a [`restore_worktree`] did that was interrupted: what was in the trash is there
+/// again. A worktree that was there before stays as it is. The caller holds the lock.
+pub fn undo_restore(
+    repo: &Repository,
+    handle: &WorkspaceHandle,
+    session: &SessionId,
+) -> Result<(), GitError> {
+    if !is_half_restored(repo, handle, session)? {
+        return Ok(());
+    }
+    if fs::metadata(&handle.path)?.is_none() {
+        let Some(admin) = repo.admin_of(&handle.path)? else { return Ok(()) };
+        refuse_locked(&admin, &handle.path, session)?;
+        park(repo, &admin, session.as_str())?;
+        return Ok(());
+    }
+    let new = NewWorktree {
+        path: handle.path.clone(),
+        branch: handle.branch.clone(),
+        // The branch has what the session did.
+        create_branch: false,
+        base_sha: handle.base_sha.clone().unwrap_or_default(),
+        session: session.clone(),
+    };
+    undo_worktree(repo, &new, &mut Vec::new()).map(drop)
 }
 
 /// Checks, changing nothing, whether [`restore_worktree`] has something to restore from.
@@ -183,7 +238,8 @@ pub fn require_restorable(
     handle: &WorkspaceHandle,
     session: &SessionId,
 ) -> Result<(), GitError> {
-    if fs::metadata(&handle.path)?.is_some() {
+    let half = is_half_restored(repo, handle, session)?;
+    if !half && fs::metadata(&handle.path)?.is_some() {
         return verify(repo, handle);
     }
     match tree_in_trash(repo, handle, session)? {
@@ -205,10 +261,17 @@ fn again(
     let gone = |branch: String| -> Result<NewWorktree, GitError> {
         Err(GitError::BranchGone { branch, preserved: preserved_ref(repo, session)? })
     };
+    let mut create_branch = false;
     let base_sha = match &handle.branch {
         Some(branch) => match repo.branch(branch)? {
             BranchState::Exists { sha } => sha,
-            BranchState::Free => return gone(branch.to_string()),
+            BranchState::Free => match lasting_tip(repo, handle)? {
+                Some(tip) => {
+                    create_branch = true;
+                    tip
+                }
+                None => return gone(branch.to_string()),
+            },
             BranchState::CheckedOut { path, .. } => {
                 return Err(GitError::BranchElsewhere { branch: branch.to_string(), path });
             }
@@ -221,10 +284,15 @@ fn again(
     Ok(NewWorktree {
         path: handle.path.clone(),
         branch: handle.branch.clone(),
-        create_branch: false,
+        create_branch,
         base_sha,
         session: session.clone(),
     })
+}
+
+/// Returns where the branch was when its workspace went into the pool, if that is still a commit.
+fn lasting_tip(repo: &Repository, handle: &WorkspaceHandle) -> Result<Option<String>, GitError> {
+    handle.tip.as_deref().map_or(Ok(None), |tip| repo.commit(tip))
 }
 
 fn preserved_ref(repo: &Repository, session: &SessionId) -> Result<Option<String>, GitError> {
@@ -275,10 +343,30 @@ fn unbury(
     if let Some(parent) = handle.path.parent() {
         fs::sync_directory(parent)?;
     }
-    verify(repo, handle)
+    verify(repo, handle)?;
+    make_index(handle)
 }
 
-/// Returns the latest entry in the trash that registered the worktree and is not half-written.
+/// Makes the index where there is none: that of a tree whose entry was lost. It is made aside, so
+/// that no lock of git's own can be left where others look for it.
+fn make_index(handle: &WorkspaceHandle) -> Result<(), GitError> {
+    let Some(admin) = linked_admin(&handle.path)? else { return Ok(()) };
+    if fs::metadata(&admin.join("index"))?.is_some() {
+        return Ok(());
+    }
+    let aside = admin.join("ao-index");
+    for left in [aside.clone(), aside.with_extension("lock")] {
+        fs::remove_file(&left)?;
+    }
+    let command = git(&handle.path).deadline(super::command::LONG).env("GIT_INDEX_FILE", &aside);
+    read(&command.clone().args(["read-tree", "HEAD"]), "git read-tree")?;
+    // It fails where a file is not as committed, which is for the session to see.
+    run(&command.args(["update-index", "-q", "--refresh"]))?;
+    Ok(fs::rename(&aside, &admin.join("index"))?)
+}
+
+/// Returns the latest entry in the trash that registered the worktree and is not half-written, by
+/// git or by a restore that was taken back.
 fn whole_entry(
     repo: &Repository,
     handle: &WorkspaceHandle,
@@ -288,7 +376,8 @@ fn whole_entry(
         let admin = Admin::load(&entry)?;
         let head = fs::read_optional(&entry.join("HEAD"))?.unwrap_or_default();
         let registers = admin.worktree.as_deref() == Some(settled(&handle.path).as_path());
-        if registers && !admin.bricked && !head.is_empty() {
+        let is_half_made = admin.bricked || admin.is_being_made_for(session.as_str());
+        if registers && !is_half_made && !head.is_empty() {
             return Ok(Some(entry));
         }
     }
@@ -322,15 +411,6 @@ fn branch_gone(branch: &BranchName) -> GitError {
     GitError::BranchGone { branch: branch.to_string(), preserved: None }
 }
 
-impl Repository {
-    /// Creates a ref that does not exist.
-    pub(super) fn create_ref(&self, name: &str, sha: &str) -> Result<(), GitError> {
-        let null = "0".repeat(sha.len());
-        let command = self.git().args(["-c", "core.fsync=all", "update-ref", name, sha, &null]);
-        read(&command, "git update-ref").map(|_| ())
-    }
-}
-
 /// Registers the place again and puts the tree's files there; the index is made from the branch,
 /// so every difference shows as uncommitted.
 fn unbury_without_entry(
@@ -345,8 +425,11 @@ fn unbury_without_entry(
     fs::replace(&tree.join(".git"), &link, fs::Durability::PowerCut)?;
     fs::remove_file(&handle.path.join(".git"))?;
     fs::remove_empty_directory(&handle.path);
+    // Without the mark of what is being made: what comes there is not to be taken back.
+    if let Some(admin) = linked_admin(tree)? {
+        fs::remove_file(&admin.join("locked"))?;
+    }
     fs::rename(tree, &handle.path)?;
-    let reset = git(&handle.path).deadline(super::command::LONG).env("GIT_OPTIONAL_LOCKS", "1");
-    read(&reset.args(["reset", "--mixed", "--quiet"]), "git reset")?;
+    make_index(handle)?;
     finish_add(repo, &new)
 }

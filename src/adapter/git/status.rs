@@ -132,7 +132,7 @@ fn distance(path: &Path, base: &str, deadline: Deadline) -> Result<(u32, u32), G
     }
 }
 
-fn parse_status(bytes: &[u8]) -> Result<(WorktreeStatus, Vec<PathBuf>), GitError> {
+pub(super) fn parse_status(bytes: &[u8]) -> Result<(WorktreeStatus, Vec<PathBuf>), GitError> {
     let mut status = WorktreeStatus::default();
     let mut untracked = Vec::new();
     let mut records = bytes.split(|byte| *byte == 0).filter(|record| !record.is_empty());

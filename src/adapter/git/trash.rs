@@ -6,26 +6,29 @@ use std::time::Duration;
 
 use super::entry::{Admin, linked_admin};
 use super::{GitError, Repository};
+use crate::adapter::clock::{self, Deadline};
 use crate::adapter::fs::{self, FsError};
-use crate::adapter::{clock, ids};
+use crate::adapter::{ids, process};
 use crate::model::id::SessionId;
 use crate::model::time::Timestamp;
 
 const TREES: &str = ".trash";
 const ENTRIES: &str = "ao-trash";
+/// How the name begins of what is being deleted.
+const GOING: &str = ".going-";
 
 /// Digits of a name in the trash after the session's id: milliseconds, then chance.
 const TIME_DIGITS: usize = 12;
 const RANDOM_DIGITS: usize = 4;
 
 /// Returns a name for something of `session` that goes to the trash now.
-fn fresh_name(session: &str) -> String {
+pub(super) fn fresh_name(session: &str) -> String {
     let millis = clock::now().as_millis().max(0);
     format!("{session}-{millis:0TIME_DIGITS$x}{}", ids::hex(RANDOM_DIGITS / 2))
 }
 
 /// Returns whose it is and since when it is there, `None` for a name that is not one of ours.
-fn parse_name(name: &str) -> Option<(&str, Timestamp)> {
+pub(super) fn parse_name(name: &str) -> Option<(&str, Timestamp)> {
     let (session, digits) = name.rsplit_once('-')?;
     let lower_hex = digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     if digits.len() != TIME_DIGITS + RANDOM_DIGITS || !lower_hex {
@@ -35,10 +38,16 @@ fn parse_name(name: &str) -> Option<(&str, Timestamp)> {
     Some((session, Timestamp::from_millis(millis)))
 }
 
+/// Returns since when something is at `path`, by its name.
+pub(super) fn since(path: &Path) -> Option<Timestamp> {
+    parse_name(path.file_name()?.to_str()?).map(|(_, since)| since)
+}
+
 /// Moves an entry out of git's sight, in one step; returns where it waits.
 pub(super) fn park(repo: &Repository, admin: &Admin, owner: &str) -> Result<PathBuf, FsError> {
     let directory = repo.common_dir.join(ENTRIES);
     fs::create_private_directories(&directory)?;
+    drop_temporaries(&admin.dir)?;
     let to = directory.join(fresh_name(owner));
     fs::rename(&admin.dir, &to)?;
     fs::sync_directory(&directory)?;
@@ -47,6 +56,18 @@ pub(super) fn park(repo: &Repository, admin: &Admin, owner: &str) -> Result<Path
         fs::sync_directory(&repo.admin_root())?;
     }
     Ok(to)
+}
+
+/// Removes what this process, or one that is dead, left of its temporary files in an entry: they
+/// would come back with it. One that cannot be removed goes with the entry.
+fn drop_temporaries(entry: &Path) -> Result<(), FsError> {
+    for name in fs::names(entry)? {
+        let is_left = |pid| pid == std::process::id() || process::is_over(pid);
+        if fs::temporary_owner(&name).is_some_and(is_left) {
+            let _ = fs::remove_file(&entry.join(name));
+        }
+    }
+    Ok(())
 }
 
 /// Moves a worktree's directory into the trash of `root`; returns where it waits.
@@ -80,42 +101,75 @@ fn named(directory: &Path, owner: &str) -> Result<Vec<PathBuf>, FsError> {
     Ok(ours.map(|name| directory.join(name)).collect())
 }
 
+/// Returns everything in the trash of `root` and since when, the trash's own making alone.
+pub fn buried_in(root: &Path) -> Result<Vec<(PathBuf, Timestamp)>, FsError> {
+    let directory = root.join(TREES);
+    let names = fs::names(&directory)?;
+    let ours = names.iter().filter_map(|name| {
+        let (_, since) = parse_name(name.to_str()?)?;
+        Some((directory.join(name), since))
+    });
+    Ok(ours.collect())
+}
+
+/// What an emptying of the trash did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Emptied {
+    /// What is gone, by the name it had in the trash.
+    pub gone: Vec<PathBuf>,
+    /// Whether there is more, for which there was no time.
+    pub unfinished: bool,
+}
+
 /// Deletes what has been in the trash of `root` for `older_than` at `now`, and the entries that
-/// belong to it; returns what was deleted. Names that are not of the trash's own making stay.
+/// belong to it, for as long as `patience` lasts: whoever comes next goes on. Names that are not of
+/// the trash's own making stay.
 pub fn empty_trash(
     root: &Path,
     older_than: Duration,
     now: Timestamp,
-) -> Result<Vec<PathBuf>, GitError> {
-    let mut deleted = Vec::new();
-    let old = |name: &str| {
-        parse_name(name)
-            .filter(|(_, since)| now.since(*since) >= older_than)
-            .map(|(id, _)| id.to_owned())
-    };
+    patience: Duration,
+) -> Result<Emptied, GitError> {
+    let deadline = Deadline::after(patience);
     let directory = root.join(TREES);
     for name in fs::names(&directory)? {
-        let Some(session) = name.to_str().and_then(old) else { continue };
+        let Some(text) = name.to_str() else { continue };
+        let old = |name: &str| parse_name(name).is_some_and(|(_, it)| now.since(it) >= older_than);
         let tree = directory.join(&name);
-        if fs::metadata(&tree)?.is_some_and(|metadata| metadata.is_symlink()) {
+        if !old(text) || fs::metadata(&tree)?.is_none_or(|metadata| metadata.is_symlink()) {
             continue;
         }
-        // `<common directory>/worktrees/<name>`; the entry itself is long gone.
-        let common =
-            linked_admin(&tree)?.and_then(|admin| Some(admin.parent()?.parent()?.to_owned()));
-        if let Some(common) = common {
-            let entries = common.join(ENTRIES);
-            for entry in named(&entries, &session)? {
-                if entry.file_name().and_then(|name| name.to_str()).and_then(old).is_some() {
-                    fs::remove_tree(&entry)?;
-                }
-            }
-            fs::remove_empty_directory(&entries);
+        if let Some((session, _)) = parse_name(text) {
+            forget_entries(&tree, session, &old)?;
         }
-        fs::remove_tree(&tree)?;
-        deleted.push(tree);
+        // Half of it must not be brought back.
+        fs::rename(&tree, &directory.join(format!("{GOING}{text}")))?;
     }
-    Ok(deleted)
+    let mut emptied = Emptied::default();
+    for name in fs::names(&directory)? {
+        let Some(was) = name.to_str().and_then(|name| name.strip_prefix(GOING)) else { continue };
+        if !fs::remove_tree_until(&directory.join(&name), deadline)? {
+            emptied.unfinished = true;
+            break;
+        }
+        emptied.gone.push(directory.join(was));
+    }
+    Ok(emptied)
+}
+
+/// Deletes the old entries of a session that belong to its tree in the trash.
+fn forget_entries(tree: &Path, session: &str, old: &dyn Fn(&str) -> bool) -> Result<(), GitError> {
+    // `<common directory>/worktrees/<name>`; the entry itself is long gone.
+    let common = linked_admin(tree)?.and_then(|admin| Some(admin.parent()?.parent()?.to_owned()));
+    let Some(common) = common else { return Ok(()) };
+    let entries = common.join(ENTRIES);
+    for entry in named(&entries, session)? {
+        if entry.file_name().and_then(|name| name.to_str()).is_some_and(old) {
+            fs::remove_tree(&entry)?;
+        }
+    }
+    fs::remove_empty_directory(&entries);
+    Ok(())
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::command::{git, read};
 use super::entry::{Admin, linked_admin, settled};
+use super::spotless::is_spotless;
 use super::status::{assumed_unchanged, files};
 use super::worktree::NewWorktree;
 use super::{GitError, Repository, discover};
@@ -34,6 +35,8 @@ pub enum Keep {
     Ignored(PathBuf),
     /// Submodules hold repositories of their own.
     Submodules,
+    /// git has registered another worktree inside, which would go with it.
+    Worktree(PathBuf),
     /// Somebody works in it.
     Process {
         /// Its number.
@@ -65,6 +68,7 @@ impl fmt::Display for Keep {
             }
             Self::Ignored(path) => write!(f, "ignored file {}", path.display()),
             Self::Submodules => f.write_str("submodules with repositories of their own"),
+            Self::Worktree(path) => write!(f, "another worktree is inside: {}", path.display()),
             Self::Process { pid, name } => {
                 write!(f, "process {pid} ({name}) has its working directory inside")
             }
@@ -89,6 +93,7 @@ impl Keep {
             | Self::Unreachable(_)
             | Self::Ignored(_) => true,
             Self::Submodules
+            | Self::Worktree(_)
             | Self::Process { .. }
             | Self::Locked(_)
             | Self::NotRegistered(_)
@@ -205,18 +210,30 @@ pub(super) fn reasons_to_keep(
             return vec![Keep::NotRegistered(why)];
         }
         Ok(None) => return vec![Keep::NotRegistered("it has no .git file".into())],
-        Err(error) => return vec![Keep::Unknown(error.to_string())],
+        Err(error) => return vec![unknown(&error)],
     }
-    let questions: [&dyn Fn() -> Result<Vec<Keep>, GitError>; 6] = [
+    // Then there is no file to ask git of: none that was changed, and none that it ignores.
+    let spotless =
+        tree_of(subject, admin).is_some_and(|tree| is_spotless(subject.path, &admin.dir, &tree));
+    let asked = |question: &dyn Fn() -> Result<Vec<Keep>, GitError>| match spotless {
+        true => Ok(Vec::new()),
+        false => question(),
+    };
+    let questions: [&dyn Fn() -> Result<Vec<Keep>, GitError>; 7] = [
         &|| lock_reasons(subject, admin),
-        &|| file_reasons(subject, deadline),
+        &|| asked(&|| file_reasons(subject, deadline)),
         &|| progress_reasons(admin),
         &|| commit_reasons(subject, admin, deadline),
-        &|| ignored_reasons(subject, deadline),
+        &|| asked(&|| ignored_reasons(subject, deadline)),
+        &|| worktree_reasons(subject),
         &|| Ok(process_reasons(subject.path)),
     ];
     let answers = questions.iter().map(|question| question());
     answers.flat_map(|answer| answer.unwrap_or_else(|error| vec![unknown(&error)])).collect()
+}
+
+fn tree_of(subject: &Subject<'_>, admin: &Admin) -> Option<Vec<u8>> {
+    subject.repo.refs()?.tree_of(&admin.dir)
 }
 
 /// Returns the reasons to keep an entry whose directory somebody deleted.
@@ -230,8 +247,8 @@ fn reasons_without_files(subject: &Subject<'_>, admin: &Admin, deadline: Deadlin
     answers.flat_map(|answer| answer.unwrap_or_else(|error| vec![unknown(&error)])).collect()
 }
 
-fn unknown(error: &GitError) -> Keep {
-    Keep::Unknown(error.to_string())
+fn unknown(error: &dyn std::error::Error) -> Keep {
+    Keep::Unknown(crate::model::sanitize::chain(error))
 }
 
 fn lock_reasons(subject: &Subject<'_>, admin: &Admin) -> Result<Vec<Keep>, GitError> {
@@ -266,6 +283,15 @@ fn file_reasons(subject: &Subject<'_>, deadline: Deadline) -> Result<Vec<Keep>, 
     reasons.extend((status.changed > 0).then_some(Keep::Uncommitted(status.changed)));
     reasons.extend((untracked > 0).then_some(Keep::Untracked(untracked)));
     Ok(reasons)
+}
+
+/// Returns the other worktrees of the repository that are inside: in an ignored directory git says
+/// nothing of them.
+fn worktree_reasons(subject: &Subject<'_>) -> Result<Vec<Keep>, GitError> {
+    let top = settled(subject.path);
+    let others = subject.repo.admins()?.into_iter().filter_map(|admin| admin.worktree);
+    let inside = others.filter(|path| *path != top && path.starts_with(&top) && path.exists());
+    Ok(inside.map(Keep::Worktree).collect())
 }
 
 /// Returns what is not finished in the worktree of a git directory.
@@ -303,6 +329,9 @@ fn commit_reasons(
     deadline: Deadline,
 ) -> Result<Vec<Keep>, GitError> {
     const WHAT: &str = "git rev-list";
+    if has_no_commit_of_its_own(subject, admin) {
+        return Ok(Vec::new());
+    }
     // Asked of the entry, so that it works without the directory as well.
     let command = git(&admin.dir).deadline(deadline.remaining()).arg("--git-dir").arg(&admin.dir);
     let head = command.clone().args(["rev-parse", "--quiet", "--verify", "HEAD^{commit}"]);
@@ -324,6 +353,19 @@ fn commit_reasons(
     let count = text.parse::<u32>();
     let count = count.map_err(|_| GitError::Unreadable { command: WHAT.into(), line: text })?;
     Ok((count > 0).then_some(Keep::Unreachable(count)).into_iter().collect())
+}
+
+/// Returns whether it is plain that nothing would go with the worktree: it stands on a branch,
+/// which stays, or still at the commit that it was made from.
+fn has_no_commit_of_its_own(subject: &Subject<'_>, admin: &Admin) -> bool {
+    let head = subject.repo.refs().and_then(|refs| refs.head_of(&admin.dir));
+    match (head, subject.base_sha) {
+        (Some((_, head)), Some(base)) => head.to_string() == base,
+        (Some((branch, head)), None) => {
+            branch.is_some() && subject.repo.commit(&head.to_string()).is_ok_and(|it| it.is_some())
+        }
+        (None, _) => false,
+    }
 }
 
 fn ignored_reasons(subject: &Subject<'_>, deadline: Deadline) -> Result<Vec<Keep>, GitError> {

@@ -1,20 +1,22 @@
 //! Making a worktree, in steps that a crash may interrupt anywhere.
 //!
 //! git itself loses worktrees when several are added at once, so [`begin_add`], [`finish_add`]
-//! and the repairs want the repository's lock held by the caller; [`checkout`], which takes the
+//! and the repairs want the repository's lock held by the caller; [`fill`](super::fill), which takes the
 //! time, does not. From begin to finish git's own lock on the worktree reads `ao:<session>`:
 //! whatever carries that mark was never handed to an agent.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::base::BranchState;
-use super::command::{LONG, git, git_with_hooks, last_word, once, read, retried, run};
+use super::command::{LONG, git, once, retried, run};
 use super::entry::{Admin, linked_admin, settled};
-use super::trash::park;
+use super::register::{Registered, register};
+use super::trash::{park, parked};
 use super::verdict::{Subject, reasons_to_keep};
 use super::{GitError, Repository};
 use crate::adapter::clock::Deadline;
-use crate::adapter::{failpoint, fs};
+use crate::adapter::fs;
 use crate::model::id::{BranchName, SessionId};
 
 /// A worktree to be.
@@ -47,6 +49,15 @@ pub fn begin_add(repo: &Repository, new: &NewWorktree) -> Result<(), GitError> {
     }
     if let Some(parent) = new.path.parent() {
         fs::create_private_directories(parent)?;
+    }
+    match register(repo, new) {
+        Ok(Registered::Whole) => return Ok(()),
+        Ok(Registered::Untouched) => {}
+        Ok(Registered::Begun) => drop(undo_worktree(repo, new, &mut Vec::new())?),
+        Err(error) => {
+            undo_worktree(repo, new, &mut Vec::new())?;
+            return Err(error);
+        }
     }
     let command = add_command(repo, new);
     retried(|| match once(&command, "git worktree add") {
@@ -106,54 +117,6 @@ fn refuse_visible_place(repo: &Repository, path: &Path) -> Result<(), GitError> 
     Err(GitError::InsideWorkTree { path, repo: repo.main.clone() })
 }
 
-/// Fills the worktree with its files, as `git worktree add` would have: filters, sparse
-/// checkout and the `post-checkout` hook included. No lock is needed. 10 min at the most.
-///
-/// A hook that fails or hangs is the hook's business, for the files are there: what it said is
-/// returned.
-pub fn checkout(repo: &Repository, new: &NewWorktree) -> Result<Option<String>, GitError> {
-    let admin = own_admin(repo, new)?;
-    if !admin.is_being_made_for(new.session.as_str()) {
-        // Finished, and in use: what follows would overwrite an agent's work.
-        return Err(GitError::PathOccupied { path: new.path.clone() });
-    }
-    // What `git worktree add` itself runs; nobody has worked here yet.
-    let reset = git(&new.path).deadline(LONG).env("GIT_OPTIONAL_LOCKS", "1");
-    let reset = reset.args(["reset", "--hard", "--no-recurse-submodules", "--quiet"]);
-    read(&reset, "git reset")?;
-    let head = read(&git(&new.path).args(["rev-parse", "HEAD"]), "git rev-parse")?.text();
-    let null = "0".repeat(head.len());
-    let deadline = failpoint::deadline("AO_HOOK_DEADLINE_MS", LONG);
-    let hook = git_with_hooks(&new.path).deadline(deadline).env("GIT_OPTIONAL_LOCKS", "1");
-    let hook = hook.args(["hook", "run", "--ignore-missing", "post-checkout", "--"]);
-    let hook = hook.args([null.as_str(), head.as_str(), "1"]);
-    let complaint = match run(&hook) {
-        Ok(output) if output.success() => None,
-        Ok(output) => Some(last_word(&output.stderr).to_owned()),
-        Err(error) => Some(error.to_string()),
-    };
-    sync(new, &admin)?;
-    Ok(complaint.map(|why| format!("the repository's post-checkout hook failed: {why}")))
-}
-
-/// Makes what git wrote without syncing survive a power cut.
-fn sync(new: &NewWorktree, admin: &Admin) -> Result<(), GitError> {
-    fs::sync_file(&new.path.join(".git"))?;
-    for file in ["HEAD", "gitdir", "commondir", "locked", "index"] {
-        let path = admin.dir.join(file);
-        if fs::metadata(&path)?.is_some() {
-            fs::sync_file(&path)?;
-        }
-    }
-    for directory in [admin.dir.as_path(), &new.path] {
-        fs::sync_directory(directory)?;
-        if let Some(parent) = directory.parent() {
-            fs::sync_directory(parent)?;
-        }
-    }
-    Ok(())
-}
-
 /// Verifies the worktree and takes git's lock off it. The caller holds the lock.
 pub fn finish_add(repo: &Repository, new: &NewWorktree) -> Result<(), GitError> {
     let admin = own_admin(repo, new)?;
@@ -163,10 +126,11 @@ pub fn finish_add(repo: &Repository, new: &NewWorktree) -> Result<(), GitError> 
         repo: repo.main.clone(),
         found,
     };
-    let entries = repo.worktrees()?;
+    let branch = new.branch.as_ref().map(BranchName::as_str);
+    let near = repo.refs().and_then(|refs| refs.worktrees_beside(repo, &admin.dir, branch));
+    let entries = near.map_or_else(|| repo.worktrees(), Ok)?;
     let entry = entries.iter().find(|entry| entry.path == path);
     let entry = entry.ok_or_else(|| wrong("git does not list it".into()))?;
-    let branch = new.branch.as_ref().map(BranchName::as_str);
     if entry.branch.as_deref() != branch {
         return Err(wrong(format!("it is on {:?}", entry.branch)));
     }
@@ -187,7 +151,7 @@ pub fn finish_add(repo: &Repository, new: &NewWorktree) -> Result<(), GitError> 
 }
 
 /// Returns the entry of the worktree, both directions of the link verified.
-fn own_admin(repo: &Repository, new: &NewWorktree) -> Result<Admin, GitError> {
+pub(super) fn own_admin(repo: &Repository, new: &NewWorktree) -> Result<Admin, GitError> {
     let wrong = |found: &str| GitError::WrongRepository {
         path: new.path.clone(),
         repo: repo.main.clone(),
@@ -201,13 +165,14 @@ fn own_admin(repo: &Repository, new: &NewWorktree) -> Result<Admin, GitError> {
     }
 }
 
-/// Takes back whatever [`begin_add`], [`checkout`] and [`finish_add`] did, wherever they or this
+/// Takes back whatever [`begin_add`], [`fill`](super::fill) and [`finish_add`] did, wherever they or this
 /// were interrupted; returns what was done and what was kept. The caller holds the lock.
 ///
 /// A worktree that was finished goes only if nothing in it could be lost; a branch only if it
 /// was to be made and has no commit.
 pub fn undo_add(repo: &Repository, new: &NewWorktree) -> Result<Vec<String>, GitError> {
     let mut done = Vec::new();
+    super::pool::forsake(new)?;
     if !undo_worktree(repo, new, &mut done)? {
         return Ok(done);
     }
@@ -218,7 +183,7 @@ pub fn undo_add(repo: &Repository, new: &NewWorktree) -> Result<Vec<String>, Git
 }
 
 /// Returns whether no worktree is left.
-fn undo_worktree(
+pub(super) fn undo_worktree(
     repo: &Repository,
     new: &NewWorktree,
     done: &mut Vec<String>,
@@ -226,6 +191,17 @@ fn undo_worktree(
     let shown = new.path.display();
     let admin = leftover_admin(repo, new)?;
     let exists = fs::metadata(&new.path)?.is_some();
+    let admin = match admin {
+        None if exists => match half_undone(repo, new)? {
+            Some(HalfUndone::InSight(admin)) => Some(admin),
+            Some(HalfUndone::Decided(parked)) => {
+                remove_parked(new, &parked, true, done)?;
+                return Ok(true);
+            }
+            None => None,
+        },
+        admin => admin,
+    };
     let Some(admin) = admin else {
         if exists && !fs::remove_empty_directory(&new.path) && !is_stub(repo, &new.path)? {
             done.push(format!("kept {shown}: git has not registered it"));
@@ -248,12 +224,59 @@ fn undo_worktree(
     // Unregistered first: what git still knows as a worktree is never deleted by hand.
     let parked = park(repo, &admin, new.session.as_str())?;
     done.push(format!("removed the registration of {shown}"));
+    if exists && !is_unfinished(&admin, new) {
+        // Whoever finds half a tree must know that it was to go.
+        let mark = format!("ao:{}", new.session);
+        fs::replace(&parked.join("locked"), mark.as_bytes(), fs::Durability::PowerCut)?;
+    }
+    remove_parked(new, &parked, exists, done)?;
+    Ok(true)
+}
+
+/// Removes the tree whose entry is out of git's sight, and then the entry.
+fn remove_parked(
+    new: &NewWorktree,
+    parked: &Path,
+    exists: bool,
+    done: &mut Vec<String>,
+) -> Result<(), GitError> {
     if exists {
         fs::remove_tree(&new.path)?;
-        done.push(format!("removed {shown}"));
+        done.push(format!("removed {}", new.path.display()));
     }
-    fs::remove_tree(&parked)?;
-    Ok(true)
+    Ok(fs::remove_tree(parked)?)
+}
+
+/// What an undoing left that was interrupted after it had taken the entry out of git's sight.
+enum HalfUndone {
+    /// The tree was to go: the entry that waits says so.
+    Decided(PathBuf),
+    /// The tree is whole; its entry is back in git's sight, and all is to be decided afresh.
+    InSight(Admin),
+}
+
+/// Returns what an interrupted undoing left of the worktree, `None` where none was.
+fn half_undone(repo: &Repository, new: &NewWorktree) -> Result<Option<HalfUndone>, GitError> {
+    let path = settled(&new.path);
+    for entry in parked(repo, new.session.as_str())?.into_iter().rev() {
+        let admin = Admin::load(&entry)?;
+        if admin.worktree.as_deref() != Some(path.as_path()) {
+            continue;
+        }
+        if is_unfinished(&admin, new) {
+            return Ok(Some(HalfUndone::Decided(entry)));
+        }
+        let root = repo.admin_root();
+        let own = settled(&root);
+        let linked = linked_admin(&new.path)?.filter(|it| it.parent() == Some(own.as_path()));
+        let Some(place) = linked else { continue };
+        if fs::metadata(&place)?.is_none() {
+            fs::create_directories(&root)?;
+            fs::rename(&entry, &place)?;
+            return Ok(Some(HalfUndone::InSight(Admin::load(&place)?)));
+        }
+    }
+    Ok(None)
 }
 
 /// Returns whether no agent can have been in the worktree: nobody took the mark off.
@@ -277,13 +300,21 @@ fn leftover_admin(repo: &Repository, new: &NewWorktree) -> Result<Option<Admin>,
     Ok(admins.iter().filter(|admin| admin.worktree.is_none()).find(ours).cloned())
 }
 
-/// Returns whether `path` holds nothing but a `.git` file of this repository.
-fn is_stub(repo: &Repository, path: &Path) -> Result<bool, GitError> {
+/// Returns whether `path` holds nothing but a `.git` file of this repository, or the beginning of
+/// one: whoever wrote it may have been killed.
+pub(super) fn is_stub(repo: &Repository, path: &Path) -> Result<bool, GitError> {
     if fs::names(path)? != [".git"] {
         return Ok(false);
     }
-    let root = settled(&repo.admin_root());
-    Ok(linked_admin(path)?.is_some_and(|admin| admin.starts_with(root)))
+    let root = repo.admin_root();
+    let line = [b"gitdir: ", root.as_os_str().as_bytes()].concat();
+    let file = path.join(".git");
+    if fs::metadata(&file)?.is_some_and(|metadata| metadata.is_file())
+        && fs::read_own(&file)?.is_some_and(|bytes| line.starts_with(&bytes))
+    {
+        return Ok(true);
+    }
+    Ok(linked_admin(path)?.is_some_and(|admin| admin.starts_with(settled(&root))))
 }
 
 fn undo_branch(
@@ -292,10 +323,8 @@ fn undo_branch(
     base_sha: &str,
     done: &mut Vec<String>,
 ) -> Result<(), GitError> {
-    let lock = repo.common_dir.join(format!("refs/heads/{branch}.lock"));
-    if fs::metadata(&lock)?.is_some() {
-        // Only the making of this very branch can have left it.
-        fs::remove_file(&lock)?;
+    // Only the making of this very branch can have left it.
+    if let Some(lock) = repo.clear_lock_of_the_dead(&format!("refs/heads/{branch}"))? {
         done.push(format!("removed the stale {}", lock.display()));
     }
     match repo.branch(branch)? {

@@ -1,13 +1,14 @@
 //! A file that gets one line of JSON for each notice.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::time::Duration;
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::FlockOperation;
 
 use crate::adapter::clock::{self, Deadline};
+use crate::adapter::flock;
 use crate::adapter::fs::{self, FsError};
 use crate::adapter::notify::{Notice, NotifyError, json_line};
 
@@ -24,7 +25,7 @@ fn append(path: &Path, mut line: Vec<u8>) -> Result<(), FsError> {
     }
     let error = |source| FsError::at("write", path)(source);
     let mut file = fs::open_append(path)?;
-    await_turn(&file);
+    await_turn(&file, path);
     // A full disk may have left half a line; the next one must not continue it.
     if file.seek(SeekFrom::End(-1)).is_ok() {
         let mut last = [0];
@@ -33,16 +34,16 @@ fn append(path: &Path, mut line: Vec<u8>) -> Result<(), FsError> {
             line.insert(0, b'\n');
         }
     }
-    file.write_all(&line).map_err(error)
+    fs::append(&mut file, path, &line)
 }
 
 /// Waits for other writers of ours: the end of the file is half a line while one writes.
 ///
 /// Somebody else's lock on a file of the person's delays a notice, but does not suppress it.
-fn await_turn(file: &File) {
+fn await_turn(file: &File, path: &Path) {
     const PATIENCE: Duration = Duration::from_secs(2);
     clock::poll_until(Deadline::after(PATIENCE), || {
-        flock(file, FlockOperation::NonBlockingLockExclusive).ok()
+        flock::lock("notify.turn", path, file, FlockOperation::NonBlockingLockExclusive).ok()
     });
 }
 

@@ -71,7 +71,7 @@ pub fn write_spec(spec: &LaunchSpec) -> Result<(), RuntimeError> {
 /// Takes the private file of `launch` away, so that a launcher that comes late runs nothing.
 pub fn withdraw_spec(session_dir: &Path, launch: &LaunchId) -> Result<(), FsError> {
     let path = session_dir.join(SPEC_FILE);
-    match fs::read_optional(&path)?.map(|bytes| serde_json::from_slice::<SpecFile>(&bytes)) {
+    match fs::read_own(&path)?.map(|bytes| serde_json::from_slice::<SpecFile>(&bytes)) {
         Some(Ok(file)) if file.launch != *launch => Ok(()),
         Some(Ok(_) | Err(_)) | None => fs::remove_file(&path),
     }
@@ -243,7 +243,7 @@ fn spawn_agent(spec: &SpecFile) -> io::Result<Child> {
     let mut command = agent.command();
     command.stdin(stdin_of(&spec.stdin)?);
     die_with_this_thread(&mut command);
-    command.spawn()
+    failpoint::through("launch.agent", Path::new(&spec.cwd), || command.spawn())
 }
 
 fn stdin_of(source: &StdinSource) -> io::Result<Stdio> {
@@ -282,7 +282,7 @@ fn die_with_this_thread(command: &mut std::process::Command) {
 
 fn read_spec(session_dir: &Path, launch: &LaunchId) -> Result<SpecFile, String> {
     let path = session_dir.join(SPEC_FILE);
-    let bytes = fs::read_optional(&path).map_err(explain)?;
+    let bytes = fs::read_own(&path).map_err(explain)?;
     let bytes = bytes.ok_or_else(|| format!("{} does not exist", path.display()))?;
     let spec: SpecFile = serde_json::from_slice(&bytes).map_err(explain)?;
     if spec.launch != *launch {

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::adapter::cmd::CmdError;
+use crate::adapter::fs::directory::Directory;
 use crate::adapter::fs::{self, FsError};
 use crate::adapter::process::{self, Presence};
 use crate::model::facts::Liveness;
@@ -203,6 +204,9 @@ pub struct ProcessFact {
 }
 
 impl ProcessFact {
+    /// Its launcher holds its lock.
+    pub const ALIVE: Self = Self::unconfirmed(Liveness::Alive);
+
     const fn unconfirmed(liveness: Liveness) -> Self {
         Self { liveness, confirmed: false, exit_code: None }
     }
@@ -243,13 +247,19 @@ pub struct ExitRecord {
 impl ExitRecord {
     /// Returns the exit code as a shell would: 128 + n for signal n.
     pub fn exit_code(&self) -> Option<i32> {
-        self.code.or(self.signal.map(|signal| 128 + signal))
+        self.code.or(self.signal.map(|signal| signal.saturating_add(128)))
     }
 }
 
 /// Returns what the launcher's files say of the process of `launch`; no tmux is asked.
 pub fn process_fact(session_dir: &Path, launch: &LaunchId) -> ProcessFact {
     facts_on_disk(session_dir, launch).unwrap_or(ProcessFact::unconfirmed(Liveness::Failed))
+}
+
+/// Returns whether the launcher of the session whose directory is open lives: the one look that a
+/// session at work needs, where nothing beside it says how its agent ended.
+pub fn has_launcher(directory: &Directory) -> bool {
+    directory.is_held(ALIVE_LOCK).unwrap_or(false)
 }
 
 fn facts_on_disk(session_dir: &Path, launch: &LaunchId) -> Result<ProcessFact, RuntimeError> {
@@ -286,6 +296,22 @@ pub fn start_record(dir: &Path, launch: &LaunchId) -> Result<Option<StartRecord>
     Ok(record.filter(|record| record.launch == *launch))
 }
 
+/// Returns what a launcher says of its start: `started.json`, or why that will never be written;
+/// `None` while neither is known.
+fn told_of_start(
+    dir: &Path,
+    launch: &LaunchId,
+) -> Result<Option<Result<StartRecord, String>>, RuntimeError> {
+    if let Some(started) = start_record(dir, launch)? {
+        return Ok(Some(Ok(started)));
+    }
+    let Some(exit) = exit_record(dir, launch)? else { return Ok(None) };
+    // An agent may start and end between the two looks, and its start is written first.
+    let started = start_record(dir, launch)?;
+    let why = || exit.failure.unwrap_or_else(|| "it ended at once".into());
+    Ok(Some(started.ok_or_else(why)))
+}
+
 /// Returns `exit.json` where it is about `launch`.
 pub fn exit_record(dir: &Path, launch: &LaunchId) -> Result<Option<ExitRecord>, RuntimeError> {
     let record: Option<ExitRecord> = read_json(&dir.join(EXIT_FILE))?;
@@ -293,7 +319,7 @@ pub fn exit_record(dir: &Path, launch: &LaunchId) -> Result<Option<ExitRecord>, 
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, RuntimeError> {
-    let Some(bytes) = fs::read_optional(path)? else { return Ok(None) };
+    let Some(bytes) = fs::read_own(path)? else { return Ok(None) };
     serde_json::from_slice(&bytes)
         .map(Some)
         .map_err(|error| FsError::at("parse", path)(error.into()).into())
@@ -325,8 +351,14 @@ pub fn ao_program() -> io::Result<PathBuf> {
 }
 
 #[cfg(test)]
+mod fuzz;
+
+#[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::adapter::clock::{self, Deadline};
     use crate::adapter::fs::Durability;
 
     const LAUNCH: &str = "00112233445566778899aabbccddeeff";
@@ -347,6 +379,32 @@ mod tests {
             at: Timestamp::from_millis(0),
         })
         .unwrap()
+    }
+
+    #[test]
+    fn a_start_is_told_however_soon_the_end_follows() {
+        let launch = LAUNCH.parse().unwrap();
+        let told = || {
+            let dir = tempfile::tempdir().unwrap();
+            let write = |name: &str, text: String| {
+                fs::replace(&dir.path().join(name), text.as_bytes(), Durability::Process).unwrap();
+            };
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    write(STARTED_FILE, started(LAUNCH, &process::current().unwrap()));
+                    let at = "2026-01-01T00:00:00.000Z";
+                    write(EXIT_FILE, format!(r#"{{"launch":"{LAUNCH}","code":0,"at":"{at}"}}"#));
+                });
+                loop {
+                    if let Some(told) = told_of_start(dir.path(), &launch).unwrap() {
+                        break told;
+                    }
+                }
+            })
+        };
+        for _ in 0..500 {
+            told().expect("it has started");
+        }
     }
 
     #[test]
@@ -382,7 +440,10 @@ mod tests {
         assert_eq!(process_fact(dir.path(), &launch).liveness, Liveness::Alive);
         drop(lock);
         let probe = fs::open_append(&dir.path().join(ALIVE_LOCK)).unwrap();
-        rustix::fs::flock(&probe, rustix::fs::FlockOperation::NonBlockingLockShared).unwrap();
+        // A child that another test is about to run has its copy of the lock until then.
+        let shared =
+            || rustix::fs::flock(&probe, rustix::fs::FlockOperation::NonBlockingLockShared).ok();
+        clock::poll_until(Deadline::after(Duration::from_secs(20)), shared).unwrap();
         assert_eq!(process_fact(dir.path(), &launch).liveness, Liveness::Indeterminate);
     }
 }

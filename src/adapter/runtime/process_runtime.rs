@@ -10,14 +10,15 @@ use std::time::Duration;
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::adapter::clock::{self, Deadline};
+use crate::adapter::clock::{self, Deadline, Pace};
 use crate::adapter::cmd::Cmd;
-use crate::adapter::fs::{self, Durability};
+use crate::adapter::failpoint;
+use crate::adapter::fs::{self, Durability, FsError};
 use crate::adapter::process;
 use crate::adapter::runtime::tmux_send::SendOutcome;
 use crate::adapter::runtime::{
-    LaunchSpec, OUTPUT_FILE, RuntimeError, StartRecord, Started, ao_program, exit_record, launcher,
-    start_record,
+    LaunchSpec, OUTPUT_FILE, RuntimeError, StartRecord, Started, ao_program, launcher,
+    told_of_start,
 };
 use crate::model::record::{RuntimeHandle, RuntimeKind};
 use crate::model::sanitize;
@@ -60,10 +61,14 @@ pub fn start(spec: &LaunchSpec) -> Result<Started, RuntimeError> {
 pub fn make_input(session_dir: &Path) -> Result<PathBuf, RuntimeError> {
     let path = session_dir.join(INPUT_FILE);
     let kind = FileType::Fifo;
-    let made = rustix::fs::mknodat(rustix::fs::CWD, &path, kind, Mode::RUSR | Mode::WUSR, 0);
+    let mode = Mode::RUSR | Mode::WUSR;
+    let made = failpoint::through("runtime.fifo", &path, || {
+        Ok(rustix::fs::mknodat(rustix::fs::CWD, &path, kind, mode, 0)?)
+    });
     match made {
-        Ok(()) | Err(Errno::EXIST) => Ok(path),
-        Err(error) => Err(RuntimeError::io("make the agent's input")(error.into())),
+        Ok(()) => Ok(path),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(path),
+        Err(error) => Err(FsError::at("create", &path)(error).into()),
     }
 }
 
@@ -79,8 +84,9 @@ pub fn send(session_dir: &Path, text: &str) -> Result<SendOutcome, RuntimeError>
             let why = "the agent has no open standard input".to_owned();
             return Ok(SendOutcome::Failed { why });
         }
-        Err(error) => return Err(RuntimeError::io("open the agent's input")(error.into())),
+        Err(error) => return Err(FsError::at("open", &path)(error.into()).into()),
     };
+    failpoint::pass_at("runtime.input", &path).map_err(FsError::at("write", &path))?;
     let mut rest = text.as_bytes().to_vec();
     rest.push(b'\n');
     let deadline = Deadline::after(READING);
@@ -93,7 +99,7 @@ pub fn send(session_dir: &Path, text: &str) -> Result<SendOutcome, RuntimeError>
         Err(error) => Some(Err(error)),
     });
     if let Some(Err(error)) = written {
-        return Err(RuntimeError::io("write to the agent's input")(error.into()));
+        return Err(FsError::at("write", &path)(error.into()).into());
     }
     let read = || (rustix::io::ioctl_fionread(&input) == Ok(0)).then_some(());
     if written.is_some() && clock::poll_until(deadline, read).is_some() {
@@ -129,7 +135,7 @@ fn spawn(spec: &LaunchSpec) -> Result<Child, RuntimeError> {
     let mut command = launcher.command();
     command.stdin(Stdio::null()).stdout(log).stderr(errors);
     own_session(&mut command);
-    command.spawn().map_err(RuntimeError::io("start the launcher"))
+    launcher.spawn_as(&mut command).map_err(RuntimeError::Cmd)
 }
 
 /// Opens the output file empty: the last launch's output ends with it.
@@ -148,25 +154,22 @@ pub(crate) fn own_session(command: &mut std::process::Command) {
 }
 
 fn handshake(spec: &LaunchSpec, child: &mut Child) -> Result<StartRecord, RuntimeError> {
-    let started = clock::poll_until(Deadline::after(HANDSHAKE), || {
+    let deadline = Deadline::after(HANDSHAKE);
+    let pace = Pace::start();
+    loop {
         // The end is looked at first: what a launcher wrote before it is seen below.
         let ended = child.try_wait().ok().flatten().is_some();
-        match start_record(&spec.session_dir, &spec.launch) {
-            Ok(Some(started)) => return Some(Ok(started)),
-            Ok(None) => {}
-            Err(error) => return Some(Err(error)),
+        if let Some(answer) = told_of_start(&spec.session_dir, &spec.launch)? {
+            return answer.map_err(|why| failed(spec, &why));
         }
-        match exit_record(&spec.session_dir, &spec.launch) {
-            Ok(Some(exit)) => {
-                let why = exit.failure.unwrap_or_else(|| "it ended at once".into());
-                Some(Err(failed(spec, &why)))
-            }
-            Ok(None) if ended => Some(Err(failed(spec, "its launcher ended at once"))),
-            Ok(None) => None,
-            Err(error) => Some(Err(error)),
+        if ended {
+            return Err(failed(spec, "its launcher ended at once"));
         }
-    });
-    started.unwrap_or_else(|| Err(failed(spec, "it did not answer within 3 s")))
+        if deadline.passed() {
+            return Err(failed(spec, "it did not answer within 3 s"));
+        }
+        pace.pause(deadline.remaining());
+    }
 }
 
 fn failed(spec: &LaunchSpec, why: &str) -> RuntimeError {

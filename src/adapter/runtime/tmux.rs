@@ -6,28 +6,42 @@
 #![expect(clippy::disallowed_methods, reason = "takes tmux's few variables from the environment")]
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::adapter::clock;
-use crate::adapter::cmd::{Cmd, CmdError, Output};
+use crate::adapter::cmd::{Cmd, CmdError, Output, Running};
 use crate::adapter::runtime::RuntimeError;
 use crate::adapter::runtime::screen::Screen;
 use crate::adapter::runtime::tmux_parse::{
-    self as parse, Failure, OLDEST, PANE_FORMAT, Pane, quoted,
+    self as parse, Failure, LIVING_FORMAT, OLDEST, PANE_FORMAT, Pane, SERVER_FORMAT, quoted,
 };
 use crate::adapter::runtime::tmux_server::socket_path;
-use crate::adapter::{failpoint, ids};
+use crate::adapter::{failpoint, ids, remembered};
 use crate::model::facts::Liveness;
 use crate::model::id::{LaunchId, SessionId};
 use crate::model::record::RuntimeHandle;
 use crate::model::sanitize;
 
-pub use crate::adapter::runtime::tmux_parse::Panes;
+pub use crate::adapter::runtime::tmux_parse::{Living, Panes};
 pub use crate::adapter::runtime::tmux_send::{ComposerKeys, SendOptions, SendOutcome};
 
 /// tmux refuses 16 KiB of arguments; a batch of commands stays well below.
 const BATCH_BYTES: usize = 12 * 1024;
+
+/// How often a client is run that meets a server which is just ending.
+const ATTEMPTS: u32 = 3;
+
+/// How long it is given to end.
+const BETWEEN: Duration = Duration::from_millis(100);
+
+/// What a client that lists panes is doing.
+const LISTING: &str = "list panes";
+
+/// The question who lives, whose answer is still to come.
+#[derive(Debug)]
+pub struct Question(Running);
 
 /// The tmux server of one home.
 #[derive(Clone, Debug)]
@@ -62,31 +76,42 @@ impl Tmux {
 
     /// Returns the version of the tmux that is installed, where it is new enough.
     pub fn version() -> Result<(u32, u32), RuntimeError> {
-        let text = Cmd::new("tmux").arg("-V").read().map_err(missing_or_cmd)?.text();
-        let needed = "3.2";
-        match parse::version(&text) {
-            Some(version) if version < OLDEST => Err(RuntimeError::TooOld {
-                found: text.trim_start_matches("tmux ").to_owned(),
-                needed,
-            }),
-            Some(version) => Ok(version),
-            None if text.starts_with("tmux ") => Ok(OLDEST),
-            None => Err(RuntimeError::Unreadable { line: text }),
-        }
+        new_enough(&said()?)
+    }
+
+    /// [`Self::version`] of the tmux that is found in `path`, remembered in `cache` while that is
+    /// the same.
+    pub fn known_version(path: &OsStr, cache: Option<&Path>) -> Result<(u32, u32), RuntimeError> {
+        let program = remembered::find("tmux", path).ok_or(RuntimeError::Missing)?;
+        new_enough(&remembered::answer(cache, &program, "-V", said)?)
     }
 
     /// Asks once for all panes of the server.
     pub fn probe(&self) -> Result<Panes, RuntimeError> {
-        let ask = || self.run(self.client(["list-panes", "-a", "-F", PANE_FORMAT]), "list panes");
+        let ask = || self.run(self.client(["list-panes", "-a", "-F", PANE_FORMAT]), LISTING);
         let answer = match ask() {
             Err(RuntimeError::ServerAbsent { .. }) if self.revive_server()? => ask(),
             answer => answer,
         };
         match answer {
-            Ok(output) => Ok(Panes { absent: false, panes: parse::panes(&output.text())? }),
-            Err(RuntimeError::ServerAbsent { .. }) => Ok(Panes { absent: true, panes: Vec::new() }),
+            Ok(output) => Ok(Panes::of(parse::panes(&output.text())?)),
+            Err(RuntimeError::ServerAbsent { .. }) => Ok(Panes::none()),
             Err(error) => Err(error),
         }
+    }
+
+    /// Begins to ask who lives, and nothing else, which costs the server little more than half;
+    /// the answer is worked out while others work.
+    pub fn ask(&self) -> Result<Question, RuntimeError> {
+        let server = ["display-message", "-p", SERVER_FORMAT, ";"];
+        let client = self.client(server).args(["list-panes", "-a", "-F", LIVING_FORMAT]);
+        Ok(Question(client.begin().map_err(|error| self.client_error(error))?))
+    }
+
+    /// Waits for the answer; `None` where there is none, and [`Tmux::probe`] finds out why.
+    pub fn living(&self, question: Question) -> Result<Option<Living>, RuntimeError> {
+        let output = question.0.output().map_err(|error| self.client_error(error))?;
+        output.success().then(|| parse::living(&output.text())).transpose()
     }
 
     /// Returns what `panes` says of the pane of `launch`.
@@ -95,9 +120,12 @@ impl Tmux {
         handle: &RuntimeHandle,
         launch: &LaunchId,
     ) -> Liveness {
-        let Ok(panes) = panes else { return Liveness::Failed };
-        let ours = panes.panes.iter().find(|pane| pane.launch == launch.as_str());
-        if let Some(pane) = ours {
+        panes.as_ref().map_or(Liveness::Failed, |panes| Self::fact_in(panes, handle, launch))
+    }
+
+    /// [`Tmux::fact`] of an answer.
+    pub fn fact_in(panes: &Panes, handle: &RuntimeHandle, launch: &LaunchId) -> Liveness {
+        if let Some(pane) = panes.find(launch.as_str()) {
             return pane_liveness(pane, handle);
         }
         // A pane that is missing from a later server is missing: only its name could be mistaken.
@@ -191,21 +219,99 @@ impl Tmux {
     ///
     /// Its processes are not ended by this. A session that is gone is a success.
     pub fn destroy(&self, session: &SessionId, launch: &LaunchId) -> Result<(), RuntimeError> {
-        for pane in self.probe()?.panes.iter().filter(|pane| pane.launch == launch.as_str()) {
-            let condition = condition(launch, false);
-            let close = if pane.session == session.as_str() {
-                format!("kill-session -t ={session}")
-            } else {
-                format!("kill-pane -t {}", pane.id)
-            };
-            let args = ["if-shell", "-F", "-t", &pane.id, &condition, &close];
-            match self.run(self.client(args), "close a session") {
-                Ok(_)
-                | Err(RuntimeError::ServerAbsent { .. } | RuntimeError::NoSuchTarget { .. }) => {}
-                Err(error) => return Err(error),
+        self.close(session, launch, 0).map(drop)
+    }
+
+    /// [`Self::destroy`] that returns the last `lines` lines of the screen, where the session's
+    /// active pane was that of `launch`: all in one client, most often.
+    pub fn close(
+        &self,
+        session: &SessionId,
+        launch: &LaunchId,
+        lines: u32,
+    ) -> Result<Option<String>, RuntimeError> {
+        let marker = format!("closed-{}", ids::hex(8));
+        let printed = match self.run_close(session, launch, lines, &marker) {
+            Err(RuntimeError::ServerAbsent { .. }) if self.revive_server()? => {
+                self.run_close(session, launch, lines, &marker)
             }
+            printed => printed,
+        };
+        let printed = match printed {
+            Ok(printed) => printed,
+            Err(RuntimeError::ServerAbsent { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let (panes, screen) = match printed.split_once(&format!("{marker}\n")) {
+            Some((panes, screen)) => (panes, Some(last_lines(screen, lines, false))),
+            None => (printed.as_str(), None),
+        };
+        let closed = |pane: &Pane| screen.is_some() && pane.session == session.as_str();
+        for pane in parse::panes(panes)?.iter().filter(|pane| !closed(pane)) {
+            self.close_pane(session, launch, pane)?;
         }
-        Ok(())
+        Ok(screen)
+    }
+
+    /// Lists every pane of `launch`, and closes the session where its active pane is one; returns
+    /// what was printed.
+    fn run_close(
+        &self,
+        session: &SessionId,
+        launch: &LaunchId,
+        lines: u32,
+        marker: &str,
+    ) -> Result<String, RuntimeError> {
+        let (target, condition) = (pane_target(session), condition(launch, false));
+        let show = match lines {
+            0 => String::new(),
+            _ => format!("capture-pane -p -J -S -{lines} -t {target} ; "),
+        };
+        let close = format!("display-message -p {marker} ; {show}kill-session -t ={session}");
+        let list = ["list-panes", "-a", "-f", &condition, "-F", PANE_FORMAT, ";"];
+        let act = ["if-shell", "-F", "-t", &target, &condition, &close];
+        let client = self.client(list.into_iter().chain(act));
+        let mut attempt = 1;
+        loop {
+            let output = client.output().map_err(|error| self.client_error(error))?;
+            let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+            if output.success() {
+                return Ok(printed);
+            }
+            match parse::classify(&output.stderr) {
+                // The list comes before what looks for the session, and is whole.
+                Failure::Missing => return Ok(printed),
+                Failure::Transient if attempt < ATTEMPTS => {}
+                failure @ (Failure::Absent { .. }
+                | Failure::Transient
+                | Failure::Duplicate
+                | Failure::Other) => return Err(self.failed(failure, "close a session", &output)),
+            }
+            attempt += 1;
+            clock::pause(BETWEEN);
+        }
+    }
+
+    /// Closes one pane of `launch`, wherever it is.
+    fn close_pane(
+        &self,
+        session: &SessionId,
+        launch: &LaunchId,
+        pane: &Pane,
+    ) -> Result<(), RuntimeError> {
+        let condition = condition(launch, false);
+        let close = if pane.session == session.as_str() {
+            format!("kill-session -t ={session}")
+        } else {
+            format!("kill-pane -t {}", pane.id)
+        };
+        let args = ["if-shell", "-F", "-t", &pane.id, &condition, &close];
+        match self.run(self.client(args), "close a session") {
+            Ok(_) | Err(RuntimeError::ServerAbsent { .. } | RuntimeError::NoSuchTarget { .. }) => {
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Runs `commands` where the session's active pane is the live pane of `launch`, checked by
@@ -289,8 +395,6 @@ impl Tmux {
     /// Runs a client and tells its failures apart; one that met a server that was just ending is
     /// run again.
     pub(crate) fn run(&self, client: Cmd, doing: &'static str) -> Result<Output, RuntimeError> {
-        const ATTEMPTS: u32 = 3;
-        const BETWEEN: Duration = Duration::from_millis(100);
         let mut attempt = 1;
         loop {
             let output = client.output().map_err(|error| self.client_error(error))?;
@@ -360,6 +464,22 @@ impl Tmux {
             bytes += length + 2;
         }
         batches
+    }
+}
+
+fn said() -> Result<String, RuntimeError> {
+    Ok(Cmd::new("tmux").arg("-V").read().map_err(missing_or_cmd)?.text())
+}
+
+fn new_enough(text: &str) -> Result<(u32, u32), RuntimeError> {
+    match parse::version(text) {
+        Some(version) if version < OLDEST => Err(RuntimeError::TooOld {
+            found: text.trim_start_matches("tmux ").to_owned(),
+            needed: "3.2",
+        }),
+        Some(version) => Ok(version),
+        None if text.starts_with("tmux ") => Ok(OLDEST),
+        None => Err(RuntimeError::Unreadable { line: text.to_owned() }),
     }
 }
 

@@ -1,11 +1,18 @@
 //! What tmux prints, as data, and data as what tmux parses; no process is started here.
 
 use crate::adapter::runtime::RuntimeError;
+use crate::model::record::RuntimeHandle;
 
 /// One line a pane; the session's name comes last because it may hold anything.
 ///
 /// `@ao_launch` is a pane option: a pane that somebody splits off does not inherit it.
 pub const PANE_FORMAT: &str = "#{pane_id}\t#{@ao_launch}\t#{pane_dead}\t#{pane_pid}\t#{start_time}:#{pid}\t#{pane_in_mode}\t#{session_name}";
+
+/// Who the server is: the first line of the answer to who lives.
+pub const SERVER_FORMAT: &str = "#{start_time}:#{pid}";
+
+/// What has to be known of a pane to tell that its agent lives. Each field costs the server.
+pub const LIVING_FORMAT: &str = "#{@ao_launch}\t#{pane_dead}\t#{pane_pid}";
 
 /// The oldest tmux that has what is used here.
 pub const OLDEST: (u32, u32) = (3, 2);
@@ -34,8 +41,70 @@ pub struct Pane {
 pub struct Panes {
     /// There is no server.
     pub absent: bool,
-    /// Its panes.
+    /// Its panes, sorted by launch.
     pub panes: Vec<Pane>,
+}
+
+impl Panes {
+    /// Returns what a server that is there says it has.
+    pub fn of(mut panes: Vec<Pane>) -> Self {
+        panes.sort_by(|one, other| one.launch.cmp(&other.launch));
+        Self { absent: false, panes }
+    }
+
+    /// Returns that there is no server.
+    pub fn none() -> Self {
+        Self { absent: true, panes: Vec::new() }
+    }
+
+    /// Returns the pane that was made for `launch`.
+    pub fn find(&self, launch: &str) -> Option<&Pane> {
+        let first = self.panes.partition_point(|pane| pane.launch.as_str() < launch);
+        self.panes.get(first).filter(|pane| pane.launch == launch)
+    }
+}
+
+/// The panes of the server that live, by launch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Living {
+    server: String,
+    /// Launch and process of each, sorted.
+    panes: Vec<(String, u32)>,
+}
+
+impl Living {
+    /// Returns whether the pane of `launch` is certain to live: on the very server that `handle`
+    /// names, with the very process.
+    pub fn has(&self, launch: &str, handle: &RuntimeHandle) -> bool {
+        let found = self.panes.binary_search_by(|(other, _)| other.as_str().cmp(launch));
+        let same_server = handle.server.as_ref().is_none_or(|server| *server == self.server);
+        let is_its = |pid| handle.pid.is_none_or(|known| known == pid);
+        found.is_ok_and(|found| same_server && is_its(self.panes[found].1))
+    }
+}
+
+/// Parses what was printed with [`SERVER_FORMAT`] and, line by line, [`LIVING_FORMAT`].
+pub fn living(stdout: &str) -> Result<Living, RuntimeError> {
+    let unreadable =
+        |line: &str| RuntimeError::Unreadable { line: line.chars().take(200).collect() };
+    let mut lines = stdout.lines();
+    let server =
+        lines.next().filter(|line| line.contains(':')).ok_or_else(|| unreadable(stdout))?;
+    let mut panes = Vec::new();
+    for line in lines {
+        let mut fields = line.split('\t');
+        let (Some(launch), Some(dead), Some(pid), None) =
+            (fields.next(), fields.next(), fields.next(), fields.next())
+        else {
+            return Err(unreadable(line));
+        };
+        let pid = pid.parse().map_err(|_| unreadable(line))?;
+        if !launch.is_empty() && dead != "1" {
+            panes.push((launch.to_owned(), pid));
+        }
+    }
+    panes.sort_unstable();
+    Ok(Living { server: server.to_owned(), panes })
 }
 
 /// What a failed tmux client says of the server.
@@ -176,6 +245,24 @@ mod tests {
             assert!(panes(&format!("{bad}\n")).is_err(), "{bad:?}");
         }
         assert_eq!(panes("").unwrap(), []);
+    }
+
+    #[test]
+    fn who_lives_is_certain_or_not_said() {
+        let text = "17:9\naa\t0\t31\n\t0\t32\nbb\t1\t33\n";
+        let living = living(text).unwrap();
+        let handle = |json: serde_json::Value| serde_json::from_value(json).unwrap();
+        let has = |launch, json| living.has(launch, &handle(json));
+        use serde_json::json;
+        assert!(has("aa", json!({"kind": "tmux"})));
+        assert!(has("aa", json!({"kind": "tmux", "server": "17:9", "pid": 31})));
+        assert!(!has("aa", json!({"kind": "tmux", "server": "17:8", "pid": 31})));
+        assert!(!has("aa", json!({"kind": "tmux", "server": "17:9", "pid": 30})));
+        assert!(!has("bb", json!({"kind": "tmux"})), "it is dead");
+        assert!(!has("cc", json!({"kind": "tmux"})) && !has("", json!({"kind": "tmux"})));
+        for bad in ["", "aa\t0\t31", "17:9\naa\t0", "17:9\naa\t0\tx", "17:9\naa\t0\t1\t2"] {
+            assert!(super::living(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::adapter::ids;
 use crate::adapter::runtime::RuntimeError;
 use crate::adapter::runtime::screen::{Composer, Reading, Screen};
 use crate::adapter::runtime::tmux::{Tmux, key_words, look_commands, pane_target};
-use crate::adapter::runtime::tty::{self, Input};
+use crate::adapter::runtime::tty::{Input, Terminal};
 use crate::model::id::{LaunchId, SessionId};
 use crate::model::sanitize;
 
@@ -212,6 +212,9 @@ impl Sending<'_> {
             }
             other => other?,
         };
+        let Ok(pasted) = self.seen(&pasted) else {
+            return Ok(unconfirmed("the program ended while the text was typed"));
+        };
         let (seen, before) = self.settled(pasted);
         // A text that quotes a dialog looks like one in the composer as well.
         let is_quoted = || self.read.is_some_and(|read| read(&Screen::parse(text)).dialog);
@@ -267,8 +270,8 @@ impl Sending<'_> {
         }
     }
 
-    /// Pastes and returns the screen a moment later.
-    fn paste(&self, text: &str) -> Result<Seen, RuntimeError> {
+    /// Pastes and returns what a look a moment later printed.
+    fn paste(&self, text: &str) -> Result<String, RuntimeError> {
         let buffer = format!("ao-{}", ids::hex(8));
         let target = pane_target(self.session);
         let commands = format!(
@@ -283,7 +286,7 @@ impl Sending<'_> {
             let delete = self.tmux.client(["delete-buffer", "-b", &buffer]);
             let _ = self.tmux.run(delete, "delete a buffer");
         }
-        result.map(|captured| self.seen(&captured))
+        result
     }
 
     /// Waits until the screen shows the text; returns it and where it shows, `None` where it does
@@ -324,29 +327,34 @@ impl Sending<'_> {
         proof: &mut dyn FnMut(Deadline) -> bool,
     ) -> SendOutcome {
         const PATIENCE: [u64; MOST_ENTERS] = [500, 1000, 2000];
+        let terminal = typed.terminal.as_ref().and_then(|(_, path)| Terminal::open(path).ok());
         for wait in PATIENCE {
             let wait = Duration::from_millis(wait);
             let after = match self.press(&self.keys.submit, Duration::from_millis(150)) {
                 Ok(seen) => seen,
-                // The agent may have ended because of what it was told.
-                Err(_) if proof(Deadline::after(wait)) => return SendOutcome::Submitted,
-                Err(RuntimeError::NotThisLaunch { why, .. }) => return unconfirmed(why),
-                Err(error) => return unconfirmed(&error.to_string()),
+                Err(error) => return unseen(&error, proof(Deadline::after(wait))),
             };
-            match before.and_then(|_| self.is_read(typed, &after)) {
-                Some(true) => return SendOutcome::Submitted,
-                Some(false) => return unconfirmed("the program has not read it yet"),
-                None => {}
+            let read = terminal.as_ref().filter(|_| before.is_some());
+            match read.map_or(Input::Keys, |terminal| input_after(terminal, typed, &after)) {
+                Input::Waiting => return unconfirmed("the program has not read it yet"),
+                Input::HungUp if proof(Deadline::after(wait)) => return SendOutcome::Submitted,
+                Input::HungUp => {
+                    return unconfirmed("the program ended, and may not have read it");
+                }
+                Input::Read => return SendOutcome::Submitted,
+                Input::Keys if self.is_emptied(before, &after) => return SendOutcome::Submitted,
+                Input::Keys => {}
             }
-            if self.is_emptied(before, &after) || proof(Deadline::after(wait)) {
+            if proof(Deadline::after(wait)) {
                 return SendOutcome::Submitted;
             }
             if before.is_none() {
                 // Another Enter could answer a dialog that nobody has seen.
                 return unconfirmed("the text never showed on the screen");
             }
-            let Ok(later) = self.look(wait) else {
-                return unconfirmed("tmux did not answer after Enter was pressed");
+            let later = match self.look(wait) {
+                Ok(seen) => seen,
+                Err(error) => return unseen(&error, proof(Deadline::after(Duration::ZERO))),
             };
             if self.is_emptied(before, &later) {
                 return SendOutcome::Submitted;
@@ -362,23 +370,6 @@ impl Sending<'_> {
             }
         }
         unconfirmed("the text is still on the last lines of the screen")
-    }
-
-    /// Returns whether a program that reads lines has read this one; `None` where that cannot be
-    /// told.
-    fn is_read(&self, typed: &Seen, after: &Seen) -> Option<bool> {
-        const READING: Duration = Duration::from_secs(2);
-        let ((was, _), (is, terminal)) = (typed.terminal.as_ref()?, after.terminal.as_ref()?);
-        // Only once the terminal has moved the cursor on has it taken Enter for the end of a line.
-        if was == is {
-            return None;
-        }
-        let asked = clock::poll_until(Deadline::after(READING), || match tty::input(terminal) {
-            Ok(Input::Read) => Some(Some(true)),
-            Ok(Input::Waiting) => None,
-            Ok(Input::Keys) | Err(_) => Some(None),
-        });
-        asked.unwrap_or(Some(false))
     }
 
     /// Returns whether the text has left the place where it was.
@@ -406,35 +397,66 @@ impl Sending<'_> {
             self.look_commands(wait)
         );
         let captured = self.tmux.guarded(self.session, self.launch, &commands)?;
-        Ok(self.seen(&captured))
+        self.seen(&captured)
     }
 
     fn look(&self, wait: Duration) -> Result<Seen, RuntimeError> {
         let commands = self.look_commands(wait);
-        Ok(self.seen(&self.tmux.guarded(self.session, self.launch, &commands)?))
+        self.seen(&self.tmux.guarded(self.session, self.launch, &commands)?)
     }
 
+    /// Looks after `wait`, and then at whether its program still lives: what is on the screen of one
+    /// that ended meanwhile tells nothing of who took the text.
     fn look_commands(&self, wait: Duration) -> String {
         let look = look_commands(self.session, wait);
-        if !self.lines {
-            return look;
-        }
         let target = pane_target(self.session);
-        format!(
-            "{look} ; display-message -p -t {target} \"#{{cursor_x}},#{{cursor_y}} #{{pane_tty}}\""
-        )
+        let asked = "#{pane_dead} #{cursor_x},#{cursor_y} #{pane_tty}";
+        format!("{look} ; display-message -p -t {target} \"{asked}\"")
     }
 
-    fn seen(&self, captured: &str) -> Seen {
-        let asked = captured.trim_end_matches('\n').rsplit_once('\n').filter(|_| self.lines);
-        let terminal = asked.and_then(|(_, last)| {
-            let (cursor, path) = last.split_once(' ')?;
-            Some((cursor.to_owned(), PathBuf::from(path)))
-        });
-        let screen = Screen::parse(asked.map_or(captured, |(screen, _)| screen));
+    /// Returns what the look of [`Self::look_commands`] printed.
+    fn seen(&self, captured: &str) -> Result<Seen, RuntimeError> {
+        let printed = captured.trim_end_matches('\n');
+        let (screen, asked) = printed.rsplit_once('\n').unwrap_or(("", printed));
+        let mut asked = asked.splitn(3, ' ');
+        if asked.next() != Some("0") {
+            let session = self.session.clone();
+            return Err(RuntimeError::NotThisLaunch { session, why: "it has ended" });
+        }
+        let terminal = asked.next().zip(asked.next()).filter(|_| self.lines);
+        let terminal = terminal.map(|(cursor, path)| (cursor.to_owned(), PathBuf::from(path)));
+        let screen = Screen::parse(screen);
         let reading = self.read.map_or_else(Reading::default, |read| read(&screen));
-        Seen { screen, reading, terminal }
+        Ok(Seen { screen, reading, terminal })
     }
+}
+
+/// Returns what the terminal says of a line of which `typed` was seen before Enter was pressed and
+/// `after` afterwards; `Keys` where nothing can be told.
+fn input_after(terminal: &Terminal, typed: &Seen, after: &Seen) -> Input {
+    const READING: Duration = Duration::from_secs(2);
+    let cursor = |seen: &Seen| seen.terminal.as_ref().map(|(cursor, _)| cursor.clone());
+    // Only once the terminal has moved the cursor on has it taken Enter for the end of a line.
+    if cursor(typed) == cursor(after) {
+        return Input::Keys;
+    }
+    let asked = clock::poll_until(Deadline::after(READING), || {
+        let input = terminal.input().unwrap_or(Input::Keys);
+        (input != Input::Waiting).then_some(input)
+    });
+    asked.unwrap_or(Input::Waiting)
+}
+
+/// Returns what is known of a text whose pane could not be looked at after Enter was pressed: the
+/// agent may have ended because of what it was told.
+fn unseen(error: &RuntimeError, is_proved: bool) -> SendOutcome {
+    if is_proved {
+        return SendOutcome::Submitted;
+    }
+    if let RuntimeError::NotThisLaunch { why, .. } = error {
+        return unconfirmed(why);
+    }
+    unconfirmed(&sanitize::chain(error))
 }
 
 fn unconfirmed(why: &str) -> SendOutcome {

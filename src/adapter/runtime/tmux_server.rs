@@ -29,7 +29,7 @@ impl Tmux {
         }
         self.check_socket()?;
         let conf = configuration(&self.user_conf);
-        if fs::read_optional(&self.conf())?.as_deref() != Some(conf.as_bytes()) {
+        if fs::read_own(&self.conf())?.as_deref() != Some(conf.as_bytes()) {
             fs::replace(&self.conf(), conf.as_bytes(), Durability::Process)?;
         }
         Ok(())

@@ -6,14 +6,14 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::adapter::clock::{self, Deadline};
+use crate::adapter::clock::{self, Deadline, Pace};
 use crate::adapter::process;
 use crate::adapter::runtime::tmux::{Tmux, pane_target};
 use crate::adapter::runtime::tmux_parse::{
     self as parse, Failure, PANE_FORMAT, Pane, argument, unexpanded,
 };
 use crate::adapter::runtime::{
-    LaunchSpec, RuntimeError, StartRecord, Started, ao_program, exit_record, launcher, start_record,
+    LaunchSpec, RuntimeError, StartRecord, Started, ao_program, launcher, told_of_start,
 };
 use crate::model::record::{RuntimeHandle, RuntimeKind};
 use crate::model::sanitize;
@@ -34,8 +34,7 @@ impl Tmux {
         self.prepare_files()?;
         self.revive_server()?;
         launcher::write_spec(spec)?;
-        let result = self.create(spec).and_then(|pane| self.handshake(spec, pane));
-        match result {
+        match self.create(spec).and_then(|pane| self.handshake(spec, pane)) {
             Ok(started) => Ok(started),
             Err(error) => self.undo(spec, error),
         }
@@ -83,22 +82,28 @@ impl Tmux {
         const PATIENCE: Duration = Duration::from_millis(200);
         let deadline = Deadline::after(HANDSHAKE);
         let mut look_at_pane = Deadline::after(PATIENCE);
-        let started = clock::poll_until(deadline, || {
-            match started_or_ended(spec) {
-                Ok(Some(answer)) => return Some(answer),
-                Ok(None) => {}
-                Err(error) => return Some(Err(error)),
+        let pace = Pace::start();
+        let started = loop {
+            if let Some(answer) = told_of_start(&spec.session_dir, &spec.launch)? {
+                break answer.map_err(|why| RuntimeError::StartFailed {
+                    session: spec.session.clone(),
+                    why: sanitize::line(&why),
+                    screen: String::new(),
+                })?;
+            }
+            if deadline.passed() {
+                return Err(self.start_failed(spec, "it did not answer within 3 s"));
             }
             if look_at_pane.passed() {
                 look_at_pane = Deadline::after(PATIENCE);
-                if self.pane_is_dead(spec) && started_or_ended(spec).is_ok_and(|a| a.is_none()) {
-                    return Some(Err(self.start_failed(spec, "its pane ended at once")));
+                if self.pane_is_dead(spec)
+                    && told_of_start(&spec.session_dir, &spec.launch).is_ok_and(|a| a.is_none())
+                {
+                    return Err(self.start_failed(spec, "its pane ended at once"));
                 }
             }
-            None
-        });
-        let started = started
-            .unwrap_or_else(|| Err(self.start_failed(spec, "it did not answer within 3 s")))?;
+            pace.pause(look_at_pane.remaining().min(deadline.remaining()));
+        };
         let pane = match pane {
             Some(pane) => Some(pane),
             None => self.pane_of(spec)?,
@@ -141,7 +146,7 @@ impl Tmux {
         const GRACE: Duration = Duration::from_secs(1);
         // From here on a launcher that comes late has nothing to run.
         launcher::withdraw_spec(&spec.session_dir, &spec.launch)?;
-        if let Ok(Some(Ok(_))) = started_or_ended(spec) {
+        if let Ok(Some(Ok(_))) = told_of_start(&spec.session_dir, &spec.launch) {
             return self.handshake(spec, None);
         }
         let mut error = error;
@@ -183,20 +188,4 @@ fn creation(spec: &LaunchSpec) -> Result<Vec<OsString>, RuntimeError> {
     push(&[";", "set-option", "-t", &target, "destroy-unattached", "off"]);
     push(&[";", "display-message", "-p", "-t", &target, PANE_FORMAT]);
     Ok(args)
-}
-
-/// Returns `started.json` of the launch, or why it will never be written; `None` while neither
-/// is known.
-fn started_or_ended(
-    spec: &LaunchSpec,
-) -> Result<Option<Result<StartRecord, RuntimeError>>, RuntimeError> {
-    if let Some(started) = start_record(&spec.session_dir, &spec.launch)? {
-        return Ok(Some(Ok(started)));
-    }
-    let Some(exit) = exit_record(&spec.session_dir, &spec.launch)? else { return Ok(None) };
-    Ok(Some(Err(RuntimeError::StartFailed {
-        session: spec.session.clone(),
-        why: sanitize::line(&exit.failure.unwrap_or_else(|| "it ended at once".into())),
-        screen: String::new(),
-    })))
 }

@@ -3,9 +3,11 @@
 //! A terminal in line mode keeps a line until the program reads it, and says how much it keeps.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use rustix::termios::{LocalModes, tcgetattr};
 
 /// What a terminal says of its input.
@@ -17,17 +19,40 @@ pub(super) enum Input {
     Read,
     /// Its program reads lines, and has some left.
     Waiting,
+    /// The program whose terminal it was has ended; what it left is gone.
+    HungUp,
 }
 
-/// Asks the terminal at `path`.
-pub(super) fn input(path: &Path) -> io::Result<Input> {
-    let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let terminal = rustix::fs::open(path, flags, Mode::empty())?;
-    if !tcgetattr(&terminal)?.local_modes.contains(LocalModes::ICANON) {
-        return Ok(Input::Keys);
+/// A terminal, open from before something is typed until it is known to be read: one that is
+/// opened anew after its program ended is empty as well.
+pub(super) struct Terminal(OwnedFd);
+
+impl Terminal {
+    /// Opens the terminal at `path`.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        Ok(Self(rustix::fs::open(path, flags, Mode::empty())?))
     }
-    let kept = rustix::io::ioctl_fionread(&terminal)?;
-    Ok(if kept == 0 { Input::Read } else { Input::Waiting })
+
+    /// Asks the terminal.
+    pub(super) fn input(&self) -> io::Result<Input> {
+        match self.ask() {
+            Err(Errno::IO) => Ok(Input::HungUp),
+            other => Ok(other?),
+        }
+    }
+
+    fn ask(&self) -> Result<Input, Errno> {
+        if !tcgetattr(&self.0)?.local_modes.contains(LocalModes::ICANON) {
+            return Ok(Input::Keys);
+        }
+        if rustix::io::ioctl_fionread(&self.0)? > 0 {
+            return Ok(Input::Waiting);
+        }
+        // Where a hang-up emptied it, it is one that has been hung up by now.
+        tcgetattr(&self.0)?;
+        Ok(Input::Read)
+    }
 }
 
 #[cfg(test)]
@@ -49,7 +74,8 @@ mod tests {
         unlockpt(&person).unwrap();
         let mut program = File::from(ioctl_tiocgptpeer(&person, flags).unwrap());
         let name = ptsname(&person, Vec::new()).unwrap().into_string().unwrap();
-        let asked = || input(Path::new(&name)).unwrap();
+        let terminal = Terminal::open(Path::new(&name)).unwrap();
+        let asked = || terminal.input().unwrap();
         let mut person = File::from(person);
         assert_eq!(asked(), Input::Read);
         person.write_all(b"a line\n").unwrap();
@@ -64,5 +90,7 @@ mod tests {
         raw.make_raw();
         rustix::termios::tcsetattr(&program, rustix::termios::OptionalActions::Now, &raw).unwrap();
         assert_eq!(asked(), Input::Keys);
+        drop(person);
+        assert_eq!(asked(), Input::HungUp);
     }
 }

@@ -3,14 +3,14 @@
 //! Whatever it does not answer, or answers in a way that cannot be read, is not known.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::adapter::scm::program::Program;
-use crate::adapter::scm::{ForgeError, Scm};
+use crate::adapter::scm::{ForgeError, Scm, all_unknown, unknown};
 use crate::model::facts::ScmFact;
 use crate::model::forge::{
     MergeMethod, MergeRequest, Merged, NewPullRequest, Observed, PullRequest, Subject,
@@ -19,11 +19,7 @@ use crate::model::sanitize;
 
 /// The program, and the repository it is asked about.
 #[derive(Clone, Debug)]
-pub struct Command {
-    command: Vec<String>,
-    timeout: Duration,
-    repository: PathBuf,
-}
+pub struct Command(Program);
 
 /// What a merge came to, as the program says it.
 #[derive(Deserialize)]
@@ -38,24 +34,27 @@ struct MergedAnswer {
 impl Command {
     /// Returns the forge that `command` is for `repository`; it has `timeout` for each answer.
     pub fn new(command: &[String], timeout: Duration, repository: &Path) -> Self {
-        Self { command: command.to_vec(), timeout, repository: repository.to_owned() }
+        Self(Program {
+            role: "",
+            command: command.to_vec(),
+            repository: repository.to_owned(),
+            deadline: timeout,
+            // Ended in its middle, a merge would be neither here nor there.
+            dies_along: false,
+        })
     }
 
     /// Asks for `op` and returns the answer, an object.
     fn ask(&self, op: &str, what: &str, question: Value) -> Result<Value, ForgeError> {
-        let mut asked = json!({ "schema": 1, "op": op, "repository": self.repository });
-        if let (Value::Object(asked), Value::Object(question)) = (&mut asked, question) {
-            asked.extend(question);
-        }
-        let output = self.program(&self.name()).ask(&asked)?;
-        let answer: Value =
-            serde_json::from_slice(&output).map_err(|error| self.unreadable(&error.to_string()))?;
+        let output = self.0.ask(op, question)?;
+        let answer: Value = serde_json::from_slice(&output)
+            .map_err(|error| self.0.unreadable(&error.to_string()))?;
         if answer.get("unsupported").and_then(Value::as_bool) == Some(true) {
-            let (forge, what) = (self.name(), what.to_owned());
+            let (forge, what) = (self.0.name(), what.to_owned());
             return Err(ForgeError::Unsupported { forge, what });
         }
         if let Some(why) = answer.get("error").and_then(Value::as_str) {
-            let (forge, why) = (self.name(), sanitize::line(why));
+            let (forge, why) = (self.0.name(), sanitize::line(why));
             return Err(ForgeError::Failed { forge, why });
         }
         Ok(answer)
@@ -71,29 +70,9 @@ impl Command {
     ) -> Result<T, ForgeError> {
         let mut answer = self.ask(op, what, question)?;
         let value = answer.get_mut(key).map(Value::take);
-        let value = value.ok_or_else(|| self.unreadable(&format!("it has no `{key}`")))?;
+        let value = value.ok_or_else(|| self.0.unreadable(&format!("it has no `{key}`")))?;
         serde_json::from_value(value)
-            .map_err(|error| self.unreadable(&format!("`{key}`: {}", sanitize::chain(&error))))
-    }
-
-    fn unreadable(&self, why: &str) -> ForgeError {
-        self.program(&self.name()).unreadable(why)
-    }
-
-    fn program<'a>(&'a self, name: &'a str) -> Program<'a> {
-        Program {
-            name,
-            command: &self.command,
-            directory: &self.repository,
-            deadline: self.timeout,
-            // Ended in its middle, a merge would be neither here nor there.
-            dies_along: false,
-        }
-    }
-
-    /// Returns the program's name, without its arguments, which may hold a secret.
-    fn name(&self) -> String {
-        format!("`{}`", self.command.first().map_or("", String::as_str))
+            .map_err(|error| self.0.unreadable(&format!("`{key}`: {}", sanitize::chain(&error))))
     }
 }
 
@@ -104,7 +83,11 @@ impl Scm for Command {
             self.read("observe", "look at pull requests", question, "facts");
         let facts = match facts {
             Ok(facts) => facts,
-            Err(error) => return all_unknown(subjects, &sanitize::chain(&error)),
+            Err(error) => {
+                let denied = matches!(error, ForgeError::Denied { .. });
+                let all = all_unknown(subjects, &sanitize::chain(&error)).into_iter();
+                return all.map(|it| Observed { denied, ..it }).collect();
+            }
         };
         subjects
             .iter()
@@ -114,9 +97,9 @@ impl Scm for Command {
                     .ok_or_else(|| "it says nothing of this session".to_owned())
                     .and_then(|fact| fact_of(fact.clone()));
                 match fact {
-                    Ok(fact) => Observed { id: subject.id.clone(), fact, why: None },
+                    Ok(fact) => Observed { id: subject.id.clone(), fact, why: None, denied: false },
                     Err(why) => {
-                        let why = self.unreadable(&why).to_string();
+                        let why = self.0.unreadable(&why).to_string();
                         unknown(subject, why)
                     }
                 }
@@ -156,23 +139,12 @@ impl Scm for Command {
 }
 
 /// Reads one fact; one that does not say whether it was fetched was.
-fn fact_of(mut value: Value) -> Result<ScmFact, String> {
-    if let Value::Object(fact) = &mut value {
-        fact.entry("fetched").or_insert(Value::Bool(true));
-    }
+pub(super) fn fact_of(mut value: Value) -> Result<ScmFact, String> {
+    let Value::Object(fact) = &mut value else {
+        return Err("a fact is an object".to_owned());
+    };
+    fact.entry("fetched").or_insert(Value::Bool(true));
     serde_json::from_value(value).map_err(|error| error.to_string())
-}
-
-/// Returns that nothing is known of any of `subjects`; the reason is told once.
-pub fn all_unknown(subjects: &[Subject], why: &str) -> Vec<Observed> {
-    let mut all: Vec<Observed> =
-        subjects.iter().map(|subject| unknown(subject, why.to_owned())).collect();
-    all.iter_mut().skip(1).for_each(|observed| observed.why = None);
-    all
-}
-
-fn unknown(subject: &Subject, why: String) -> Observed {
-    Observed { id: subject.id.clone(), fact: ScmFact::default(), why: Some(why) }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! configured. Whatever it answers is outside text; an answer that does not fit the question is
 //! an error, never "there is none". Its arguments may be secrets and are not repeated.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -18,14 +18,9 @@ use crate::model::forge::{Issue, IssueQuery, is_issue_id};
 /// The program, and what it is asked about.
 #[derive(Clone, Debug)]
 pub struct CommandTracker {
-    /// Its argument vector.
-    pub command: Vec<String>,
-    /// The repository: where it runs.
-    pub repository: PathBuf,
+    program: Program,
     /// The address of the remote `origin`.
-    pub origin: Option<String>,
-    /// How long it may take.
-    pub deadline: Duration,
+    origin: Option<String>,
 }
 
 /// Why the program does not do what it is asked for, in its own answer.
@@ -43,9 +38,9 @@ enum Refusal {
 /// What the program answers: what it was asked for, or why not.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Answer {
-    issue: Option<Issue>,
-    issues: Option<Vec<Issue>>,
+pub(super) struct Answer {
+    pub(super) issue: Option<Issue>,
+    pub(super) issues: Option<Vec<Issue>>,
     error: Option<Refused>,
 }
 
@@ -61,40 +56,57 @@ struct Refused {
 
 impl Tracker for CommandTracker {
     fn issue(&self, id: &str) -> Result<Issue, ForgeError> {
-        let answer = self.ask(json!({ "op": "issue", "id": id }))?;
-        let issue = answer.issue.ok_or_else(|| self.unreadable("it holds no `issue`"))?;
+        let answer = self.ask("issue", json!({ "id": id }))?;
+        let issue = answer.issue.ok_or_else(|| self.program.unreadable("it holds no `issue`"))?;
         self.checked(issue)
     }
 
     fn issues(&self, query: &IssueQuery) -> Result<Vec<Issue>, ForgeError> {
-        let answer = self.ask(json!({ "op": "issues", "query": query }))?;
-        let issues = answer.issues.ok_or_else(|| self.unreadable("it holds no `issues`"))?;
+        let answer = self.ask("issues", json!({ "query": query }))?;
+        let issues =
+            answer.issues.ok_or_else(|| self.program.unreadable("it holds no `issues`"))?;
         let limit = query.limit.unwrap_or(usize::MAX);
         issues.into_iter().take(limit).map(|issue| self.checked(issue)).collect()
     }
 
     fn comment(&self, id: &str, body: &str) -> Result<(), ForgeError> {
-        self.ask(json!({ "op": "comment", "id": id, "body": body })).map(drop)
+        self.ask("comment", json!({ "id": id, "body": body })).map(drop)
     }
 }
 
 impl CommandTracker {
-    fn ask(&self, mut question: Value) -> Result<Answer, ForgeError> {
-        question["schema"] = json!(1);
-        question["repository"] = json!(self.repository.to_string_lossy());
+    /// Returns the tracker that `command` is for the repository at `repository`; it has `deadline`
+    /// for each answer.
+    pub fn new(
+        command: &[String],
+        deadline: Duration,
+        repository: &Path,
+        origin: Option<String>,
+    ) -> Self {
+        let program = Program {
+            role: "tracker ",
+            command: command.to_vec(),
+            repository: repository.to_owned(),
+            deadline,
+            dies_along: true,
+        };
+        Self { program, origin }
+    }
+
+    fn ask(&self, op: &str, mut question: Value) -> Result<Answer, ForgeError> {
         if let Some(origin) = &self.origin {
             question["origin"] = json!(origin);
         }
-        self.read(&self.program(&self.name()).ask(&question)?)
+        self.read(&self.program.ask(op, question)?)
     }
 
-    fn read(&self, bytes: &[u8]) -> Result<Answer, ForgeError> {
+    pub(super) fn read(&self, bytes: &[u8]) -> Result<Answer, ForgeError> {
         // A comment needs no answer.
         if bytes.trim_ascii().is_empty() {
             return Ok(Answer::default());
         }
-        let answer: Answer =
-            serde_json::from_slice(bytes).map_err(|error| self.unreadable(&error.to_string()))?;
+        let answer: Answer = serde_json::from_slice(bytes)
+            .map_err(|error| self.program.unreadable(&error.to_string()))?;
         match answer.error {
             Some(refused) => Err(self.refusal(refused)),
             None => Ok(answer),
@@ -102,7 +114,7 @@ impl CommandTracker {
     }
 
     fn refusal(&self, refused: Refused) -> ForgeError {
-        let (forge, why) = (self.name(), shortened(&refused.message));
+        let (forge, why) = (self.program.name(), shortened(&refused.message));
         match refused.kind {
             Refusal::NotFound => ForgeError::NotFound { forge, what: why },
             Refusal::Denied => ForgeError::Denied { forge, why },
@@ -117,30 +129,12 @@ impl CommandTracker {
     }
 
     /// An id goes into the environment of agents and into names, so not everything can be one.
-    fn checked(&self, issue: Issue) -> Result<Issue, ForgeError> {
+    pub(super) fn checked(&self, issue: Issue) -> Result<Issue, ForgeError> {
         if is_issue_id(&issue.id) {
             return Ok(issue);
         }
         let id = shortened(&issue.id);
-        Err(self.unreadable(&format!("`{id}` is not the id of an issue")))
-    }
-
-    fn name(&self) -> String {
-        format!("tracker `{}`", self.command.first().map_or("", String::as_str))
-    }
-
-    fn unreadable(&self, why: &str) -> ForgeError {
-        self.program(&self.name()).unreadable(why)
-    }
-
-    fn program<'a>(&'a self, name: &'a str) -> Program<'a> {
-        Program {
-            name,
-            command: &self.command,
-            directory: &self.repository,
-            deadline: self.deadline,
-            dies_along: true,
-        }
+        Err(self.program.unreadable(&format!("`{id}` is not the id of an issue")))
     }
 }
 
@@ -149,13 +143,13 @@ mod tests {
     use super::*;
 
     fn tracker(script: &str) -> CommandTracker {
-        let command = ["sh", "-c", script, "sh", "--token=s3cret-token"].map(str::to_owned);
-        CommandTracker {
-            command: command.to_vec(),
-            repository: std::env::temp_dir(),
-            origin: Some("https://forge.example/me/app.git".to_owned()),
-            deadline: Duration::from_secs(20),
-        }
+        within(Duration::from_secs(20), &["sh", "-c", script, "sh", "--token=s3cret-token"])
+    }
+
+    fn within(deadline: Duration, command: &[&str]) -> CommandTracker {
+        let command: Vec<String> = command.iter().map(|&word| word.to_owned()).collect();
+        let origin = Some("https://forge.example/me/app.git".to_owned());
+        CommandTracker::new(&command, deadline, &std::env::temp_dir(), origin)
     }
 
     fn said(script: &str) -> String {
@@ -171,7 +165,7 @@ mod tests {
         assert_eq!(tracker.issues(&query).unwrap(), []);
         tracker.comment("7", "done").unwrap();
         let text = crate::adapter::fs::read_text(&seen).unwrap();
-        let root = tracker.repository.to_string_lossy().into_owned();
+        let root = tracker.program.repository.to_string_lossy().into_owned();
         insta::assert_snapshot!(text.replace(&root, "[REPOSITORY]").replace("}{", "}\n{"), @r#"
         {"op":"issues","origin":"https://forge.example/me/app.git","query":{"labels":["bug"]},"repository":"[REPOSITORY]","schema":1}
         {"body":"done","id":"7","op":"comment","origin":"https://forge.example/me/app.git","repository":"[REPOSITORY]","schema":1}
@@ -224,10 +218,9 @@ mod tests {
         the rate limit of tracker `sh` is used up; it takes requests again in 1m
         could not read the answer of tracker `sh`: unknown variant `whatever`, expected one of `not_found`, `denied`, `conflict`, `rate_limited`, `unsupported`, `failed` at line 1 column 27
         "#);
-        let slow = CommandTracker { deadline: Duration::from_millis(100), ..tracker("sleep 60") };
+        let slow = within(Duration::from_millis(100), &["sh", "-c", "sleep 60"]);
         assert_eq!(slow.issue("7").unwrap_err().to_string(), "`sh` did not end within 100ms");
-        let command = vec!["no-such-program-here".to_owned(), "s3cret".to_owned()];
-        let missing = CommandTracker { command, ..tracker("") };
+        let missing = within(Duration::from_secs(20), &["no-such-program-here", "s3cret"]);
         let missing = missing.issue("7").unwrap_err().to_string();
         assert_eq!(missing, "`no-such-program-here` is not installed or not in PATH");
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::adapter::fs::{self, Durability, FsError};
-use crate::adapter::git::{self, BranchLook, BranchQuery, GitError};
+use crate::adapter::git::{self, BranchLook, BranchQuery, GitError, Opened};
 use crate::model::forge::Subject;
 use crate::model::lifecycle::PrState;
 
@@ -61,26 +61,28 @@ impl Notebook {
     }
 }
 
-/// Looks at the branches of all `subjects` of the repository at `path`: one answer each, in their
-/// order.
+/// Looks at the branches of all `subjects` of one repository: one answer each, in their order.
 pub fn look(
-    path: &Path,
+    opened: Opened,
     subjects: &[Subject],
     memory: &mut Memory,
 ) -> Result<Vec<Result<BranchLook, GitError>>, GitError> {
-    let repository = git::discover(path)?;
-    let queries: Vec<BranchQuery<'_>> = subjects.iter().map(query).collect();
-    let looks = git::look_knowing(&repository, &queries, &memory.looks);
+    let repository = opened.repository()?;
+    let queries: Vec<BranchQuery<'_>> =
+        subjects.iter().map(|subject| query(subject, false)).collect();
+    let looks = git::look_knowing(&repository, opened, &queries, &memory.looks);
     let lasting = looks.iter().flatten().filter(|look| look.is_lasting());
     memory.looks = lasting.cloned().collect();
     Ok(looks)
 }
 
-/// Returns what git is asked of a session's branch.
-pub fn query(subject: &Subject) -> BranchQuery<'_> {
+/// Returns what git is asked of a session's branch. Its head counts as seen where it was open, and
+/// where it was merged if `merged_counts`.
+pub fn query(subject: &Subject, merged_counts: bool) -> BranchQuery<'_> {
     let was_open = match subject.state {
         PrState::Open | PrState::Draft => true,
-        PrState::None | PrState::Merged | PrState::Closed => false,
+        PrState::Merged => merged_counts,
+        PrState::None | PrState::Closed => false,
     };
     BranchQuery {
         branch: &subject.branch,

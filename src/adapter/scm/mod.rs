@@ -6,6 +6,8 @@
 
 pub mod command;
 mod command_tracker;
+#[cfg(test)]
+mod fuzz;
 pub mod github;
 pub mod local;
 mod program;
@@ -18,6 +20,7 @@ use crate::adapter::git::GitError;
 use crate::adapter::http::HttpError;
 pub use command_tracker::CommandTracker;
 
+use crate::model::facts::ScmFact;
 use crate::model::forge::{
     Issue, IssueQuery, MergeRequest, Merged, NewPullRequest, Observed, PullRequest, Subject,
 };
@@ -51,6 +54,20 @@ pub trait Tracker {
 
     /// Comments an issue.
     fn comment(&self, id: &str, body: &str) -> Result<(), ForgeError>;
+}
+
+/// Returns that nothing is known of any of `subjects`; the reason is told once.
+pub fn all_unknown(subjects: &[Subject], why: &str) -> Vec<Observed> {
+    let mut all: Vec<Observed> =
+        subjects.iter().map(|subject| unknown(subject, why.to_owned())).collect();
+    all.iter_mut().skip(1).for_each(|observed| observed.why = None);
+    all
+}
+
+/// Returns that nothing is known of one.
+fn unknown(subject: &Subject, why: String) -> Observed {
+    let fact = ScmFact::default();
+    Observed { id: subject.id.clone(), fact, why: Some(why), denied: false }
 }
 
 /// Why a forge or a tracker did not do what it was asked for.

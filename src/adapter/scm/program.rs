@@ -3,10 +3,10 @@
 //!
 //! Its arguments may be secrets, and programs repeat them when they fail.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::adapter::cmd::{Cmd, CmdError, Output, exit_code};
 use crate::adapter::scm::ForgeError;
@@ -20,31 +20,36 @@ const LIMIT: u64 = 16 << 20;
 const MAX_WORDS: usize = 300;
 
 /// The program, and how it is run.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Program<'a> {
-    /// What it is called in messages.
-    pub(super) name: &'a str,
+#[derive(Clone, Debug)]
+pub(super) struct Program {
+    /// What it is for, in messages, before its name; mostly nothing.
+    pub(super) role: &'static str,
     /// Its argument vector.
-    pub(super) command: &'a [String],
-    /// Where it runs.
-    pub(super) directory: &'a Path,
+    pub(super) command: Vec<String>,
+    /// The repository that it is asked about, in which it runs.
+    pub(super) repository: PathBuf,
     /// How long it may take.
     pub(super) deadline: Duration,
     /// Whether it is ended where this process is.
     pub(super) dies_along: bool,
 }
 
-impl Program<'_> {
-    /// Asks `question` and returns what was answered.
-    pub(super) fn ask(&self, question: &Value) -> Result<Vec<u8>, ForgeError> {
+impl Program {
+    /// Asks for `op`, with what else there is in `question`, and returns what was answered.
+    pub(super) fn ask(&self, op: &str, question: Value) -> Result<Vec<u8>, ForgeError> {
+        let repository = self.repository.to_string_lossy();
+        let mut asked = json!({ "schema": 1, "op": op, "repository": repository });
+        if let (Value::Object(asked), Value::Object(question)) = (&mut asked, question) {
+            asked.extend(question);
+        }
         let (program, arguments) = match self.command.split_first() {
             Some((program, arguments)) => (program.as_str(), arguments),
             None => ("", &[] as &[String]),
         };
         let command = Cmd::new(program)
             .args(arguments)
-            .cwd(self.directory)
-            .stdin(question.to_string())
+            .cwd(&self.repository)
+            .stdin(asked.to_string())
             .deadline(self.deadline)
             .own_group();
         let command = if self.dies_along { command.die_with_parent() } else { command };
@@ -54,7 +59,7 @@ impl Program<'_> {
             return Err(self.unreadable(&format!("it is longer than {LIMIT} bytes")));
         }
         if !output.success() {
-            let (forge, why) = (self.name.to_owned(), self.blame(&output));
+            let (forge, why) = (self.name(), self.blame(&output));
             return Err(ForgeError::Failed { forge, why });
         }
         Ok(output.stdout)
@@ -62,7 +67,12 @@ impl Program<'_> {
 
     /// Returns the error of an answer that makes no sense.
     pub(super) fn unreadable(&self, why: &str) -> ForgeError {
-        ForgeError::Unreadable { forge: self.name.to_owned(), why: shortened(why) }
+        ForgeError::Unreadable { forge: self.name(), why: shortened(why) }
+    }
+
+    /// Returns its name, without its arguments, which may hold a secret.
+    pub(super) fn name(&self) -> String {
+        format!("{}`{}`", self.role, self.command.first().map_or("", String::as_str))
     }
 
     /// Returns how the program failed, in its last words.

@@ -92,7 +92,10 @@ impl From<MergeError> for CommandError {
                 Exit::Refused,
                 format!("`ao review ls {id}` tells how far it is; --force merges it all the same"),
             ),
-            MergeError::Unseen { .. } => (
+            MergeError::Unseen { denied: true, .. } => {
+                (Exit::Denied, "log in, or give it a token that may do this".to_owned())
+            }
+            MergeError::Unseen { denied: false, .. } => (
                 Exit::Unavailable,
                 "nothing was merged; try it again once that is mended".to_owned(),
             ),

@@ -9,7 +9,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{SpawnArgs, base, deliver_prompt, plan, prompt, recover_dead_spawns, tell_all};
+use super::{SpawnArgs, base, plan, prompt, prompt_delivery, recover_dead_spawns, tell_all};
 use crate::adapter::{clock, fs};
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
@@ -19,6 +19,7 @@ use crate::invocation::World;
 use crate::model::answer::Skipped;
 use crate::model::forge::IssueQuery;
 use crate::model::record::{Mode, RuntimeKind};
+use crate::session::many::{self, Started};
 use crate::session::spawn::{SpawnRequest, Spawned};
 use crate::session::{SessionError, context as names, issue, tracker};
 
@@ -142,7 +143,7 @@ fn of_file(
 }
 
 fn of_line(line: &str, base: &SpawnRequest) -> Result<SpawnRequest, anyhow::Error> {
-    let line: BatchLine = serde_json::from_str(line)?;
+    let line: BatchLine = serde_json::from_slice(line.as_bytes())?;
     Ok(SpawnRequest {
         prompt: line.prompt.map(String::into_bytes),
         agent: line.agent.or_else(|| base.agent.clone()),
@@ -207,7 +208,7 @@ fn dry_run(
             }
             Err(error) => {
                 let error = CommandError::from(error);
-                steps.push((format!("leave {what} out"), error.one_line()));
+                steps.push((format!("leave {what} out"), error.one_line()).into());
                 if exit == Exit::Done {
                     exit = error.exit;
                 }
@@ -234,11 +235,14 @@ fn start(
     batch: &Batch,
 ) -> Result<Outcome, CommandError> {
     let mut outcome = Outcome::default();
-    for (number, request) in &batch.requests {
-        match start_one(context, world, request.clone(), args.force) {
+    let requests: Vec<SpawnRequest> = batch.requests.iter().map(|(_, it)| it.clone()).collect();
+    let deliver = |world: &World, spawned: &Spawned| -> Vec<String> {
+        prompt_delivery(world, &spawned.id).into_iter().collect()
+    };
+    many::spawn_all(world, &requests, args.force, &deliver, |nth, started: Started| {
+        tell_all(context, &started.notes);
+        match started.result {
             Ok(session) => {
-                tell_all(context, &session.notes);
-                deliver_prompt(context, world, &session.id);
                 let loaded = world.home.load(&session.id)?;
                 outcome.sessions.push(output::session_of(&loaded.document, &loaded.record));
                 if !context.global.json {
@@ -248,31 +252,36 @@ fn start(
                 outcome.spawned.push(session);
             }
             Err(error) => {
-                let error = CommandError::from(error);
-                let mut failed = json!({ "line": number, "error": error.to_json() });
-                if let Some(issue) = &request.issue {
-                    failed["issue"] = json!(issue);
-                }
-                outcome.failed.push(failed);
-                if !context.global.json {
-                    let what = what(batch.of_query, *number, request);
-                    context.tell(&format!("{what}: {}", error.one_line()));
-                }
-                outcome.exit.get_or_insert(error.exit);
+                let (number, request) = &batch.requests[nth];
+                outcome.fail(context, batch.of_query, *number, request, error);
             }
         }
-    }
+        Ok::<(), CommandError>(())
+    })?;
     Ok(outcome)
 }
 
-fn start_one(
-    context: &Context,
-    world: &World,
-    mut request: SpawnRequest,
-    force: bool,
-) -> Result<Spawned, SessionError> {
-    tell_all(context, &issue::fill_in(world, &mut request, force)?);
-    super::spawn_one(world, request)
+impl Outcome {
+    fn fail(
+        &mut self,
+        context: &Context,
+        of_query: bool,
+        number: usize,
+        request: &SpawnRequest,
+        error: SessionError,
+    ) {
+        let error = CommandError::from(error);
+        let mut failed = json!({ "line": number, "error": error.to_json() });
+        if let Some(issue) = &request.issue {
+            failed["issue"] = json!(issue);
+        }
+        self.failed.push(failed);
+        if !context.global.json {
+            let what = what(of_query, number, request);
+            context.tell(&format!("{what}: {}", error.one_line()));
+        }
+        self.exit.get_or_insert(error.exit);
+    }
 }
 
 fn wait_for_all(
@@ -291,4 +300,21 @@ fn wait_for_all(
         }
     }
     Ok(worst)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fuzz::target;
+
+    #[test]
+    fn fuzz_batch_lines() {
+        let line = r#"{"prompt":"x","agent":"codex","issue":"7","title":"t","branch":"a/b","base":"main","model":"m","permission":"auto","mode":"one_shot","runtime":"process","id":"web-1"}"#;
+        target("batch-lines").seed(line).words(&["\"id\"", "../x"]).run_text(|line| {
+            if let Ok(request) = of_line(line, &SpawnRequest::default()) {
+                let said: Value = serde_json::from_str(line).unwrap();
+                assert_eq!(request.id.is_some(), said["id"].is_string());
+            }
+        });
+    }
 }

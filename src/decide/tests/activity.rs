@@ -181,6 +181,31 @@ fn ages_and_launches_fence_signals() {
 }
 
 #[test]
+fn a_signal_of_the_future_hides_none_after_the_clock_stepped_back() {
+    let mut table = String::new();
+    let heard = record(json!({"lifecycle": {
+        "session": {"state": "working", "reason": "task_in_progress"},
+        "activity": {"state": "active", "source": "hook", "last_activity_at": at(3700)}}}));
+    for activity in ["idle", "active"] {
+        for observed_at in [3699, 3700, 100] {
+            let fact = json!({"kind":"activity","confidence":"valid","activity":activity,
+                "source":"hook","boundary":true,"observed_at":at(observed_at)});
+            let outcome = see(&heard, fact, at(if observed_at == 100 { 101 } else { 3700 }));
+            let said = (activity, observed_at, outcome.rule, outcome.is_unchanged());
+            table.push_str(&format!("{said:?}\n"));
+        }
+    }
+    insta::assert_snapshot!(table, @r#"
+    ("idle", 3699, "noop.older", true)
+    ("idle", 3700, "activity.idle", false)
+    ("idle", 100, "activity.idle", false)
+    ("active", 3699, "noop.older", true)
+    ("active", 3700, "noop.coalesced", true)
+    ("active", 100, "activity.active", false)
+    "#);
+}
+
+#[test]
 fn since_moves_with_the_state_and_not_with_the_reason() {
     let idle = record(json!({"lifecycle": {
         "session": {"state": "idle", "reason": "research_complete"}}}));

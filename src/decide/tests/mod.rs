@@ -3,6 +3,7 @@
 mod activity;
 mod batch;
 mod composition;
+mod fuzz;
 mod notices;
 mod outbox;
 mod probe;

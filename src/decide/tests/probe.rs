@@ -224,6 +224,16 @@ fn a_clock_that_steps_back_does_not_stop_the_count() {
 }
 
 #[test]
+fn a_suspend_in_the_middle_of_a_quarantine_does_not_escalate_it() {
+    let lost = json!({"kind":"runtime","runtime":"indeterminate","process":"dead"});
+    let first = see(&record(json!({})), lost.clone(), at(0)).after;
+    let night = 8 * 3600;
+    let second = see(&first, lost, at(night)).after;
+    assert_eq!(second.lifecycle.session.state.to_string(), "detecting");
+    assert_eq!(second.lifecycle.detecting.unwrap().started_at, at(night));
+}
+
+#[test]
 fn a_quarantine_comes_back_to_exactly_what_it_interrupted() {
     let doubtful = json!({"kind":"runtime","runtime":"alive","process":"dead"});
     let healthy = json!({"kind":"runtime","runtime":"alive","process":"alive"});

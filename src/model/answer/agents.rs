@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::lifecycle::word_enum;
-use crate::model::record::{Mode, Signals};
+use crate::lifecycle::word_enum;
+use crate::record::{Mode, Signals};
 
 word_enum! {
     /// Whether somebody is logged in at an agent.

@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::forge::Issue;
-use crate::model::id::SessionId;
-use crate::model::lifecycle::{PrReason, PrState};
+use crate::forge::Issue;
+use crate::id::SessionId;
+use crate::lifecycle::{PrReason, PrState};
 
 /// The issues of a tracker.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

@@ -5,35 +5,39 @@
 
 mod agents;
 mod forge;
+mod history;
+mod metrics;
 mod notifiers;
 mod reviews;
 mod tools;
 
 pub use agents::{Agent, AgentsAnswer, BadCard, CardAnswer, CardText, LoggedIn};
 pub use forge::{IssueAnswer, IssueShown, IssuesAnswer, PrAnswer, PrShown, PrsAnswer, Skipped};
+pub use history::{
+    BeforeAfter, Decided, DecisionAnswer, EventAnswer, ExplainAnswer, Explained, LogAnswer, Ruling,
+    Verified, VerifyAnswer,
+};
+pub use metrics::MetricsAnswer;
 pub use notifiers::{Notified, NotifiedAnswer, NotifiedOutcome, NotifierInfo, NotifiersAnswer};
 pub use reviews::{ReviewAnswer, ReviewBrief, ReviewShown, ReviewsAnswer};
 pub use tools::{
-    ConfigAnswer, DoctorAnswer, PathAnswer, ProjectAnswer, ProjectsAnswer, ReferenceAnswer,
-    SkillAnswer, TimerAnswer, TrustAnswer, ValueAnswer,
+    Check, ConfigAnswer, ConfigCheckAnswer, ConfigSetAnswer, DemoAnswer, DoctorAnswer, Health,
+    PathAnswer, ProjectAnswer, ProjectsAnswer, ReferenceAnswer, SchemaAnswer, SkillAnswer,
+    TextAnswer, TimerAnswer, TrustAnswer, ValueAnswer, ValueFrom,
 };
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::model::check_run::CheckState;
-use crate::model::effect::{Effect, OutboxEntry};
-use crate::model::event::Event;
-use crate::model::forge::MergeMethod;
-use crate::model::lifecycle::SessionAxis;
-use crate::model::record::Record;
-use crate::model::report::ReportState;
-use crate::model::status::Status;
-use crate::model::time::Timestamp;
+use crate::check_run::CheckState;
+use crate::effect::OutboxEntry;
+use crate::forge::MergeMethod;
+use crate::record::Record;
+use crate::report::ReportState;
+use crate::status::Status;
+use crate::time::Timestamp;
 
 /// Any document on standard output, or the error document on standard error.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -73,6 +77,10 @@ pub enum Answer {
     Explain(Box<ExplainAnswer>),
     /// The events of a session.
     Log(LogAnswer),
+    /// An event of a stream.
+    Event(Box<EventAnswer>),
+    /// How many sessions need a person.
+    NeedsPerson(NeedsPersonAnswer),
     /// Whether a log folds to its record.
     Verify(VerifyAnswer),
     /// A screen.
@@ -95,6 +103,16 @@ pub enum Answer {
     Reference(ReferenceAnswer),
     /// What an agent should know of ao.
     Skill(SkillAnswer),
+    /// A text that was generated: help, a man page, a completion script.
+    Text(TextAnswer),
+    /// How the demo went.
+    Demo(DemoAnswer),
+    /// The schemas of all this.
+    Schema(SchemaAnswer),
+    /// What is wrong with the configuration.
+    ConfigCheck(ConfigCheckAnswer),
+    /// Where a value was set in the configuration.
+    ConfigSet(ConfigSetAnswer),
     /// The agents.
     Agents(AgentsAnswer),
     /// An agent's card.
@@ -105,6 +123,8 @@ pub enum Answer {
     Notified(NotifiedAnswer),
     /// What was looked at.
     Doctor(DoctorAnswer),
+    /// What is measured.
+    Metrics(MetricsAnswer),
     /// The issues of a tracker.
     Issues(IssuesAnswer),
     /// One issue.
@@ -127,6 +147,35 @@ pub struct Session {
     pub record: Record,
     /// The one word for its state, derived from the record.
     pub status: Status,
+    /// Its workspace, in `status --git`; `null` where git could not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git: Option<GitShown>,
+}
+
+/// What git says of a workspace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GitShown {
+    /// The branch that is checked out; `null` for none.
+    pub branch: Option<String>,
+    /// The commit that is checked out; `null` for none.
+    pub head: Option<String>,
+    /// Commits that the branch's upstream does not have; `null` without one.
+    pub ahead: Option<u64>,
+    /// Commits that only its upstream has; `null` without one.
+    pub behind: Option<u64>,
+    /// How many files that git knows have changed.
+    pub uncommitted: u64,
+    /// How many files git does not know.
+    pub untracked: u64,
+}
+
+/// How many sessions need a person: `status -q`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct NeedsPersonAnswer {
+    /// The version of this shape.
+    pub schema: u64,
+    /// How many.
+    pub needs_person: u64,
 }
 
 /// One session: `show`, `spawn`, `rename`, ….
@@ -223,6 +272,27 @@ pub struct PlanStep {
     pub op: String,
     /// Why.
     pub why: String,
+    /// How the files of a workspace would most likely be made, where the step is that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way: Option<FillWay>,
+}
+
+impl From<(String, String)> for PlanStep {
+    fn from((op, why): (String, String)) -> Self {
+        Self { op, why, way: None }
+    }
+}
+
+/// How the files of a workspace come to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FillWay {
+    /// They are those of a clean workspace that a cleanup kept.
+    Pool,
+    /// They are copied from another worktree, and only the rest is git's.
+    Copy,
+    /// git makes them all.
+    Git,
 }
 
 /// What `reap` did.
@@ -526,87 +596,6 @@ pub struct Waiting {
     pub delivery: Option<String>,
 }
 
-/// Why a status is what it is.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct ExplainAnswer {
-    /// The version of this shape.
-    pub schema: u64,
-    /// The reasons.
-    pub explain: Explained,
-}
-
-/// The last decision, and what would change it.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Explained {
-    /// The session.
-    pub id: String,
-    /// Its status.
-    pub status: Status,
-    /// The session axis.
-    pub session: SessionAxis,
-    /// The last decision; absent where nothing was decided so far.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub decision: Option<Decided>,
-    /// The last check of its branch.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub check: Option<CheckShown>,
-    /// What would change it.
-    pub next: Vec<String>,
-}
-
-/// A decision of the past.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Decided {
-    /// The rule.
-    pub rule: String,
-    /// When.
-    pub at: Timestamp,
-    /// What led to it: a command, a hook, a reap.
-    pub cause: String,
-    /// What it rests on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub evidence: Option<String>,
-    /// Why.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// The revision it made.
-    pub revision: u64,
-}
-
-/// The events of a session.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct LogAnswer {
-    /// The version of this shape.
-    pub schema: u64,
-    /// The session.
-    pub id: String,
-    /// Oldest first.
-    #[schemars(with = "Vec<BTreeMap<String, Value>>")]
-    pub events: Vec<Event>,
-}
-
-/// Whether a log folds to its record.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct VerifyAnswer {
-    /// The version of this shape.
-    pub schema: u64,
-    /// What was found.
-    pub verify: Verified,
-}
-
-/// What was found.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Verified {
-    /// The session.
-    pub id: String,
-    /// How many events are kept.
-    pub events: u64,
-    /// Nothing is wrong.
-    pub ok: bool,
-    /// What is.
-    pub findings: Vec<String>,
-}
-
 /// What a session shows.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct OutputAnswer {
@@ -623,39 +612,9 @@ pub struct Shown {
     pub id: String,
     /// The text.
     pub text: String,
-}
-
-/// One line of `ao decide`.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct DecisionAnswer {
-    /// The merge patch (RFC 7396) for the record.
-    pub patch: Value,
-    /// The record after it.
-    pub record: Record,
-    /// The status on both sides.
-    pub status: BeforeAfter,
-    /// What the decision rests on.
-    pub evidence: String,
-    /// The rule and what else it says.
-    pub decision: Ruling,
-    /// What is to be done.
-    pub effects: Vec<Effect>,
-}
-
-/// A status on both sides of a decision.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct BeforeAfter {
-    /// Before.
-    pub before: Status,
-    /// After.
-    pub after: Status,
-}
-
-/// Which rule decided.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Ruling {
-    /// The table and row, or `noop.<why>`.
-    pub rule: String,
+    /// With `--follow`: it goes on where the line before ended; else it is all there is to see.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub added: bool,
 }
 
 /// An error, on standard error.

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::effect::Priority;
-use crate::model::lifecycle::word_enum;
+use crate::effect::Priority;
+use crate::lifecycle::word_enum;
 
 /// Who is told, as configured.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

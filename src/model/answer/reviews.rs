@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::answer::Failed;
-use crate::model::review::{Run, RunState, Verdict};
+use crate::answer::Failed;
+use crate::review::{Run, RunState, Verdict};
 
 /// One review: `review trigger`, `review submit`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{MergeError, MergeOptions, MergeOutcome, MergeReport};
-use crate::adapter::git::{self, BranchLook, BranchQuery, GitError, Repository, place_to_land};
-use crate::adapter::scm::Scm;
+use crate::adapter::git::{self, BranchLook, GitError, Repository, place_to_land};
+use crate::adapter::scm::{Scm, local};
 use crate::invocation::World;
 use crate::model::facts::{CiState, ReviewState};
 use crate::model::forge::{MergeMethod, Observed, Subject};
@@ -14,7 +14,7 @@ use crate::model::lifecycle::{ActivityState, PrState, SessionState};
 use crate::model::record::{Record, WorkspaceHandle};
 use crate::model::review;
 use crate::model::sanitize;
-use crate::session::{SessionError, intent, poll, workspace};
+use crate::session::{SessionError, forge, intent, poll, workspace};
 
 /// How long git may take to say whether a workspace has uncommitted work.
 const STATUS_DEADLINE: Duration = Duration::from_secs(60);
@@ -79,7 +79,7 @@ pub(super) fn judge(
     let method = options.method.unwrap_or(layered.config.merge.method);
     let repo = workspace::repository_of(&handle)?;
     let look = look_at(&repo, &subject)?;
-    let (head, place) = match poll::forge_of(world, &record)? {
+    let (head, place) = match forge::choose(world, &layered.config, &handle.repo)? {
         None => {
             let place = in_repository(world, id, &record, &repo, &look, options)?;
             (look.head.clone(), place)
@@ -168,16 +168,7 @@ fn nothing(id: &SessionId, why: &str) -> MergeError {
 }
 
 fn look_at(repo: &Repository, subject: &Subject) -> Result<BranchLook, SessionError> {
-    let was_open = match subject.state {
-        PrState::Open | PrState::Draft | PrState::Merged => true,
-        PrState::None | PrState::Closed => false,
-    };
-    let query = BranchQuery {
-        branch: &subject.branch,
-        base_ref: subject.base_ref.as_deref(),
-        base_sha: subject.base_sha.as_deref(),
-        seen_head: subject.head_sha.as_deref().filter(|_| was_open),
-    };
+    let query = local::query(subject, true);
     let gone = || GitError::BranchGone { branch: subject.branch.clone(), preserved: None };
     Ok(git::look(repo, &[query]).pop().unwrap_or_else(|| Err(gone()))?)
 }
@@ -186,7 +177,7 @@ fn look_at(repo: &Repository, subject: &Subject) -> Result<BranchLook, SessionEr
 fn require_open(id: &SessionId, observed: &Observed) -> Result<(), MergeError> {
     if !observed.fact.fetched {
         let why = observed.why.clone().unwrap_or_else(|| "there is no answer".to_owned());
-        return Err(MergeError::Unseen { id: id.clone(), why });
+        return Err(MergeError::Unseen { id: id.clone(), why, denied: observed.denied });
     }
     match observed.fact.pr.state {
         Some(PrState::Open) if observed.fact.pr.draft => {

@@ -140,7 +140,7 @@ fn place(world: &World, locked: &mut LockedSession, run: &mut Run) -> Result<(),
         record.outbox.insert(format!("{}{suffix}", record.revision + 1), entry);
         Ok::<(), SessionError>(())
     })?;
-    run.attempts += 1;
+    run.attempts = run.attempts.saturating_add(1);
     Ok(())
 }
 

@@ -1,7 +1,6 @@
 //! Why a review was not begun, judged or ended.
 
-use crate::decide::review::short;
-use crate::model::id::SessionId;
+use crate::model::id::{SessionId, short};
 use crate::model::record::Kind;
 use crate::model::review::{RunState, Verdict};
 

@@ -1,6 +1,7 @@
 //! What a reviewer is asked, and what a worker is told: texts, and how an outbox names them.
 
-use crate::decide::review::{CHANGES, short};
+use crate::decide::review::CHANGES;
+use crate::model::id::short;
 use crate::model::record::Record;
 use crate::model::review::{Run, Verdict};
 use crate::model::sanitize;

@@ -11,7 +11,7 @@ use crate::decide::review::{self, FAILED, Fate, Launching, Reviewer, Surrounding
 use crate::invocation::{self, World};
 use crate::model::effect::{EntryKind, OutboxEntry, Priority};
 use crate::model::facts::{CiState, KillCause, ScmFact};
-use crate::model::id::SessionId;
+use crate::model::id::{SessionId, short};
 use crate::model::lifecycle::PrState;
 use crate::model::record::{Kind, Record};
 use crate::model::review::{Run, RunState};
@@ -286,7 +286,7 @@ fn tell(world: &World, worker: &SessionId, runs: &[Run], head: &str) -> Result<(
         return Ok(());
     }
     let why = last.why.as_deref().unwrap_or("it failed");
-    let head = review::short(head);
+    let head = short(head);
     let message = format!(
         "{worker}: its commit {head} could not be reviewed: {why}. `ao review trigger {worker}` \
          tries again."

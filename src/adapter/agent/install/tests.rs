@@ -190,6 +190,21 @@ fn files_are_invisible_and_go_without_a_trace() {
 }
 
 #[test]
+fn files_that_lost_what_was_put_there_are_named() {
+    let stage = Stage::new(&[]);
+    assert_eq!(lost(&stage.session).unwrap(), Vec::<PathBuf>::new());
+    stage.install(&card()).unwrap();
+    assert_eq!(lost(&stage.session).unwrap(), Vec::<PathBuf>::new());
+    let hooks = stage.workspace.join(".filer/hooks.json");
+    fs::rewrite(&hooks, b"{}").unwrap();
+    let plugin = stage.workspace.join(".filer/plugins/ao.js");
+    fs::remove_file(&plugin).unwrap();
+    let mut named = lost(&stage.session).unwrap();
+    named.sort();
+    assert_eq!(named, [hooks, plugin]);
+}
+
+#[test]
 fn what_was_installed_is_never_guessed() {
     let stage = Stage::new(&[]);
     stage.install(&card()).unwrap();

@@ -101,7 +101,8 @@ pub fn forget_merged(repo: &Repository, name: &str, head: &str) -> Result<(), Gi
 
 fn swap(repo: &Repository, target: &Target, new: &str) -> Result<(), GitError> {
     const WHAT: &str = "git update-ref";
-    let command = repo.git().args(["-c", "core.fsync=all", "update-ref", "-m", "ao: merge"]);
+    let command = repo.git_to_its_end();
+    let command = command.args(["-c", "core.fsync=all", "update-ref", "-m", "ao: merge"]);
     let command = command.args([target.full_name.as_str(), new, &target.sha]);
     match retried(|| once(&command, WHAT)) {
         Ok(_) => Ok(()),
@@ -175,7 +176,7 @@ fn overwritten(stderr: &str) -> Vec<String> {
 }
 
 /// Returns how old the lock on an index is, as words, where there is one.
-fn lock_age(git_dir: &Path) -> Result<Option<String>, GitError> {
+pub(super) fn lock_age(git_dir: &Path) -> Result<Option<String>, GitError> {
     let Some(metadata) = fs::metadata(&git_dir.join("index.lock"))? else { return Ok(None) };
     let age = fs::modified(&metadata).map(|since| clock::now().since(since));
     Ok(Some(age.map_or_else(String::new, |age| {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::libgit2::Library;
-use super::objects::{Commit, Merge, Objects};
+use super::objects::{Commit, Difference, Merge, Objects};
 use super::program::Program;
 use super::{MAX_CONFLICTS, Target};
 use crate::adapter::cmd::Cmd;
@@ -35,11 +35,30 @@ pub struct MergePlan<'a> {
 pub fn make_merge(repo: &Repository, plan: &MergePlan<'_>) -> Result<String, GitError> {
     let maker = Maker { repo, plan, signs: signs(repo)? };
     maker.require_identity()?;
-    let by_program = || maker.make(&Program::new(repo));
-    match Library::open_to_write(repo) {
-        Ok(library) => match maker.make(&library) {
+    by_either(repo, Library::open_to_write(repo), |objects| maker.make(objects))
+}
+
+/// Returns the files that [`make_merge`] would change of the target, making nothing of it.
+pub(super) fn foreseen(
+    repo: &Repository,
+    plan: &MergePlan<'_>,
+) -> Result<Vec<Difference>, GitError> {
+    let maker = Maker { repo, plan, signs: false };
+    maker.require_identity()?;
+    by_either(repo, Library::open(repo), |objects| maker.changes(objects))
+}
+
+/// Works by the library, or by git itself where the library cannot.
+fn by_either<T>(
+    repo: &Repository,
+    library: Result<Library, GitError>,
+    work: impl Fn(&dyn Objects) -> Result<T, GitError>,
+) -> Result<T, GitError> {
+    let by_program = || work(&Program::new(repo));
+    match library {
+        Ok(library) => match work(&library) {
             Err(GitError::Library { .. }) => by_program(),
-            made => made,
+            done => done,
         },
         Err(_) => by_program(),
     }
@@ -50,6 +69,16 @@ struct Maker<'a> {
     plan: &'a MergePlan<'a>,
     /// `commit.gpgsign` is set.
     signs: bool,
+}
+
+/// What a rebase comes to.
+struct Rebased<'a> {
+    /// The commit up to which nothing has to be made again.
+    tip: String,
+    /// The tree of all of them.
+    tree: String,
+    /// The commits to be made on top of `tip`, each with its tree.
+    steps: Vec<(&'a Commit, String)>,
 }
 
 /// What a commit says of itself.
@@ -123,6 +152,41 @@ impl Maker<'_> {
     /// Puts the commits one after the other on top of the target, each with its author. Merges of
     /// the base into the branch are left out, and so is what changes nothing there.
     fn rebase(&self, objects: &dyn Objects, ahead: &[Commit]) -> Result<String, GitError> {
+        let Rebased { mut tip, steps, .. } = self.rebased(objects, ahead)?;
+        let commits: Vec<Commit> = steps.iter().map(|(commit, _)| (*commit).clone()).collect();
+        for ((commit, tree), words) in steps.iter().zip(self.words(&commits)?) {
+            objects.keep(&tip, &commit.sha, tree)?;
+            let author = (words.author(), Some(words.date.clone()));
+            tip = self.commit(tree, &[&tip], Some(author), &words.message)?;
+        }
+        Ok(tip)
+    }
+
+    /// Returns the files that the target would not have any more as they are.
+    fn changes(&self, objects: &dyn Objects) -> Result<Vec<Difference>, GitError> {
+        let target = self.plan.target.sha.as_str();
+        let tree = match self.plan.method {
+            MergeMethod::Merge => self.merged_tree(objects)?,
+            MergeMethod::Squash => {
+                let tree = self.merged_tree(objects)?;
+                self.require_change(objects, &tree)?;
+                tree
+            }
+            MergeMethod::Rebase => {
+                let mut ahead = objects.missing_from(self.plan.head, &[target])?;
+                ahead.reverse();
+                self.rebased(objects, &ahead)?.tree
+            }
+        };
+        objects.differences(target, &tree)
+    }
+
+    /// Merges the commits one after the other on top of the target.
+    fn rebased<'b>(
+        &self,
+        objects: &dyn Objects,
+        ahead: &'b [Commit],
+    ) -> Result<Rebased<'b>, GitError> {
         let target = self.plan.target.sha.as_str();
         // As long as nothing has to be made again, a commit keeps its hash.
         let mut in_place = Some(target);
@@ -148,13 +212,7 @@ impl Maker<'_> {
             return Err(GitError::RebaseLoses { branch: self.plan.branch.to_owned() });
         }
         self.require_change(objects, &tree)?;
-        let commits: Vec<Commit> = steps.iter().map(|(commit, _)| (*commit).clone()).collect();
-        for ((commit, tree), words) in steps.iter().zip(self.words(&commits)?) {
-            objects.keep(&tip, &commit.sha, tree)?;
-            let author = (words.author(), Some(words.date.clone()));
-            tip = self.commit(tree, &[&tip], Some(author), &words.message)?;
-        }
-        Ok(tip)
+        Ok(Rebased { tip, tree, steps })
     }
 
     fn merge_message(&self) -> String {

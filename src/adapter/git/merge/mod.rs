@@ -10,20 +10,26 @@ mod fingerprint;
 mod land;
 mod libgit2;
 mod make;
+mod memo;
 mod objects;
 mod program;
+mod rehearse;
 mod target;
 
 pub use land::{Landed, forget_merged, keep_merged, land, place_to_land};
 pub use make::{MergePlan, make_merge};
+pub use rehearse::rehearse;
 pub use target::Target;
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use self::libgit2::Library;
+use self::memo::Memo;
 use self::objects::Objects;
 use self::program::Program;
-use super::{GitError, Repository};
+use super::{GitError, Opened, Repository};
 
 /// The most conflicting paths that one look tells.
 pub const MAX_CONFLICTS: usize = 50;
@@ -69,25 +75,49 @@ impl BranchLook {
 
 /// Looks at all `queries` of one repository: one answer each, in their order.
 pub fn look(repo: &Repository, queries: &[BranchQuery<'_>]) -> Vec<Result<BranchLook, GitError>> {
-    look_knowing(repo, queries, &[])
+    look_with(repo, Library::open(repo).ok(), queries, &[])
 }
 
 /// [`look`] for one who remembers what earlier looks found: a branch with work whose tip and
 /// target are what they were is not analysed again.
 pub fn look_knowing(
     repo: &Repository,
+    opened: Opened,
     queries: &[BranchQuery<'_>],
     known: &[BranchLook],
 ) -> Vec<Result<BranchLook, GitError>> {
-    let library = Library::open(repo).ok();
+    let library = match opened.into_library() {
+        Some(library) => Library::of(repo, library),
+        None => Library::open(repo),
+    };
+    let library = library.ok().map(|library| library.knowing(known.iter().map(|it| &*it.head)));
+    look_with(repo, library, queries, known)
+}
+
+/// What earlier looks found and still holds, by the branch's head.
+type Known<'a> = BTreeMap<&'a str, Vec<&'a BranchLook>>;
+
+fn look_with(
+    repo: &Repository,
+    library: Option<Library>,
+    queries: &[BranchQuery<'_>],
+    known: &[BranchLook],
+) -> Vec<Result<BranchLook, GitError>> {
     let program = Program::new(repo);
+    let program = Memo::of(&program);
+    let library = library.as_ref().map(|library| Memo::of(library));
+    let mut by_head = Known::new();
+    for look in known.iter().filter(|look| look.is_lasting()) {
+        by_head.entry(&look.head).or_default().push(look);
+    }
+    let known = by_head;
     let one = |query: &BranchQuery<'_>| match &library {
-        Some(library) => match look_at(library, query, known) {
+        Some(library) => match look_at(library, query, &known) {
             // What libgit2 cannot do, git itself may.
-            Err(GitError::Library { .. }) => look_at(&program, query, known),
+            Err(GitError::Library { .. }) => look_at(&program, query, &known),
             answer => answer,
         },
-        None => look_at(&program, query, known),
+        None => look_at(&program, query, &known),
     };
     queries.iter().map(one).collect()
 }
@@ -95,15 +125,15 @@ pub fn look_knowing(
 fn look_at(
     objects: &dyn Objects,
     query: &BranchQuery<'_>,
-    known: &[BranchLook],
+    known: &Known<'_>,
 ) -> Result<BranchLook, GitError> {
     let gone = || GitError::BranchGone { branch: query.branch.to_owned(), preserved: None };
     let head = objects.tip(&format!("refs/heads/{}", query.branch))?.ok_or_else(gone)?;
     let target = target::of(objects, query.branch, query.base_ref)?;
     // Whether a branch without work ever had some is told by more than these two.
-    let is_same = |it: &&BranchLook| it.head == head && it.target == target;
-    if let Some(known) = known.iter().filter(|it| it.is_lasting()).find(is_same) {
-        return Ok(known.clone());
+    let mut same = known.get(&*head).into_iter().flatten();
+    if let Some(known) = same.find(|it| it.target == target) {
+        return Ok((*known).clone());
     }
     let tips = target.tips();
     let ahead = objects.missing_from(&head, &tips)?;
@@ -124,12 +154,14 @@ fn look_at(
     })
 }
 
-/// Returns the answers of libgit2 and of the `git` program, which are the same.
+/// Returns the answers of libgit2, of libgit2 once it knows the commits, and of the `git` program,
+/// which are the same.
 #[cfg(test)]
-pub(super) fn look_both_ways(
+pub(super) fn look_each_way(
     repo: &Repository,
     query: &BranchQuery<'_>,
-) -> [Result<BranchLook, GitError>; 2] {
-    let by_library = Library::open(repo).and_then(|library| look_at(&library, query, &[]));
-    [by_library, look_at(&Program::new(repo), query, &[])]
+) -> [Result<BranchLook, GitError>; 3] {
+    let look = |objects: &dyn Objects| look_at(objects, query, &Known::new());
+    let library = Library::open(repo).unwrap().knowing(std::iter::empty());
+    [look(&library), look(&library), look(&Program::new(repo))]
 }

@@ -37,6 +37,17 @@ pub(super) enum Merge {
     Conflicts(Vec<String>),
 }
 
+/// A file that two trees do not have alike: its mode and hash in each that has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Difference {
+    /// Its path.
+    pub(super) path: Vec<u8>,
+    /// As the first tree has it.
+    pub(super) before: Option<(u32, String)>,
+    /// As the second has it.
+    pub(super) after: Option<(u32, String)>,
+}
+
 /// One line of a branch's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LogLine {
@@ -95,6 +106,9 @@ pub(super) trait Objects {
 
     /// Makes the change of `commit`, which has one parent or none, on top of the tree `onto`.
     fn pick(&self, commit: &Commit, onto: &str) -> Result<Merge, GitError>;
+
+    /// Returns the files in which `tree` is not that of the commit `from`, sorted by path.
+    fn differences(&self, from: &str, tree: &str) -> Result<Vec<Difference>, GitError>;
 
     /// Makes what of `tree` neither commit has, as merging wrote it, survive a power cut.
     fn keep(&self, ours: &str, theirs: &str, tree: &str) -> Result<(), GitError>;

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::fingerprint::Fingerprint;
-use super::objects::{Change, Commit, LogLine, MAX_WALK, Merge, Objects};
+use super::objects::{Change, Commit, Difference, LogLine, MAX_WALK, Merge, Objects};
 use crate::adapter::cmd::{Cmd, Output};
 use crate::adapter::git::command::{LONG, failed, read, run};
 use crate::adapter::git::{GitError, Repository};
+use crate::model::collect::Sorted;
 
 /// A repository that is asked by way of the program.
 pub(super) struct Program<'a> {
@@ -147,7 +148,7 @@ impl Objects for Program<'_> {
         let command = command.arg(tip).args(base.map(|base| format!("^{base}")));
         let patches = self.patches(command, "git log")?;
         let is_wanted = |change: &Change| wanted.iter().any(|one| one.paths == change.paths);
-        Ok(patches.into_values().filter(is_wanted).map(|change| change.id).collect())
+        Ok(patches.into_values().filter(is_wanted).map(|change| change.id).into_set())
     }
 
     fn merge(&self, ours: &str, theirs: &str) -> Result<Merge, GitError> {
@@ -166,6 +167,17 @@ impl Objects for Program<'_> {
         let base = format!("--merge-base={before}");
         let command = self.merge_tree().args([base.as_str(), onto, &theirs]);
         read_merge(&run(&command)?, WHAT)
+    }
+
+    fn differences(&self, from: &str, tree: &str) -> Result<Vec<Difference>, GitError> {
+        const WHAT: &str = "git diff-tree";
+        let flags = ["diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames"];
+        let flags = flags.into_iter().chain(["--ignore-submodules=none"]);
+        let command = self.git().args(flags).args([&self.tree(from)?, tree, "--"]);
+        read_differences(&read(&command, WHAT)?.stdout).ok_or_else(|| GitError::Unreadable {
+            command: WHAT.into(),
+            line: "a line of another form".into(),
+        })
     }
 
     fn keep(&self, _ours: &str, _theirs: &str, _tree: &str) -> Result<(), GitError> {
@@ -191,11 +203,30 @@ fn read_merge(output: &Output, what: &str) -> Result<Merge, GitError> {
     match (output.status.code(), parts.next()) {
         (Some(0), Some(tree)) => Ok(Merge::Clean(tree.trim_end().to_owned())),
         (Some(1), Some(_)) => {
-            let paths: BTreeSet<String> = parts.map(str::to_owned).collect();
+            let paths = parts.map(str::to_owned).into_set();
             Ok(Merge::Conflicts(paths.into_iter().collect()))
         }
         (Some(_) | None, _) => Err(failed(what, output)),
     }
+}
+
+/// Reads what `git diff-tree --raw -z` prints; none where it is not that.
+fn read_differences(bytes: &[u8]) -> Option<Vec<Difference>> {
+    let fields: Vec<&[u8]> = bytes.split(|byte| *byte == 0).collect();
+    let (pairs, _) = fields.as_chunks::<2>();
+    let side = |mode: &str, hash: &str| {
+        let mode = u32::from_str_radix(mode, 8).ok()?;
+        Some((mode != 0).then(|| (mode, hash.to_owned())))
+    };
+    let read = |[line, path]: &[&[u8]; 2]| {
+        let line = std::str::from_utf8(line).ok()?.strip_prefix(':')?;
+        let [before, after, old, new, _] = line.split(' ').collect::<Vec<_>>()[..] else {
+            return None;
+        };
+        let (before, after) = (side(before, old)?, side(after, new)?);
+        Some(Difference { path: path.to_vec(), before, after })
+    };
+    pairs.iter().map(read).collect()
 }
 
 /// Reads patches that NUL and a commit's hash precede; without those, one of no name.
@@ -244,4 +275,21 @@ fn read_patch(lines: &[&[u8]]) -> Option<Change> {
     }
     let paths: Vec<String> = paths.into_iter().collect();
     (!paths.is_empty()).then(|| Change { id: hash.finish(), paths })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fuzz::target;
+
+    #[test]
+    fn fuzz_git_patches() {
+        let patch = "\0a1b2c3\ndiff --git a/x b/x\nindex 1..2 100644\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n\0d4\ndiff --git a/y b/y\nBinary files a/y and b/y differ\n";
+        target("git-patches").seed(patch).words(&["diff --git ", "@@ ", "index "]).run(|bytes| {
+            let patches = read_patches(bytes);
+            let files = bytes.windows(11).filter(|window| window == b"diff --git ").count();
+            assert!(patches.len() <= files, "a change of nothing");
+            assert!(patches.values().all(|change| !change.paths.is_empty()));
+        });
+    }
 }

@@ -73,11 +73,10 @@ fn remote(objects: &dyn Objects, branch: &str, name: &str) -> Result<Option<Targ
     let full_name = objects.symbolic(&full_name)?.unwrap_or(full_name);
     let name = full_name.strip_prefix("refs/remotes/").unwrap_or(name);
     let remotes = objects.remotes()?;
-    let mut prefixes: Vec<&str> = remotes.iter().map(String::as_str).collect();
-    // A remote's name may hold slashes; the longest that fits is the one.
-    prefixes.sort_by_key(|remote| std::cmp::Reverse(remote.len()));
-    let below = |remote: &&str| name.strip_prefix(*remote)?.strip_prefix('/');
-    let short = prefixes.iter().find_map(below).or_else(|| Some(name.split_once('/')?.1));
+    let below = |remote: &String| name.strip_prefix(remote.as_str())?.strip_prefix('/');
+    // A remote's name may hold slashes; the longest that fits, which leaves the least, is the one.
+    let short = remotes.iter().filter_map(below).min_by_key(|short| short.len());
+    let short = short.or_else(|| Some(name.split_once('/')?.1));
     if let Some(short) = short
         && let Some(target) = local(objects, branch, short)?
     {

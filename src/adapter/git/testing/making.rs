@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use super::*;
+use crate::adapter::git::trash::park;
 
 #[test]
 fn the_repository_is_the_same_from_everywhere_inside() {
@@ -75,7 +76,7 @@ fn many_worktrees_at_once_beside_a_stranger() {
                 scope.spawn(move || {
                     let new = place.new_worktree(&format!("web-{number}"));
                     locked(&|| begin_add(&place.repo, &new))?;
-                    checkout(&place.repo, &new)?;
+                    fill(&place.repo, &new, None)?;
                     locked(&|| finish_add(&place.repo, &new))
                 })
             })
@@ -122,6 +123,31 @@ fn a_killed_add_is_taken_back_wherever_it_was() {
 }
 
 #[test]
+fn an_undoing_that_was_interrupted_goes_on_and_decides_afresh() {
+    let place = Place::new();
+    let new = place.new_worktree("web-1");
+    let out_of_sight = || {
+        let admin = place.repo.admin_of(&new.path).unwrap().unwrap();
+        park(&place.repo, &admin, "web-1").unwrap();
+    };
+    begin_add(&place.repo, &new).unwrap();
+    out_of_sight();
+    undo_add(&place.repo, &new).unwrap();
+    assert!(!new.path.exists(), "never finished");
+
+    place.add(&new);
+    out_of_sight();
+    std_fs::write(new.path.join("work"), "x").unwrap();
+    let kept = undo_add(&place.repo, &new).unwrap();
+    assert_eq!(kept, [format!("kept {}: 1 untracked file", new.path.display())]);
+    std_fs::remove_file(new.path.join("work")).unwrap();
+    out_of_sight();
+    undo_add(&place.repo, &new).unwrap();
+    assert!(!new.path.exists(), "finished, but nothing in it");
+    assert_eq!(plain(&place.repo.main, &["branch", "-a"]), "* main");
+}
+
+#[test]
 fn undoing_never_takes_what_was_there_before_or_after() {
     let place = Place::new();
     plain(&place.repo.main, &["branch", "feat"]);
@@ -150,7 +176,7 @@ fn two_worktrees_on_one_branch_are_a_conflict() {
     let place = Place::new();
     let new = place.new_worktree("web-1");
     begin_add(&place.repo, &new).unwrap();
-    checkout(&place.repo, &new).unwrap();
+    fill(&place.repo, &new, None).unwrap();
     plain(&place.repo.main, &["worktree", "add", "-q", "--force", "../twin", "ao/web-1"]);
     let error = finish_add(&place.repo, &new).unwrap_err();
     assert!(matches!(error, GitError::BranchElsewhere { .. }), "{error}");
@@ -264,12 +290,12 @@ fn an_interrupted_checkout_is_taken_back() {
     // Files are written before the index that knows them.
     std_fs::write(new.path.join("a.txt"), "on").unwrap();
     std_fs::write(place.repo.common_dir.join("worktrees/web-1/index.lock"), "").unwrap();
-    assert!(checkout(&place.repo, &new).is_err());
+    assert!(fill(&place.repo, &new, None).is_err());
     undo_add(&place.repo, &new).unwrap();
     assert!(!new.path.exists());
     assert_eq!(tree(&place.repo.common_dir.join("ao-trash")), []);
     place.add(&new);
-    let again = checkout(&place.repo, &new);
+    let again = fill(&place.repo, &new, None);
     assert!(matches!(again, Err(GitError::PathOccupied { .. })), "never over an agent's work");
 }
 

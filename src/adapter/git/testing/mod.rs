@@ -1,10 +1,15 @@
 //! Real repositories in temporary directories.
 #![expect(clippy::disallowed_methods, reason = "arranges files for tests")]
 
+mod filling;
+mod fuzz;
 mod landing;
 mod looking;
 mod making;
+mod proving;
+mod refs;
 mod removing;
+mod spotless;
 
 use std::fs as std_fs;
 use std::path::{Path, PathBuf};
@@ -63,7 +68,7 @@ impl Place {
 
     fn add(&self, new: &NewWorktree) -> WorkspaceHandle {
         begin_add(&self.repo, new).unwrap();
-        checkout(&self.repo, new).unwrap();
+        fill(&self.repo, new, None).unwrap();
         finish_add(&self.repo, new).unwrap();
         self.handle(new)
     }
@@ -77,12 +82,19 @@ impl Place {
             base_ref: Some("main".into()),
             base_sha: Some(new.base_sha.clone()),
             owned: true,
+            made: None,
+            tip: None,
         }
     }
 
     /// Returns the reasons to keep the worktree, as a person reads them.
     fn kept(&self, handle: &WorkspaceHandle, id: &str) -> Vec<String> {
-        match assess(handle, &session(id), &self.root(), &[".env*".into()], MINUTE) {
+        self.kept_below(&self.root(), handle, id)
+    }
+
+    /// [`Self::kept`] where `root` is the place of all worktrees.
+    fn kept_below(&self, root: &Path, handle: &WorkspaceHandle, id: &str) -> Vec<String> {
+        match assess(handle, &session(id), root, &[".env*".into()], MINUTE) {
             Assessment::Keep(reasons) => reasons.iter().map(ToString::to_string).collect(),
             Assessment::Removable { .. } => Vec::new(),
             Assessment::Gone => vec!["gone".into()],

@@ -1,5 +1,6 @@
 //! What keeps a worktree, and how it goes and comes back.
 
+use super::super::entry::Admin;
 use super::*;
 
 #[test]
@@ -197,6 +198,11 @@ fn a_removal_can_stop_anywhere_and_be_taken_back() {
     plain(&handle.path, &["add", "."]);
     let before = (tree(&handle.path), plain(&handle.path, &["status", "--porcelain"]));
 
+    // Of one that was killed: no process has such a number.
+    let left = place.repo.common_dir.join("worktrees/web-1/.ao-tmp-4194305-0123456789abcdef");
+    for path in [&left, &left.with_extension("lock")] {
+        std_fs::write(path, "half").unwrap();
+    }
     // Stopped after the first rename.
     trash::bury(&place.root(), &handle.path, &id).unwrap();
     let removed = remove(&place.repo, &handle, &id, &place.root()).unwrap();
@@ -208,6 +214,7 @@ fn a_removal_can_stop_anywhere_and_be_taken_back() {
     assert!(matches!(fate, BranchFate::Deleted { .. }), "{fate:?}");
 
     restore_worktree(&place.repo, &handle, &id).unwrap();
+    assert!(!left.exists() && !left.with_extension("lock").exists());
     assert_eq!((tree(&handle.path), plain(&handle.path, &["status", "--porcelain"])), before);
 
     // Its entry was emptied from the trash earlier than its files.
@@ -227,11 +234,37 @@ fn a_removal_can_stop_anywhere_and_be_taken_back() {
         place.root().join(".trash/web-9-0000000000000000"),
     )
     .unwrap();
-    assert_eq!(empty_trash(&place.root(), day, clock::now()).unwrap(), [""; 0].map(PathBuf::from));
-    let emptied = empty_trash(&place.root(), day, clock::now().plus(day)).unwrap();
-    assert_eq!(emptied.len(), 1);
+    let empty = |now, patience| empty_trash(&place.root(), day, now, patience).unwrap();
+    assert_eq!(empty(clock::now(), MINUTE), Emptied::default());
+    let later = clock::now().plus(day);
+    // Half of it is no workspace that could come back, and the next one goes on.
+    assert!(empty(later, Duration::ZERO).unfinished);
+    assert_eq!(trash::buried(&place.root(), &id).unwrap(), [""; 0].map(PathBuf::from));
+    let emptied = empty(later, MINUTE);
+    assert_eq!((emptied.gone.len(), emptied.unfinished), (1, false));
     assert!(place.repo.main.join("a.txt").exists());
     assert!(!place.repo.common_dir.join("ao-trash").exists());
+}
+
+#[test]
+fn the_entry_of_a_restore_that_was_taken_back_is_not_brought_back() {
+    let place = Place::new();
+    let new = place.new_worktree("web-1");
+    let (handle, id) = (place.add(&new), session("web-1"));
+    std_fs::write(handle.path.join("a.txt"), "changed").unwrap();
+    remove(&place.repo, &handle, &id, &place.root()).unwrap();
+    std_fs::remove_dir_all(place.repo.common_dir.join("ao-trash")).unwrap();
+    // A restore was killed when it had registered the place again, and who took that back as well.
+    begin_add(&place.repo, &NewWorktree { create_branch: false, ..new }).unwrap();
+    let admin = place.repo.common_dir.join("worktrees/web-1");
+    std_fs::write(admin.join("index.lock"), "").unwrap();
+    trash::park(&place.repo, &Admin::load(&admin).unwrap(), "web-1").unwrap();
+    std_fs::remove_dir_all(&handle.path).unwrap();
+    restore_worktree(&place.repo, &handle, &id).unwrap();
+    assert_eq!(plain(&handle.path, &["status", "--porcelain"]), " M a.txt");
+    for left in ["locked", "index.lock", "ao-index", "ao-index.lock"] {
+        assert!(!admin.join(left).exists(), "{left}");
+    }
 }
 
 #[test]
@@ -271,4 +304,89 @@ fn submodules_keep_a_worktree() {
         &["-c", "protocol.file.allow=always", "submodule", "update", "-q", "--init"],
     );
     assert_eq!(place.kept(&handle, "web-1"), ["submodules with repositories of their own"]);
+}
+
+#[test]
+fn a_lock_that_a_killed_git_left_on_a_branch_of_ours_is_taken_away() {
+    let place = Place::new();
+    let handle = place.add(&place.new_worktree("web-1"));
+    let removed = remove(&place.repo, &handle, &session("web-1"), &place.root()).unwrap();
+    assert!(removed.trash.is_some());
+    let lock = place.repo.common_dir.join("refs/heads/ao/web-1.lock");
+    std_fs::write(&lock, "").unwrap();
+    let old = std::time::SystemTime::now() - MINUTE;
+    let file = std_fs::File::options().write(true).open(&lock).unwrap();
+    file.set_modified(old).unwrap();
+
+    // A git that is stopped holds it, for all that anybody can tell.
+    let mut git = Cmd::new("git")
+        .args(["cat-file", "--batch"])
+        .cwd(&place.repo.main)
+        .spawn(
+            std::process::Stdio::piped(),
+            std::process::Stdio::null(),
+            std::process::Stdio::null(),
+        )
+        .unwrap();
+    let inside = || crate::adapter::process::inside(&place.repo.main).unwrap();
+    let is_there = || inside().iter().any(|(_, name)| name == "git").then_some(());
+    clock::poll_until(Deadline::after(MINUTE), is_there).unwrap();
+    let refused = delete_branch(&place.repo, &handle, false).unwrap_err().to_string();
+    assert!(refused.contains("web-1.lock': File exists"), "{refused}");
+    git.kill().unwrap();
+    git.wait().unwrap();
+
+    let fate = delete_branch(&place.repo, &handle, false).unwrap();
+    assert!(matches!(fate, BranchFate::Deleted { .. }), "{fate:?}");
+    assert!(!lock.exists());
+}
+
+#[test]
+fn what_is_half_restored_goes_back_and_a_whole_worktree_stays() {
+    let place = Place::new();
+    let new = place.new_worktree("web-1");
+    let handle = place.add(&new);
+    let (repo, id) = (&place.repo, session("web-1"));
+    let is_half = || is_half_restored(repo, &handle, &id).unwrap();
+    std_fs::write(handle.path.join("work.txt"), "precious").unwrap();
+    undo_restore(repo, &handle, &id).unwrap();
+    assert!(!is_half() && handle.path.join("work.txt").exists());
+
+    // The entry is back, and its tree is not.
+    let trash = remove(repo, &handle, &id, &place.root()).unwrap().trash.unwrap();
+    let entry = repo.common_dir.join("worktrees/web-1");
+    let parked = std_fs::read_dir(repo.common_dir.join("ao-trash")).unwrap().next().unwrap();
+    std_fs::create_dir_all(entry.parent().unwrap()).unwrap();
+    std_fs::rename(parked.unwrap().path(), &entry).unwrap();
+    assert!(is_half());
+    undo_restore(repo, &handle, &id).unwrap();
+    assert!(!is_half() && !entry.exists());
+    restore_worktree(repo, &handle, &id).unwrap();
+    assert_eq!(std_fs::read_to_string(handle.path.join("work.txt")).unwrap(), "precious");
+    assert!(!trash.exists());
+
+    // Nothing but the branch is left, and the checking out stops anywhere.
+    let half: [&dyn Fn(); 3] = [
+        &|| std_fs::create_dir(&handle.path).unwrap(),
+        &|| {
+            std_fs::create_dir(&handle.path).unwrap();
+            std_fs::write(handle.path.join(".git"), "").unwrap();
+        },
+        &|| {
+            let again = NewWorktree { create_branch: false, ..new.clone() };
+            begin_add(repo, &again).unwrap();
+            std_fs::write(handle.path.join("a.txt"), "o").unwrap();
+        },
+    ];
+    for begin in half {
+        remove(repo, &handle, &id, &place.root()).unwrap();
+        std_fs::remove_dir_all(place.root().join(".trash")).unwrap();
+        std_fs::remove_dir_all(repo.common_dir.join("ao-trash")).unwrap();
+        begin();
+        assert!(is_half());
+        require_restorable(repo, &handle, &id).unwrap();
+        restore_worktree(repo, &handle, &id).unwrap();
+        assert_eq!(std_fs::read_to_string(handle.path.join("a.txt")).unwrap(), "one\n");
+        assert_eq!(plain(&handle.path, &["status", "--porcelain"]), "");
+    }
 }

@@ -134,6 +134,19 @@ impl Client {
         self.base.name()
     }
 
+    /// Returns where its token is from, and nothing of the token.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
+    pub fn login_source(&self) -> Result<String, ForgeError> {
+        self.token()?;
+        Ok(match &self.variable {
+            Some((name, _)) => format!("${name}"),
+            None => "`gh`".to_owned(),
+        })
+    }
+
     /// Returns where what is remembered of it is kept.
     pub(super) fn directory(&self) -> Option<&Path> {
         self.directory.as_deref()

@@ -151,7 +151,7 @@ fn mark_of(response: &Response, now: Timestamp) -> Option<Mark> {
 }
 
 /// Returns what the runs of each head look like, one text a head.
-fn fingerprints(answer: &Value) -> BTreeMap<String, String> {
+pub(super) fn fingerprints(answer: &Value) -> BTreeMap<String, String> {
     let mut prints: BTreeMap<String, String> = BTreeMap::new();
     for run in answer["workflow_runs"].as_array().into_iter().flatten() {
         let Some(head) = run["head_sha"].as_str() else { continue };
@@ -165,7 +165,7 @@ fn fingerprints(answer: &Value) -> BTreeMap<String, String> {
 }
 
 /// Reads one pull request of a list.
-fn listed(item: &Value) -> Option<Listed> {
+pub(super) fn listed(item: &Value) -> Option<Listed> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let time = |value: &Value| value.as_str()?.parse::<Timestamp>().ok();
     Some(Listed {

@@ -146,7 +146,7 @@ impl GitHub {
         Ok(Some(directory.join("issues").join(format!("{digest}.json"))))
     }
 
-    fn issue_of(&self, item: &Value) -> Result<Issue, ForgeError> {
+    pub(super) fn issue_of(&self, item: &Value) -> Result<Issue, ForgeError> {
         let number = item["number"].as_u64();
         let number = number.ok_or_else(|| self.client.unreadable("an issue has no number"))?;
         let state = item["state"].as_str();
@@ -172,7 +172,7 @@ impl GitHub {
     }
 }
 
-fn comment_of(item: &Value) -> IssueComment {
+pub(super) fn comment_of(item: &Value) -> IssueComment {
     // The account of one who has left is null.
     let author = item["user"]["login"].as_str().unwrap_or("ghost").to_owned();
     IssueComment { author, body: text(&item["body"]) }

@@ -8,6 +8,8 @@ mod cache;
 mod client;
 mod facts;
 mod fetch;
+#[cfg(test)]
+mod fuzz;
 mod guard;
 mod issues;
 mod logs;
@@ -24,7 +26,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 pub use client::{Call, Client, Graph, Setup};
-pub use quota::Purpose;
+pub use quota::{Limit, Purpose, limits};
 pub use remote::{Base, Slug};
 pub use token::VARIABLES as TOKEN_VARIABLES;
 

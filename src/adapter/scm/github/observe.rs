@@ -14,6 +14,7 @@ use super::facts;
 use super::whose;
 use crate::adapter::clock;
 use crate::adapter::scm::ForgeError;
+use crate::model::collect::Sorted;
 use crate::model::facts::{PrFact, ScmFact};
 use crate::model::forge::{Observed, Subject};
 use crate::model::lifecycle::PrState;
@@ -42,7 +43,11 @@ impl GitHub {
             }
             Err(error) => {
                 let why = self.with_hint(&error);
-                let unknown = |subject| self.observed(subject, Err(why.clone()));
+                let denied = matches!(error, ForgeError::Denied { .. });
+                let unknown = |subject: &Subject| Observed {
+                    denied,
+                    ..self.observed(subject, Err(why.clone()))
+                };
                 subjects.iter().map(unknown).collect()
             }
         }
@@ -54,7 +59,7 @@ impl GitHub {
             // The same is told once, not once for every session.
             Err(why) => (ScmFact::default(), self.client.tell_once(&why)),
         };
-        Observed { id: subject.id.clone(), fact, why }
+        Observed { id: subject.id.clone(), fact, why, denied: false }
     }
 
     fn with_hint(&self, error: &ForgeError) -> String {
@@ -92,7 +97,7 @@ impl GitHub {
         let now = clock::now();
         self.update_list(cache, oldest(subjects, now))?;
         let found = self.find(cache, subjects)?;
-        let chosen: BTreeSet<u64> = found.iter().filter_map(|it| it.clone().ok()?).collect();
+        let chosen = found.iter().filter_map(|it| it.clone().ok()?).into_set();
         let final_ones = finished(subjects, &found);
         let wanted: Vec<u64> = chosen.difference(&final_ones).copied().collect();
         let failures = self.refresh(cache, &wanted, now)?;
@@ -209,7 +214,7 @@ impl GitHub {
             seen.is_some_and(|seen| is_quiet(seen) && now.since(seen.head_at) >= QUIET)
         };
         let stale = wanted.iter().filter(|it| old(it) || changed(it) || future(it) || waited(it));
-        stale.copied().collect()
+        stale.copied().into_set()
     }
 
     /// Feels the pulse of `numbers` and returns those that changed.
@@ -299,7 +304,7 @@ fn finished(subjects: &[Subject], found: &[Found]) -> BTreeSet<u64> {
     let same = |(subject, found): (&Subject, &Found)| {
         merged(subject).filter(|number| *found == Ok(Some(*number)))
     };
-    subjects.iter().zip(found).filter_map(same).collect()
+    subjects.iter().zip(found).filter_map(same).into_set()
 }
 
 fn none(now: Timestamp) -> ScmFact {

@@ -107,7 +107,7 @@ impl GitHub {
             .ok_or_else(|| self.client.unreadable("a repository has no default branch"))
     }
 
-    fn pull_request_of(&self, item: &Value) -> Result<PullRequest, ForgeError> {
+    pub(super) fn pull_request_of(&self, item: &Value) -> Result<PullRequest, ForgeError> {
         let text = |value: &Value, what: &str| {
             let text = value.as_str().map(str::to_owned);
             text.ok_or_else(|| self.client.unreadable(&format!("a pull request has no {what}")))

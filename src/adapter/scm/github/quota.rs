@@ -6,7 +6,7 @@
 //! once may forget what one of them heard, for as long as it takes to hear it again.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,38 @@ pub enum Purpose {
     Poll,
 }
 
+/// What a GitHub said of one of its limits when it was last asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// Which GitHub, by its host's name.
+    pub host: String,
+    /// What GitHub calls it: `core`, `graphql`.
+    pub resource: String,
+    /// How many requests are left.
+    pub remaining: u64,
+    /// How many there are in a period.
+    pub limit: u64,
+    /// When the period ends.
+    pub reset: Timestamp,
+}
+
+/// Returns every limit that is remembered in the cache directory; nobody is asked.
+pub fn limits(cache: &Path) -> Vec<Limit> {
+    let place = cache.join("github");
+    let mut limits = Vec::new();
+    for host in fs::names(&place).unwrap_or_default() {
+        let state = Quota::new(Some(place.join(&host).join("quota.json"))).load();
+        limits.extend(state.resources.into_iter().map(|(resource, known)| Limit {
+            host: host.to_string_lossy().into_owned(),
+            resource,
+            remaining: known.remaining,
+            limit: known.limit,
+            reset: known.reset,
+        }));
+    }
+    limits
+}
+
 /// The file.
 #[derive(Clone, Debug)]
 pub(super) struct Quota {
@@ -49,7 +81,7 @@ pub(super) struct Quota {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-struct State {
+pub(super) struct State {
     version: u32,
     /// By what GitHub calls its resources: `core`, `graphql`.
     resources: BTreeMap<String, Resource>,
@@ -140,7 +172,7 @@ impl Quota {
 }
 
 impl State {
-    fn wait(&self, resource: &str, purpose: Purpose, now: Timestamp) -> Duration {
+    pub(super) fn wait(&self, resource: &str, purpose: Purpose, now: Timestamp) -> Duration {
         let until = |until: Timestamp| Some(until.since(now)).filter(|wait| *wait <= LONGEST);
         let used = self.resources.get(resource).filter(|it| match purpose {
             Purpose::Asked => it.remaining == 0,
@@ -151,7 +183,7 @@ impl State {
         ends.into_iter().flatten().filter_map(until).max().unwrap_or_default()
     }
 
-    fn note(&mut self, resource: &str, response: &Response, now: Timestamp) {
+    pub(super) fn note(&mut self, resource: &str, response: &Response, now: Timestamp) {
         let number = |name: &str| response.header(name)?.trim().parse::<u64>().ok();
         let resource = response.header("x-ratelimit-resource").unwrap_or(resource);
         let seen = number("x-ratelimit-remaining").zip(number("x-ratelimit-reset"));
@@ -168,7 +200,7 @@ impl State {
         }
     }
 
-    fn limit(&mut self, response: &Response, now: Timestamp) -> Duration {
+    pub(super) fn limit(&mut self, response: &Response, now: Timestamp) -> Duration {
         let number = |name: &str| response.header(name)?.trim().parse::<u64>().ok();
         let used_up = number("x-ratelimit-remaining") == Some(0);
         let reset = number("x-ratelimit-reset").filter(|_| used_up).map(reset_time);

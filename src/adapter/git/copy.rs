@@ -1,0 +1,374 @@
+//! Copies tracked files from one worktree into another that is being made.
+//!
+//! A file counts as copied where the bytes that were written have the hash of the entry, or had it
+//! once and the file was not touched since ([`proven`](super::proven)): somebody may edit the
+//! worktree that is copied from, and nothing of that arrives. What has another hash, or cannot be
+//! read, is left to git.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use super::index::{Entry, FILE, Hasher, Index, LINK, PROGRAM};
+use super::proven::{Note, Proofs};
+use crate::adapter::fs::directory::{Directory, Stat, noted, share_blocks, stamp};
+use crate::adapter::{failpoint, process};
+
+/// Entries that one thread takes at the least, and the most: between the two it goes on to the end
+/// of a directory, in which two threads would wait for each other.
+const BATCH: usize = 64;
+const MOST: usize = 512;
+
+/// Files longer than this share their blocks where the file system can, and are read in parts.
+const LARGE: u64 = 256 << 10;
+
+/// More threads than this wait for the file system, not for the processor.
+const MAX_THREADS: usize = 8;
+
+/// A worktree to copy from.
+#[derive(Debug)]
+pub(super) struct Source {
+    /// Its top.
+    pub(super) top: PathBuf,
+    /// Its index.
+    pub(super) index: Index,
+    /// When that was written, in seconds.
+    pub(super) written: i64,
+    /// Where it is noted which of its files were proved; none where nothing is noted.
+    pub(super) note: Option<Note>,
+}
+
+/// Copies the entries that `wanted` says yes to into `to`, which must be empty but for its `.git`,
+/// and says that they were last changed at `mtime`, a second that is over; returns what is known of
+/// each file that was copied.
+pub(super) fn copy(
+    source: &Source,
+    to: &Path,
+    mtime: i64,
+    wanted: &(dyn Fn(&Entry, &[u8]) -> bool + Sync),
+) -> io::Result<Vec<Option<Stat>>> {
+    let entries = source.index.entries();
+    let job = Job {
+        from: Directory::open_to_walk(&source.top)?,
+        to: Directory::open_to_walk(to)?,
+        index: &source.index,
+        wanted,
+        mtime,
+        proofs: Proofs::of(source, mtime),
+        next: AtomicUsize::new(0),
+        shares: AtomicBool::new(true),
+        failed: Mutex::new(None),
+    };
+    let threads = process::processors();
+    let threads = threads.min(MAX_THREADS).min(entries.len().div_ceil(BATCH)).max(1);
+    let mut stats = vec![None; entries.len()];
+    let mut proved = Vec::new();
+    std::thread::scope(|scope| {
+        let job = &job;
+        let workers: Vec<_> =
+            (1..threads).map(|_| scope.spawn(|| Worker::new(job).run())).collect();
+        let mut all = Worker::new(job).run();
+        for worker in workers {
+            all.extend(worker.join().unwrap_or_default());
+        }
+        for Copied { number, stat, proof } in all {
+            stats[number] = Some(stat);
+            proved.extend(proof.map(|proof| (number, proof)));
+        }
+    });
+    if let Some(error) = job.failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+    {
+        return Err(error);
+    }
+    if let Err(error) = job.proofs.note(&source.index, proved) {
+        // The next one hashes it all again.
+        tracing::warn!("{error}");
+    }
+    Ok(stats)
+}
+
+/// Returns the content of the file of `entry` where it has the entry's hash.
+pub(super) fn proven_content(source: &Source, entry: &Entry) -> Option<Vec<u8>> {
+    let path = source.index.path(entry);
+    let (folder, name) = split(path);
+    let directory =
+        descend(&Directory::open_to_walk(&source.top).ok()?, folder, Directory::child).ok()?;
+    let (mut file, size, _) = directory.open_file(name).ok()?;
+    let mut bytes = Vec::new();
+    (&mut file).take(size.saturating_add(1)).read_to_end(&mut bytes).ok()?;
+    is_content(&source.index, entry, &bytes).then_some(bytes)
+}
+
+fn is_content(index: &Index, entry: &Entry, bytes: &[u8]) -> bool {
+    let mut hasher = Hasher::of_blob(index.hash_length(), bytes.len() as u64);
+    hasher.update(bytes);
+    hasher.finish()[..index.hash_length()] == *index.id(entry)
+}
+
+/// Returns the directory and the name of a path.
+fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|byte| *byte == b'/') {
+        Some(slash) => (&path[..slash], &path[slash + 1..]),
+        None => (b"", path),
+    }
+}
+
+/// Returns whether git would take this for the name of a file.
+fn is_safe(name: &[u8]) -> bool {
+    !matches!(name, b"" | b"." | b"..") && !name.eq_ignore_ascii_case(b".git")
+}
+
+/// Walks down from `top` along `folder` with `step`.
+fn descend(
+    top: &Directory,
+    folder: &[u8],
+    step: fn(&Directory, &[u8]) -> io::Result<Directory>,
+) -> io::Result<Directory> {
+    let mut directory = top.child(b".")?;
+    for name in folder.split(|byte| *byte == b'/').filter(|_| !folder.is_empty()) {
+        if !is_safe(name) {
+            return Err(io::Error::other("no name of a directory"));
+        }
+        directory = step(&directory, name)?;
+    }
+    Ok(directory)
+}
+
+struct Job<'a> {
+    from: Directory,
+    to: Directory,
+    index: &'a Index,
+    wanted: &'a (dyn Fn(&Entry, &[u8]) -> bool + Sync),
+    mtime: i64,
+    proofs: Proofs,
+    /// The next entry that nobody has taken.
+    next: AtomicUsize,
+    /// Whether blocks can be shared, as far as anybody has tried.
+    shares: AtomicBool,
+    failed: Mutex<Option<io::Error>>,
+}
+
+/// A file that was copied.
+struct Copied {
+    /// The number of its entry.
+    number: usize,
+    /// What git would note of the copy.
+    stat: Stat,
+    /// What the file itself is like, where that was not known to be right and is to be.
+    proof: Option<Stat>,
+}
+
+/// One thread of a job, with the directories that it was in last.
+struct Worker<'a> {
+    job: &'a Job<'a>,
+    folder: Option<(&'a [u8], Directory, Directory)>,
+    bytes: Vec<u8>,
+    copied: Vec<Copied>,
+}
+
+impl<'a> Worker<'a> {
+    fn new(job: &'a Job<'a>) -> Self {
+        Self { job, folder: None, bytes: Vec::new(), copied: Vec::new() }
+    }
+
+    fn run(mut self) -> Vec<Copied> {
+        let entries = self.job.index.entries();
+        while let Some(numbers) = self.job.take() {
+            for number in numbers {
+                match self.copy(number, &entries[number]) {
+                    Ok(copied) => self.copied.extend(copied),
+                    Err(error) => {
+                        // What the others have begun is of no use either.
+                        self.job.next.store(entries.len(), Ordering::Relaxed);
+                        let failed = self.job.failed.lock();
+                        *failed.unwrap_or_else(std::sync::PoisonError::into_inner) = Some(error);
+                        return self.copied;
+                    }
+                }
+            }
+        }
+        self.copied
+    }
+
+    /// Copies one file; `None` where it is left to git, an error where the copy cannot be written.
+    fn copy(&mut self, number: usize, entry: &Entry) -> io::Result<Option<Copied>> {
+        let path = self.job.index.path(entry);
+        let (folder, name) = split(path);
+        if !entry.plain || !is_safe(name) || !(self.job.wanted)(entry, path) {
+            return Ok(None);
+        }
+        if self.folder.as_ref().is_none_or(|(known, _, _)| *known != folder) {
+            let Ok(from) = descend(&self.job.from, folder, Directory::child) else {
+                return Ok(None);
+            };
+            let to = descend(&self.job.to, folder, Directory::make_child)?;
+            self.folder = Some((folder, from, to));
+        }
+        match entry.mode {
+            LINK => {
+                let stat = self.copy_link(entry, name)?;
+                Ok(stat.map(|stat| Copied { number, stat, proof: None }))
+            }
+            FILE => self.copy_file(number, name, 0o666),
+            PROGRAM => self.copy_file(number, name, 0o777),
+            _ => Ok(None),
+        }
+    }
+
+    fn copy_link(&self, entry: &Entry, name: &[u8]) -> io::Result<Option<Stat>> {
+        let Some((_, from, to)) = &self.folder else { return Ok(None) };
+        match from.read_link(name) {
+            Ok(target) if is_content(self.job.index, entry, &target) => {
+                to.make_link(name, &target, self.job.mtime).map(Some)
+            }
+            Ok(_) | Err(_) => Ok(None),
+        }
+    }
+
+    fn copy_file(&mut self, number: usize, name: &[u8], mode: u32) -> io::Result<Option<Copied>> {
+        let Some((_, from, to)) = &self.folder else { return Ok(None) };
+        let Ok((mut file, size, before)) = from.open_file(name) else { return Ok(None) };
+        if size > LARGE {
+            return self.copy_large(number, file, size, before, name, mode);
+        }
+        let length = usize::try_from(size).unwrap_or(usize::MAX);
+        if self.bytes.len() < length {
+            self.bytes.resize(length, 0);
+        }
+        let bytes = &mut self.bytes[..length];
+        if file.read_exact(bytes).is_err() {
+            return Ok(None);
+        }
+        let is_still = noted(&file).is_ok_and(|after| after == before);
+        let is_proved = is_still && self.job.proofs.hold(number, &before);
+        if !is_proved && !is_content(self.job.index, &self.job.index.entries()[number], bytes) {
+            return Ok(None);
+        }
+        let mut copy = to.create_file(name, mode)?;
+        failpoint::through("git.copy", Path::new(""), || copy.write_all(bytes))?;
+        self.copied(number, &copy, (!is_proved && is_still).then_some(before))
+    }
+
+    /// Stamps `copy`; `hashed` is what its file is like, where its hash was right just now.
+    fn copied(
+        &self,
+        number: usize,
+        copy: &File,
+        hashed: Option<Stat>,
+    ) -> io::Result<Option<Copied>> {
+        let stat = stamp(copy, self.job.mtime)?;
+        let proof = hashed.filter(|hashed| self.job.proofs.last(hashed));
+        Ok(Some(Copied { number, stat, proof }))
+    }
+
+    fn copy_large(
+        &self,
+        number: usize,
+        mut file: File,
+        size: u64,
+        before: Stat,
+        name: &[u8],
+        mode: u32,
+    ) -> io::Result<Option<Copied>> {
+        let Some((_, _, to)) = &self.folder else { return Ok(None) };
+        // git notes the lower half of a length this long in a way of its own.
+        if u32::try_from(size).is_err() {
+            return Ok(None);
+        }
+        let entry = &self.job.index.entries()[number];
+        let is_known = self.job.proofs.hold(number, &before);
+        let mut copy = to.create_file(name, mode)?;
+        let is_it = self.job.fill(entry, &mut file, size, &mut copy, is_known)?;
+        let is_still = noted(&file).is_ok_and(|after| after == before);
+        if !is_it || (is_known && !is_still) {
+            to.remove_file(name)?;
+            return Ok(None);
+        }
+        self.copied(number, &copy, (!is_known && is_still).then_some(before))
+    }
+}
+
+impl Job<'_> {
+    /// Returns the entries that are next, which nobody else gets.
+    fn take(&self) -> Option<std::ops::Range<usize>> {
+        let entries = self.index.entries();
+        let folder = |number: usize| split(self.index.path(&entries[number])).0;
+        let end_of = |first: usize| {
+            let most = entries.len().min(first + MOST);
+            let mut end = most.min(first + BATCH);
+            while end < most && folder(end) == folder(end - 1) {
+                end += 1;
+            }
+            end
+        };
+        let next = |first: usize| (first < entries.len()).then(|| end_of(first));
+        let first = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).ok()?;
+        Some(first..end_of(first))
+    }
+
+    /// Gives `copy` the content of `file`; returns whether that is the entry's, which `is_known` of
+    /// the file as it was.
+    fn fill(
+        &self,
+        entry: &Entry,
+        file: &mut File,
+        size: u64,
+        copy: &mut File,
+        is_known: bool,
+    ) -> io::Result<bool> {
+        failpoint::pass("copy.write")?;
+        let mut hasher = Hasher::of_blob(self.index.hash_length(), size);
+        let shared = self.shares.load(Ordering::Relaxed) && {
+            let shared = share_blocks(file, copy);
+            self.shares.store(shared, Ordering::Relaxed);
+            shared
+        };
+        let write = |copy: &mut File, part: &[u8]| {
+            failpoint::through("git.copy", Path::new(""), || copy.write_all(part))
+        };
+        let read = match (shared, is_known) {
+            (true, true) => return Ok(true),
+            (false, true) => return Ok(pour(file, size, |part| write(copy, part))? == size),
+            // What is shared is read from the copy: nobody else can have changed that one.
+            (true, false) => {
+                copy.rewind()?;
+                pour(copy, size, |part| {
+                    hasher.update(part);
+                    Ok(())
+                })?
+            }
+            (false, false) => pour(file, size, |part| {
+                hasher.update(part);
+                write(copy, part)
+            })?,
+        };
+        let id = hasher.finish();
+        Ok(read == size && id[..self.index.hash_length()] == *self.index.id(entry))
+    }
+}
+
+/// Hands `file` on part by part, no more than a byte over `size`; returns how much it was.
+fn pour(
+    file: &mut File,
+    size: u64,
+    mut part: impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<u64> {
+    let mut buffer = vec![0; 256 << 10];
+    let mut total = 0;
+    let mut file = file.take(size + 1);
+    loop {
+        let read = match file.read(&mut buffer) {
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            // It cannot be read whole, so it is not what is wanted.
+            Err(_) => return Ok(u64::MAX),
+        };
+        if read == 0 {
+            return Ok(total);
+        }
+        total += read as u64;
+        part(&buffer[..read])?;
+    }
+}

@@ -1,0 +1,158 @@
+//! What is copied without being hashed again, and what never is.
+
+use std::os::unix::fs::MetadataExt;
+
+use super::*;
+use crate::adapter::git::copy::{Source, copy};
+use crate::adapter::git::fill::read_source;
+use crate::adapter::git::index::Index;
+use crate::adapter::git::proven::Note;
+
+/// Seconds that no file of a test reaches: whatever is older counts as settled.
+const LATER: i64 = 4_000_000_000;
+
+/// Returns the main worktree as a copy would be made of it, everything in it long settled.
+fn settled_source(place: &Place) -> Source {
+    let source = read_source(&place.repo.main, &place.repo.common_dir, 20).unwrap();
+    let note = Note { place: note_of(place), aside: note_of(place).with_extension("new") };
+    Source { written: LATER, note: Some(note), ..source }
+}
+
+fn note_of(place: &Place) -> PathBuf {
+    place.directory.path().join("note")
+}
+
+/// Returns how many files are noted as proved.
+fn noted(place: &Place) -> usize {
+    let Ok(bytes) = std_fs::read(note_of(place)) else { return 0 };
+    Index::parse(bytes, 20).unwrap().entries().len()
+}
+
+/// Copies everything and returns what came of `a.txt`, nothing where that is left to git.
+fn copied(place: &Place, source: &Source) -> Option<Vec<u8>> {
+    let to = tempfile::tempdir_in(place.directory.path()).unwrap();
+    copy(source, to.path(), LATER, &|_, _| true).unwrap();
+    std_fs::read(to.path().join("a.txt")).ok()
+}
+
+fn sh(directory: &Path, script: &str) {
+    let command = Cmd::new("sh").args(["-ec", script]).cwd(directory).deadline(MINUTE);
+    let output = command.output().unwrap();
+    assert!(output.success(), "{script}: {}", output.stderr);
+}
+
+/// Waits until what is changed has another time than all that was changed before.
+fn next_tick(directory: &Path) {
+    let probe = directory.join("tick");
+    let time = || {
+        std_fs::write(&probe, "x").unwrap();
+        let metadata = std_fs::metadata(&probe).unwrap();
+        (metadata.ctime(), metadata.ctime_nsec())
+    };
+    let before = time();
+    let later = clock::poll_until(Deadline::after(MINUTE), || (time() != before).then_some(()));
+    later.unwrap();
+}
+
+#[test]
+fn what_was_proved_is_copied_unhashed_until_it_is_touched() {
+    // What becomes of a file that was proved, and what is copied then.
+    let happens: [(&str, Option<&[u8]>); 6] = [
+        ("true", Some(b"one\n")),
+        ("chmod +x a.txt", Some(b"one\n")),
+        ("cp -p a.txt other; mv other a.txt", Some(b"one\n")),
+        // The same length and an old time: the time of its change tells.
+        ("printf 'eno\\n' >a.txt; touch -d '1 hour ago' a.txt", None),
+        ("touch -r a.txt time; printf 'eno\\n' >a.txt; touch -r time a.txt", None),
+        ("printf 'eno\\n' >other; touch -r a.txt other; mv other a.txt", None),
+    ];
+    for (script, expected) in happens {
+        let place = Place::new();
+        let source = settled_source(&place);
+        assert_eq!(copied(&place, &source).as_deref(), Some(&b"one\n"[..]));
+        assert_eq!(noted(&place), 2, "both of its files");
+        next_tick(place.directory.path());
+        sh(&place.repo.main, script);
+        assert_eq!(copied(&place, &source).as_deref(), expected, "{script}");
+    }
+}
+
+#[test]
+fn a_note_is_about_one_file_as_it_was_and_a_broken_one_is_none() {
+    let place = Place::new();
+    let source = settled_source(&place);
+    assert_eq!(copied(&place, &source).as_deref(), Some(&b"one\n"[..]));
+    let bytes = std_fs::read(note_of(&place)).unwrap();
+    // What is noted is not hashed: whoever forged the note as well would be believed.
+    next_tick(place.directory.path());
+    std_fs::write(place.repo.main.join("a.txt"), "eno\n").unwrap();
+    let stat = std_fs::metadata(place.repo.main.join("a.txt")).unwrap();
+    let index = Index::parse(bytes.clone(), 20).unwrap();
+    let forged: Vec<_> = index.entries().iter().map(|entry| Some(index.stat(entry))).collect();
+    let forged: Vec<_> = forged
+        .into_iter()
+        .map(|known| {
+            known.map(|known| {
+                let is_it = u64::from(known.ino) == stat.ino() & 0xffff_ffff;
+                let part = |number: i64| u32::try_from(number).unwrap();
+                let ctime = (part(stat.ctime()), part(stat.ctime_nsec()));
+                let mtime = (part(stat.mtime()), part(stat.mtime_nsec()));
+                let other = crate::adapter::fs::directory::Stat { ctime, mtime, ..known };
+                if is_it { other } else { known }
+            })
+        })
+        .collect();
+    std_fs::write(note_of(&place), index.write(&forged)).unwrap();
+    assert_eq!(copied(&place, &source).as_deref(), Some(&b"eno\n"[..]));
+    for broken in [&b""[..], b"x", &bytes[..bytes.len() / 2], &[0; 4096]] {
+        std_fs::write(note_of(&place), broken).unwrap();
+        assert_eq!(copied(&place, &source), None, "it is hashed");
+    }
+}
+
+#[test]
+fn what_was_changed_in_the_second_of_the_index_is_hashed_each_time() {
+    let place = Place::new();
+    let changed = std_fs::metadata(place.repo.main.join("a.txt")).unwrap().ctime();
+    let source = Source { written: changed, ..settled_source(&place) };
+    assert_eq!(copied(&place, &source).as_deref(), Some(&b"one\n"[..]));
+    assert_eq!(noted(&place), 0, "it could be changed again in that second");
+    // In this very moment, and with the same length.
+    std_fs::write(place.repo.main.join("a.txt"), "eno\n").unwrap();
+    assert_eq!(copied(&place, &source), None);
+    // A worktree of the present counts as much as the index.
+    let source = Source { written: LATER, ..source };
+    let to = tempfile::tempdir_in(place.directory.path()).unwrap();
+    copy(&source, to.path(), changed, &|_, _| true).unwrap();
+    assert_eq!(noted(&place), 0);
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_copied_arrives_as_the_commit_has_it_or_not_at_all() {
+    const ROUNDS: usize = 40;
+    for length in [150_000, 300_000] {
+        let place = Place::new();
+        let file = place.repo.main.join("a.txt");
+        let (good, bad) = (vec![b'g'; length], vec![b'b'; length]);
+        for round in 0..ROUNDS {
+            std_fs::write(&file, &good).unwrap();
+            plain(&place.repo.main, &["add", "a.txt"]);
+            let source = settled_source(&place);
+            assert_eq!(copied(&place, &source).as_deref(), Some(&good[..]));
+            assert_eq!(noted(&place), 2);
+            next_tick(place.directory.path());
+            let arrived = std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    // In place, so that the file that is open changes; sooner or later.
+                    for _ in 0..round * 200 {
+                        std::hint::spin_loop();
+                    }
+                    let mut open = std_fs::File::options().write(true).open(&file).unwrap();
+                    std::io::Write::write_all(&mut open, &bad).unwrap();
+                });
+                copied(&place, &source)
+            });
+            assert!(arrived.is_none_or(|arrived| arrived == good), "in round {round}");
+        }
+    }
+}

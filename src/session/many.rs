@@ -1,0 +1,172 @@
+//! Several spawns at once, side by side.
+//!
+//! What decides is done in order, by one thread: requests are checked, sessions are named and
+//! recorded. What takes time is done by several: workspaces, agents, prompts. What is the same for
+//! all is found out once: the repository, its base, the agent.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::adapter::git::GitError;
+use crate::adapter::process;
+use crate::invocation::{Shared, World};
+use crate::model::id::BranchName;
+use crate::session::spawn::{self, Plan, Seeded, SpawnRequest, Spawned};
+use crate::session::{SessionError, issue};
+
+/// The most that are made at once: more would wait for the same disk and the same tmux.
+const MOST: usize = 8;
+
+/// What came of one request.
+#[derive(Debug)]
+pub struct Started {
+    /// What the person should know, whether or not it came to a session.
+    pub notes: Vec<String>,
+    /// The session, or why there is none.
+    pub result: Result<Spawned, SessionError>,
+}
+
+/// What is done for a session that runs, by the thread that made it; returns what the person
+/// should know.
+pub type After<'a> = dyn Fn(&World, &Spawned) -> Vec<String> + Sync + 'a;
+
+/// One that is recorded and waits to be made.
+struct Job {
+    number: usize,
+    plan: Arc<Plan>,
+    seeded: Seeded,
+    notes: Vec<String>,
+}
+
+/// Starts what `requests` ask for. `each` is told of one after the other, in their order, with the
+/// place of the request; one that fails stops no other.
+///
+/// Where `each` fails, no other session is begun, and those that were are seen to their end.
+pub fn spawn_all<E>(
+    world: &World,
+    requests: &[SpawnRequest],
+    force: bool,
+    after: &After<'_>,
+    mut each: impl FnMut(usize, Started) -> Result<(), E>,
+) -> Result<(), E> {
+    let threads = requests.len().min(process::processors() * 2).clamp(1, MOST);
+    // Nothing is recorded before there is somebody to make it.
+    let (jobs, queue) = sync_channel(0);
+    let (sender, results) = channel();
+    let queue = Mutex::new(queue);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            let (shared, sender, queue) = (world.share(), sender.clone(), &queue);
+            scope.spawn(move || make_all(shared, queue, &sender, after));
+        }
+        let mut told = Told { next: 0, waiting: BTreeMap::new(), each: &mut each };
+        let begun = begin_all(world, requests, force, &jobs, &sender, &results, &mut told);
+        drop((jobs, sender));
+        begun?;
+        results.iter().try_for_each(|(number, started)| told.take(number, started))
+    })
+}
+
+/// Those whose turn to be told has not come.
+struct Told<'a, F> {
+    next: usize,
+    waiting: BTreeMap<usize, Started>,
+    each: &'a mut F,
+}
+
+impl<E, F: FnMut(usize, Started) -> Result<(), E>> Told<'_, F> {
+    fn take(&mut self, number: usize, started: Started) -> Result<(), E> {
+        self.waiting.insert(number, started);
+        while let Some(started) = self.waiting.remove(&self.next) {
+            self.next += 1;
+            (self.each)(self.next - 1, started)?;
+        }
+        Ok(())
+    }
+}
+
+fn begin_all<E, F: FnMut(usize, Started) -> Result<(), E>>(
+    world: &World,
+    requests: &[SpawnRequest],
+    force: bool,
+    jobs: &SyncSender<Job>,
+    failed: &Sender<(usize, Started)>,
+    results: &Receiver<(usize, Started)>,
+    told: &mut Told<'_, F>,
+) -> Result<(), E> {
+    let (bases, branches) = (spawn::Bases::default(), BTreeSet::new());
+    let mut planner = Planner { world, force, last: None, bases, branches };
+    for (number, request) in requests.iter().enumerate() {
+        let mut notes = Vec::new();
+        match planner.begin(request, &mut notes) {
+            Ok((plan, seeded)) => {
+                // The threads live for as long as this sender does.
+                let _ = jobs.send(Job { number, plan, seeded, notes });
+            }
+            Err(error) => {
+                let _ = failed.send((number, Started { notes, result: Err(error) }));
+            }
+        }
+        for (number, started) in results.try_iter() {
+            told.take(number, started)?;
+        }
+    }
+    Ok(())
+}
+
+/// Checks requests and records their sessions.
+struct Planner<'a> {
+    world: &'a World,
+    force: bool,
+    /// The last request that was planned: `--count` asks for the same again and again.
+    last: Option<(SpawnRequest, Arc<Plan>)>,
+    bases: spawn::Bases,
+    /// Those that were asked for by name: the first to ask has it, whoever is quicker.
+    branches: BTreeSet<BranchName>,
+}
+
+impl Planner<'_> {
+    fn begin(
+        &mut self,
+        request: &SpawnRequest,
+        notes: &mut Vec<String>,
+    ) -> Result<(Arc<Plan>, Seeded), SessionError> {
+        if let Some(branch) = &request.branch
+            && !self.branches.insert(branch.clone())
+        {
+            return Err(GitError::BranchExists { branch: branch.to_string() }.into());
+        }
+        let plan = match &self.last {
+            Some((last, plan)) if last == request => Arc::clone(plan),
+            Some(_) | None => {
+                let mut filled = request.clone();
+                notes.extend(issue::fill_in(self.world, &mut filled, self.force)?);
+                let plan = Arc::new(spawn::plan_of_many(self.world, filled, &mut self.bases)?);
+                self.last = Some((request.clone(), Arc::clone(&plan)));
+                plan
+            }
+        };
+        let seeded = spawn::begin(self.world, &plan)?;
+        Ok((plan, seeded))
+    }
+}
+
+fn make_all(
+    shared: Shared,
+    queue: &Mutex<Receiver<Job>>,
+    results: &Sender<(usize, Started)>,
+    after: &After<'_>,
+) {
+    let world = shared.world();
+    loop {
+        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(Job { number, plan, seeded, mut notes }) = job else { return };
+        let mut result = spawn::finish(&world, &plan, seeded);
+        if let Ok(spawned) = &mut result {
+            notes.append(&mut spawned.notes);
+            notes.extend(after(&world, spawned));
+        }
+        let _ = results.send((number, Started { notes, result }));
+    }
+}

@@ -1,0 +1,149 @@
+//! Clean workspaces that are kept for the next sessions, as a person sees them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::env::TestEnvironment;
+use crate::schema::assert_answer;
+
+/// Makes a session that has ended by itself and left its workspace clean.
+fn ended(env: &TestEnvironment, repo: &Path, id: &str) {
+    let words = ["spawn", "-a", "shell", "--runtime", "process", "--id", id, "--wait", "exit 0"];
+    env.ao_in(repo, &words).success();
+    env.ao(&["reap"]).success();
+}
+
+/// Returns what a dry run says of how the files would be made.
+fn foreseen(env: &TestEnvironment, repo: &Path) -> (String, String) {
+    let words = ["spawn", "-a", "shell", "--runtime", "process", "--dry-run", "true", "--json"];
+    let answer = env.ao_in(repo, &words).success().json();
+    assert_answer("PlanAnswer", &answer);
+    let steps = answer["plan"].as_array().unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let step = steps.iter().find(|step| step.get("way").is_some()).unwrap();
+    (text(&step["way"]), text(&step["why"]))
+}
+
+fn told(env: &TestEnvironment, what: &str) -> Vec<String> {
+    let answer = env.ao(&["doctor", "--json"]).json();
+    assert_answer("DoctorAnswer", &answer);
+    let checks = answer["doctor"]["checks"].as_array().unwrap();
+    let about = checks.iter().filter(|check| check["what"] == what);
+    let line = |check: &Value| {
+        let mark = if check["warning"] == true { "warn" } else { "ok" };
+        format!("{mark} {}", check["detail"].as_str().unwrap())
+    };
+    about.map(line).collect()
+}
+
+fn entries(env: &TestEnvironment) -> Vec<PathBuf> {
+    let pool = env.home().join("worktrees/.pool/app");
+    let found = fs::read_dir(pool).into_iter().flatten().map(|entry| entry.unwrap().path());
+    let mut found: Vec<PathBuf> = found.collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn a_workspace_that_was_made_before_the_pool_was_wanted_goes_there_too() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    ended(&env, &repo, "one");
+    ended(&env, &repo, "two");
+    env.ao(&["config", "set", "pool.size", "2"]).success();
+    for id in ["one", "two"] {
+        env.ao(&["cleanup", id]).success();
+    }
+    assert_eq!(entries(&env).len(), 2);
+    ended(&env, &repo, "next");
+    assert_eq!(entries(&env).len(), 1);
+    let shown = env.ao_json(&["show", "next", "--json"]);
+    let made = shown["session"]["handles"]["workspace"]["made"].as_str().unwrap().to_owned();
+    assert!(made.starts_with("pool: the workspace that "), "{made}");
+}
+
+#[test]
+fn a_dry_run_says_by_which_way_the_files_would_come() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let copy = ("copy".to_owned(), format!("1 files of {}", repo.display()));
+    assert_eq!(foreseen(&env, &repo), copy);
+    env.ao(&["config", "set", "pool.size", "1"]).success();
+    assert_eq!(foreseen(&env, &repo), copy, "there is none in it yet");
+    ended(&env, &repo, "one");
+    env.ao(&["cleanup", "one"]).success();
+    let pool = ("pool".to_owned(), "the workspace that one left".to_owned());
+    assert_eq!(foreseen(&env, &repo), pool);
+    let words = ["spawn", "-a", "shell", "--runtime", "process", "--dry-run", "true"];
+    let plan = env.ao_in(&repo, &words).success().stdout;
+    assert!(plan.contains("would fill it from the pool: the workspace that one left\n"), "{plan}");
+    assert_eq!(entries(&env).len(), 1, "it is still there");
+
+    env.git(&repo, &["config", "core.autocrlf", "true"]);
+    let git = ("git".to_owned(), "core.autocrlf changes what files are".to_owned());
+    assert_eq!(foreseen(&env, &repo), git);
+}
+
+#[test]
+fn an_entry_whose_maker_was_killed_goes_with_the_next_pass() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    env.ao(&["config", "set", "pool.size", "2"]).success();
+    ended(&env, &repo, "one");
+    let cleanup = env.ao_command(&["cleanup", "one"]).env("AO_FAILPOINT", "pool.prepared#1=kill");
+    env.run(&cleanup).code(137);
+    let half = entries(&env);
+    assert_eq!(half.len(), 1);
+    env.ao(&["reap"]).success();
+    // The cleanup was finished, which made another one.
+    let whole = entries(&env);
+    assert_eq!(whole.len(), 1);
+    assert!(whole != half && whole[0].join("tree").exists(), "{whole:?}");
+}
+
+#[test]
+fn the_doctor_says_what_is_in_each_pool() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let none = ["ok pool.size is 0: no clean workspace is kept"];
+    assert_eq!(told(&env, "pool"), none);
+    env.ao(&["config", "set", "pool.size", "3"]).success();
+    for id in ["one", "two", "three"] {
+        ended(&env, &repo, id);
+    }
+    assert_eq!(told(&env, "pool of app"), ["ok 0 of 3 clean workspaces, 0 bytes"]);
+    for id in ["one", "two", "three"] {
+        env.ao(&["cleanup", id]).success();
+    }
+    let line = told(&env, "pool of app");
+    assert!(line[0].starts_with("ok 3 of 3 clean workspaces, "), "{line:?}");
+    assert_eq!((line.len(), told(&env, "pool").len()), (1, 0));
+
+    // Two are damaged by hand; what is young may be about to be made.
+    let damaged = entries(&env);
+    fs::remove_dir_all(damaged[0].join("tree")).unwrap();
+    fs::write(damaged[1].join("entry.json"), "{").unwrap();
+    let line = told(&env, "pool of app");
+    assert!(line.len() == 1 && line[0].starts_with("ok 1 of 3 "), "{line:?}");
+    env.at("2099-01-01T00:00:00Z");
+    let line = told(&env, "pool of app");
+    assert_eq!(
+        line[1..],
+        [
+            format!("warn {}: its files are gone", damaged[0].display()),
+            format!("warn {}: what it says of itself cannot be read", damaged[1].display()),
+        ]
+    );
+    env.ao(&["reap"]).success();
+    assert_eq!(entries(&env), [damaged[2].clone()]);
+    let line = told(&env, "pool of app");
+    assert!(line.len() == 1 && line[0].starts_with("ok 1 of 3 "), "{line:?}");
+
+    env.ao(&["config", "set", "pool.size", "0"]).success();
+    let line = told(&env, "pool of app");
+    assert!(line[0].starts_with("warn 1 of 0 "), "{line:?}");
+    env.ao(&["reap"]).success();
+    assert_eq!(told(&env, "pool"), none);
+}

@@ -1,0 +1,143 @@
+//! Every point at which the machine can fail `ao`, in every operation, with every kind of fault.
+//!
+//! Each operation is run once to learn which points it passes. Then it is run once for every fault
+//! that is to be tried: killed there, refused by the system there, or stopped there while others
+//! go on. After each, a fresh process reads and reaps, and everything has to stand as it must.
+//!
+//! `cargo test` kills at every point, here in one operation and there in another, and every
+//! operation at each of its own steps, and tries one error at every second point.
+//! `AO_FAULTS=sampled` tries all kinds of them at each point, in the same way; `AO_FAULTS=all`
+//! tries every kind at every place that a point is passed at, kills at every passing, and takes
+//! more than an hour; `AO_FAULTS_ONLY` is the name of one operation, `AO_FAULTS_AT` a part of the
+//! name of the runs to make, as they are told (`fs.rename#2=stop`).
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "what was covered is listed")]
+
+mod checks;
+mod company;
+mod plan;
+mod prepare;
+mod run;
+mod standing;
+mod table;
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::faulted::Stage;
+use plan::{Passing, Run};
+use table::{OPERATIONS, Operation};
+
+/// How many runs are under way at the same time: most of each waits for children.
+const WORKERS: usize = 4;
+
+/// Runs `job` for every item on a few threads, one operation's items on one of them after another,
+/// and returns what came of it.
+fn in_parallel<T: Sync, R: Send>(items: &[T], job: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(BTreeMap::new());
+    std::thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::SeqCst);
+                    let Some(item) = items.get(number) else { return };
+                    let result = job(item);
+                    results.lock().unwrap().insert(number, result);
+                }
+            });
+        }
+    });
+    results.into_inner().unwrap().into_values().collect()
+}
+
+/// Returns the operations to look at.
+fn chosen() -> Vec<&'static Operation> {
+    let only = std::env::var("AO_FAULTS_ONLY").ok();
+    let all = OPERATIONS.iter().chain(company::OPERATIONS);
+    all.filter(|it| only.as_ref().is_none_or(|only| it.name == only)).collect()
+}
+
+/// Returns every passing of every operation.
+fn traces() -> Vec<Vec<Passing>> {
+    let traced = in_parallel(&chosen(), |operation| {
+        let operation: &'static Operation = operation;
+        let trace = || run::trace(&Stage::with(operation.setting), operation);
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(trace)).map_err(said)
+    });
+    let failed: Vec<&String> = traced.iter().filter_map(|trace| trace.as_ref().err()).collect();
+    assert!(failed.is_empty(), "an operation does not run undisturbed: {failed:#?}");
+    traced.into_iter().flatten().collect()
+}
+
+/// Returns what a thread said that panicked.
+fn said(why: Box<dyn Any + Send>) -> String {
+    let text = why.downcast_ref::<String>().cloned();
+    let text = text.or_else(|| why.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+    text.unwrap_or_default()
+}
+
+fn attempt(stage: &Stage, run: &Run) -> std::thread::Result<bool> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run::one(stage, run)))
+}
+
+/// What a batch of runs of one operation found.
+fn findings(batch: &[Run]) -> Vec<String> {
+    let Some(first) = batch.first() else { return Vec::new() };
+    let mut stage = Stage::with(first.operation.setting);
+    let mut found = Vec::new();
+    for (number, run) in batch.iter().enumerate() {
+        if number > 0 && (first.operation.moves || number % 40 == 0) {
+            stage = Stage::with(first.operation.setting);
+        }
+        let mut result = attempt(&stage, run);
+        if let Ok(false) = result {
+            // It was ended in the middle of something; and some points, as the making of a
+            // repository's first entry, are passed by nobody but the first of a stage.
+            stage = Stage::with(first.operation.setting);
+            result = attempt(&stage, run);
+        }
+        if let Ok(false) = result {
+            println!("not passed this time: {run}");
+            stage = Stage::with(first.operation.setting);
+        }
+        if let Err(why) = result {
+            let why = said(why);
+            eprintln!("FOUND {run}: {why}");
+            found.push(format!("{run}:\n{why}"));
+            // What it left could disturb the next one.
+            stage = Stage::with(first.operation.setting);
+        }
+    }
+    found
+}
+
+#[test]
+fn every_operation_stands_every_fault_at_every_point() {
+    let traces = traces();
+    let all: Vec<Passing> = traces.into_iter().flatten().collect();
+    // All of the sample takes longer than the other tests together: `script/check-more` walks it.
+    let runs = match std::env::var("AO_FAULTS").as_deref() {
+        Ok("all") => plan::every(&all),
+        Ok("sampled") => plan::sampled(&all),
+        Ok(_) | Err(_) => plan::brief(&all),
+    };
+    let at = std::env::var("AO_FAULTS_AT").unwrap_or_default();
+    let runs: Vec<Run> = runs.into_iter().filter(|run| run.to_string().contains(&at)).collect();
+    println!("{}", plan::summary(&all, &runs));
+    let batches = plan::batches(runs);
+    let found: Vec<String> =
+        in_parallel(&batches, |batch| findings(batch)).into_iter().flatten().collect();
+    println!("{} findings", found.len());
+    assert!(found.is_empty(), "{}", found.join("\n\n"));
+}
+
+#[test]
+fn every_failpoint_of_the_source_is_passed_by_an_operation() {
+    let all: Vec<Passing> = traces().into_iter().flatten().collect();
+    println!("{}", plan::summary(&all, &plan::sampled(&all)));
+    let passed: Vec<String> = all.into_iter().map(|it| it.point).collect();
+    let missing = plan::not_passed(&passed);
+    assert_eq!(missing, [""; 0], "no operation of the table passes these");
+}
