@@ -26,7 +26,7 @@ use crate::store::lock::{self, Lock, LockError};
 use crate::store::recover::{RECORD, Stored, assess, read_record, write_record};
 
 /// A record as a reader sees it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Loaded {
     /// The record as stored, unknown keys included.
     pub document: Document,
@@ -247,22 +247,34 @@ impl Home {
 
     /// Checks that the log folds to the stored record, without gaps; changes nothing.
     pub fn verify(&self, id: &SessionId) -> Result<Verification, StoreError> {
+        self.look_calmly(id, Verification::is_clean, || self.verify_now(id))
+    }
+
+    /// Looks at a session without its lock until all is well, or a second look says the same as
+    /// the first and nobody held the lock in between; a writer may be between its log and its
+    /// record. Returns the last look after a second of others' work.
+    pub fn look_calmly<T: PartialEq>(
+        &self,
+        id: &SessionId,
+        is_well: impl Fn(&T) -> bool,
+        look: impl Fn() -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         /// How often a session that is written to is looked at.
         const LOOKS: usize = 200;
         /// How long a writer is given between two looks.
         const BETWEEN: Duration = Duration::from_millis(5);
-        // No lock is taken, so a writer may be between log and record. What is really wrong says
-        // the same twice, and nobody holds the lock in between.
-        let mut seen = self.verify_once(id)?;
+        let mut seen = look()?;
         for _ in 1..LOOKS {
-            if seen.is_clean() {
+            if is_well(&seen) {
                 break;
             }
-            let is_written = lock::is_held_shared_probe(&self.existing_dir(id)?.join("lock"))?;
+            // A lock that cannot be looked at is a finding of its own, and nobody's.
+            let lock = self.existing_dir(id)?.join("lock");
+            let is_written = lock::is_held_shared_probe(&lock).unwrap_or(false);
             if is_written {
                 clock::pause(BETWEEN);
             }
-            let again = self.verify_once(id)?;
+            let again = look()?;
             if again == seen && !is_written {
                 break;
             }
@@ -271,7 +283,8 @@ impl Home {
         Ok(seen)
     }
 
-    fn verify_once(&self, id: &SessionId) -> Result<Verification, StoreError> {
+    /// As [`Home::verify`], and takes what a writer is at for what it is at this moment.
+    pub fn verify_now(&self, id: &SessionId) -> Result<Verification, StoreError> {
         let directory = self.existing_dir(id)?;
         let mut findings = Vec::new();
         let old = fold_log(&directory.join(OLD_LOG), &mut findings)?;

@@ -2,7 +2,7 @@
 #![expect(clippy::print_stderr, reason = "says what could not be tried")]
 
 use std::fs;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -220,4 +220,48 @@ fn what_was_given_up_is_told() {
     drop(locked);
     finds(&env, "session app-1", "warn a dead letter");
     env.ao(&["doctor", "--state"]).success();
+}
+
+#[test]
+fn what_others_are_at_is_no_finding() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    env.ao_in(&repo, &["spawn", "-a", "shell", "sleep 600"]).success();
+    env.ao(&["reap"]).success();
+    let stopped = |args: &[&str], point: &str| {
+        let command = env.ao_command(args).env("AO_FAILPOINT", format!("{point}=stop"));
+        let child = command.spawn(Stdio::null(), Stdio::piped(), Stdio::null()).unwrap();
+        env.wait_stopped(child.id());
+        child
+    };
+    let go_on = |child: &Child| kill_process(Pid::from_child(child), Signal::CONT).unwrap();
+
+    // One is between its log and its record, and goes on while a doctor looks.
+    let mut writer = stopped(&["rename", "app-1", "other"], "store.record");
+    let doctor = stopped(&["doctor", "--state"], "lock.look#1");
+    go_on(&writer);
+    assert!(writer.wait().unwrap().success());
+    go_on(&doctor);
+    let told = doctor.wait_with_output().unwrap();
+    let well = "ok   state: 1 sessions, all consistent\n";
+    assert_eq!(String::from_utf8_lossy(&told.stdout), well);
+
+    // A session is made after a doctor read which there are, and before it asks for panes.
+    let doctor = stopped(&["doctor", "--state"], "cmd.spawn:tmux#1");
+    env.ao_in(&repo, &["spawn", "-a", "shell", "sleep 600"]).success();
+    go_on(&doctor);
+    let told = doctor.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&told.stdout), well);
+
+    // What a killed writer left is found, and looking does not put it right.
+    let mut writer = stopped(&["rename", "app-1", "third"], "store.record");
+    writer.kill().unwrap();
+    writer.wait().unwrap();
+    for _ in 0..2 {
+        let told = env.ao(&["doctor", "--state"]).code(1);
+        assert!(told.stdout.starts_with("BAD  session app-1: "), "{told}");
+    }
+    let told = env.ao(&["doctor", "--state", "--repair"]).success();
+    assert!(told.stdout.contains("; put right"), "{told}");
+    assert_eq!(env.record("app-1")["title"], "third");
 }

@@ -16,6 +16,8 @@ use crate::session::{files, orphans};
 use crate::store::{Project, StoreError, repair};
 
 /// Looks at all of it; repairs what can be repaired where `repair` says so.
+///
+/// Others go on with their work meanwhile: what is wrong is what a second look finds as well.
 pub(super) fn look(
     world: &World,
     repair: bool,
@@ -26,9 +28,23 @@ pub(super) fn look(
     let number = live.len() + archived.len();
     let before = checks.iter().filter(|check| !check.ok).count();
     for id in live.iter().chain(&archived) {
-        session(world, id, repair, checks);
+        checks.extend(session(world, id, repair)?);
     }
-    checks.extend(files::of_home(world).into_iter().map(file));
+    let mut found = beside_sessions(world);
+    if !found.is_empty() {
+        let again = beside_sessions(world);
+        found.retain(|check| again.contains(check));
+    }
+    checks.extend(found);
+    if checks.iter().filter(|check| !check.ok).count() == before {
+        checks.push(Check::good("state", format!("{number} sessions, all consistent")));
+    }
+    Ok(())
+}
+
+/// Looks at what is of no session: files of the home, and what no record knows of.
+fn beside_sessions(world: &World) -> Vec<Check> {
+    let mut checks: Vec<Check> = files::of_home(world).into_iter().map(file).collect();
     match orphans::orphans(world) {
         Ok(orphans) => checks.extend(orphans.into_iter().map(|orphan| {
             let detail = format!("{} belongs to no session", orphan.detail);
@@ -38,18 +54,35 @@ pub(super) fn look(
         })),
         Err(error) => checks.push(Check::bad("orphans", sanitize::chain(&error))),
     }
-    branches(world, checks);
-    if checks.iter().filter(|check| !check.ok).count() == before {
-        checks.push(Check::good("state", format!("{number} sessions, all consistent")));
-    }
-    Ok(())
+    branches(world, &mut checks);
+    checks
 }
 
 fn file(found: files::Finding) -> Check {
     Check::bad(found.what, found.detail).hint(found.hint)
 }
 
-fn session(world: &World, id: &SessionId, repair: bool, checks: &mut Vec<Check>) {
+/// Looks at one session, and repairs it only where a look that nobody disturbed found something.
+fn session(world: &World, id: &SessionId, repair: bool) -> Result<Vec<Check>, CommandError> {
+    let look = || {
+        let mut checks = Vec::new();
+        session_now(world, id, false, &mut checks);
+        Ok(checks)
+    };
+    let mut checks = match world.home.look_calmly(id, Vec::is_empty, look) {
+        Ok(checks) => checks,
+        Err(StoreError::NotFound { .. }) => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    if repair && !checks.is_empty() {
+        checks.clear();
+        session_now(world, id, true, &mut checks);
+    }
+    Ok(checks)
+}
+
+/// Looks at one session as it is at this moment.
+fn session_now(world: &World, id: &SessionId, repair: bool, checks: &mut Vec<Check>) {
     let what = format!("session {id}");
     let record = match world.home.load(id) {
         Ok(loaded) if repair && !loaded.notes.is_empty() && !loaded.archived => {
@@ -76,6 +109,8 @@ fn session(world: &World, id: &SessionId, repair: bool, checks: &mut Vec<Check>)
             }
             loaded.record
         }
+        // It was removed, or is on its way to the archive, since its name was read.
+        Err(StoreError::NotFound { .. }) => return,
         Err(error) => return damaged(world, id, &error, repair, checks),
     };
     for finding in check::check(&record) {
@@ -190,7 +225,7 @@ fn unknown_branches(world: &World, project: &Project, known: &BTreeSet<String>) 
 /// Compares record and log; a log that does not fold begins anew where a repair is asked for.
 fn verify(world: &World, id: &SessionId, repair: bool, checks: &mut Vec<Check>) {
     let what = format!("session {id}");
-    let findings = match world.home.verify(id) {
+    let findings = match world.home.verify_now(id) {
         Ok(verification) if verification.is_clean() => return,
         Ok(verification) => verification.findings,
         Err(error) => return checks.push(Check::bad(what, sanitize::chain(&error))),

@@ -440,7 +440,7 @@ fn the_trash_is_empty(case: &Case<'_>, settled: &Settled, fault: &Fault) {
 }
 
 /// Sooner or later there is one, and never two.
-fn one_session_for_the_issue(case: &Case<'_>, _: &Settled, _: &Fault) {
+fn one_session_for_the_issue(case: &Case<'_>, _: &Settled, fault: &Fault) {
     let live = || {
         let all = sessions(case);
         let has = |record: &Record| record.issue.is_some() && !record.lifecycle.is_terminal();
@@ -453,7 +453,11 @@ fn one_session_for_the_issue(case: &Case<'_>, _: &Settled, _: &Fault) {
         case.stage.env.run(&case.command(&["reap"]).env("AO_TIMESTAMP", at)).success();
     }
     let all = sessions(case);
-    assert_eq!(live(), 1, "sessions for the issue: {all:#?}");
+    // Where the launcher was hurt once the agent ran, the issue was begun and its agent ended: it
+    // is a person's to say what comes next.
+    let begun = all.values().filter(|record| record.issue.is_some()).count();
+    let is_over = fault.passing.role().is_some() && begun == 1;
+    assert!(live() == 1 || is_over, "sessions for the issue: {all:#?}");
 }
 
 /// Never twice; and where it may not have arrived, a person is told.

@@ -10,7 +10,7 @@ use ao::store::Home;
 use super::plan::Hurt;
 use super::run::Fault;
 use super::table::Operation;
-use crate::faulted::{Case, Settled};
+use crate::faulted::{Case, Settled, load_calmly};
 
 /// Reads, reaps, and looks at everything.
 pub(super) fn check(case: &Case<'_>, operation: &Operation, fault: &Fault) {
@@ -92,7 +92,7 @@ fn home(case: &Case<'_>) -> Home {
 fn every_session(case: &Case<'_>) {
     let home = home(case);
     for id in [home.session_ids().unwrap(), home.archived_ids().unwrap()].concat() {
-        let loaded = home.load(&id).unwrap();
+        let loaded = load_calmly(&home, &id).unwrap();
         assert_eq!(loaded.notes, [""; 0], "{id}");
         assert_eq!(home.verify(&id).unwrap().findings, [""; 0], "{id}");
         let wrong: Vec<String> =
