@@ -295,7 +295,14 @@ impl Cmd {
 
     /// Returns the standard library's builder of the same command, for callers that need more.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
+        let mut command = match self.found() {
+            Some(path) => {
+                let mut command = Command::new(path);
+                command.arg0(&self.program);
+                command
+            }
+            None => Command::new(&self.program),
+        };
         command.args(&self.args);
         if let Some(cwd) = &self.cwd {
             command.current_dir(cwd);
@@ -320,6 +327,20 @@ impl Cmd {
             end_with_this_process(&mut command);
         }
         command
+    }
+
+    /// Returns where the program is found, where the child has a `PATH` of its own: the standard
+    /// library copies this process to look for it there, which takes longer than starting it.
+    fn found(&self) -> Option<PathBuf> {
+        if self.program.as_encoded_bytes().contains(&b'/') {
+            return None;
+        }
+        let path = self.env.get(OsStr::new("PATH"))?.as_ref()?;
+        let places = std::env::split_paths(path).map(|place| place.join(&self.program));
+        places.into_iter().find(|place| {
+            let may_run = || rustix::fs::access(place, rustix::fs::Access::EXEC_OK).is_ok();
+            place.is_absolute() && place.is_file() && may_run()
+        })
     }
 
     fn wait(&self, child: &mut Child, deadline: Deadline) -> Result<ExitStatus, CmdError> {
@@ -532,6 +553,31 @@ mod tests {
         let child: u32 = output.text().parse().unwrap();
         let stat = crate::adapter::process::read_stat(child).unwrap();
         assert!(stat.is_none_or(|stat| stat.is_zombie()));
+    }
+
+    #[test]
+    fn a_program_is_found_where_the_child_would_look_for_it() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("ao-test-program");
+        let cmd = || {
+            let path = format!("/nowhere:{}:/usr/bin:/bin", place.path().display());
+            Cmd::new("ao-test-program").env_clear().env("PATH", path)
+        };
+        assert!(matches!(cmd().output(), Err(CmdError::Missing { .. })));
+        let script = b"#!/bin/sh\necho \"$0\"\n";
+        crate::adapter::fs::create_new(
+            &path,
+            script,
+            0o600,
+            crate::adapter::fs::Durability::Process,
+        )
+        .unwrap();
+        assert!(matches!(cmd().output(), Err(CmdError::Spawn { .. })));
+        rustix::fs::chmod(&path, rustix::fs::Mode::from_raw_mode(0o700)).unwrap();
+        assert_eq!(cmd().read().unwrap().text(), path.display().to_string());
+        // It is told its name as it was called, not where it was found.
+        let shell = Cmd::new("sh").env_clear().env("PATH", "/usr/bin:/bin");
+        assert_eq!(shell.args(["-c", "echo $0"]).read().unwrap().text(), "sh");
     }
 
     #[test]

@@ -40,25 +40,48 @@ pub struct Glances {
     reader: Reader,
 }
 
-/// Reads one session after the other, in memory that is kept.
+/// Reads one session after the other, in memory that is kept: where two threads read, what one of
+/// them takes and gives back for each session would have them wait for each other.
 #[derive(Debug)]
-pub(super) struct Reader(Vec<u8>);
+pub(super) struct Reader {
+    text: Vec<u8>,
+    path: String,
+}
 
 impl Reader {
     pub(super) fn new() -> Self {
-        Self(vec![0; ROOM])
+        Self { text: vec![0; ROOM], path: String::new() }
     }
 
-    /// Returns the bytes of the record of that name below `directory`.
-    pub(super) fn record(&mut self, directory: &Directory, name: &str) -> Option<&[u8]> {
-        directory.read(name, &mut self.0, LONGEST_RECORD).ok()
+    /// Returns the bytes of the record in `directory`.
+    fn record(&mut self, directory: &Directory) -> Option<&[u8]> {
+        directory.read(RECORD, &mut self.text, LONGEST_RECORD).ok()
     }
 
-    /// Returns whether the log of that name ends with the very event that made `revision`.
-    pub(super) fn is_last(&mut self, directory: &Directory, name: &str, revision: u64) -> bool {
-        let end = directory.read_end(name, &mut self.0[..LOG_ROOM]);
+    /// Returns the bytes of the record of the session `id`, whose directory is below `parent`.
+    pub(super) fn record_of(&mut self, parent: &Directory, id: &SessionId) -> Option<&[u8]> {
+        parent.read(within(&mut self.path, id, RECORD), &mut self.text, LONGEST_RECORD).ok()
+    }
+
+    /// Returns whether the log in `directory` ends with the very event that made `revision`.
+    fn is_last(&mut self, directory: &Directory, revision: u64) -> bool {
+        let end = directory.read_end(LOG, &mut self.text[..LOG_ROOM]);
         end.is_ok_and(|(end, before)| events::ends_with(end, before, revision))
     }
+
+    /// Returns the same of the session `id`, whose directory is below `parent`.
+    pub(super) fn is_last_of(&mut self, parent: &Directory, id: &SessionId, revision: u64) -> bool {
+        let path = within(&mut self.path, id, LOG);
+        let end = parent.read_end(path, &mut self.text[..LOG_ROOM]);
+        end.is_ok_and(|(end, before)| events::ends_with(end, before, revision))
+    }
+}
+
+/// Returns the path of the file `name` of a session.
+fn within<'a>(path: &'a mut String, id: &SessionId, name: &str) -> &'a str {
+    path.clear();
+    path.extend([id.as_str(), "/", name]);
+    path
 }
 
 impl Home {
@@ -81,7 +104,7 @@ impl Glances {
         let directory = self.sessions.below(id.as_str()).ok()?;
         let stat = directory.stat().ok().filter(home::is_ours_alone)?;
         let record = self.record(&directory, id)?;
-        if !self.reader.is_last(&directory, LOG, record.revision) {
+        if !self.reader.is_last(&directory, record.revision) {
             return None;
         }
         let changed = Timestamp::from_millis(stat.st_mtime.saturating_mul(1000));
@@ -91,7 +114,7 @@ impl Glances {
     }
 
     fn record(&mut self, directory: &Directory, id: &SessionId) -> Option<Box<Record>> {
-        let record = Record::parse(self.reader.record(directory, RECORD)?).ok()?;
+        let record = Record::parse(self.reader.record(directory)?).ok()?;
         let is_plain = record.schema <= SCHEMA && record.revision > 0 && record.intent.is_none();
         (is_plain && record.id.as_ref() == Some(id)).then_some(record)
     }

@@ -9,9 +9,7 @@ use crate::adapter::fs::directory::Directory;
 use crate::adapter::threads;
 use crate::model::id::SessionId;
 use crate::model::summary::Summary;
-use crate::store::events::LOG;
 use crate::store::glance::Reader;
-use crate::store::recover::RECORD;
 use crate::store::{Home, StoreError, home};
 
 /// The number of sessions from which a second thread saves more than its start costs.
@@ -63,8 +61,7 @@ fn quick(
 ) -> Option<Box<Summary>> {
     parent.stat_of(id.as_str()).ok().filter(home::is_ours_alone)?;
     // Opened through the session's directory, which is cheaper than opening that as well.
-    let within = |name| format!("{id}/{name}");
-    let summary = Summary::parse(reader.record(parent, &within(RECORD))?, archived).ok()??;
+    let summary = Summary::parse(reader.record_of(parent, id)?, archived).ok()??;
     let is_its = summary.id == *id && summary.revision > 0;
-    (is_its && reader.is_last(parent, &within(LOG), summary.revision)).then_some(summary)
+    (is_its && reader.is_last_of(parent, id, summary.revision)).then_some(summary)
 }
