@@ -16,8 +16,8 @@ use ao::store::Home;
 use serde_json::{Value, json};
 
 use super::checks::{
-    fixed_once_or_told, is_put_off, restored_or_ended, spawned_or_gone, typed_once_or_told,
-    work_is_kept, work_is_somewhere,
+    fixed_once_or_told, is_logged, is_put_off, restored_or_ended, spawned_or_gone,
+    typed_once_or_told, work_is_kept, work_is_somewhere,
 };
 use super::prepare::{
     SPAWN, cleaned_up, committed, notifier, registered, told_to_fix, wait_until_it_ended,
@@ -497,7 +497,8 @@ fn opened_once(case: &Case<'_>, settled: &Settled, fault: &Fault) {
 
 /// What was dropped is not typed; what was not, is dealt with as ever.
 fn dropped_or_fixed(case: &Case<'_>, settled: &Settled, fault: &Fault) {
-    if !fault.is_done() {
+    // Killed once it was in the log, it was done, and nobody could be told so any more.
+    if !fault.is_done() && !is_logged(case, r#""cause":"outbox""#) {
         return fixed_once_or_told(case, settled, fault);
     }
     let Settled::Live(record) = settled else { panic!("it lives") };
