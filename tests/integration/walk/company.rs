@@ -420,6 +420,15 @@ fn restored_whole(case: &Case<'_>, settled: &Settled, fault: &Fault) {
 
 fn cleaned_by_a_pass(case: &Case<'_>, settled: &Settled, fault: &Fault) {
     work_is_kept(case, settled, fault);
+    if let Settled::Ended(record) = settled
+        && is_put_off(record)
+    {
+        // What could not be told is told once its pause is over; nothing is cleaned up before.
+        for hours in [2, 6] {
+            let at = clock::now().plus(Duration::from_secs(hours * 3600)).to_string();
+            case.stage.env.run(&case.command(&["reap"]).env("AO_TIMESTAMP", at)).success();
+        }
+    }
     assert!(case.home.join("archive").join(&case.id).exists(), "it is cleaned up");
     assert!(!case.workspace().exists());
 }
