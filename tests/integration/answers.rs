@@ -141,6 +141,17 @@ fn every_command_is_in_a_story() {
 }
 
 #[test]
+fn what_takes_a_dry_run_may_answer_with_a_plan() {
+    let tree = ao::cli::command();
+    for (words, names) in ANSWERS {
+        let of = |command: &Command, word: &str| command.find_subcommand(word).unwrap().clone();
+        let command = words.split(' ').fold(tree.clone(), |command, word| of(&command, word));
+        let takes = command.get_arguments().any(|it| it.get_id() == "dry_run");
+        assert!(!takes || names.contains(&"PlanAnswer"), "ao {words}");
+    }
+}
+
+#[test]
 fn the_schemas_name_every_answer() {
     let env = TestEnvironment::new();
     let answer = env.ao_json(&["schema"]);
@@ -541,11 +552,13 @@ fn about_forges() {
     );
     bare_origin(env, &table.repo);
     table.refused(&["pr", "show", "nobody"], 3);
+    table.ok(&["pr", "create", "app-1", "--push", "--dry-run"]);
     table.ok(&["pr", "create", "app-1", "--push"]);
     table.ok(&["pr", "ls"]);
     table.ok(&["pr", "ls", "--remote"]);
     table.ok(&["pr", "show", "app-1"]);
     table.ok(&["pr", "show", "app-1", "--remote"]);
+    table.ok(&["pr", "claim", "app-1", "7", "--dry-run"]);
     table.ok(&["pr", "claim", "app-1", "7"]);
     table.ok(&["reap"]);
     table.ok(&["show", "app-1"]);
