@@ -201,7 +201,8 @@ fn get(
         if context.global.json {
             output::json_answer(out, "value", value_from(key, value, from))?;
         } else {
-            writeln!(out, "{value}  {}", place(key, from))?;
+            let line = format!("{value}  {}", place(key, from));
+            writeln!(out, "{}", sanitize::text(&line))?;
         }
         return Ok(());
     }

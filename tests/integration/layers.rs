@@ -121,3 +121,22 @@ fn each_kind_of_refusal_names_its_place_and_the_way_out() {
     assert_ne!(plan["plan"], Value::Array(Vec::new()));
     assert_eq!(fs::read_to_string(&file).unwrap(), "model = \"m\"\n");
 }
+
+#[test]
+fn what_a_repository_says_steers_no_terminal() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    fs::create_dir_all(repo.join(".ao")).unwrap();
+    let hostile = r#"rules = "one\u009b31m \u202eowt\u001b]0;x\u0007 three""#;
+    fs::write(repo.join(".ao/config.toml"), hostile).unwrap();
+    for words in [
+        &["config", "get", "rules"][..],
+        &["config", "get", "rules", "--origin"],
+        &["config", "show"],
+        &["config", "show", "--origin"],
+    ] {
+        let told = env.ao_in(&repo, words).success().stdout;
+        let steers = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
+        assert!(told.contains("owt") && !told.contains(steers), "{words:?}: {told:?}");
+    }
+}
