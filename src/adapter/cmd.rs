@@ -16,7 +16,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::adapter::clock::{self, Deadline};
-use crate::adapter::failpoint;
+use crate::adapter::{failpoint, program};
 
 /// How a child that overstays its deadline is ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -335,12 +335,7 @@ impl Cmd {
         if self.program.as_encoded_bytes().contains(&b'/') {
             return None;
         }
-        let path = self.env.get(OsStr::new("PATH"))?.as_ref()?;
-        let places = std::env::split_paths(path).map(|place| place.join(&self.program));
-        places.into_iter().find(|place| {
-            let may_run = || rustix::fs::access(place, rustix::fs::Access::EXEC_OK).is_ok();
-            place.is_absolute() && place.is_file() && may_run()
-        })
+        program::find(&self.program, self.env.get(OsStr::new("PATH"))?.as_ref()?)
     }
 
     fn wait(&self, child: &mut Child, deadline: Deadline) -> Result<ExitStatus, CmdError> {

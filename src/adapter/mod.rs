@@ -16,6 +16,7 @@ pub mod ids;
 pub mod json_edit;
 pub mod notify;
 pub mod process;
+pub mod program;
 pub mod remembered;
 pub mod runtime;
 pub mod scheduler;

@@ -4,9 +4,8 @@
 //! only for the very file it was given by: place, time of change, size and number are compared.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -42,18 +41,6 @@ pub fn answer<E>(
     // Not being able to remember it costs time and nothing else.
     let _ = remember(&file, &known);
     Ok(version)
-}
-
-/// Returns where a program is found in `path`, as the system looks for it.
-pub fn find(name: &str, path: &OsStr) -> Option<PathBuf> {
-    // An empty or relative entry means another file in each directory.
-    let mut places = std::env::split_paths(path).filter(|directory| directory.is_absolute());
-    places.find_map(|directory| Some(directory.join(name)).filter(|place| is_executable(place)))
-}
-
-/// Returns whether `path` is a file that may be run.
-pub fn is_executable(path: &Path) -> bool {
-    path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
 /// Returns what changes when the program is replaced.
@@ -100,9 +87,5 @@ mod tests {
         assert_eq!(answer(None, &program, "-V", || Err::<String, _>("asked")), Err("asked"));
         fs::replace(&cache.join(FILE), b"not json", Durability::Process).unwrap();
         assert_eq!(ask("4.0"), "4.0");
-
-        let path = std::env::join_paths([Path::new("relative"), directory.path()]).unwrap();
-        assert_eq!(find("tool", &path).as_deref(), Some(program.as_path()));
-        assert_eq!(find("cache", &path), None);
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::adapter::agent::card::{Card, CardError, Hearing};
 use crate::adapter::agent::check;
 use crate::adapter::fs;
-use crate::adapter::remembered::{self, is_executable};
+use crate::adapter::program::{self, is_executable};
 
 const BUILT_IN: &[(&str, &str)] = &[
     ("shell", include_str!("cards/shell.toml")),
@@ -229,7 +229,7 @@ pub fn find_binary(card: &Card, path_env: &OsStr) -> Option<PathBuf> {
         return is_executable(binary).then(|| binary.to_owned());
     }
     // An empty or relative entry would find a program of the repository's.
-    remembered::find(&card.agent.binary, path_env)
+    program::find(&card.agent.binary, path_env)
 }
 
 /// Reads a card of the user's, `name` being what its file is called.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::GitError;
 use crate::adapter::cmd::{Cmd, Ending, Output};
-use crate::adapter::{clock, remembered};
+use crate::adapter::{clock, program, remembered};
 
 /// How long a question about refs and registrations may take.
 pub(super) const QUICK: Duration = Duration::from_secs(60);
@@ -156,7 +156,7 @@ pub fn version() -> Result<(u32, u32), GitError> {
 
 /// [`version`] of the git that is found in `path`, remembered in `cache` while that is the same.
 pub fn known_version(path: &OsStr, cache: Option<&Path>) -> Result<(u32, u32), GitError> {
-    let program = remembered::find("git", path).ok_or(GitError::Missing)?;
+    let program = program::find("git", path).ok_or(GitError::Missing)?;
     version_in(remembered::answer(cache, &program, "version", said)?)
 }
 

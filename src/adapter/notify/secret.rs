@@ -1,12 +1,11 @@
 //! Fetches secrets from where the configuration says they are.
 #![expect(clippy::disallowed_methods, reason = "a secret may be in any variable")]
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::adapter::cmd::{Cmd, CmdError, exit_code};
-use crate::adapter::fs;
+use crate::adapter::program;
 use crate::model::sanitize;
 use crate::model::secret::{Secret, SecretSource, is_secret_name, redacted};
 
@@ -102,15 +101,11 @@ pub fn check(source: &SecretSource) -> Result<(), SecretError> {
 
 /// Returns whether a program can be found.
 pub(super) fn is_installed(program: &str) -> bool {
-    let is_program = |path: &Path| {
-        let found = fs::metadata(path).ok().flatten();
-        found.is_some_and(|it| it.is_file() && it.permissions().mode() & 0o111 != 0)
-    };
     if program.contains('/') {
-        return is_program(Path::new(program));
+        return program::is_executable(Path::new(program));
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|directory| is_program(&directory.join(program)))
+    program::find(program, &path).is_some()
 }
 
 fn printed(command: &[String]) -> Result<String, SecretError> {
@@ -148,6 +143,7 @@ fn failure(error: CmdError, program: &str) -> SecretError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::adapter::fs;
 
     fn sh(script: &str) -> SecretSource {
         let words = ["sh", "-c", script, "sh", "--key=s3cret"];
@@ -159,6 +155,16 @@ mod tests {
         assert_eq!(fetch(&sh("echo; echo ' abc '")).unwrap().reveal(), "abc");
         let given = SecretSource::Given(Secret::new(" x\n"));
         assert_eq!(fetch(&given).unwrap().reveal(), "x");
+    }
+
+    #[test]
+    fn a_program_that_is_a_link_is_installed() {
+        let directory = tempfile::tempdir().unwrap();
+        let link = directory.path().join("printer");
+        let printer = SecretSource::Command(vec![link.display().to_string()]);
+        assert!(matches!(check(&printer), Err(SecretError::Missing(_))));
+        fs::symlink(Path::new("/bin/sh"), &link).unwrap();
+        assert!(check(&printer).is_ok());
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::adapter::runtime::tmux_parse::{
     self as parse, Failure, LIVING_FORMAT, OLDEST, PANE_FORMAT, Pane, SERVER_FORMAT, quoted,
 };
 use crate::adapter::runtime::tmux_server::socket_path;
-use crate::adapter::{failpoint, ids, remembered};
+use crate::adapter::{failpoint, ids, program, remembered};
 use crate::model::facts::Liveness;
 use crate::model::id::{LaunchId, SessionId};
 use crate::model::record::RuntimeHandle;
@@ -82,7 +82,7 @@ impl Tmux {
     /// [`Self::version`] of the tmux that is found in `path`, remembered in `cache` while that is
     /// the same.
     pub fn known_version(path: &OsStr, cache: Option<&Path>) -> Result<(u32, u32), RuntimeError> {
-        let program = remembered::find("tmux", path).ok_or(RuntimeError::Missing)?;
+        let program = program::find("tmux", path).ok_or(RuntimeError::Missing)?;
         new_enough(&remembered::answer(cache, &program, "-V", said)?)
     }
 
