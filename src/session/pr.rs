@@ -73,13 +73,8 @@ pub fn plan(world: &World, id: &SessionId, wanted: &Wanted) -> Result<Plan, Sess
     let known = &place.record.lifecycle.pr;
     let is_open = matches!(known.state, PrState::Open | PrState::Draft);
     let mut steps = Vec::new();
-    let there = place.repository.origin().map(|_| place.repository.remote_tip(&place.branch));
-    let is_behind = match there.transpose()? {
-        Some(there) => there != place.repository.tip(&place.branch)?,
-        None => wanted.push,
-    };
     let notes = if wanted.push { Vec::new() } else { bring(&place, id, false)? };
-    if wanted.push && is_behind {
+    if wanted.push && is_behind(&place)? {
         steps.push((format!("push {} to origin", place.branch), "--push asks for it".to_owned()));
     }
     match known.number.filter(|_| is_open) {
@@ -205,6 +200,12 @@ fn bring(place: &Place, id: &SessionId, push: bool) -> Result<Vec<String>, Sessi
         )]),
         (true | false, None | Some(_)) => Ok(Vec::new()),
     }
+}
+
+/// Returns whether the remote lacks what is here; one that is not there lacks it all.
+fn is_behind(place: &Place) -> Result<bool, SessionError> {
+    let (repository, branch) = (&place.repository, &place.branch);
+    Ok(repository.origin().is_none() || repository.remote_tip(branch)? != repository.tip(branch)?)
 }
 
 /// Refuses a pull request that another live session has.
