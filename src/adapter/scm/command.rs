@@ -83,11 +83,7 @@ impl Scm for Command {
             self.read("observe", "look at pull requests", question, "facts");
         let facts = match facts {
             Ok(facts) => facts,
-            Err(error) => {
-                let denied = matches!(error, ForgeError::Denied { .. });
-                let all = all_unknown(subjects, &sanitize::chain(&error)).into_iter();
-                return all.map(|it| Observed { denied, ..it }).collect();
-            }
+            Err(error) => return all_unknown(subjects, &sanitize::chain(&error)),
         };
         subjects
             .iter()
