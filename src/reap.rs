@@ -41,8 +41,8 @@ use crate::session::{SessionError, cleanup, kill, poll, sight, workspace};
 use crate::store::StoreError;
 
 pub use checks::reap_waiting;
-pub use memory::last_pass;
 use memory::remember;
+pub use memory::{last_pass, last_report};
 
 /// How long a pass deletes what has been in the trash for long enough; the next one goes on.
 const TRASH_PATIENCE: Duration = Duration::from_millis(200);

@@ -9,6 +9,7 @@ use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::{output, timer};
 use crate::model::metric::{self, Family};
+use crate::reap;
 use crate::session::metrics;
 
 /// Print measurements for Prometheus
@@ -31,7 +32,8 @@ pub fn run(
     args: &MetricsArgs,
 ) -> Result<Exit, CommandError> {
     let world = context.reader()?;
-    let families = metrics::collect(&world, timer::recorded_interval(&world), clock::now())?;
+    let (interval, last) = (timer::recorded_interval(&world), reap::last_report(&world));
+    let families = metrics::collect(&world, interval, last, clock::now())?;
     if let Some(path) = &args.output {
         publish(&context.env.directory.join(path), &families)?;
     }

@@ -34,10 +34,12 @@ const OUTCOMES: &[&str] = &[
     "failed",
 ];
 
-/// Returns everything that is measured at `now`. `interval` is that of the installed timer.
+/// Returns everything that is measured at `now`. `interval` is that of the installed timer, and
+/// `last` is when the last pass began and what it reported.
 pub fn collect(
     world: &World,
     interval: Option<Duration>,
+    last: Option<(Timestamp, Value)>,
     now: Timestamp,
 ) -> Result<Vec<Family>, StoreError> {
     let version = [("version", env!("CARGO_PKG_VERSION"))];
@@ -46,7 +48,7 @@ pub fn collect(
     families.extend(sessions(&records, unreadable));
     families.extend(limits(world));
     families.extend(outbox(&records, now));
-    families.extend(pass(world, interval, now));
+    families.extend(pass(interval, last, now));
     families.extend(quota(world, now));
     families.extend(places(world)?);
     Ok(families)
@@ -149,14 +151,18 @@ fn total(counted: &BTreeMap<[String; 1], u64>) -> f64 {
 }
 
 /// Returns what the last pass did and when; its age alone tells a timer that stands still.
-fn pass(world: &World, interval: Option<Duration>, now: Timestamp) -> Vec<Family> {
+fn pass(
+    interval: Option<Duration>,
+    last: Option<(Timestamp, Value)>,
+    now: Timestamp,
+) -> Vec<Family> {
     let mut families = Vec::new();
     if let Some(interval) = interval {
         let help = "How often the installed timer makes a pass";
         let seconds = interval.as_secs_f64();
         families.push(Family::single("ao_timer_interval_seconds", help, seconds));
     }
-    let Some((at, pass)) = last_pass(world) else { return families };
+    let Some((at, pass)) = last else { return families };
     let seconds = at.as_millis() as f64 / 1000.0;
     families.extend([
         Family::single("ao_reap_last_timestamp_seconds", "When the last pass began", seconds),
@@ -193,13 +199,6 @@ fn pass(world: &World, interval: Option<Duration>, now: Timestamp) -> Vec<Family
 
 fn number(pass: &Value, key: &str) -> f64 {
     exact(pass.get(key).and_then(Value::as_u64).unwrap_or(0))
-}
-
-fn last_pass(world: &World) -> Option<(Timestamp, Value)> {
-    let bytes = fs::read_optional(&world.home.root().join("reap.json")).ok()??;
-    let mut value: Value = serde_json::from_slice(&bytes).ok()?;
-    let at = value.get("at")?.as_str()?.parse().ok()?;
-    Some((at, value.get_mut("reap")?.take()))
 }
 
 /// Returns what forges said of their limits when they were last asked.
