@@ -197,7 +197,8 @@ fn after_string(text: &str) -> &str {
     chars.as_str()
 }
 
-fn is_dropped(c: char) -> bool {
+/// Returns whether [`text`] leaves `c` out: a control, or what is invisible or reorders text.
+pub fn is_dropped(c: char) -> bool {
     match c {
         '\n' | '\t' => false,
         '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' => true,
