@@ -172,8 +172,8 @@ fn clock_check(world: &World, now: Timestamp) -> Check {
             .why("times of sessions, certificates and logins are wrong")
             .hint("set the clock, such as by `timedatectl set-ntp true`");
     }
-    let records = world.home.session_ids().unwrap_or_default();
-    let written = records.iter().filter_map(|id| world.home.load(id).ok()?.record.updated_at);
+    let sessions = world.home.summaries(false).unwrap_or_default();
+    let written = sessions.into_iter().filter_map(|told| told.ok()?.updated_at);
     match written.chain(reap::last_pass(world)).max() {
         Some(latest) if latest.since(now) > SKEW => {
             Check::bad("clock", format!("it is {now}, and something was written at {latest}"))

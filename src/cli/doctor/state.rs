@@ -178,13 +178,13 @@ fn hooks(world: &World, id: &SessionId, checks: &mut Vec<Check>) {
 /// Branches with names of ours that no record, live or archived, knows of.
 fn branches(world: &World, checks: &mut Vec<Check>) {
     let mut known = BTreeSet::new();
-    let ids = [world.home.session_ids(), world.home.archived_ids()];
-    for id in ids.into_iter().flatten().flatten() {
+    for told in world.home.summaries(true).unwrap_or_default() {
+        let (id, branch) = match told {
+            Ok(summary) => (summary.id, summary.branch),
+            Err((id, _)) => (id, None),
+        };
         known.insert(id.to_string());
-        if let Ok(loaded) = world.home.load(&id) {
-            let workspace = loaded.record.handles.workspace;
-            known.extend(workspace.and_then(|handle| handle.branch).map(|it| it.to_string()));
-        }
+        known.extend(branch.map(|branch| branch.to_string()));
     }
     for project in world.home.projects().unwrap_or_default() {
         for branch in unknown_branches(world, &project, &known) {
