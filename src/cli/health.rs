@@ -119,9 +119,9 @@ fn project(world: &World, project: &Project, checks: &mut Vec<Check>) {
             .hint(format!("cd {} && ao trust", project.repo.display())),
         );
     }
-    let intake = layered.config.intake.label.is_some();
-    let has_tracker = tracker::of(world, &project.repo);
-    if let (true, Ok(None)) = (intake, &has_tracker) {
+    if layered.config.intake.label.is_some()
+        && let Ok(None) = tracker::of(world, &project.repo)
+    {
         checks.push(
             Check::warning(format!("intake of {}", project.id), "it has no tracker")
                 .why("`intake.label` is set, and no issue is ever seen")
