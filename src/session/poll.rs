@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use crate::adapter::check_run::{self, CHECK_LOG};
 use crate::adapter::clock;
 use crate::adapter::git::{BranchLook, GitError, Opened};
-use crate::adapter::scm::all_unknown;
 use crate::adapter::scm::local::{self, Notebook};
+use crate::adapter::scm::{all_unknown, unknown};
 use crate::decide::local_scm::{Branch, CheckFact, Evidence, Wanted};
 use crate::decide::{self, local_scm};
 use crate::invocation::World;
@@ -136,11 +136,9 @@ impl Told {
                 for (subject, look) in subjects.iter().zip(looks) {
                     let Some(record) = records.get(&subject.id) else { continue };
                     let observed = seen(world, record, subject, look, &mut looked, &mut missing);
-                    looked.observed.push(observed.unwrap_or_else(|error| {
-                        let why = Some(sanitize::chain(&error));
-                        let fact = ScmFact::default();
-                        Observed { id: subject.id.clone(), fact, why, denied: false }
-                    }));
+                    looked.observed.push(
+                        observed.unwrap_or_else(|error| unknown(subject, sanitize::chain(&error))),
+                    );
                 }
             }
         }

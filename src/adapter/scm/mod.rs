@@ -65,7 +65,7 @@ pub fn all_unknown(subjects: &[Subject], why: &str) -> Vec<Observed> {
 }
 
 /// Returns that nothing is known of one.
-fn unknown(subject: &Subject, why: String) -> Observed {
+pub fn unknown(subject: &Subject, why: String) -> Observed {
     let fact = ScmFact::default();
     Observed { id: subject.id.clone(), fact, why: Some(why), denied: false }
 }
