@@ -72,7 +72,7 @@ fn drop_temporaries(entry: &Path) -> Result<(), FsError> {
 
 /// Moves a worktree's directory into the trash of `root`; returns where it waits.
 pub(super) fn bury(root: &Path, path: &Path, session: &SessionId) -> Result<PathBuf, FsError> {
-    let directory = root.join(TREES);
+    let directory = trash_in(root);
     fs::create_private_directories(&directory)?;
     let to = directory.join(fresh_name(session.as_str()));
     fs::rename(path, &to)?;
@@ -85,7 +85,7 @@ pub(super) fn bury(root: &Path, path: &Path, session: &SessionId) -> Result<Path
 
 /// Returns what `session` has in the trash of `root`, the latest last.
 pub(super) fn buried(root: &Path, session: &SessionId) -> Result<Vec<PathBuf>, FsError> {
-    named(&root.join(TREES), session.as_str())
+    named(&trash_in(root), session.as_str())
 }
 
 /// Returns the entries of `owner` that were taken out of git's sight, the latest last.
@@ -101,9 +101,14 @@ fn named(directory: &Path, owner: &str) -> Result<Vec<PathBuf>, FsError> {
     Ok(ours.map(|name| directory.join(name)).collect())
 }
 
+/// Returns where the trash of `root` is, which need not be there.
+pub fn trash_in(root: &Path) -> PathBuf {
+    root.join(TREES)
+}
+
 /// Returns everything in the trash of `root` and since when, the trash's own making alone.
 pub fn buried_in(root: &Path) -> Result<Vec<(PathBuf, Timestamp)>, FsError> {
-    let directory = root.join(TREES);
+    let directory = trash_in(root);
     let names = fs::names(&directory)?;
     let ours = names.iter().filter_map(|name| {
         let (_, since) = parse_name(name.to_str()?)?;
@@ -131,7 +136,7 @@ pub fn empty_trash(
     patience: Duration,
 ) -> Result<Emptied, GitError> {
     let deadline = Deadline::after(patience);
-    let directory = root.join(TREES);
+    let directory = trash_in(root);
     for name in fs::names(&directory)? {
         let Some(text) = name.to_str() else { continue };
         let old = |name: &str| parse_name(name).is_some_and(|(_, it)| now.since(it) >= older_than);

@@ -99,7 +99,7 @@ fn trash(world: &World, now: Timestamp, checks: &mut Vec<Check>) {
     if buried.is_empty() {
         return;
     }
-    let size = volume::size(&root.join(".trash"), MOST_FILES)
+    let size = volume::size(&git::trash_in(&root), MOST_FILES)
         .map_or_else(|| format!("more than {MOST_FILES} files"), bytes);
     let detail = format!("{} removed workspaces, {size}", buried.len());
     let keep = layered.config.trash.keep;
