@@ -1,5 +1,6 @@
 //! Work on many things, shared with other threads.
 
+use std::iter;
 use std::thread;
 
 /// Returns what `mine` makes of the first half of `items` and, at the same time, `theirs` of the
@@ -40,8 +41,24 @@ pub fn share<T: Sync, R: Send>(
     })
 }
 
+/// Returns what `work`, which takes what is next until nothing is left, makes on each of so many
+/// `threads` at the same time: on this one first, then on the others, an error where one panicked.
+///
+/// Where no thread is to be had, there are fewer, and they take more.
+pub fn together<R: Send>(threads: usize, work: impl Fn() -> R + Sync) -> Vec<thread::Result<R>> {
+    let work = &work;
+    thread::scope(|scope| {
+        let begin = |_| thread::Builder::new().spawn_scoped(scope, work).ok();
+        let others: Vec<_> = (1..threads).map_while(begin).collect();
+        let mine = iter::once(Ok(work()));
+        mine.chain(others.into_iter().map(thread::ScopedJoinHandle::join)).collect()
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     #[test]
@@ -71,5 +88,28 @@ mod tests {
                 assert_eq!(share(&items, threads, work, work), items, "{count} by {threads}");
             }
         }
+    }
+
+    #[test]
+    fn who_works_together_takes_everything_once() {
+        for threads in [0, 1, 2, 50] {
+            let next = AtomicUsize::new(0);
+            let take = || {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                (number < 100).then_some(number)
+            };
+            let made = together(threads, || iter::from_fn(take).collect::<Vec<_>>());
+            assert_eq!(made.len(), threads.max(1));
+            let mut all: Vec<usize> = made.into_iter().flat_map(Result::unwrap).collect();
+            all.sort_unstable();
+            assert_eq!(all, (0..100).collect::<Vec<_>>(), "{threads}");
+        }
+    }
+
+    #[test]
+    fn what_panics_elsewhere_is_told() {
+        let here = thread::current().id();
+        let made = together(3, || assert_eq!(thread::current().id(), here));
+        assert_eq!(made.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, false]);
     }
 }

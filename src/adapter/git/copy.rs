@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use super::index::{Entry, FILE, Hasher, Index, LINK, PROGRAM};
 use super::proven::{Note, Proofs};
 use crate::adapter::fs::directory::{Directory, Stat, noted, share_blocks, stamp};
-use crate::adapter::{failpoint, process};
+use crate::adapter::{failpoint, process, threads};
 
 /// Entries that one thread takes at the least, and the most: between the two it goes on to the end
 /// of a directory, in which two threads would wait for each other.
@@ -25,7 +25,7 @@ const MOST: usize = 512;
 const LARGE: u64 = 256 << 10;
 
 /// More threads than this wait for the file system, not for the processor.
-const MAX_THREADS: usize = 8;
+pub(super) const MAX_THREADS: usize = 8;
 
 /// A worktree to copy from.
 #[derive(Debug)]
@@ -61,23 +61,15 @@ pub(super) fn copy(
         shares: AtomicBool::new(true),
         failed: Mutex::new(None),
     };
-    let threads = process::processors();
-    let threads = threads.min(MAX_THREADS).min(entries.len().div_ceil(BATCH)).max(1);
+    let threads = process::processors().min(MAX_THREADS).min(entries.len().div_ceil(BATCH));
     let mut stats = vec![None; entries.len()];
     let mut proved = Vec::new();
-    std::thread::scope(|scope| {
-        let job = &job;
-        let workers: Vec<_> =
-            (1..threads).map(|_| scope.spawn(|| Worker::new(job).run())).collect();
-        let mut all = Worker::new(job).run();
-        for worker in workers {
-            all.extend(worker.join().unwrap_or_default());
-        }
-        for Copied { number, stat, proof } in all {
-            stats[number] = Some(stat);
-            proved.extend(proof.map(|proof| (number, proof)));
-        }
-    });
+    let copied = threads::together(threads, || Worker::new(&job).run());
+    // What a thread that panicked has copied is left to git.
+    for Copied { number, stat, proof } in copied.into_iter().flatten().flatten() {
+        stats[number] = Some(stat);
+        proved.extend(proof.map(|proof| (number, proof)));
+    }
     if let Some(error) = job.failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
     {
         return Err(error);

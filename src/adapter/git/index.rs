@@ -4,6 +4,7 @@
 //! understood) is refused, so that git does the work instead.
 
 use std::ops::Range;
+use std::thread;
 
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
@@ -116,10 +117,16 @@ impl Index {
             verify(&bytes, hash)?;
             Read::all(&bytes, hash)?
         } else {
-            std::thread::scope(|scope| {
-                let verified = scope.spawn(|| verify(&bytes, hash));
+            thread::scope(|scope| {
+                let verifying = || verify(&bytes, hash);
+                let verified = thread::Builder::new().spawn_scoped(scope, verifying);
                 let read = Read::all(&bytes, hash);
-                verified.join().unwrap_or(Err(IndexError::Damaged)).and(read)
+                let verified = match verified {
+                    Ok(verified) => verified.join().unwrap_or(Err(IndexError::Damaged)),
+                    // No thread is to be had.
+                    Err(_) => verifying(),
+                };
+                verified.and(read)
             })?
         };
         let Read { paths, entries, tree, .. } = entries;

@@ -7,14 +7,11 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use super::copy::Source;
+use super::copy::{MAX_THREADS, Source};
 use super::fill::read_source;
 use super::index::{Entry, FILE, Index, LINK, PROGRAM};
 use crate::adapter::fs::directory::{Directory, Kind, Listing, Stat};
-use crate::adapter::process;
-
-/// More threads than this wait for the file system, not for the processor.
-const MAX_THREADS: usize = 8;
+use crate::adapter::{process, threads};
 
 /// Directories that one thread takes at a time.
 const BATCH: usize = 8;
@@ -59,13 +56,9 @@ fn look(source: &Source, beside: usize) -> Option<bool> {
         differs: AtomicBool::new(false),
     };
     let threads = process::processors().min(MAX_THREADS).min(folders.len().div_ceil(BATCH));
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(|| look.run());
-        }
-        look.run();
-    });
-    Some(!look.differs.into_inner())
+    let looked = threads::together(threads, || look.run());
+    // A thread that panicked has not said what it saw.
+    looked.iter().all(Result::is_ok).then(|| !look.differs.into_inner())
 }
 
 /// A directory as the index knows it.
