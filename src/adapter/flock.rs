@@ -25,10 +25,16 @@ pub fn is_held(path: &Path) -> Result<bool, FsError> {
         Err(error) => return Err(FsError::at("open", path)(error.into())),
     };
     require_file(path, &file)?;
-    match lock("flock.look", path, &file, FlockOperation::NonBlockingLockShared) {
+    is_held_by_another(path, &file).map_err(FsError::at("lock", path))
+}
+
+/// Returns whether somebody else holds the lock of a file that the caller opened to look; `path` is
+/// where it is.
+pub(crate) fn is_held_by_another(path: &Path, file: impl AsFd) -> io::Result<bool> {
+    match lock("flock.look", path, file, FlockOperation::NonBlockingLockShared) {
         Ok(()) => Ok(false),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
-        Err(error) => Err(FsError::at("lock", path)(error)),
+        Err(error) => Err(error),
     }
 }
 

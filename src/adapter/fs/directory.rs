@@ -10,13 +10,12 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RawDir, ResolveFlags, SeekFrom, Timespec,
-    Timestamps,
+    AtFlags, CWD, FileType, Mode, OFlags, RawDir, ResolveFlags, SeekFrom, Timespec, Timestamps,
 };
 use rustix::io::Errno;
 
 use crate::adapter::clock::Deadline;
-use crate::adapter::failpoint;
+use crate::adapter::{failpoint, flock};
 
 /// An open directory.
 #[derive(Debug)]
@@ -190,13 +189,7 @@ impl Directory {
     /// Returns whether somebody holds the lock of that name, which is there; changes nothing.
     pub fn is_held(&self, name: &str) -> io::Result<bool> {
         failpoint::pass("directory.file")?;
-        let file = self.file(name.as_bytes())?;
-        let lock = || Ok(rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared)?);
-        match failpoint::through("flock.look", Path::new(name), lock) {
-            Ok(()) => Ok(false),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
-            Err(error) => Err(error),
-        }
+        flock::is_held_by_another(Path::new(name), self.file(name.as_bytes())?)
     }
 
     /// Returns what `name` is, a link not followed, and what git would note of it.
@@ -340,7 +333,6 @@ fn walked() -> OFlags {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapter::flock;
     use crate::adapter::fs::{self, Durability};
 
     #[test]
