@@ -125,7 +125,7 @@ impl Refs {
             None if name == "HEAD" || name.starts_with("refs/") => self.resolved(name)?,
             None => self.resolved(&self.full_name(name)?)?,
         };
-        self.is_commit(oid)?.then(|| oid.to_string())
+        self.is_commit(oid).then(|| oid.to_string())
     }
 
     /// Returns the remote `origin`'s address: `Some(None)` where there is no such remote.
@@ -298,9 +298,9 @@ impl Refs {
 
     /// Returns whether the object is there and a commit; a tag of one is left to git, which knows
     /// of replacements.
-    fn is_commit(&self, oid: Oid) -> Option<bool> {
-        let (_, kind) = self.library.odb().ok()?.read_header(oid).ok()?;
-        (kind == ObjectType::Commit).then_some(true)
+    fn is_commit(&self, oid: Oid) -> bool {
+        let header = self.library.odb().and_then(|objects| objects.read_header(oid));
+        header.is_ok_and(|(_, kind)| kind == ObjectType::Commit)
     }
 }
 
@@ -383,12 +383,8 @@ fn holder_of(repo: &Repository, branch: &str) -> Option<Option<PathBuf>> {
 }
 
 fn read_head(git_dir: &Path) -> Option<Head> {
-    let path = git_dir.join("HEAD");
-    // Long ago it could be a link to the branch.
-    if fs::metadata(&path).ok()??.is_symlink() {
-        return None;
-    }
-    let bytes = fs::read_optional(&path).ok()??;
+    // Long ago it could be a link to the branch, and no link is followed.
+    let bytes = fs::read_own(&git_dir.join("HEAD")).ok()??;
     let text = std::str::from_utf8(bytes.strip_suffix(b"\n")?).ok()?;
     match text.strip_prefix("ref: ") {
         Some(full) => Some(Head::Branch(full.strip_prefix("refs/heads/")?.to_owned())),
