@@ -116,7 +116,7 @@ pub fn fill(repo: &Repository, new: &NewWorktree, pool: Option<&Pool>) -> Result
         // Finished, and in use: what follows would overwrite an agent's work.
         return Err(GitError::PathOccupied { path: new.path.clone() });
     }
-    let head = head_of(new)?;
+    let head = head_of(repo, new, &admin)?;
     let facts = premises::observe(repo, &new.path, &admin)?;
     let begun = begin(repo, new, &admin, &head, &facts, pool).unwrap_or_else(|why| Begun {
         way: Way::CheckedOut { why },
@@ -363,9 +363,9 @@ pub(super) fn hex(id: &[u8]) -> String {
 }
 
 /// Returns the commit of a worktree, and its tree.
-fn head_of(new: &NewWorktree) -> Result<Head, GitError> {
-    if let Some(head) = head_by_libgit2(&new.path) {
-        return Ok(head);
+fn head_of(repo: &Repository, new: &NewWorktree, admin: &Admin) -> Result<Head, GitError> {
+    if let Some((commit, tree)) = repo.refs().and_then(|refs| refs.commit_and_tree(&admin.dir)) {
+        return Ok(Head { commit: commit.to_string(), tree: tree.to_string() });
     }
     let command = git(&new.path).args(["rev-parse", "HEAD", "HEAD^{tree}"]);
     let text = read(&command, "git rev-parse")?.text();
@@ -374,12 +374,6 @@ fn head_of(new: &NewWorktree) -> Result<Head, GitError> {
         line: text.clone(),
     })?;
     Ok(Head { commit: commit.to_owned(), tree: tree.trim().to_owned() })
-}
-
-fn head_by_libgit2(path: &Path) -> Option<Head> {
-    let repository = git2::Repository::open(path).ok()?;
-    let commit = repository.head().ok()?.peel_to_commit().ok()?;
-    Some(Head { commit: commit.id().to_string(), tree: commit.tree_id().to_string() })
 }
 
 /// Returns whether every file is as the commit has it where git made it: only such a worktree can

@@ -204,14 +204,14 @@ impl Refs {
         }
     }
 
-    /// Returns the hash of the tree that the worktree of the entry `admin` was made from; none
+    /// Returns the commit that the worktree of the entry `admin` stands at, and its tree; none
     /// where git may take another in its place.
-    pub(super) fn tree_of(&self, admin: &Path) -> Option<Vec<u8>> {
+    pub(super) fn commit_and_tree(&self, admin: &Path) -> Option<(Oid, Oid)> {
         if self.library.references_glob("refs/replace/*").ok()?.names().next().is_some() {
             return None;
         }
         let (_, head) = self.head_of(admin)?;
-        Some(self.library.find_commit(head).ok()?.tree_id().as_bytes().to_vec())
+        Some((head, self.library.find_commit(head).ok()?.tree_id()))
     }
 
     /// Returns all worktrees, the main one first.

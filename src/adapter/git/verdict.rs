@@ -213,8 +213,9 @@ pub(super) fn reasons_to_keep(
         Err(error) => return vec![unknown(&error)],
     }
     // Then there is no file to ask git of: none that was changed, and none that it ignores.
+    let made_from = subject.repo.refs().and_then(|refs| refs.commit_and_tree(&admin.dir));
     let spotless =
-        tree_of(subject, admin).is_some_and(|tree| is_spotless(subject.path, &admin.dir, &tree));
+        made_from.is_some_and(|(_, tree)| is_spotless(subject.path, &admin.dir, tree.as_bytes()));
     let asked = |question: &dyn Fn() -> Result<Vec<Keep>, GitError>| match spotless {
         true => Ok(Vec::new()),
         false => question(),
@@ -230,10 +231,6 @@ pub(super) fn reasons_to_keep(
     ];
     let answers = questions.iter().map(|question| question());
     answers.flat_map(|answer| answer.unwrap_or_else(|error| vec![unknown(&error)])).collect()
-}
-
-fn tree_of(subject: &Subject<'_>, admin: &Admin) -> Option<Vec<u8>> {
-    subject.repo.refs()?.tree_of(&admin.dir)
 }
 
 /// Returns the reasons to keep an entry whose directory somebody deleted.

@@ -475,6 +475,18 @@ fn a_plain_repository_is_copied_and_then_pooled() {
     assert!(pool(&place).is_empty().unwrap());
 }
 
+#[test]
+fn a_commit_that_another_replaces_has_the_files_of_that_one() {
+    let place = Place::new();
+    let commit = place.repo.base(None).unwrap().sha;
+    std_fs::write(place.repo.main.join("a.txt"), "two\n").unwrap();
+    plain(&place.repo.main, &["commit", "-qam", "second"]);
+    plain(&place.repo.main, &["reset", "-q", "--hard", "HEAD~1"]);
+    plain(&place.repo.main, &["replace", &commit, "HEAD@{1}"]);
+    let expected = by_git(&place, "theirs", &commit);
+    assert_eq!(seen(&make(&place, "web-1", &commit).0.path), expected);
+}
+
 /// Returns what git keeps of a worktree beside its files, hashes and names as they are for `id`.
 fn entry_of(place: &Place, path: &Path, id: &str) -> Vec<(String, String)> {
     let link = std_fs::read_to_string(path.join(".git")).unwrap();

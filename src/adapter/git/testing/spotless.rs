@@ -38,8 +38,8 @@ fn admin_of(place: &Place, id: &str) -> PathBuf {
 
 fn told(place: &Place, handle: &WorkspaceHandle, id: &str) -> bool {
     let admin = admin_of(place, id);
-    let tree = place.repo.refs().unwrap().tree_of(&admin);
-    tree.is_some_and(|tree| is_spotless(&handle.path, &admin, &tree))
+    let made_from = place.repo.refs().unwrap().commit_and_tree(&admin);
+    made_from.is_some_and(|(_, tree)| is_spotless(&handle.path, &admin, tree.as_bytes()))
 }
 
 #[test]
