@@ -128,7 +128,10 @@ struct Core {
 }
 
 fn with_libgit2(directory: &Path) -> Option<Repository> {
-    described(&git2::Repository::discover(directory).ok()?, directory)
+    let found = git2::Repository::discover(directory).ok()?;
+    let repository = described(&found, directory)?;
+    repository.keep_opened(found);
+    Some(repository)
 }
 
 /// Returns what libgit2 says of the repository that was found from `directory`.

@@ -90,6 +90,14 @@ impl Repository {
         let refs = self.shelf.take().or_else(|| Refs::open(&self.common_dir))?;
         Some(Lent { refs: Some(refs), shelf: &self.shelf })
     }
+
+    /// Keeps what found this repository for the first question, where it was opened just as it
+    /// would be for that: at the common git directory, not at a worktree's or through a link.
+    pub(super) fn keep_opened(&self, library: git2::Repository) {
+        if library.path() == self.common_dir {
+            self.shelf.put(Some(Refs { library, common: self.common_dir.clone() }));
+        }
+    }
 }
 
 impl Refs {
