@@ -212,7 +212,8 @@ pub(super) fn reasons_to_keep(
         Ok(None) => return vec![Keep::NotRegistered("it has no .git file".into())],
         Err(error) => return vec![unknown(&error)],
     }
-    // Then there is no file to ask git of: none that was changed, and none that it ignores.
+    // Then there is no file to ask git of: none that was changed, none that it ignores, and none
+    // of another worktree.
     let made_from = subject.repo.refs().and_then(|refs| refs.commit_and_tree(&admin.dir));
     let spotless =
         made_from.is_some_and(|(_, tree)| is_spotless(subject.path, &admin.dir, tree.as_bytes()));
@@ -226,7 +227,7 @@ pub(super) fn reasons_to_keep(
         &|| progress_reasons(admin),
         &|| commit_reasons(subject, admin, deadline),
         &|| asked(&|| ignored_reasons(subject, deadline)),
-        &|| worktree_reasons(subject),
+        &|| asked(&|| worktree_reasons(subject)),
         &|| Ok(process_reasons(subject.path)),
     ];
     let answers = questions.iter().map(|question| question());
