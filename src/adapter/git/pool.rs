@@ -129,8 +129,7 @@ impl Pool {
             if is_whole || matches!(found, Found::Newer) {
                 continue;
             }
-            let age = fs::metadata(&path)?.and_then(|metadata| fs::modified(&metadata));
-            if is_left || age.is_some_and(|since| clock::now().since(since) > stale) {
+            if is_left || is_older(&path, stale)? {
                 going.push(path);
             }
         }
@@ -167,34 +166,33 @@ impl Pool {
 
     /// Returns what it holds; what was changed less than `stale` ago may be about to be made.
     pub fn stock(&self, stale: Duration) -> Result<Stock, GitError> {
-        let mut broken = Vec::new();
+        let (mut kept, mut broken) = (0, Vec::new());
         for name in fs::names(&self.directory)? {
             let path = self.directory.join(&name);
             let why = match look(&path)? {
-                Found::Whole(_) if is_entry(&name) => continue,
+                Found::Whole(_) if is_entry(&name) => {
+                    kept += 1;
+                    continue;
+                }
                 Found::Newer => continue,
                 Found::Whole(_) => "a spawn took it and did not come to its end",
                 Found::Broken(why) => why,
             };
-            let age = fs::metadata(&path)?.and_then(|metadata| fs::modified(&metadata));
-            if age.is_some_and(|since| clock::now().since(since) > stale) {
+            if is_older(&path, stale)? {
                 broken.push((path, why));
             }
         }
         let project = self.directory.file_name().unwrap_or_default();
         let project = project.to_string_lossy().into_owned();
-        Ok(Stock { project, kept: self.len()?, broken, directory: self.directory.clone() })
+        Ok(Stock { project, kept, broken, directory: self.directory.clone() })
     }
+}
 
-    /// Returns how many clean workspaces it holds.
-    pub fn len(&self) -> Result<usize, GitError> {
-        Ok(self.entries()?.len())
-    }
-
-    /// Returns whether it holds none.
-    pub fn is_empty(&self) -> Result<bool, GitError> {
-        Ok(self.len()? == 0)
-    }
+/// Returns whether what is at `path` was changed longer ago than `age`; `false` where it is gone, or
+/// where the file system does not tell.
+fn is_older(path: &Path, age: Duration) -> Result<bool, FsError> {
+    let changed = fs::metadata(path)?.and_then(|metadata| fs::modified(&metadata));
+    Ok(changed.is_some_and(|changed| clock::now().since(changed) > age))
 }
 
 fn is_entry(name: &std::ffi::OsStr) -> bool {
@@ -221,7 +219,7 @@ pub fn refuses(
     pool: &Pool,
 ) -> Result<Option<String>, GitError> {
     let no = |why: &str| Ok(Some(why.to_owned()));
-    if pool.len()? >= pool.size {
+    if pool.entries()?.len() >= pool.size {
         return no("the pool is full");
     }
     let Some(admin) = repo.admin_of(&handle.path)? else { return no("git does not know it") };
