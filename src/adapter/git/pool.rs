@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::command::{LONG, git, read};
+use super::copy::Source;
 use super::entry::Admin;
 use super::fill::{self, Begun, Head};
 use super::spotless::is_as_known;
@@ -230,12 +231,17 @@ pub fn refuses(
     let Some(source) = fill::read_source(&handle.path, &admin.dir, hash) else {
         return no("its index cannot be read");
     };
+    Ok(flaw(&source, premises::observe(repo, &handle.path, &admin)?))
+}
+
+/// Returns why the files of `source` may not be as the commit has them, even where they are as the
+/// index knows them.
+fn flaw(source: &Source, mut facts: Facts) -> Option<String> {
     if source.index.entries().iter().any(|entry| !entry.plain) {
-        return no("git was told not to look at some of its files");
+        return Some("git was told not to look at some of its files".to_owned());
     }
-    let mut facts = premises::observe(repo, &handle.path, &admin)?;
-    premises::add_attributes_of(&source, &mut facts);
-    Ok(unfit(&facts))
+    premises::add_attributes_of(source, &mut facts);
+    unfit(&facts)
 }
 
 /// Returns why files are not as the commit has them.
@@ -336,13 +342,8 @@ fn hand_out(
     let Some(source) = fill::read_source(&tree, taken, head.hash_length()) else {
         return Ok(Err("its index cannot be read".to_owned()));
     };
-    let mut facts = facts.clone();
-    premises::add_attributes_of(&source, &mut facts);
-    if let Some(why) = unfit(&facts) {
+    if let Some(why) = flaw(&source, facts.clone()) {
         return Ok(Err(why));
-    }
-    if source.index.entries().iter().any(|entry| !entry.plain) {
-        return Ok(Err("git was told not to look at some of its files".to_owned()));
     }
     // Then there is nothing that git could find, and nothing to be put aside.
     if !is_as_known(&source)
