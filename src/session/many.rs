@@ -56,9 +56,16 @@ pub fn spawn_all<E>(
     let (sender, results) = channel();
     let queue = Mutex::new(queue);
     std::thread::scope(|scope| {
-        for _ in 0..threads {
+        for number in 0..threads {
             let (shared, sender, queue) = (world.share(), sender.clone(), &queue);
-            scope.spawn(move || make_all(shared, queue, &sender, after));
+            let make = move || make_all(shared, queue, &sender, after);
+            let begun = std::thread::Builder::new().spawn_scoped(scope, make);
+            // One makes them all where no other is to be had; without any, nothing is begun.
+            if number == 0 {
+                begun.expect("a machine that can start no thread can start no agent");
+            } else if begun.is_err() {
+                break;
+            }
         }
         let mut told = Told { next: 0, waiting: BTreeMap::new(), each: &mut each };
         let begun = begin_all(world, requests, force, &jobs, &sender, &results, &mut told);

@@ -203,7 +203,8 @@ fn start(session_dir: &Path, spec: &SpecFile, signals: Signals) -> Result<Child,
         return Err(failed(explain(error)));
     }
     if let Ok(pidfd) = pidfd {
-        std::thread::spawn(move || pass_signals_on(signals, &pidfd));
+        // Where no thread is to be had, the agent runs none the worse, and ends with its terminal.
+        let _ = std::thread::Builder::new().spawn(move || pass_signals_on(signals, &pidfd));
     }
     Ok(agent)
 }
