@@ -39,7 +39,7 @@ fn what_belongs_to_no_session_is_found_and_left_alone() {
 /// Returns the findings about `what`, each as `ok`, `warn` or `BAD` with its detail. Whatever is not
 /// well says what comes of it, and what to do.
 #[track_caller]
-fn findings(env: &TestEnvironment, what: &str) -> Vec<String> {
+pub(crate) fn findings(env: &TestEnvironment, what: &str) -> Vec<String> {
     let answer = env.ao(&["doctor", "--json"]).json();
     assert_answer("DoctorAnswer", &answer);
     let checks = answer["doctor"]["checks"].as_array().unwrap();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::doctor::findings;
 use crate::env::TestEnvironment;
 use crate::schema::assert_answer;
 
@@ -24,18 +25,6 @@ fn foreseen(env: &TestEnvironment, repo: &Path) -> (String, String) {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let step = steps.iter().find(|step| step.get("way").is_some()).unwrap();
     (text(&step["way"]), text(&step["why"]))
-}
-
-fn told(env: &TestEnvironment, what: &str) -> Vec<String> {
-    let answer = env.ao(&["doctor", "--json"]).json();
-    assert_answer("DoctorAnswer", &answer);
-    let checks = answer["doctor"]["checks"].as_array().unwrap();
-    let about = checks.iter().filter(|check| check["what"] == what);
-    let line = |check: &Value| {
-        let mark = if check["warning"] == true { "warn" } else { "ok" };
-        format!("{mark} {}", check["detail"].as_str().unwrap())
-    };
-    about.map(line).collect()
 }
 
 fn entries(env: &TestEnvironment) -> Vec<PathBuf> {
@@ -108,27 +97,27 @@ fn the_doctor_says_what_is_in_each_pool() {
     let env = TestEnvironment::new();
     let repo = env.repo("app");
     let none = ["ok pool.size is 0: no clean workspace is kept"];
-    assert_eq!(told(&env, "pool"), none);
+    assert_eq!(findings(&env, "pool"), none);
     env.ao(&["config", "set", "pool.size", "3"]).success();
     for id in ["one", "two", "three"] {
         ended(&env, &repo, id);
     }
-    assert_eq!(told(&env, "pool of app"), ["ok 0 of 3 clean workspaces, 0 bytes"]);
+    assert_eq!(findings(&env, "pool of app"), ["ok 0 of 3 clean workspaces, 0 bytes"]);
     for id in ["one", "two", "three"] {
         env.ao(&["cleanup", id]).success();
     }
-    let line = told(&env, "pool of app");
+    let line = findings(&env, "pool of app");
     assert!(line[0].starts_with("ok 3 of 3 clean workspaces, "), "{line:?}");
-    assert_eq!((line.len(), told(&env, "pool").len()), (1, 0));
+    assert_eq!((line.len(), findings(&env, "pool").len()), (1, 0));
 
     // Two are damaged by hand; what is young may be about to be made.
     let damaged = entries(&env);
     fs::remove_dir_all(damaged[0].join("tree")).unwrap();
     fs::write(damaged[1].join("entry.json"), "{").unwrap();
-    let line = told(&env, "pool of app");
+    let line = findings(&env, "pool of app");
     assert!(line.len() == 1 && line[0].starts_with("ok 1 of 3 "), "{line:?}");
     env.at("2099-01-01T00:00:00Z");
-    let line = told(&env, "pool of app");
+    let line = findings(&env, "pool of app");
     assert_eq!(
         line[1..],
         [
@@ -138,12 +127,12 @@ fn the_doctor_says_what_is_in_each_pool() {
     );
     env.ao(&["reap"]).success();
     assert_eq!(entries(&env), [damaged[2].clone()]);
-    let line = told(&env, "pool of app");
+    let line = findings(&env, "pool of app");
     assert!(line.len() == 1 && line[0].starts_with("ok 1 of 3 "), "{line:?}");
 
     env.ao(&["config", "set", "pool.size", "0"]).success();
-    let line = told(&env, "pool of app");
+    let line = findings(&env, "pool of app");
     assert!(line[0].starts_with("warn 1 of 0 "), "{line:?}");
     env.ao(&["reap"]).success();
-    assert_eq!(told(&env, "pool"), none);
+    assert_eq!(findings(&env, "pool"), none);
 }
