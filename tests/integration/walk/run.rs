@@ -256,15 +256,21 @@ fn wait(child: &mut Child) -> ExitStatus {
 
 /// Ends what a case left running, so that the next one has the machine for itself.
 pub(super) fn end(case: &Case<'_>) {
-    for line in case.processes() {
-        let pid = line.split(' ').next().and_then(|pid| pid.parse::<i32>().ok());
-        if let Some(pid) = pid.and_then(Pid::from_raw) {
-            let _ = kill_process(pid, Signal::KILL);
-        }
-    }
+    signal_all(case, Signal::KILL);
     let socket = case.home.join("tmux.sock");
     if socket.exists() {
         let command = case.stage.env.command("tmux").arg("-S").arg(socket).arg("kill-server");
         let _ = command.output();
+    }
+}
+
+/// Sends a signal to every process that knows the home.
+pub(super) fn signal_all(case: &Case<'_>, signal: Signal) {
+    for line in case.processes() {
+        let pid = line.split(' ').next().and_then(|pid| pid.parse::<i32>().ok());
+        if let Some(pid) = pid.and_then(Pid::from_raw) {
+            // It may have ended meanwhile.
+            let _ = kill_process(pid, signal);
+        }
     }
 }

@@ -6,9 +6,10 @@ use std::fs;
 use ao::adapter::process;
 use ao::model::check;
 use ao::store::Home;
+use rustix::process::Signal;
 
 use super::plan::Hurt;
-use super::run::Fault;
+use super::run::{Fault, signal_all};
 use super::table::Operation;
 use crate::faulted::{Case, Settled, load_calmly};
 
@@ -24,7 +25,8 @@ pub(super) fn check(case: &Case<'_>, operation: &Operation, fault: &Fault) {
         assert!([0, 3].contains(&shown.status), "show: {shown}");
     }
     if fault.hurt == Hurt::Stall {
-        resume_all(case);
+        // A child that was stopped and forgotten goes on, and may do no harm.
+        signal_all(case, Signal::CONT);
     }
     wait_for_ends(case, operation);
     for _ in 0..operation.passes {
@@ -45,17 +47,6 @@ pub(super) fn check(case: &Case<'_>, operation: &Operation, fault: &Fault) {
     operation.check(case, &settled, fault);
     if fault.is_done() && !matches!(settled, Settled::Absent) {
         assert!(operation.is_acknowledged(case), "it said it was done, and it is not there");
-    }
-}
-
-/// A child that was stopped and forgotten goes on, and may do no harm.
-fn resume_all(case: &Case<'_>) {
-    use rustix::process::{Pid, Signal, kill_process};
-    for line in case.processes() {
-        let pid = line.split(' ').next().and_then(|pid| pid.parse::<i32>().ok());
-        if let Some(pid) = pid.and_then(Pid::from_raw) {
-            let _ = kill_process(pid, Signal::CONT);
-        }
     }
 }
 
