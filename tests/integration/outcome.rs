@@ -3,7 +3,7 @@
 use std::fmt;
 use std::panic;
 use std::path::Path;
-use std::sync::Once;
+use std::sync::{LazyLock, Once};
 
 use ao::adapter::cmd::{Output, exit_code};
 use regex::Regex;
@@ -98,18 +98,21 @@ impl fmt::Debug for Outcome {
 
 /// Replaces times, object ids, random ids and measured durations.
 pub(crate) fn filtered(text: &str) -> String {
-    const FILTERS: &[(&str, &str)] = &[
-        (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", "[TIME]"),
-        (r"\b[0-9a-f]{64}\b", "[SHA256]"),
-        (r"\b[0-9a-f]{40}\b", "[SHA]"),
-        (r"\b[0-9a-f]{32}\b", "[ID]"),
-        (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "[UUID]"),
-        (r#""(pid|pid_start|took_ms)": ?\d+"#, r#""$1":[N]"#),
-        (r"\bpid \d+", "pid [N]"),
-        (r"\b\d+(\.\d+)?(ms|µs)\b", "[DURATION]"),
-    ];
+    static FILTERS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
+        let filters = [
+            (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", "[TIME]"),
+            (r"\b[0-9a-f]{64}\b", "[SHA256]"),
+            (r"\b[0-9a-f]{40}\b", "[SHA]"),
+            (r"\b[0-9a-f]{32}\b", "[ID]"),
+            (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "[UUID]"),
+            (r#""(pid|pid_start|took_ms)": ?\d+"#, r#""$1":[N]"#),
+            (r"\bpid \d+", "pid [N]"),
+            (r"\b\d+(\.\d+)?(ms|µs)\b", "[DURATION]"),
+        ];
+        filters.map(|(pattern, replacement)| (Regex::new(pattern).unwrap(), replacement)).into()
+    });
     FILTERS.iter().fold(text.to_owned(), |text, (pattern, replacement)| {
-        Regex::new(pattern).unwrap().replace_all(&text, *replacement).into_owned()
+        pattern.replace_all(&text, *replacement).into_owned()
     })
 }
 

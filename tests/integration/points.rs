@@ -1,5 +1,7 @@
 //! The rule that whatever the system can refuse or a kill can interrupt passes a failpoint.
 
+use std::sync::LazyLock;
+
 use regex::Regex;
 
 use crate::tidy::{Source, none, rust};
@@ -64,12 +66,20 @@ impl For {
 
 /// Returns `path:line: function` of everything that passes no point.
 fn without_a_point(source: &Source, used: &mut Vec<usize>) -> Vec<String> {
-    let start = Regex::new(r"^( *)(?:pub(?:\([^)]*\))? )?(?:const |async )*fn (\w+)").unwrap();
-    let passes = Regex::new(r"failpoint::\w|\b(pass\w*|written)\(").unwrap();
-    let primitives: Vec<Regex> = PRIMITIVES
+    static START: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"^( *)(?:pub(?:\([^)]*\))? )?(?:const |async )*fn (\w+)").unwrap()
+    });
+    static PASSES: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"failpoint::\w|\b(pass\w*|written)\(").unwrap());
+    static COMPILED: LazyLock<Vec<(Regex, &For)>> = LazyLock::new(|| {
+        let compiled =
+            |(pattern, place): &'static (&str, For)| (Regex::new(pattern).unwrap(), place);
+        PRIMITIVES.iter().map(compiled).collect()
+    });
+    let primitives: Vec<&Regex> = COMPILED
         .iter()
         .filter(|(_, place)| place.includes(source))
-        .map(|(pattern, _)| Regex::new(pattern).unwrap())
+        .map(|(pattern, _)| pattern)
         .collect();
     let lines: Vec<(usize, &str)> = source.code().collect();
     let mut offences = Vec::new();
@@ -79,13 +89,13 @@ fn without_a_point(source: &Source, used: &mut Vec<usize>) -> Vec<String> {
         }
         // The function that the line is in: the nearest one above that ends below it.
         let function = (0..=index).rev().find_map(|above| {
-            let it = start.captures(lines[above].1)?;
+            let it = START.captures(lines[above].1)?;
             let end = format!("{}}}", &it[1]);
             let length = lines[above..].iter().position(|(_, line)| *line == end)?;
             (above + length >= index).then(|| (above, above + length, it[2].to_owned()))
         });
         let Some((first, last, name)) = function else { continue };
-        if lines[first..=last].iter().any(|(_, line)| passes.is_match(line)) {
+        if lines[first..=last].iter().any(|(_, line)| PASSES.is_match(line)) {
             continue;
         }
         let known =

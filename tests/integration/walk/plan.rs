@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use regex::Regex;
 
@@ -123,13 +124,14 @@ impl fmt::Display for Run {
 
 /// Returns what a point is about without what differs from run to run.
 pub(super) fn generalised(about: &str, roots: &[(String, &str)]) -> String {
+    static CHANGING: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"\b[0-9a-f]{7,64}\b|\.ao-tmp-\S+|l-\w{8,}").unwrap());
+    static NUMBER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\d+").unwrap());
     let mut text = about.to_owned();
     for (root, name) in roots {
         text = text.replace(root, name);
     }
-    let hex = Regex::new(r"\b[0-9a-f]{7,64}\b|\.ao-tmp-\S+|l-\w{8,}").unwrap();
-    let number = Regex::new(r"\d+").unwrap();
-    let text = number.replace_all(&hex.replace_all(&text, "X"), "N").into_owned();
+    let text = NUMBER.replace_all(&CHANGING.replace_all(&text, "X"), "N").into_owned();
     text.chars().take(200).collect()
 }
 
