@@ -91,9 +91,16 @@ fn lost(case: &Case<'_>, args: &[&str]) -> Vec<String> {
     fs::remove_file(case.home.join("failpoints")).unwrap();
     let mut disk = Disk::default();
     let text = fs::read_to_string(&trace).unwrap();
+    let mut passed = BTreeSet::new();
     for (point, path) in text.lines().filter_map(|line| line.split_once('\t')) {
         let point = point.rsplit_once('/').map_or(point, |(_, point)| point);
         disk.pass(point, Path::new(path));
+        passed.insert((point, Path::new(path)));
+    }
+    // Of a trace that calls the log something else, or is of nothing, the disk would lose nothing.
+    let log = case.home.join("sessions").join(&case.id).join("events.jsonl");
+    for point in ["store.write", "store.sync"] {
+        assert!(passed.contains(&(point, &*log)), "{args:?}: {point} of the log is not in {text}");
     }
     disk.missing(&promised(case))
 }
