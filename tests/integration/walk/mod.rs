@@ -22,8 +22,8 @@ mod table;
 
 use std::any::Any;
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 use crate::faulted::Stage;
 use plan::{Passing, Run};
@@ -59,8 +59,13 @@ fn chosen() -> Vec<&'static Operation> {
     all.filter(|it| only.as_ref().is_none_or(|only| it.name == only)).collect()
 }
 
-/// Returns every passing of every operation.
-fn traces() -> Vec<Vec<Passing>> {
+/// Returns every passing of every operation, which are traced once for all tests that ask.
+fn passings() -> &'static [Passing] {
+    static PASSINGS: OnceLock<Vec<Passing>> = OnceLock::new();
+    PASSINGS.get_or_init(trace_all)
+}
+
+fn trace_all() -> Vec<Passing> {
     let traced = in_parallel(&chosen(), |operation| {
         let operation: &'static Operation = operation;
         let trace = || run::trace(&Stage::with(operation.setting), operation);
@@ -68,7 +73,7 @@ fn traces() -> Vec<Vec<Passing>> {
     });
     let failed: Vec<&String> = traced.iter().filter_map(|trace| trace.as_ref().err()).collect();
     assert!(failed.is_empty(), "an operation does not run undisturbed: {failed:#?}");
-    traced.into_iter().flatten().collect()
+    traced.into_iter().flatten().flatten().collect()
 }
 
 /// Returns what a thread said that panicked.
@@ -115,17 +120,16 @@ fn findings(batch: &[Run]) -> Vec<String> {
 
 #[test]
 fn every_operation_stands_every_fault_at_every_point() {
-    let traces = traces();
-    let all: Vec<Passing> = traces.into_iter().flatten().collect();
+    let all = passings();
     // All of the sample takes longer than the other tests together: `script/check-more` walks it.
     let runs = match std::env::var("AO_FAULTS").as_deref() {
-        Ok("all") => plan::every(&all),
-        Ok("sampled") => plan::sampled(&all),
-        Ok(_) | Err(_) => plan::brief(&all),
+        Ok("all") => plan::every(all),
+        Ok("sampled") => plan::sampled(all),
+        Ok(_) | Err(_) => plan::brief(all),
     };
     let at = std::env::var("AO_FAULTS_AT").unwrap_or_default();
     let runs: Vec<Run> = runs.into_iter().filter(|run| run.to_string().contains(&at)).collect();
-    println!("{}", plan::summary(&all, &runs));
+    println!("{}", plan::summary(all, &runs));
     let batches = plan::batches(runs);
     let found: Vec<String> =
         in_parallel(&batches, |batch| findings(batch)).into_iter().flatten().collect();
@@ -135,9 +139,9 @@ fn every_operation_stands_every_fault_at_every_point() {
 
 #[test]
 fn every_failpoint_of_the_source_is_passed_by_an_operation() {
-    let all: Vec<Passing> = traces().into_iter().flatten().collect();
-    println!("{}", plan::summary(&all, &plan::sampled(&all)));
-    let passed: Vec<String> = all.into_iter().map(|it| it.point).collect();
+    let all = passings();
+    println!("{}", plan::summary(all, &plan::sampled(all)));
+    let passed: Vec<&str> = all.iter().map(|it| it.point.as_str()).collect();
     let missing = plan::not_passed(&passed);
     assert_eq!(missing, [""; 0], "no operation of the table passes these");
 }

@@ -268,7 +268,7 @@ pub(super) fn summary(all: &[Passing], runs: &[Run]) -> String {
 }
 
 /// Returns the points that the source names and nobody passed.
-pub(super) fn not_passed(passed: &[String]) -> Vec<String> {
+pub(super) fn not_passed(passed: &[&str]) -> Vec<String> {
     let name = Regex::new(
         r#"(?:pass|through|pass_at|lock|written|cut_open|self\.pass)\([^"()]*"([a-z0-9_]+\.[a-z0-9_.]+)""#,
     )
@@ -280,7 +280,7 @@ pub(super) fn not_passed(passed: &[String]) -> Vec<String> {
         for found in name.captures_iter(&text) {
             let point = &found[1];
             let is_passed = passed.iter().any(|it| {
-                let it = it.rsplit_once('/').map_or(&**it, |(_, point)| point);
+                let it = it.rsplit_once('/').map_or(*it, |(_, point)| point);
                 it == point || it.starts_with(&format!("{point}:"))
             });
             if !is_passed && !ELSEWHERE.iter().any(|(elsewhere, _)| *elsewhere == point) {
