@@ -4,6 +4,7 @@
 //! session and its intent, makes workspace and runtime, and undoes both where a step fails.
 
 mod base;
+mod name;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -119,10 +120,9 @@ impl Plan {
     /// Returns the steps, for `--dry-run`; it is the `nth` session of its project that is planned,
     /// the first being 1.
     pub fn steps(&self, world: &World, nth: u64) -> Result<Vec<PlanStep>, SessionError> {
-        let counter = world.home.project(&self.project).map_or(0, |project| project.counter);
         let id = match &self.request.id {
             Some(id) => id.clone(),
-            None => SessionId::numbered(&self.project, counter + nth),
+            None => self.nth_free(world, nth)?,
         };
         let branch = match &self.request.detached {
             Some(_) => "no branch, at".to_owned(),
@@ -178,13 +178,6 @@ impl Plan {
     pub fn name(&mut self, id: Option<SessionId>, prompt: String) {
         self.request.id = id;
         self.request.prompt = Some(prompt.into_bytes());
-    }
-
-    fn branch_name(&self, id: &SessionId) -> Result<BranchName, SessionError> {
-        match &self.request.branch {
-            Some(branch) => Ok(branch.clone()),
-            None => Ok(self.config.config.branch.replace("{id}", id.as_str()).parse()?),
-        }
     }
 }
 
@@ -447,8 +440,7 @@ fn seed(
                 SessionId::numbered(&project.id, project.counter)
             }
         };
-        // Before its branch is looked at, which is that session's.
-        if plan.request.id.is_none() && world.home.existing_dir(&id).is_ok() {
+        if plan.request.id.is_none() && !plan.is_free(world, &id)? {
             continue;
         }
         let record = new_record(plan, project, &id, &launch)?;

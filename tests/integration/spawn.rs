@@ -293,6 +293,35 @@ fn branches_and_bases_are_those_asked_for() {
 }
 
 #[test]
+fn a_number_whose_branch_is_somebody_elses_is_passed_over() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let homes = ["one", "other"].map(|name| env.path(name));
+    let ao = |home: &Path, args: &[&str]| {
+        let home = home.to_str().unwrap();
+        let shell = ["--agent", "shell", "--runtime", "process"];
+        env.ao_in(&repo, &[&["--home", home, "spawn"], &shell[..], args].concat())
+    };
+    let spawned = |home: &Path, args: &[&str]| ao(home, args).success().stdout.trim().to_owned();
+    assert_eq!(spawned(&homes[0], &["true"]), "app-1");
+    // Another home does not know of it, and its branch is checked out.
+    let planned = ao(&homes[1], &["--dry-run", "--count", "2", "true"]).success();
+    for branch in ["branch ao/app-2 from", "branch ao/app-3 from"] {
+        assert!(planned.stdout.contains(branch), "{planned}");
+    }
+    assert_eq!(spawned(&homes[1], &["--count", "2", "true"]), "app-2\napp-3");
+
+    // A branch that a home left which is gone has commits that nobody asked for.
+    env.git(&repo, &["branch", "ao/app-4"]);
+    assert_eq!(spawned(&homes[1], &["true"]), "app-5");
+    // Who names a session or a branch, or needs none, asks for it.
+    assert_eq!(spawned(&homes[1], &["--id", "app-4", "true"]), "app-4");
+    ao(&homes[1], &["--id", "app-1", "true"]).code(4);
+    env.git(&repo, &["branch", "ao/app-6"]);
+    assert_eq!(spawned(&homes[1], &["--workspace", "none", "true"]), "app-6");
+}
+
+#[test]
 fn too_many_sessions_and_a_repository_that_is_taken_are_conflicts() {
     let env = TestEnvironment::new();
     let repo = env.repo("app");
