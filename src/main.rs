@@ -19,6 +19,7 @@ mod start {
         have_standard_streams();
         // SAFETY: nothing else runs yet, and no handler is replaced by one of ours.
         unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+        super::collect_children();
         // Ends as a `main` of Rust does, with standard output written out.
         std::process::exit(ao::run(std::env::args_os()).into())
     }
@@ -40,5 +41,13 @@ mod start {
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu", not(test))))]
 fn main() {
+    collect_children();
     std::process::exit(ao::run(std::env::args_os()).into())
+}
+
+/// Has the system keep how each child ended until it is asked: a caller may have given it up for
+/// its own children, and what it ignores is inherited.
+fn collect_children() {
+    // SAFETY: nothing else runs yet, and no handler is replaced.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
 }

@@ -352,6 +352,10 @@ impl Cmd {
                 Err(CmdError::TimedOut { command: self.shown(), deadline: self.deadline })
             }
             Err(source) => {
+                // Its number may be another process's: it was collected by somebody else.
+                if source.raw_os_error() == Some(rustix::io::Errno::CHILD.raw_os_error()) {
+                    return Err(CmdError::Io { program: self.program_name(), source });
+                }
                 // It must not go on behind the caller's back, and cut short it would leave its
                 // locks and half of its work: it has what is left of its time.
                 let is_over = || child.try_wait().ok().flatten();
