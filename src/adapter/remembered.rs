@@ -1,7 +1,8 @@
 //! What programs say of themselves, remembered for as long as their file is the same.
 //!
 //! Many programs take longer to say their version than `ao` takes to do its work. An answer counts
-//! only for the very file it was given by: place, time of change, size and number are compared.
+//! only for the very file it was given by: place, time of change, size and number are compared. That
+//! file may only start another one, so that nobody is refused for what is remembered.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
@@ -21,19 +22,21 @@ pub(super) struct Remembered {
     version: String,
 }
 
-/// Returns what `ask` answers of `program`, or what it answered before to the same `question`;
-/// without a `cache` it is asked each time.
+/// Returns what `ask` answers of `program`, or what it answered before to the same `question` where
+/// that `serves`; without a `cache` it is asked each time.
 pub fn answer<E>(
     cache: Option<&Path>,
     program: &Path,
     question: &str,
+    serves: impl Fn(&str) -> bool,
     ask: impl FnOnce() -> Result<String, E>,
 ) -> Result<String, E> {
     let (Some(cache), Some(identity)) = (cache, identity(program, question)) else { return ask() };
     let file = cache.join(FILE);
     let key = program.to_string_lossy().into_owned();
     let mut known = remembered(&file);
-    if let Some(entry) = known.get(&key).filter(|entry| entry.identity == identity) {
+    let is_its = |entry: &&Remembered| entry.identity == identity && serves(&entry.version);
+    if let Some(entry) = known.get(&key).filter(is_its) {
         return Ok(entry.version.clone());
     }
     let version = ask()?;
@@ -76,16 +79,25 @@ mod tests {
         put("one").unwrap();
         let ask = |says: &str| {
             let says = says.to_owned();
-            answer(Some(&cache), &program, "-V", || Ok::<_, ()>(says)).unwrap()
+            let serves = |version: &str| version != "bad";
+            answer(Some(&cache), &program, "-V", serves, || Ok::<_, ()>(says)).unwrap()
         };
         assert_eq!((ask("1.0"), ask("2.0")), ("1.0".to_owned(), "1.0".to_owned()));
         fs::remove_file(&program).unwrap();
         put("other").unwrap();
         assert_eq!(ask("2.0"), "2.0");
-        let other = answer(Some(&cache), &program, "--version", || Ok::<_, ()>("3.0".to_owned()));
+        let any = |_: &str| true;
+        let says = || Ok::<_, ()>("3.0".to_owned());
+        let other = answer(Some(&cache), &program, "--version", any, says);
         assert_eq!(other.as_deref(), Ok("3.0"));
-        assert_eq!(answer(None, &program, "-V", || Err::<String, _>("asked")), Err("asked"));
+        assert_eq!(answer(None, &program, "-V", any, || Err::<String, _>("asked")), Err("asked"));
         fs::replace(&cache.join(FILE), b"not json", Durability::Process).unwrap();
         assert_eq!(ask("4.0"), "4.0");
+        // What the file starts may have been replaced since.
+        fs::remove_file(&cache.join(FILE)).unwrap();
+        assert_eq!(
+            (ask("bad"), ask("5.0"), ask("6.0")),
+            ("bad".into(), "5.0".into(), "5.0".into())
+        );
     }
 }

@@ -73,7 +73,7 @@ fn is_too_old(card: &Card, version: &str) -> bool {
 }
 
 /// Returns the version that the program says it has, remembered in `cache` as long as the
-/// program's file is the same.
+/// program's file is the same and that version is new enough for the card.
 pub fn version_of(
     card: &Card,
     program: &Path,
@@ -82,7 +82,8 @@ pub fn version_of(
 ) -> Option<String> {
     let question = card.preflight.version.join(" ");
     let ask = || ask_version(card, program, variables).ok_or(());
-    remembered::answer(cache, program, &question, ask).ok()
+    let serves = |version: &str| !is_too_old(card, version);
+    remembered::answer(cache, program, &question, serves, ask).ok()
 }
 
 fn ask_version(card: &Card, program: &Path, variables: &Variables) -> Option<String> {

@@ -157,7 +157,8 @@ pub fn version() -> Result<(u32, u32), GitError> {
 /// [`version`] of the git that is found in `path`, remembered in `cache` while that is the same.
 pub fn known_version(path: &OsStr, cache: Option<&Path>) -> Result<(u32, u32), GitError> {
     let program = program::find("git", path).ok_or(GitError::Missing)?;
-    version_in(remembered::answer(cache, &program, "version", said)?)
+    let serves = |text: &str| parse_version(text).is_some();
+    version_in(remembered::answer(cache, &program, "version", serves, said)?)
 }
 
 fn said() -> Result<String, GitError> {

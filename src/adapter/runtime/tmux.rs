@@ -83,7 +83,8 @@ impl Tmux {
     /// the same.
     pub fn known_version(path: &OsStr, cache: Option<&Path>) -> Result<(u32, u32), RuntimeError> {
         let program = program::find("tmux", path).ok_or(RuntimeError::Missing)?;
-        new_enough(&remembered::answer(cache, &program, "-V", said)?)
+        let serves = |text: &str| new_enough(text).is_ok();
+        new_enough(&remembered::answer(cache, &program, "-V", serves, said)?)
     }
 
     /// Asks once for all panes of the server.
