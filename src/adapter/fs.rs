@@ -6,7 +6,7 @@ pub mod directory;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
@@ -85,6 +85,21 @@ pub fn read(path: &Path) -> Result<Vec<u8>, FsError> {
 /// a device without an end is not read.
 pub fn read_optional(path: &Path) -> Result<Option<Vec<u8>>, FsError> {
     open_plain(path, OFlags::empty())?.map(|plain| whole(plain, path, LONGEST)).transpose()
+}
+
+/// Reads what a person configured as [`read_optional`] does; a link to /dev/null is how many say that
+/// there is nothing. It is for those that only read: who writes would replace the device.
+pub fn read_configured(path: &Path) -> Result<Option<Vec<u8>>, FsError> {
+    let is_null = |found: fs::Metadata| {
+        found.file_type().is_char_device() && found.rdev() == rustix::fs::makedev(1, 3)
+    };
+    if fs::metadata(path).is_ok_and(is_null) { Ok(None) } else { read_optional(path) }
+}
+
+/// Reads the first `limit` bytes of a file as [`read_optional`] does.
+pub fn read_beginning(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, FsError> {
+    let plain = open_plain(path, OFlags::empty())?;
+    plain.map(|(file, length)| whole((file, length.min(limit)), path, limit)).transpose()
 }
 
 /// Reads a file of ao's own, `None` where there is none; see [`read_regular`].
@@ -246,14 +261,19 @@ pub fn append(file: &mut File, path: &Path, bytes: &[u8]) -> Result<(), FsError>
 /// symbolic link.
 pub fn open_append(path: &Path) -> Result<File, FsError> {
     let error = |source| FsError::at("open", path)(source);
-    let mut options = OpenOptions::new();
-    options.append(true).read(true).create(true).mode(0o600);
-    options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
-    let file = failpoint::through("fs.open", path, || options.open(path)).map_err(error)?;
+    let file = open_append_as_it_is(path)?;
     if file.metadata().map_err(error)?.permissions().mode() & 0o777 != 0o600 {
         set_mode(&file, path, 0o600).map_err(error)?;
     }
     Ok(file)
+}
+
+/// [`open_append`] of a file that is somebody else's, which keeps the mode that it has.
+pub fn open_append_as_it_is(path: &Path) -> Result<File, FsError> {
+    let mut options = OpenOptions::new();
+    options.append(true).read(true).create(true).mode(0o600);
+    options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
+    failpoint::through("fs.open", path, || options.open(path)).map_err(FsError::at("open", path))
 }
 
 /// Creates a directory of mode 0700, its parents included, whatever the umask; one that is there
@@ -486,6 +506,27 @@ mod tests {
         let mode = metadata(&path).unwrap().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(names(directory.path()).unwrap(), ["record.json"]);
+    }
+
+    #[test]
+    fn what_is_linked_to_nothing_is_read_as_nothing_and_never_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("config.toml");
+        symlink(Path::new("/dev/null"), &path).unwrap();
+        assert_eq!(read_configured(&path).unwrap(), None);
+        assert!(read_optional(&path).is_err());
+        for link in ["/dev/zero", "/nothing"] {
+            let path = directory.path().join(link.trim_start_matches('/').replace('/', "-"));
+            symlink(Path::new(link), &path).unwrap();
+            let read = read_configured(&path).ok();
+            assert_eq!(read, (link == "/nothing").then_some(None), "{link}");
+        }
+        create_new(&directory.path().join("long"), b"one two", 0o600, Durability::Process).unwrap();
+        let read = |limit| read_beginning(&directory.path().join("long"), limit).unwrap().unwrap();
+        assert_eq!(
+            (read(3), read(7), read(8)),
+            (b"one".into(), b"one two".into(), b"one two".into())
+        );
     }
 
     #[test]

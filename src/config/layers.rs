@@ -164,7 +164,7 @@ pub(super) fn built_in() -> Config {
 }
 
 fn read(path: &Path) -> Result<Option<String>, ConfigError> {
-    let Some(bytes) = fs::read_optional(path)? else { return Ok(None) };
+    let Some(bytes) = fs::read_configured(path)? else { return Ok(None) };
     let text = String::from_utf8(bytes).map_err(|_| ConfigError::NotText(path.to_owned()))?;
     Ok(Some(text))
 }

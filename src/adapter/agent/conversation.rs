@@ -14,7 +14,7 @@ use crate::adapter::agent::template::{self, Part};
 use crate::adapter::fs::{self, FsError};
 
 /// How much of a conversation is searched for its directory, in bytes.
-const SEARCHED: usize = 4 << 20;
+const SEARCHED: u64 = 4 << 20;
 
 /// What is known of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,8 +94,7 @@ pub(super) fn is_held_in(
     pointers: &[String],
     workspace: &Path,
 ) -> Result<bool, FsError> {
-    let Some(mut bytes) = fs::read_optional(file)? else { return Ok(false) };
-    bytes.truncate(SEARCHED);
+    let Some(bytes) = fs::read_beginning(file, SEARCHED)? else { return Ok(false) };
     let real = fs::canonical(workspace).unwrap_or_else(|_| workspace.to_owned());
     let named = |value: &Value| {
         pointers.iter().any(|pointer| {
@@ -138,10 +137,15 @@ mod tests {
         write("x-abc.jsonl", "not json\n{\"a\":1}\n{\"payload\":{\"cwd\":\"/w\"}}\n");
         write("x-whole.jsonl", "{\n\"cwd\":\n\"/w\"}");
         write("x-silent.jsonl", "{}\n");
-        let told = ["abc", "whole", "silent", "none", "../2026/x-abc", ".x"];
+        // A session of weeks: only its beginning is read.
+        write("x-long.jsonl", "{\"cwd\":\"/w\"}\n");
+        let long = fs::open_append(&directory.join("x-long.jsonl")).unwrap();
+        long.set_len(65 << 20).unwrap();
+        let told = ["abc", "whole", "long", "silent", "none", "../2026/x-abc", ".x"];
         assert_eq!(
             told.map(|id| proof(&card, id, "/w")),
             [
+                Proof::Here,
                 Proof::Here,
                 Proof::Here,
                 Proof::Elsewhere,

@@ -55,8 +55,9 @@ impl TemporaryIndex {
     fn of(git_dir: &Path) -> Result<Self, GitError> {
         let path = git_dir.join(format!("{}{}", fs::temporary_prefix(), ids::hex(8)));
         let copy = Self(path);
-        if let Some(bytes) = fs::read_optional(&git_dir.join("index"))? {
-            fs::create_new(&copy.0, &bytes, 0o600, fs::Durability::Process)?;
+        let index = git_dir.join("index");
+        if fs::metadata(&index)?.is_some() {
+            fs::copy_file(&index, &copy.0)?;
         }
         Ok(copy)
     }

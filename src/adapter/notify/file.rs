@@ -24,7 +24,7 @@ fn append(path: &Path, mut line: Vec<u8>) -> Result<(), FsError> {
         fs::create_private_directories(directory)?;
     }
     let error = |source| FsError::at("write", path)(source);
-    let mut file = fs::open_append(path)?;
+    let mut file = fs::open_append_as_it_is(path)?;
     await_turn(&file, path);
     // A full disk may have left half a line; the next one must not continue it.
     if file.seek(SeekFrom::End(-1)).is_ok() {
@@ -53,6 +53,18 @@ mod tests {
 
     use super::*;
     use crate::adapter::notify::tests::with_notice;
+
+    #[test]
+    fn a_file_of_somebody_elses_keeps_its_mode() {
+        let directory = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| {
+            with_notice("web-1", |notice| deliver("log", path, notice).unwrap());
+            fs::metadata(path).unwrap().unwrap().permissions().mode() & 0o777
+        };
+        let (shared, made) = (directory.path().join("shared"), directory.path().join("made"));
+        fs::create_new(&shared, b"", 0o664, fs::Durability::Process).unwrap();
+        assert_eq!((mode(&shared), mode(&made)), (0o664, 0o600));
+    }
 
     #[test]
     fn twenty_writers_leave_whole_lines() {
