@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
-/// Returns where a program is found in `path`, as the system looks for it.
+/// Returns where a program is found in `path`, of which absolute entries alone count.
 pub fn find(name: impl AsRef<Path>, path: &OsStr) -> Option<PathBuf> {
     // An empty or relative entry means another file in each directory.
     let directories = std::env::split_paths(path).filter(|directory| directory.is_absolute());

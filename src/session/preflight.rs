@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 
 use crate::adapter::agent::{self, Card, Login};
 use crate::adapter::cmd::is_scrubbed;
-use crate::config::Layered;
+use crate::config::{Config, Layered};
 use crate::invocation::World;
 use crate::model::collect::Sorted;
 use crate::model::id::SessionId;
@@ -21,11 +21,16 @@ pub fn variables(world: &World, config: Option<&Layered>) -> BTreeMap<OsString, 
     all
 }
 
+/// Returns where an agent's program is looked for: where its session will look.
+pub fn search_path<'a>(world: &'a World, config: &'a Config) -> &'a OsStr {
+    config.env.get("PATH").map_or_else(|| world.search_path(), OsStr::new)
+}
+
 /// Refuses an agent that is not installed, or older than what its card needs.
 ///
 /// One that does not say its version in time is given the benefit of the doubt.
 pub fn require_usable(world: &World, card: &Card, config: &Layered) -> Result<(), SessionError> {
-    let Some(program) = agent::find_binary(card, world.search_path()) else {
+    let Some(program) = agent::find_binary(card, search_path(world, &config.config)) else {
         return Err(SessionError::AgentMissing {
             agent: card.name().to_owned(),
             binary: card.agent.binary.clone(),

@@ -256,7 +256,8 @@ fn choose_agent(
     request: &SpawnRequest,
     config: &Config,
 ) -> Result<Card, SessionError> {
-    let installed = |card: &Card| agent::find_binary(card, world.search_path()).is_some();
+    let path = preflight::search_path(world, config);
+    let installed = |card: &Card| agent::find_binary(card, path).is_some();
     let Some(name) = request.agent.as_ref().or(config.agent.as_ref()) else {
         let cards = world.cards()?;
         let mut found: Vec<&Card> =

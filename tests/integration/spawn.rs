@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::agents::{
     agent, card, configure, gate, ledger, open, pasted, spawn, status, tree, wait_status,
 };
-use crate::env::TestEnvironment;
+use crate::env::{TestEnvironment, program_in_path};
 use crate::schema::assert_answer;
 
 /// A session that stays at an empty prompt.
@@ -319,6 +319,62 @@ fn a_number_whose_branch_is_somebody_elses_is_passed_over() {
     ao(&homes[1], &["--id", "app-1", "true"]).code(4);
     env.git(&repo, &["branch", "ao/app-6"]);
     assert_eq!(spawned(&homes[1], &["--workspace", "none", "true"]), "app-6");
+}
+
+#[test]
+fn a_caller_that_gives_up_its_children_gets_no_other_answer() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    for (runtime, code) in [("process", 3), ("tmux", 4)] {
+        let script = format!(
+            "trap '' CHLD; exec \"$0\" spawn --agent shell --runtime {runtime} 'exit {code}'"
+        );
+        let ao = env!("CARGO_BIN_EXE_ao");
+        // Other shells do not pass that on.
+        let bash = program_in_path("bash").unwrap();
+        let command = env.command(bash).args(["-c", &script, ao]).cwd(&repo);
+        let id = env.run(&command).success().stdout.trim().to_owned();
+        wait_status(&env, &id, "errored");
+        let ended = fs::read_to_string(env.home().join("sessions").join(&id).join("exit.json"));
+        let ended: Value = serde_json::from_str(&ended.unwrap()).unwrap();
+        assert_eq!(ended["code"], code, "{ended}");
+    }
+}
+
+#[test]
+fn an_agent_is_looked_for_where_its_session_will_look() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    plain_card(&env, "mine", "one_shot = [\"{binary}\"]\n[prompt]\ndelivery = \"stdin\"\n");
+    let card = env.path("user/config/ao/agents/mine.toml");
+    let text = fs::read_to_string(&card).unwrap().replace("\"sh\"", "\"my-agent\"");
+    fs::write(card, text).unwrap();
+    let spawn = ["spawn", "--agent", "mine", "--runtime", "process", "hello"];
+    env.ao_in(&repo, &spawn).code(8);
+    let place = env.path("opt");
+    fs::create_dir(&place).unwrap();
+    std::os::unix::fs::symlink("/bin/true", place.join("my-agent")).unwrap();
+    configure(&env, &format!("[env]\nPATH = \"{}:/usr/bin:/bin\"\n", place.display()));
+    env.ao_in(&repo, &spawn).success();
+}
+
+#[test]
+fn a_program_that_was_too_old_is_asked_again() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let (tmux, version) = (program_in_path("tmux").unwrap(), env.path("version"));
+    let shim = format!(
+        "[ \"$*\" != -V ] || exec cat '{}'\nexec '{}' \"$@\"\n",
+        version.display(),
+        tmux.display()
+    );
+    env.shims(&[("tmux", &shim)]);
+    let spawn = ["spawn", "--agent", "shell", "--runtime", "tmux", "true"];
+    fs::write(&version, "tmux 2.9\n").unwrap();
+    env.ao_in(&repo, &spawn).code(8);
+    // The file that is started is the same: what it starts was replaced.
+    fs::write(&version, "tmux 3.4\n").unwrap();
+    env.ao_in(&repo, &spawn).success();
 }
 
 #[test]

@@ -24,7 +24,7 @@ use crate::model::status::Status;
 use crate::session::deliver::{self, Patience};
 use crate::session::review::{ReviewError, change, close, pass, tidy, withdraw};
 use crate::session::spawn::{self, SpawnRequest};
-use crate::session::{SessionError, kill, workspace};
+use crate::session::{SessionError, kill, preflight, workspace};
 use crate::store::StoreError;
 
 /// How long git may take to say whether a worktree is clean.
@@ -178,8 +178,8 @@ fn choose(
     config: &Config,
     wanted: Option<&str>,
 ) -> Result<Card, SessionError> {
-    let path = world.variables.get(std::ffi::OsStr::new("PATH")).cloned().unwrap_or_default();
-    let installed = |card: &Card| agent::find_binary(card, &path).is_some();
+    let path = preflight::search_path(world, config);
+    let installed = |card: &Card| agent::find_binary(card, path).is_some();
     let able: Vec<&Card> = cards.visible(|_| false).filter(|card| card.review.is_some()).collect();
     let names = || able.iter().map(|card| card.name().to_owned()).collect::<Vec<_>>();
     let reviewer = |name: &str| {
