@@ -24,12 +24,8 @@ pub fn json(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
 /// Returns a JSON document in which nothing steers a terminal or hides in it: such characters stand
 /// in texts alone, and are escaped there, so that a program reads what was meant.
 pub fn escaped(json: String) -> String {
-    let steers = |c: char| {
-        // What a plain text keeps in one form or another: two line ends, and operators that
-        // nobody sees.
-        let is_more = matches!(c, '\u{2028}' | '\u{2029}' | '\u{2061}'..='\u{2065}');
-        is_more || sanitize::is_dropped(c)
-    };
+    // A plain text has the first two as the line ends that they are.
+    let steers = |c: char| matches!(c, '\u{2028}' | '\u{2029}') || sanitize::is_dropped(c);
     if json.is_ascii() && !json.contains('\u{7f}') || !json.contains(steers) {
         return json;
     }

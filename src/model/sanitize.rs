@@ -202,7 +202,7 @@ pub fn is_dropped(c: char) -> bool {
     match c {
         '\n' | '\t' => false,
         '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' => true,
-        '\u{2060}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}' => true,
+        '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}' => true,
         c => c.is_control(),
     }
 }
@@ -271,7 +271,7 @@ mod tests {
             ("one\r\ntwo\rthree", "one\ntwothree"),
             ("a\u{8}\u{7}\u{5}\u{e}\u{f}\u{7f}\u{85}b", "ab"),
             ("\u{202e}gpj.exe\u{202c}", "gpj.exe"),
-            ("a\u{200b}b\u{feff}c\u{e0041}d", "abcd"),
+            ("a\u{200b}b\u{feff}c\u{2062}\u{2064}\u{e0041}d", "abcd"),
             ("a\u{2028}b", "a\nb"),
             ("❤\u{fe0f}\u{fe0f}", "❤\u{fe0f}"),
             ("größe 日本", "größe 日本"),
