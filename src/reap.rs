@@ -47,9 +47,6 @@ pub use memory::{last_pass, last_report};
 /// How long a pass deletes what has been in the trash for long enough; the next one goes on.
 const TRASH_PATIENCE: Duration = Duration::from_millis(200);
 
-/// The age at which something half-made in a pool counts as left behind.
-const POOL_STALE: Duration = Duration::from_secs(3600);
-
 /// Lines of the screen of an agent that never started.
 const SCREEN_LINES: u32 = 50;
 
@@ -607,7 +604,7 @@ impl Pass<'_> {
             let layered = layered.and_then(|it| self.world.config(Some(&it.main)).ok());
             let size = layered.map_or(0, |layered| layered.config.pool.size);
             let is_left = |id: &SessionId| workspace::is_nobody_at(self.world, id);
-            for path in pool.with(size, false).tend(POOL_STALE, &is_left)? {
+            for path in pool.with(size, false).tend(workspace::POOL_STALE, &is_left)? {
                 let what = format!("emptied {}", path.display());
                 self.report.cleaned.push(Item { id: String::new(), what, why: None });
             }

@@ -23,6 +23,9 @@ const REPOSITORY_LOCK_TIMEOUT: Duration = Duration::from_secs(600);
 /// How long one approved command may take.
 const POST_CREATE_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
+/// The age at which something half-made in a pool counts as left behind.
+pub const POOL_STALE: Duration = Duration::from_secs(3600);
+
 /// Returns the directory below which workspaces may be removed.
 pub fn root(world: &World, config: &Config) -> PathBuf {
     config.workspace.root.clone().unwrap_or_else(|| world.home.root().join("worktrees"))
@@ -98,12 +101,13 @@ pub fn is_nobody_at(world: &World, id: &SessionId) -> bool {
     loaded.record.intent.as_ref().is_none_or(intent::is_abandoned)
 }
 
-/// Moves the spare workspaces of a project to the trash.
+/// Moves the spare workspaces of a project to the trash; what is being made at the moment, for a
+/// session that only another home knows, is left to its maker.
 pub fn empty_pool(world: &World, project: &ProjectId) -> Result<(), SessionError> {
     let root = root(world, &world.config(None)?.config);
     let any = root.join(project.as_str()).join("any");
     if let Some(pool) = Pool::beside(&any, 0, false) {
-        pool.tend(Duration::ZERO, &|id| is_nobody_at(world, id))?;
+        pool.tend(POOL_STALE, &|id| is_nobody_at(world, id))?;
     }
     Ok(())
 }

@@ -93,6 +93,26 @@ fn an_entry_whose_maker_was_killed_goes_with_the_next_pass() {
 }
 
 #[test]
+fn a_project_that_is_forgotten_takes_nothing_along_that_is_just_being_made() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    env.ao(&["config", "set", "pool.size", "1"]).success();
+    ended(&env, &repo, "one");
+    env.ao(&["cleanup", "one"]).success();
+    // A session of another home below the same root is at work on these.
+    let pool = entries(&env)[0].parent().unwrap().to_owned();
+    let theirs = [".for-theirs", "theirs-0123456789abcdef"].map(|name| pool.join(name));
+    for half in &theirs {
+        fs::create_dir_all(half.join("tree")).unwrap();
+    }
+    env.ao(&["project", "rm", "app"]).success();
+    assert_eq!(entries(&env), theirs);
+    env.at("2099-01-01T00:00:00Z");
+    env.ao(&["reap"]).success();
+    assert_eq!(entries(&env), [""; 0].map(PathBuf::from), "nobody came back to them");
+}
+
+#[test]
 fn the_doctor_says_what_is_in_each_pool() {
     let env = TestEnvironment::new();
     let repo = env.repo("app");
