@@ -4,6 +4,7 @@
 //! outboxes, cleans up what policy allows. Idempotent; one session's failure stops no other.
 
 mod checks;
+mod clean;
 mod memory;
 mod review;
 
@@ -15,7 +16,6 @@ use serde::Serialize;
 
 use crate::act::Delivery;
 use crate::adapter::clock::{self, Stopwatch};
-use crate::adapter::git::{self, Assessment};
 use crate::adapter::runtime::tmux::Tmux;
 use crate::adapter::threads;
 use crate::config::Layered;
@@ -23,9 +23,8 @@ use crate::decide;
 use crate::invocation::{self, World};
 use crate::model::collect::Sorted;
 use crate::model::effect::{EntryKind, OutboxEntry};
-use crate::model::facts::{Bare, KillCause, Observation, RuntimeFact};
+use crate::model::facts::{Bare, Observation, RuntimeFact};
 use crate::model::id::SessionId;
-use crate::model::lifecycle::PrState;
 use crate::model::record::{Kind, Record};
 use crate::model::reset::reset_time;
 use crate::model::sanitize;
@@ -37,15 +36,12 @@ use crate::session::deliver::{self, Attempt, Patience};
 use crate::session::intake::{self, Intake};
 use crate::session::intent::{self, Recovery};
 use crate::session::poll::Ahead;
-use crate::session::{SessionError, cleanup, kill, poll, sight, workspace};
+use crate::session::{SessionError, poll, sight};
 use crate::store::StoreError;
 
 pub use checks::reap_waiting;
 use memory::remember;
 pub use memory::{last_pass, last_report};
-
-/// How long a pass deletes what has been in the trash for long enough; the next one goes on.
-const TRASH_PATIENCE: Duration = Duration::from_millis(200);
 
 /// Lines of the screen of an agent that never started.
 const SCREEN_LINES: u32 = 50;
@@ -566,51 +562,6 @@ impl Pass<'_> {
         }
         readers.iter().for_each(|reader| self.load(reader));
     }
-
-    /// Cleans up what the configuration allows, and empties the trash.
-    fn clean(&mut self) {
-        for (id, record) in &self.records {
-            if let Err(error) = clean_one(self.world, id, record, self.started, &mut self.report) {
-                self.report.fail(id, "cleanup", &error);
-            }
-        }
-        let Ok(layered) = self.world.config(None) else { return };
-        let root = workspace::root(self.world, &layered.config);
-        let failed = |what: &str, error: &git::GitError| Item {
-            id: String::new(),
-            what: what.to_owned(),
-            why: Some(sanitize::chain(error)),
-        };
-        if let Err(error) = self.tend_pools(&root) {
-            self.report.failed.push(failed("tend pool", &error));
-        }
-        let keep = layered.config.trash.keep;
-        match git::empty_trash(&root, keep, self.started, TRASH_PATIENCE) {
-            Ok(emptied) => self.report.cleaned.extend(emptied.gone.iter().map(|path| Item {
-                id: String::new(),
-                what: format!("deleted {}", path.display()),
-                why: None,
-            })),
-            Err(error) => self.report.failed.push(failed("empty trash", &error)),
-        }
-    }
-
-    /// Takes out of the pools what is more than they may hold, and what a killed command left.
-    fn tend_pools(&mut self, root: &std::path::Path) -> Result<(), git::GitError> {
-        for pool in git::Pool::all(root)? {
-            let repository = pool.repository()?;
-            // A repository that is gone, or whose configuration is bad, has no use for a pool.
-            let layered = repository.and_then(|it| git::discover(&it).ok());
-            let layered = layered.and_then(|it| self.world.config(Some(&it.main)).ok());
-            let size = layered.map_or(0, |layered| layered.config.pool.size);
-            let is_left = |id: &SessionId| workspace::is_nobody_at(self.world, id);
-            for path in pool.with(size, false).tend(workspace::POOL_STALE, &is_left)? {
-                let what = format!("emptied {}", path.display());
-                self.report.cleaned.push(Item { id: String::new(), what, why: None });
-            }
-        }
-        Ok(())
-    }
 }
 
 fn last_screen(world: &World, id: &SessionId, record: &Record) -> Option<String> {
@@ -656,42 +607,4 @@ fn record_deliveries(
             Err(error) => report.fail(id, &key, &error),
         }
     }
-}
-
-fn clean_one(
-    world: &World,
-    id: &SessionId,
-    record: &Record,
-    now: Timestamp,
-    report: &mut Report,
-) -> Result<(), SessionError> {
-    let layered = world.config_of(record)?;
-    let policy = &layered.config.cleanup;
-    // A workspace that was kept once is looked at again, for it may be clean by now; what is
-    // still to be delivered stays where the next pass finds it.
-    let waits = record.outbox.values().any(|entry| !entry.dead);
-    if !policy.auto || record.intent.is_some() || waits {
-        return Ok(());
-    }
-    let since = record.lifecycle.session.since.unwrap_or(now);
-    if now.since(since) < policy.after {
-        return Ok(());
-    }
-    if !record.lifecycle.is_terminal() {
-        if record.lifecycle.pr.state != PrState::Merged {
-            return Ok(());
-        }
-        kill::kill(world, id, KillCause::Cleanup, Some("merged".to_owned()))?;
-    }
-    // Looked at before anything is recorded: what has to stay would otherwise be two writes in
-    // every pass.
-    if matches!(cleanup::assess(world, id, record)?, Assessment::Keep(_)) {
-        return Ok(());
-    }
-    let cleaned = cleanup::cleanup(world, id, false)?;
-    let why = (!cleaned.kept.is_empty()).then(|| format!("kept: {}", cleaned.kept.join("; ")));
-    if why.is_none() {
-        report.cleaned.push(Item { id: id.to_string(), what: "cleaned".to_owned(), why });
-    }
-    Ok(())
 }
