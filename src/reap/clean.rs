@@ -1,9 +1,10 @@
 //! The part of a pass that removes: what sessions left, what pools hold too much, what has been in
 //! the trash for long enough.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::adapter::git::{self, Assessment};
+use crate::adapter::git::{self, Assessment, GitError, Pool, Tended};
 use crate::invocation::World;
 use crate::model::facts::KillCause;
 use crate::model::id::SessionId;
@@ -27,40 +28,61 @@ impl Pass<'_> {
         }
         let Ok(layered) = self.world.config(None) else { return };
         let root = workspace::root(self.world, &layered.config);
-        let failed = |what: &str, error: &git::GitError| Item {
-            id: String::new(),
-            what: what.to_owned(),
-            why: Some(sanitize::chain(error)),
-        };
-        if let Err(error) = self.tend_pools(&root) {
-            self.report.failed.push(failed("tend pool", &error));
-        }
+        self.tend_pools(&root);
         let keep = layered.config.trash.keep;
         match git::empty_trash(&root, keep, self.started, TRASH_PATIENCE) {
-            Ok(emptied) => self.report.cleaned.extend(emptied.gone.iter().map(|path| Item {
-                id: String::new(),
-                what: format!("deleted {}", path.display()),
-                why: None,
-            })),
-            Err(error) => self.report.failed.push(failed("empty trash", &error)),
+            Ok(emptied) => {
+                self.went("deleted", &emptied.gone);
+                emptied.failed.iter().for_each(|error| self.stayed("empty trash", error));
+            }
+            Err(error) => self.stayed("empty trash", &error),
         }
     }
 
     /// Takes out of the pools what is more than they may hold, and what a killed command left.
-    fn tend_pools(&mut self, root: &std::path::Path) -> Result<(), git::GitError> {
-        for pool in git::Pool::all(root)? {
-            let repository = pool.repository()?;
-            // A repository that is gone, or whose configuration is bad, has no use for a pool.
-            let layered = repository.and_then(|it| git::discover(&it).ok());
-            let layered = layered.and_then(|it| self.world.config(Some(&it.main)).ok());
-            let size = layered.map_or(0, |layered| layered.config.pool.size);
-            let is_left = |id: &SessionId| workspace::is_nobody_at(self.world, id);
-            for path in pool.with(size, false).tend(workspace::POOL_STALE, &is_left)? {
-                let what = format!("emptied {}", path.display());
-                self.report.cleaned.push(Item { id: String::new(), what, why: None });
+    fn tend_pools(&mut self, root: &Path) {
+        let pools = match git::Pool::all(root) {
+            Ok(pools) => pools,
+            Err(error) => return self.stayed("tend pool", &error),
+        };
+        for pool in pools {
+            match self.tend_pool(pool) {
+                Ok(tended) => {
+                    self.went("emptied", &tended.gone);
+                    tended.failed.iter().for_each(|error| self.stayed("tend pool", error));
+                }
+                Err(error) => self.stayed("tend pool", &error),
             }
         }
-        Ok(())
+    }
+
+    fn tend_pool(&self, pool: Pool) -> Result<Tended, GitError> {
+        let repository = pool.repository()?;
+        // A repository that is gone, or whose configuration is bad, has no use for a pool.
+        let layered = repository.and_then(|it| git::discover(&it).ok());
+        let layered = layered.and_then(|it| self.world.config(Some(&it.main)).ok());
+        let size = layered.map_or(0, |layered| layered.config.pool.size);
+        let is_left = |id: &SessionId| workspace::is_nobody_at(self.world, id);
+        pool.with(size, false).tend(workspace::POOL_STALE, &is_left)
+    }
+
+    /// Reports what is no session's and is gone.
+    fn went(&mut self, verb: &str, paths: &[PathBuf]) {
+        let gone = paths.iter().map(|path| Item {
+            id: String::new(),
+            what: format!("{verb} {}", path.display()),
+            why: None,
+        });
+        self.report.cleaned.extend(gone);
+    }
+
+    /// Reports what is no session's and could not be removed.
+    fn stayed(&mut self, what: &str, error: &GitError) {
+        self.report.failed.push(Item {
+            id: String::new(),
+            what: what.to_owned(),
+            why: Some(sanitize::chain(error)),
+        });
     }
 }
 

@@ -107,7 +107,10 @@ pub fn empty_pool(world: &World, project: &ProjectId) -> Result<(), SessionError
     let root = root(world, &world.config(None)?.config);
     let any = root.join(project.as_str()).join("any");
     if let Some(pool) = Pool::beside(&any, 0, false) {
-        pool.tend(POOL_STALE, &|id| is_nobody_at(world, id))?;
+        let tended = pool.tend(POOL_STALE, &|id| is_nobody_at(world, id))?;
+        if let Some(error) = tended.failed.into_iter().next() {
+            return Err(error.into());
+        }
     }
     Ok(())
 }

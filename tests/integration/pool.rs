@@ -156,3 +156,43 @@ fn the_doctor_says_what_is_in_each_pool() {
     env.ao(&["reap"]).success();
     assert_eq!(findings(&env, "pool"), none);
 }
+
+#[test]
+fn what_cannot_be_removed_keeps_nothing_else() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    env.ao(&["config", "set", "pool.size", "2"]).success();
+    for id in ["one", "two"] {
+        ended(&env, &repo, id);
+    }
+    for id in ["one", "two"] {
+        env.ao(&["cleanup", id]).success();
+    }
+    // Directories where files should be: nobody can remove or read them as such, not even root.
+    let kept = entries(&env);
+    fs::create_dir_all(kept[1].join("tree/.git/x")).unwrap();
+    let other = env.home().join("worktrees/.pool/aaa/one-0123456789abcdef");
+    fs::create_dir_all(other.join("entry.json")).unwrap();
+    env.ao(&["config", "set", "pool.size", "0"]).success();
+    env.ao(&["config", "set", "trash.keep", "0s"]).success();
+    let trash = env.home().join("worktrees/.trash");
+    for name in ["one", "two"] {
+        fs::create_dir_all(trash.join(format!("{name}-0000000000000000/x"))).unwrap();
+    }
+    let points = [("AO_FAILPOINT", "dirfd.empty#1=error:5")];
+    let pass = env.ao_env(&["reap", "--json"], &points).success().json();
+    assert_answer("ReapAnswer", &pass);
+    let whats = |key: &str| -> Vec<String> {
+        let items = pass["reap"][key].as_array().unwrap().iter();
+        items.map(|item| item["what"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(whats("failed"), ["tend pool", "tend pool", "empty trash"], "{pass:#}");
+    let cleaned = whats("cleaned");
+    let emptied = format!("emptied {}", kept[0].display());
+    let deleted = format!("deleted {}", trash.join("two-0000000000000000").display());
+    assert!(cleaned.contains(&emptied) && cleaned.contains(&deleted), "{cleaned:?}");
+    // A directory that its owner may not change is made so that he may; root meets none.
+    env.ao_env(&["reap", "--strict"], &[("AO_FAILPOINT", "dirfd.empty#1=error:13")]).code(1);
+    let left = fs::read_dir(&trash).unwrap().count();
+    assert_eq!(left, 0, "only the pool cannot be tended");
+}

@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{
@@ -262,10 +262,15 @@ impl Directory {
     }
 
     /// Removes everything in this directory, links themselves included, until `deadline`; returns
-    /// whether nothing is left.
+    /// whether nothing is left. Directories of our own are made writable for that.
+    ///
+    /// The first thing that cannot be removed ends it: what is full of such things would take all
+    /// the time there is, each time anew.
     pub fn empty(&self, deadline: Deadline) -> io::Result<bool> {
-        failpoint::pass("dirfd.empty")?;
-        let readable = self.to_read()?;
+        let readable = self.writable_if_ours(|| {
+            failpoint::pass("dirfd.empty")?;
+            self.to_read()
+        })?;
         for entry in rustix::fs::Dir::read_from(&readable)? {
             let entry = entry?;
             let name = entry.file_name();
@@ -275,18 +280,43 @@ impl Directory {
             if deadline.remaining().is_zero() {
                 return Ok(false);
             }
-            match rustix::fs::unlinkat(&readable, name, AtFlags::empty()) {
-                Ok(()) | Err(Errno::NOENT) => {}
-                Err(Errno::ISDIR | Errno::PERM) => {
+            let removed = self
+                .writable_if_ours(|| Ok(rustix::fs::unlinkat(&readable, name, AtFlags::empty())?));
+            match removed.as_ref().map_err(Errno::from_io_error) {
+                Ok(()) | Err(Some(Errno::NOENT)) => {}
+                Err(Some(Errno::ISDIR | Errno::PERM)) => {
                     if !self.child(name.to_bytes())?.empty(deadline)? {
                         return Ok(false);
                     }
                     rustix::fs::unlinkat(&readable, name, AtFlags::REMOVEDIR)?;
                 }
-                Err(error) => return Err(error.into()),
+                Err(_) => return removed.map(|()| false),
             }
         }
         Ok(true)
+    }
+
+    /// Does `operation`, and where that is refused does it again with all permissions that the owner
+    /// of this directory can give himself: build tools write-protect what they unpack.
+    fn writable_if_ours<T>(&self, mut operation: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        match operation() {
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::ACCESS) => {
+                // The kernel refuses it of a directory that is another's: then the first error tells.
+                if self.open_to_owner().is_err() {
+                    return Err(error);
+                }
+                operation()
+            }
+            result => result,
+        }
+    }
+
+    fn open_to_owner(&self) -> io::Result<()> {
+        failpoint::pass("dirfd.mode")?;
+        // A descriptor that only names a directory cannot be given to fchmod. This path leads to
+        // what is open and nowhere else, whatever lies at its name by then.
+        let place = format!("/proc/self/fd/{}", self.0.as_raw_fd());
+        Ok(rustix::fs::chmod(place, Mode::RWXU)?)
     }
 
     /// Makes the symbolic link `name`, last changed at `mtime`.

@@ -47,7 +47,7 @@ pub use merge::{
     BranchLook, BranchQuery, Landed, MAX_CONFLICTS, MergePlan, Target, forget_merged, keep_merged,
     land, look, look_knowing, make_merge, place_to_land, rehearse,
 };
-pub use pool::{Pool, Stock, refuses, retire};
+pub use pool::{Pool, Stock, Tended, refuses, retire};
 pub use preserve::{Preserved, preserve};
 pub use removal::{
     BranchFate, Removed, delete_branch, is_half_restored, remove, require_restorable,

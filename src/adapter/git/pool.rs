@@ -71,6 +71,15 @@ enum Found {
     Broken(&'static str),
 }
 
+/// What a look after a pool did.
+#[derive(Debug, Default)]
+pub struct Tended {
+    /// What went to the trash, by the place it had in the pool.
+    pub gone: Vec<PathBuf>,
+    /// What was to go and could not, one error for each.
+    pub failed: Vec<GitError>,
+}
+
 /// What a pool holds, for whoever is told of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stock {
@@ -113,12 +122,12 @@ impl Pool {
 
     /// Moves what is more than it may hold to the trash, and what is no whole entry, once
     /// `is_abandoned` says that nobody is at work for the session that its name tells, or once it
-    /// has been there for longer than `stale`; returns what went there.
+    /// has been there for longer than `stale`. What cannot be moved is in no other's way.
     pub fn tend(
         &self,
         stale: Duration,
         is_abandoned: &dyn Fn(&SessionId) -> bool,
-    ) -> Result<Vec<PathBuf>, GitError> {
+    ) -> Result<Tended, GitError> {
         let surplus = self.entries()?.into_iter().skip(self.size);
         let mut going: Vec<PathBuf> = surplus.map(|(path, _)| path).collect();
         for name in fs::names(&self.directory)? {
@@ -134,14 +143,23 @@ impl Pool {
                 going.push(path);
             }
         }
-        for place in &going {
-            let taken = self.directory.join(format!("{TAKEN}-{}", trash::fresh_name("pool")));
-            if fs::rename_if_there(place, &taken)? {
-                give_up(&self.root, &taken)?;
+        let mut tended = Tended::default();
+        for place in going {
+            match self.throw_out(&place) {
+                Ok(()) => tended.gone.push(place),
+                Err(error) => tended.failed.push(error.into()),
             }
         }
         fs::remove_empty_directory(&self.directory);
-        Ok(going)
+        Ok(tended)
+    }
+
+    fn throw_out(&self, place: &Path) -> Result<(), FsError> {
+        let taken = self.directory.join(format!("{TAKEN}-{}", trash::fresh_name("pool")));
+        if fs::rename_if_there(place, &taken)? {
+            give_up(&self.root, &taken)?;
+        }
+        Ok(())
     }
 
     /// Returns the entries, the latest first.

@@ -118,17 +118,19 @@ pub fn buried_in(root: &Path) -> Result<Vec<(PathBuf, Timestamp)>, FsError> {
 }
 
 /// What an emptying of the trash did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Emptied {
     /// What is gone, by the name it had in the trash.
     pub gone: Vec<PathBuf>,
+    /// What stays although its time has come, one error for each tree.
+    pub failed: Vec<GitError>,
     /// Whether there is more, for which there was no time.
     pub unfinished: bool,
 }
 
 /// Deletes what has been in the trash of `root` for `older_than` at `now`, and the entries that
 /// belong to it, for as long as `patience` lasts: whoever comes next goes on. Names that are not of
-/// the trash's own making stay.
+/// the trash's own making stay, and so does a tree that cannot be deleted; it is in no other's way.
 pub fn empty_trash(
     root: &Path,
     older_than: Duration,
@@ -137,29 +139,41 @@ pub fn empty_trash(
 ) -> Result<Emptied, GitError> {
     let deadline = Deadline::after(patience);
     let directory = trash_in(root);
-    for name in fs::names(&directory)? {
-        let Some(text) = name.to_str() else { continue };
-        let old = |name: &str| parse_name(name).is_some_and(|(_, it)| now.since(it) >= older_than);
-        let tree = directory.join(&name);
-        if !old(text) || fs::metadata(&tree)?.is_none_or(|metadata| metadata.is_symlink()) {
-            continue;
-        }
-        if let Some((session, _)) = parse_name(text) {
-            forget_entries(&tree, session, &old)?;
-        }
-        // Half of it must not be brought back.
-        fs::rename(&tree, &directory.join(format!("{GOING}{text}")))?;
-    }
+    let old = |name: &str| parse_name(name).is_some_and(|(_, it)| now.since(it) >= older_than);
     let mut emptied = Emptied::default();
     for name in fs::names(&directory)? {
+        let Some(name) = name.to_str() else { continue };
+        emptied.failed.extend(condemn(&directory, name, &old).err());
+    }
+    for name in fs::names(&directory)? {
         let Some(was) = name.to_str().and_then(|name| name.strip_prefix(GOING)) else { continue };
-        if !fs::remove_tree_until(&directory.join(&name), deadline)? {
-            emptied.unfinished = true;
-            break;
+        match fs::remove_tree_until(&directory.join(&name), deadline) {
+            Ok(true) => emptied.gone.push(directory.join(was)),
+            Ok(false) => {
+                emptied.unfinished = true;
+                break;
+            }
+            Err(error) => emptied.failed.push(error.into()),
         }
-        emptied.gone.push(directory.join(was));
     }
     Ok(emptied)
+}
+
+/// Gives a tree whose time has come the name of what is being deleted: half of it must not be
+/// brought back.
+fn condemn(directory: &Path, name: &str, old: &dyn Fn(&str) -> bool) -> Result<(), GitError> {
+    let tree = directory.join(name);
+    // What an earlier pass began keeps its name, which would grow with each that cannot end it.
+    if name.starts_with(GOING) || !old(name) {
+        return Ok(());
+    }
+    if fs::metadata(&tree)?.is_none_or(|metadata| metadata.is_symlink()) {
+        return Ok(());
+    }
+    if let Some((session, _)) = parse_name(name) {
+        forget_entries(&tree, session, old)?;
+    }
+    Ok(fs::rename(&tree, &directory.join(format!("{GOING}{name}")))?)
 }
 
 /// Deletes the old entries of a session that belong to its tree in the trash.

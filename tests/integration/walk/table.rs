@@ -29,6 +29,7 @@ pub(super) const ELSEWHERE: &[(&str, &str)] = &[
     ("review.moved", "a review of a second head: review.rs"),
     ("runtime.fifo", "an agent that stays is started: part of what is prepared here"),
     ("git2.empty_tree", "a commit without a parent is rebased: merge.rs"),
+    ("dirfd.mode", "a directory that may not be changed is deleted: pool.rs"),
 ];
 
 /// Something `ao` does.

@@ -611,7 +611,7 @@ fn what_a_newer_version_keeps_in_the_pool_is_left_to_it() {
     let (_, filled) = make(&place, "web-2", &commit);
     assert!(matches!(filled.way, Way::Copied { .. }), "{}", filled.way);
     let none = Pool::beside(&place.root().join("web/any"), 0, false).unwrap();
-    assert_eq!(none.tend(Duration::ZERO, &|_| true).unwrap(), Vec::<PathBuf>::new());
+    assert_eq!(none.tend(Duration::ZERO, &|_| true).unwrap().gone, Vec::<PathBuf>::new());
     assert_eq!(tree(&entry.path()), before);
     std_fs::write(&note, text).unwrap();
     let (_, filled) = make(&place, "web-3", &commit);
@@ -628,9 +628,9 @@ fn what_is_half_made_goes_with_its_maker_and_no_sooner() {
         std_fs::write(half.join(".ao-tmp-entry"), "{").unwrap();
         let pool = pool(&place);
         let hour = Duration::from_secs(3600);
-        assert_eq!(pool.tend(hour, &|_| false).unwrap(), Vec::<PathBuf>::new());
+        assert_eq!(pool.tend(hour, &|_| false).unwrap().gone, Vec::<PathBuf>::new());
         let is_owner = |id: &SessionId| half.to_string_lossy().contains(id.as_str());
-        assert_eq!(pool.tend(hour, &is_owner).unwrap(), [half.as_path()]);
+        assert_eq!(pool.tend(hour, &is_owner).unwrap().gone, [half.as_path()]);
         assert!(!half.exists());
     }
 }

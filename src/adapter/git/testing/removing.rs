@@ -1,5 +1,8 @@
 //! What keeps a worktree, and how it goes and comes back.
 
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
 use super::super::entry::Admin;
 use super::*;
 
@@ -235,7 +238,8 @@ fn a_removal_can_stop_anywhere_and_be_taken_back() {
     )
     .unwrap();
     let empty = |now, patience| empty_trash(&place.root(), day, now, patience).unwrap();
-    assert_eq!(empty(clock::now(), MINUTE), Emptied::default());
+    let young = empty(clock::now(), MINUTE);
+    assert!(young.gone.is_empty() && young.failed.is_empty() && !young.unfinished, "{young:?}");
     let later = clock::now().plus(day);
     // Half of it is no workspace that could come back, and the next one goes on.
     assert!(empty(later, Duration::ZERO).unfinished);
@@ -244,6 +248,75 @@ fn a_removal_can_stop_anywhere_and_be_taken_back() {
     assert_eq!((emptied.gone.len(), emptied.unfinished), (1, false));
     assert!(place.repo.main.join("a.txt").exists());
     assert!(!place.repo.common_dir.join("ao-trash").exists());
+}
+
+#[test]
+fn a_tree_that_cannot_be_deleted_is_in_no_others_way() {
+    let place = Place::new();
+    let trash = place.root().join(".trash");
+    let name = |session: &str| format!("{session}-0000000000000000");
+    std_fs::create_dir_all(trash.join(name("web-2")).join("deep")).unwrap();
+    // What begins a deletion is always a directory, and a link is followed by nobody.
+    std::os::unix::fs::symlink(&place.repo.main, trash.join(format!(".going-{}", name("web-1"))))
+        .unwrap();
+    // Its name as something that is being deleted is taken.
+    std_fs::create_dir_all(trash.join(name("web-3")).join("deep")).unwrap();
+    std_fs::create_dir_all(trash.join(format!(".going-{}", name("web-3"))).join("x")).unwrap();
+    let empty = || empty_trash(&place.root(), Duration::ZERO, clock::now(), MINUTE).unwrap();
+    let emptied = empty();
+    assert_eq!(emptied.gone, ["web-2", "web-3"].map(|session| trash.join(name(session))));
+    let failed: Vec<String> = emptied.failed.iter().map(ToString::to_string).collect();
+    let could_not = |what: &str, path: PathBuf| format!("could not {what} {}", path.display());
+    assert_eq!(
+        failed,
+        [
+            could_not("rename", trash.join(name("web-3"))),
+            could_not("remove", trash.join(format!(".going-{}", name("web-1")))),
+        ]
+    );
+    let again = empty();
+    assert_eq!((again.gone, again.failed.len()), (vec![trash.join(name("web-3"))], 1));
+    let left = [format!(".going-{}", name("web-1"))];
+    assert_eq!(
+        crate::adapter::fs::names(&trash).unwrap(),
+        left.map(std::ffi::OsString::from),
+        "under the same name"
+    );
+    assert!(place.repo.main.join("a.txt").exists());
+}
+
+#[test]
+fn what_a_build_tool_write_protected_is_deleted() {
+    use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
+    let place = Place::new();
+    let tree = place.root().join(".trash/web-1-0000000000000000");
+    let outside = place.root().join("outside");
+    for directory in [&outside.join("x"), &tree.join("a/b/c"), &tree.join("shut/x")] {
+        std_fs::create_dir_all(directory).unwrap();
+        std_fs::write(directory.join("file"), "x").unwrap();
+    }
+    std::os::unix::fs::symlink(&outside, tree.join("a/link")).unwrap();
+    let protected = [(&outside, 0o555), (&tree, 0o555)].map(|(path, mode)| (path.clone(), mode));
+    let deeper = [("a/b/c", 0o555), ("a/b", 0o500), ("a", 0o555), ("shut", 0)];
+    let deeper = deeper.map(|(path, mode)| (tree.join(path), mode));
+    for (path, mode) in deeper.into_iter().chain(protected) {
+        std_fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+    // Nobody refuses root anything: then a thread goes without that, which owns the files as before.
+    let emptied = std::thread::scope(|scope| {
+        let empty = || {
+            let mut sets = capabilities(None).unwrap();
+            sets.effective -= CapabilitySet::DAC_OVERRIDE | CapabilitySet::DAC_READ_SEARCH;
+            set_capabilities(None, sets).unwrap();
+            assert!(std_fs::write(outside.join("new"), "x").is_err(), "it is refused nothing");
+            empty_trash(&place.root(), Duration::ZERO, clock::now(), MINUTE).unwrap()
+        };
+        scope.spawn(empty).join().unwrap()
+    });
+    assert_eq!((emptied.gone, emptied.failed.len()), (vec![tree], 0));
+    assert_eq!(std_fs::metadata(&outside).unwrap().mode() & 0o777, 0o555);
+    assert!(outside.join("x/file").exists());
+    std_fs::set_permissions(&outside, Permissions::from_mode(0o755)).unwrap();
 }
 
 #[test]
