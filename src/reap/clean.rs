@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::adapter::failpoint;
 use crate::adapter::git::{self, Assessment, GitError, Pool, Tended};
 use crate::invocation::World;
 use crate::model::facts::KillCause;
@@ -14,16 +15,25 @@ use crate::model::sanitize;
 use crate::model::time::Timestamp;
 use crate::reap::{Item, Pass, Report};
 use crate::session::{SessionError, cleanup, kill, workspace};
+use crate::store::StoreError;
 
 /// How long a pass deletes what has been in the trash for long enough; the next one goes on.
 const TRASH_PATIENCE: Duration = Duration::from_millis(200);
+
+/// Why a session that still runs is ended.
+const MERGED: &str = "merged";
 
 impl Pass<'_> {
     /// Cleans up what the configuration allows, and empties the trash.
     pub(super) fn clean(&mut self) {
         for (id, record) in &self.records {
-            if let Err(error) = clean_one(self.world, id, record, self.started, &mut self.report) {
-                self.report.fail(id, "cleanup", &error);
+            match clean_one(self.world, id, record, self.started, &mut self.report) {
+                Ok(()) => {}
+                // It was archived while this pass looked at it.
+                Err(SessionError::Store(
+                    StoreError::NotFound { .. } | StoreError::Archived { .. },
+                )) => {}
+                Err(error) => self.report.fail(id, "cleanup", &error),
             }
         }
         let Ok(layered) = self.world.config(None) else { return };
@@ -86,6 +96,8 @@ impl Pass<'_> {
     }
 }
 
+/// Cleans up a session where that is due, by `record` as the pass knows it and by what it is since:
+/// somebody may have sent the agent a text, or brought it back, while the pass was at others.
 fn clean_one(
     world: &World,
     id: &SessionId,
@@ -93,33 +105,55 @@ fn clean_one(
     now: Timestamp,
     report: &mut Report,
 ) -> Result<(), SessionError> {
+    if !is_due(world, record, now)? {
+        return Ok(());
+    }
+    let Some(mut record) = current(world, id)? else { return Ok(()) };
+    if !is_due(world, &record, now)? {
+        return Ok(());
+    }
+    failpoint::pass("reap.clean").map_err(SessionError::Proc)?;
+    if !record.lifecycle.is_terminal() {
+        let (revision, why) = (record.revision, Some(MERGED.to_owned()));
+        let killed = kill::kill_unchanged(world, id, revision, KillCause::Cleanup, why)?;
+        let ended = current(world, id)?.filter(|record| record.lifecycle.is_terminal());
+        let (Some(_), Some(ended)) = (killed, ended) else { return Ok(()) };
+        record = ended;
+    }
+    // Looked at before anything is recorded: what has to stay would otherwise be two writes in
+    // every pass.
+    if matches!(cleanup::assess(world, id, &record)?, Assessment::Keep(_)) {
+        return Ok(());
+    }
+    let Some(cleaned) = cleanup::cleanup_unchanged(world, id, record.revision)? else {
+        return Ok(());
+    };
+    if cleaned.kept.is_empty() {
+        report.cleaned.push(Item { id: id.to_string(), what: "cleaned".to_owned(), why: None });
+    }
+    Ok(())
+}
+
+/// Returns whether the configuration wants a session to be cleaned up.
+fn is_due(world: &World, record: &Record, now: Timestamp) -> Result<bool, SessionError> {
     let layered = world.config_of(record)?;
     let policy = &layered.config.cleanup;
     // A workspace that was kept once is looked at again, for it may be clean by now; what is
     // still to be delivered stays where the next pass finds it.
     let waits = record.outbox.values().any(|entry| !entry.dead);
     if !policy.auto || record.intent.is_some() || waits {
-        return Ok(());
+        return Ok(false);
     }
     let since = record.lifecycle.session.since.unwrap_or(now);
-    if now.since(since) < policy.after {
-        return Ok(());
+    let is_over = record.lifecycle.is_terminal() || record.lifecycle.pr.state == PrState::Merged;
+    Ok(is_over && now.since(since) >= policy.after)
+}
+
+/// Returns the record as it is, `None` of a session that somebody else has cleaned up.
+fn current(world: &World, id: &SessionId) -> Result<Option<Record>, SessionError> {
+    match world.home.load(id) {
+        Ok(loaded) => Ok((!loaded.archived).then_some(loaded.record)),
+        Err(StoreError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
     }
-    if !record.lifecycle.is_terminal() {
-        if record.lifecycle.pr.state != PrState::Merged {
-            return Ok(());
-        }
-        kill::kill(world, id, KillCause::Cleanup, Some("merged".to_owned()))?;
-    }
-    // Looked at before anything is recorded: what has to stay would otherwise be two writes in
-    // every pass.
-    if matches!(cleanup::assess(world, id, record)?, Assessment::Keep(_)) {
-        return Ok(());
-    }
-    let cleaned = cleanup::cleanup(world, id, false)?;
-    let why = (!cleaned.kept.is_empty()).then(|| format!("kept: {}", cleaned.kept.join("; ")));
-    if why.is_none() {
-        report.cleaned.push(Item { id: id.to_string(), what: "cleaned".to_owned(), why });
-    }
-    Ok(())
 }

@@ -41,10 +41,30 @@ pub fn assess(world: &World, id: &SessionId, record: &Record) -> Result<Assessme
 
 /// Cleans one terminal session; with `force`, saves what would be lost and then removes it.
 pub fn cleanup(world: &World, id: &SessionId, force: bool) -> Result<Cleaned, SessionError> {
+    let cleaned = cleanup_at(world, id, None, force)?;
+    Ok(cleaned.expect("whatever its revision is will do"))
+}
+
+/// [`cleanup`] without force of a session that is as it was at `revision`; `None`, with nothing
+/// done, where somebody has changed it since.
+pub fn cleanup_unchanged(
+    world: &World,
+    id: &SessionId,
+    revision: u64,
+) -> Result<Option<Cleaned>, SessionError> {
+    cleanup_at(world, id, Some(revision), false)
+}
+
+fn cleanup_at(
+    world: &World,
+    id: &SessionId,
+    expected: Option<u64>,
+    force: bool,
+) -> Result<Option<Cleaned>, SessionError> {
     intent::recover_first(world, id)?;
-    let record = claim(world, id, force)?;
+    let Some(record) = claim(world, id, expected, force)? else { return Ok(None) };
     pass("cleanup.recorded")?;
-    run(world, id, &record, force)
+    run(world, id, &record, force).map(Some)
 }
 
 /// Goes on with a cleanup whose owner died.
@@ -58,8 +78,17 @@ pub fn resume(world: &World, id: &SessionId) -> Result<(), SessionError> {
     run(world, id, &record, force).map(drop)
 }
 
-fn claim(world: &World, id: &SessionId, force: bool) -> Result<Record, SessionError> {
-    invocation::amend(world, id, "cleanup", |record| {
+fn claim(
+    world: &World,
+    id: &SessionId,
+    expected: Option<u64>,
+    force: bool,
+) -> Result<Option<Record>, SessionError> {
+    let mut locked = world.home.lock_session(id, world.lock_timeout)?;
+    if expected.is_some_and(|revision| locked.record().revision != revision) {
+        return Ok(None);
+    }
+    let claimed = invocation::amend_locked(&mut locked, "cleanup", |record| {
         intent::require_free(id, record)?;
         if !record.lifecycle.is_terminal() {
             return Err(SessionError::WrongState {
@@ -78,7 +107,8 @@ fn claim(world: &World, id: &SessionId, force: bool) -> Result<Record, SessionEr
             workspace.tip = None;
         }
         Ok(())
-    })
+    })?;
+    Ok(Some(claimed))
 }
 
 fn run(

@@ -27,22 +27,51 @@ pub fn kill(
     cause: KillCause,
     detail: Option<String>,
 ) -> Result<Killed, SessionError> {
-    intent::recover_first(world, id)?;
-    let was_terminal = record(world, id, cause, detail)?;
-    failpoint_pass("kill.recorded")?;
-    finish(world, id)?;
-    Ok(if was_terminal { Killed::AlreadyGone } else { Killed::Ended })
+    let killed = kill_at(world, id, None, cause, detail)?;
+    Ok(killed.expect("whatever its revision is will do"))
 }
 
-/// Stores the decision and the intent in one write.
+/// [`kill`] of a session that is as it was at `revision`; `None`, with nothing done, where
+/// somebody has changed it since: who decides by himself that an agent is to end must not erase
+/// a text that he has not seen.
+pub fn kill_unchanged(
+    world: &World,
+    id: &SessionId,
+    revision: u64,
+    cause: KillCause,
+    detail: Option<String>,
+) -> Result<Option<Killed>, SessionError> {
+    kill_at(world, id, Some(revision), cause, detail)
+}
+
+fn kill_at(
+    world: &World,
+    id: &SessionId,
+    expected: Option<u64>,
+    cause: KillCause,
+    detail: Option<String>,
+) -> Result<Option<Killed>, SessionError> {
+    intent::recover_first(world, id)?;
+    let Some(was_terminal) = record(world, id, expected, cause, detail)? else { return Ok(None) };
+    failpoint_pass("kill.recorded")?;
+    finish(world, id)?;
+    Ok(Some(if was_terminal { Killed::AlreadyGone } else { Killed::Ended }))
+}
+
+/// Stores the decision and the intent in one write; returns whether it had ended already, `None`
+/// where it has another revision than the expected one.
 fn record(
     world: &World,
     id: &SessionId,
+    expected: Option<u64>,
     cause: KillCause,
     detail: Option<String>,
-) -> Result<bool, SessionError> {
+) -> Result<Option<bool>, SessionError> {
     let mut locked = world.home.lock_session(id, world.lock_timeout)?;
     let before = locked.record().clone();
+    if expected.is_some_and(|revision| before.revision != revision) {
+        return Ok(None);
+    }
     intent::require_free(id, &before)?;
     let was_terminal = before.lifecycle.is_terminal();
     let observation = Observation::Kill(Kill { observed_at: None, cause, detail });
@@ -54,7 +83,7 @@ fn record(
     after.intent = Some(intent::begin(IntentOp::Kill, "recorded")?);
     let change = invocation::change_of("kill", &outcome, &observation, now);
     locked.commit(change.with_patch(before.difference(&after)))?;
-    Ok(was_terminal)
+    Ok(Some(was_terminal))
 }
 
 /// Ends what still runs of a session whose end is decided, and lets go of the intent.

@@ -2,8 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
-use crate::agents::{spawn, status, wait_status};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use crate::agents::{configure, listening, spawn, status, wait_status};
 use crate::env::TestEnvironment;
 use crate::schema::assert_answer;
 
@@ -110,4 +114,87 @@ fn only_what_has_ended_is_cleaned_up() {
     env.ao(&["cleanup", &id]).success();
     let again = env.ao(&["cleanup", &id]).success();
     assert!(again.stderr.contains("already"), "{again}");
+}
+
+const AUTO: &str = "[scm]\nkind = \"none\"\n[cleanup]\nauto = true\nafter = \"0s\"\n";
+
+/// Starts an agent whose pull request is then merged; nothing is left to be told of it.
+fn merged(env: &TestEnvironment, repo: &Path, id: &str) {
+    let path = env.path("notices.jsonl");
+    let notifier = format!("[notifiers.log]\nkind = \"file\"\npath = \"{}\"\n", path.display());
+    configure(env, &format!("[scm]\nkind = \"none\"\n{notifier}"));
+    listening(env, repo, id, "");
+    let fact = json!({ "fetched": true, "pr": { "state": "merged", "number": 7 } });
+    for _ in 0..2 {
+        env.ao_stdin(&["observe", "scm", id], fact.to_string()).success();
+    }
+    env.ao(&["reap"]).success();
+    assert_eq!((status(env, id), env.record(id).get("outbox")), ("merged".to_owned(), None));
+}
+
+/// Asserts that the agent was left alone and is still to get `text`.
+#[track_caller]
+fn assert_waits(env: &TestEnvironment, id: &str, text: &str) {
+    assert_eq!(status(env, id), "merged");
+    let record = env.record(id);
+    let texts: Vec<&Value> = record["outbox"].as_object().unwrap().values().collect();
+    assert!(texts.len() == 1 && texts[0]["message"] == text, "{texts:?}");
+}
+
+/// Makes a pass that has found out what is to be cleaned up when `meanwhile` happens.
+fn pass_during(env: &TestEnvironment, meanwhile: impl FnOnce()) -> Value {
+    let command = env.ao_command(&["reap", "--json"]).env("AO_FAILPOINT", "reap.clean=stop");
+    let child = command.spawn(Stdio::null(), Stdio::piped(), Stdio::null()).unwrap();
+    env.wait_stopped(child.id());
+    meanwhile();
+    kill_process(Pid::from_child(&child), Signal::CONT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    serde_json::from_slice::<Value>(&output.stdout).unwrap()["reap"].take()
+}
+
+#[test]
+fn an_agent_that_gets_a_text_while_a_pass_is_at_others_is_not_ended_by_it() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    merged(&env, &repo, "two");
+    // Whoever is told of the first session sends a text to the second, which was read by then.
+    let (ao, home) = (env!("CARGO_BIN_EXE_ao"), env.home());
+    let script =
+        format!("AO_HOME='{}' '{ao}' send two 'one more thing' --queue >&2", home.display());
+    let script = env.script("tell", &script).display().to_string();
+    let notifier =
+        format!("[notifiers.sh]\nkind = \"command\"\ncommand = [\"sh\", \"{script}\"]\n");
+    configure(&env, &format!("{AUTO}{notifier}"));
+    let words = ["--id", "one", "--agent", "shell", "--runtime", "process", "exit 3"];
+    wait_status(&env, &spawn(&env, &repo, &words), "errored");
+    let pass = env.ao_json(&["reap", "--json"]);
+    assert_eq!(pass["reap"]["delivered"][0]["id"], "one", "{pass:#}");
+    assert_waits(&env, "two", "one more thing");
+}
+
+#[test]
+fn what_is_changed_at_the_last_moment_is_left_to_the_next_pass() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    merged(&env, &repo, "one");
+    configure(&env, AUTO);
+    let pass = pass_during(&env, || {
+        env.ao(&["send", "one", "one more thing", "--queue"]).success();
+    });
+    assert_eq!((&pass["failed"], pass.get("cleaned")), (&json!([]), None), "{pass:#}");
+    assert_waits(&env, "one", "one more thing");
+    env.ao(&["kill", "one"]).success();
+
+    let pass = pass_during(&env, || {
+        env.ao(&["restore", "one"]).success();
+    });
+    assert_eq!((&pass["failed"], pass.get("cleaned")), (&json!([]), None), "{pass:#}");
+    assert_eq!(status(&env, "one"), "spawning");
+
+    // Nobody comes in between, and it goes.
+    env.ao(&["kill", "one"]).success();
+    let pass = pass_during(&env, || {});
+    assert_eq!(pass["cleaned"][0]["id"], "one", "{pass:#}");
+    assert!(env.home().join("archive/one").is_dir());
 }
