@@ -209,9 +209,20 @@ pub fn reap(world: &World) -> Result<Option<Report>, StoreError> {
     Ok(Some(report))
 }
 
+/// What a pass would do.
+#[derive(Clone, Debug, Default)]
+pub struct Preview {
+    /// What, and why.
+    pub steps: Vec<(String, String)>,
+    /// What went wrong, session by session: the steps know nothing of that.
+    pub failed: Vec<Item>,
+    /// So many look dead at once that none is believed to be.
+    pub storm: bool,
+}
+
 /// Returns what a pass would do now, without doing it: what it would do in the wake of that is
 /// not in it.
-pub fn preview(world: &World) -> Result<Vec<(String, String)>, StoreError> {
+pub fn preview(world: &World) -> Result<Preview, StoreError> {
     let started = clock::now();
     let mut pass = Pass { is_preview: true, ..Pass::new(world, started) };
     let look = pass.load_all(None)?;
@@ -226,6 +237,7 @@ pub fn preview(world: &World) -> Result<Vec<(String, String)>, StoreError> {
     for (id, observation) in facts.into_iter().chain(pass.look_at_screens()) {
         steps.extend(pass.would_change(&id, &observation));
     }
+    let mut report = std::mem::take(&mut pass.report);
     for (id, record) in &pass.records {
         if !record.lifecycle.is_terminal() {
             steps.extend(pass.would_change(id, &Observation::Tick(Bare::default())));
@@ -235,8 +247,12 @@ pub fn preview(world: &World) -> Result<Vec<(String, String)>, StoreError> {
         steps.extend(waiting.map(|(key, entry)| {
             (format!("deliver {key} of {id}"), format!("{} since {}", entry.kind, entry.created_at))
         }));
+        match clean::would_clean(world, id, record, started) {
+            Ok(cleaning) => steps.extend(cleaning),
+            Err(error) => report.fail(id, "cleanup", &error),
+        }
     }
-    Ok(steps)
+    Ok(Preview { steps, failed: report.failed, storm: report.storm })
 }
 
 impl Pass<'_> {

@@ -7,7 +7,10 @@ use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output;
-use crate::reap::{self, Item, Report};
+use crate::model::answer::{self, PlanAnswer, PlanStep};
+use crate::reap::{self, Item, Preview, Report};
+
+const STORM: &str = "so many sessions look dead at once that none is believed to be";
 
 /// Make one pass: finish, probe, look at pull requests, check, escalate, deliver, clean up
 ///
@@ -38,8 +41,9 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &ReapArgs) -> Result<Ex
     if args.dry_run {
         let world = context.reader()?;
         world.config(None)?;
-        output::plan(out, context.global.json, &reap::preview(&world)?)?;
-        return Ok(Exit::Done);
+        let preview = reap::preview(&world)?;
+        foretell(context, out, &preview)?;
+        return Ok(exit(args, &preview.failed));
     }
     let world = context.world()?;
     // A mistake in the user's own file is no single session's: nothing could be decided for any.
@@ -59,7 +63,39 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &ReapArgs) -> Result<Ex
     } else {
         print(context, out, args, &report)?;
     }
-    Ok(if args.strict && !report.failed.is_empty() { Exit::Internal } else { Exit::Done })
+    Ok(exit(args, &report.failed))
+}
+
+fn exit(args: &ReapArgs, failed: &[Item]) -> Exit {
+    if args.strict && !failed.is_empty() { Exit::Internal } else { Exit::Done }
+}
+
+fn foretell(context: &Context, out: &mut dyn Write, preview: &Preview) -> Result<(), CommandError> {
+    if context.global.json {
+        let plan = preview.steps.iter().cloned().map(PlanStep::from).collect();
+        let item = |item: &Item| {
+            let Item { id, what, why } = item.clone();
+            answer::Item { id, what, why }
+        };
+        let failed = preview.failed.iter().map(item).collect();
+        output::json(out, &PlanAnswer { schema: output::SCHEMA, plan, failed })?;
+        return Ok(());
+    }
+    tell_failed(context, &preview.failed);
+    if preview.storm {
+        context.tell(STORM);
+    }
+    // There may be something to do where nothing could be looked at.
+    if !preview.steps.is_empty() || preview.failed.is_empty() {
+        output::plan(out, false, &preview.steps)?;
+    }
+    Ok(())
+}
+
+fn tell_failed(context: &Context, failed: &[Item]) {
+    for item in &together(failed) {
+        context.tell(&format!("failed: {}", line(item)));
+    }
 }
 
 fn print(
@@ -68,14 +104,12 @@ fn print(
     args: &ReapArgs,
     report: &Report,
 ) -> Result<(), CommandError> {
-    for item in &together(&report.failed) {
-        context.tell(&format!("failed: {}", line(item)));
-    }
+    tell_failed(context, &report.failed);
     if args.quiet {
         return Ok(());
     }
     if report.storm {
-        context.tell("so many sessions look dead at once that none is believed to be");
+        context.tell(STORM);
     }
     for item in &report.recovered {
         writeln!(out, "{}", line(item))?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::adapter::failpoint;
-use crate::adapter::git::{self, Assessment, GitError, Pool, Tended};
+use crate::adapter::git::{self, Assessment, GitError, Keep, Pool, Tended};
 use crate::invocation::World;
 use crate::model::facts::KillCause;
 use crate::model::id::SessionId;
@@ -132,6 +132,32 @@ fn clean_one(
         report.cleaned.push(Item { id: id.to_string(), what: "cleaned".to_owned(), why: None });
     }
     Ok(())
+}
+
+/// Returns what a pass would clean up of a session, with what it would do before that.
+pub(super) fn would_clean(
+    world: &World,
+    id: &SessionId,
+    record: &Record,
+    now: Timestamp,
+) -> Result<Vec<(String, String)>, SessionError> {
+    if !is_due(world, record, now)? {
+        return Ok(Vec::new());
+    }
+    let lives = !record.lifecycle.is_terminal();
+    let mut steps = Vec::new();
+    if lives {
+        steps.push((format!("kill {id}"), MERGED.to_owned()));
+    }
+    let why = match cleanup::assess(world, id, record)? {
+        Assessment::Gone => Some("its workspace is gone"),
+        Assessment::Removable { .. } => Some("its workspace is clean"),
+        // Those who are in it are its own, as far as anybody can tell, and end with it.
+        Assessment::Keep(reasons) => (lives && reasons.iter().all(Keep::is_process))
+            .then_some("nothing but its processes is in its workspace"),
+    };
+    steps.extend(why.map(|why| (format!("clean up {id}"), why.to_owned())));
+    Ok(steps)
 }
 
 /// Returns whether the configuration wants a session to be cleaned up.

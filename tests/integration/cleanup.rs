@@ -198,3 +198,31 @@ fn what_is_changed_at_the_last_moment_is_left_to_the_next_pass() {
     assert_eq!(pass["cleaned"][0]["id"], "one", "{pass:#}");
     assert!(env.home().join("archive/one").is_dir());
 }
+
+#[test]
+fn a_dry_run_of_a_pass_says_what_would_be_cleaned_up() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    merged(&env, &repo, "live");
+    let (dirty, tree) = ended(&env, &repo, "echo x >new");
+    let (clean, _) = ended(&env, &repo, "true");
+    env.ao(&["reap"]).success();
+    assert_eq!(env.ao(&["reap", "--dry-run"]).success().stdout, "nothing to do\n");
+    configure(&env, AUTO);
+    let plan = env.ao(&["reap", "--dry-run"]).success().stdout;
+    let wanted = [
+        format!("would clean up {clean}: its workspace is clean\n"),
+        "would kill live: merged\n".to_owned(),
+        "would clean up live: nothing but its processes is in its workspace\n".to_owned(),
+    ];
+    assert_eq!(plan, wanted.concat());
+    assert_answer("PlanAnswer", &env.ao_json(&["reap", "--dry-run", "--json"]));
+    assert_eq!(status(&env, "live"), "merged");
+
+    let pass = env.ao_json(&["reap", "--json"])["reap"].take();
+    let cleaned: Vec<&Value> =
+        pass["cleaned"].as_array().unwrap().iter().map(|item| &item["id"]).collect();
+    assert_eq!(cleaned, [&json!(clean), &json!("live")]);
+    assert!(tree.exists() && env.home().join("sessions").join(dirty).is_dir());
+    assert_eq!(env.ao(&["reap", "--dry-run"]).success().stdout, "nothing to do\n");
+}

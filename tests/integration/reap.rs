@@ -116,6 +116,14 @@ fn one_session_that_cannot_be_read_stops_no_other() {
     assert_eq!(pass["reap"]["failed"][0]["id"], *ids[0], "{pass:#}");
     assert_eq!(told(&notices(&env)), [format!("{} agent-errored urgent", ids[1])]);
     env.ao(&["reap", "--strict"]).code(1);
+    // What would be done says as much.
+    let told = env.ao(&["reap", "--dry-run"]).success();
+    assert!(told.stderr.starts_with(&format!("failed: {} load (", ids[0])), "{told}");
+    assert_eq!(told.stdout, "", "there may be something to do");
+    env.ao(&["reap", "--dry-run", "--strict"]).code(1);
+    let plan = env.ao_json(&["reap", "--dry-run", "--json"]);
+    assert_answer("PlanAnswer", &plan);
+    assert_eq!(plan["failed"], pass["reap"]["failed"]);
     assert_eq!(fs::read_to_string(broken.join("session.json")).unwrap(), "{");
     assert_eq!(status(&env, &ids[1]), "errored");
 }

@@ -83,6 +83,11 @@ impl fmt::Display for Keep {
 }
 
 impl Keep {
+    /// Returns whether it is only that somebody works in it.
+    pub fn is_process(&self) -> bool {
+        matches!(self, Self::Process { .. })
+    }
+
     /// Returns whether saving everything first makes removal safe: what is kept for its content,
     /// and only that. What is somebody else's, in use or in doubt stays, force or not.
     pub fn is_forcible(&self) -> bool {

@@ -263,6 +263,9 @@ pub struct PlanAnswer {
     pub schema: u64,
     /// The steps, in order.
     pub plan: Vec<PlanStep>,
+    /// What could not be looked at, so that the plan knows nothing of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<Item>,
 }
 
 /// One step of a plan.
