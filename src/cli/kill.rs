@@ -12,6 +12,7 @@ use crate::invocation::World;
 use crate::model::facts::KillCause;
 use crate::model::id::SessionId;
 use crate::session::kill::{self, Killed};
+use crate::store::Loaded;
 
 /// End sessions: their processes and panes, never their workspaces
 ///
@@ -63,7 +64,7 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &KillArgs) -> Result<Ex
                         Killed::Ended => "killed",
                         Killed::AlreadyGone => "had ended already",
                     };
-                    writeln!(out, "{id} {word}{}", kept(&loaded.record))?;
+                    writeln!(out, "{id} {word}{}", kept(&loaded))?;
                 }
             }
             Err(error) => {
@@ -85,8 +86,9 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &KillArgs) -> Result<Ex
     Ok(worst)
 }
 
-fn kept(record: &crate::model::record::Record) -> String {
-    match &record.handles.workspace {
+fn kept(loaded: &Loaded) -> String {
+    match &loaded.record.handles.workspace {
+        Some(_) if loaded.archived => ", and is cleaned up".to_owned(),
         Some(handle) if handle.owned => format!(", workspace kept: {}", handle.path.display()),
         Some(_) | None => String::new(),
     }

@@ -10,6 +10,7 @@ use crate::model::lifecycle::PrState;
 use crate::model::record::{IntentOp, Record, WorkspaceHandle};
 use crate::model::status::Status;
 use crate::session::{SessionError, agent_files, check, deliver, intent, review, workspace};
+use crate::store::StoreError;
 
 /// How long git may take to say whether a workspace is clean.
 const ASSESS_DEADLINE: std::time::Duration = std::time::Duration::from_secs(60);
@@ -41,8 +42,13 @@ pub fn assess(world: &World, id: &SessionId, record: &Record) -> Result<Assessme
 
 /// Cleans one terminal session; with `force`, saves what would be lost and then removes it.
 pub fn cleanup(world: &World, id: &SessionId, force: bool) -> Result<Cleaned, SessionError> {
-    let cleaned = cleanup_at(world, id, None, force)?;
-    Ok(cleaned.expect("whatever its revision is will do"))
+    match cleanup_at(world, id, None, force) {
+        // By whoever else finished what a dead owner began.
+        Err(SessionError::Store(StoreError::Archived { id: gone })) if gone == *id => {
+            Ok(Cleaned::default())
+        }
+        cleaned => Ok(cleaned?.expect("whatever its revision is will do")),
+    }
 }
 
 /// [`cleanup`] without force of a session that is as it was at `revision`; `None`, with nothing
@@ -61,21 +67,35 @@ fn cleanup_at(
     expected: Option<u64>,
     force: bool,
 ) -> Result<Option<Cleaned>, SessionError> {
-    intent::recover_first(world, id)?;
+    if let Some(cleaned) = finish_first(world, id)?
+        && cleaned.kept.is_empty()
+    {
+        return Ok(Some(cleaned));
+    }
     let Some(record) = claim(world, id, expected, force)? else { return Ok(None) };
     pass("cleanup.recorded")?;
     run(world, id, &record, force).map(Some)
 }
 
+/// Finishes what a dead owner began; returns what came of it where that was a cleanup, too.
+fn finish_first(world: &World, id: &SessionId) -> Result<Option<Cleaned>, SessionError> {
+    let record = world.home.load(id)?.record;
+    match record.intent.as_ref().filter(|intent| intent.op == IntentOp::Cleanup) {
+        Some(intent) if intent::inherit(world, id, intent)? => resume(world, id).map(Some),
+        Some(_) => Ok(None),
+        None => intent::recover(world, id, &record).map(|_| None),
+    }
+}
+
 /// Goes on with a cleanup whose owner died.
-pub fn resume(world: &World, id: &SessionId) -> Result<(), SessionError> {
+pub fn resume(world: &World, id: &SessionId) -> Result<Cleaned, SessionError> {
     let record = world.home.load(id)?.record;
     let force = record
         .intent
         .as_ref()
         .and_then(|intent| intent.details.get("force"))
         .is_some_and(|force| force.as_bool() == Some(true));
-    run(world, id, &record, force).map(drop)
+    run(world, id, &record, force)
 }
 
 fn claim(

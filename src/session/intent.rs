@@ -69,15 +69,7 @@ pub fn is_abandoned(intent: &Intent) -> bool {
 /// Finishes or undoes what a dead owner began.
 pub fn recover(world: &World, id: &SessionId, record: &Record) -> Result<Recovery, SessionError> {
     let Some(intent) = &record.intent else { return Ok(Recovery::Nothing) };
-    // What is this process's own is a recovery that failed and is due again: a waiter reaps many
-    // times in its life.
-    let is_own = intent.owner() == process::current().map_err(SessionError::Proc)?;
-    if !is_own && process::presence(&intent.owner()).map_err(SessionError::Proc)? == Presence::Alive
-    {
-        return Ok(Recovery::Nothing);
-    }
-    // Two recoveries at once would undo each other's steps: the second finds a living owner.
-    if !take_over(world, id, intent)? {
+    if !inherit(world, id, intent)? {
         return Ok(Recovery::Nothing);
     }
     match (intent.op, intent.step.as_str()) {
@@ -106,6 +98,20 @@ pub fn recover(world: &World, id: &SessionId, record: &Record) -> Result<Recover
 pub fn recover_first(world: &World, id: &SessionId) -> Result<(), SessionError> {
     let record = world.home.load(id)?.record;
     recover(world, id, &record).map(drop)
+}
+
+/// Puts this process in the place of an intent's owner; `false` where that one lives, or somebody
+/// else was first.
+pub fn inherit(world: &World, id: &SessionId, intent: &Intent) -> Result<bool, SessionError> {
+    // What is this process's own is a recovery that failed and is due again: a waiter reaps many
+    // times in its life.
+    let is_own = intent.owner() == process::current().map_err(SessionError::Proc)?;
+    if !is_own && process::presence(&intent.owner()).map_err(SessionError::Proc)? == Presence::Alive
+    {
+        return Ok(false);
+    }
+    // Two recoveries at once would undo each other's steps: the second finds a living owner.
+    take_over(world, id, intent)
 }
 
 /// Puts this process in the dead owner's place, unless somebody else did so first.

@@ -10,6 +10,7 @@ use crate::model::facts::{Kill, KillCause, Observation};
 use crate::model::id::SessionId;
 use crate::model::record::{IntentOp, Record};
 use crate::session::{SessionError, check, intent};
+use crate::store::StoreError;
 
 /// What a kill found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +28,13 @@ pub fn kill(
     cause: KillCause,
     detail: Option<String>,
 ) -> Result<Killed, SessionError> {
-    let killed = kill_at(world, id, None, cause, detail)?;
-    Ok(killed.expect("whatever its revision is will do"))
+    match kill_at(world, id, None, cause, detail) {
+        // What is archived has ended, and nothing of it was left.
+        Err(SessionError::Store(StoreError::Archived { id: gone })) if gone == *id => {
+            Ok(Killed::AlreadyGone)
+        }
+        killed => Ok(killed?.expect("whatever its revision is will do")),
+    }
 }
 
 /// [`kill`] of a session that is as it was at `revision`; `None`, with nothing done, where

@@ -226,3 +226,38 @@ fn a_dry_run_of_a_pass_says_what_would_be_cleaned_up() {
     assert!(tree.exists() && env.home().join("sessions").join(dirty).is_dir());
     assert_eq!(env.ao(&["reap", "--dry-run"]).success().stdout, "nothing to do\n");
 }
+
+/// The one who comes after a killed cleanup finishes it first, and then has nothing left to do.
+#[test]
+fn a_cleanup_that_was_killed_is_finished_by_the_same_command() {
+    for (point, args, script, told) in [
+        ("cleanup.removed", &["cleanup"][..], "true", "cleaned up"),
+        ("cleanup.recorded", &["cleanup"], "true", "cleaned up, branch deleted"),
+        ("cleanup.released", &["cleanup"], "true", "cleaned up"),
+        ("cleanup.recorded", &["cleanup", "--force"], "echo x >new", "cleaned up, branch deleted"),
+        ("cleanup.removed", &["kill"], "true", "had ended already, and is cleaned up"),
+        ("cleanup.removed", &["kill", "--json"], "true", ""),
+    ] {
+        let env = TestEnvironment::new();
+        let repo = env.repo("app");
+        let (id, tree) = ended(&env, &repo, script);
+        let force = args.iter().filter(|word| **word == "--force");
+        let first = ["cleanup", &id].into_iter().chain(force.copied()).collect::<Vec<_>>();
+        env.ao_env(&first, &[("AO_FAILPOINT", &format!("{point}=kill"))]).code(137);
+        let what = format!("{args:?} after {point}");
+        let outcome = env.ao(&[args, &[&id]].concat()).success();
+        if args.contains(&"--json") {
+            let answer = outcome.json();
+            assert_answer("SessionsAnswer", &answer);
+            assert_eq!(answer["sessions"][0]["status"], "done", "{what}");
+        } else {
+            assert_eq!(outcome.stdout, format!("{id} {told}\n"), "{what}");
+        }
+        // Where the work was saved is said by whoever saved it.
+        assert_eq!(outcome.stderr.contains("to bring it back: "), script != "true", "{outcome}");
+        assert!(!tree.exists(), "{what}");
+        assert!(env.home().join("archive").join(&id).is_dir(), "{what}");
+        env.ao(&["kill", &id]).success();
+        env.ao(&["doctor", "--state"]).success();
+    }
+}
