@@ -3,6 +3,7 @@
 //! Finishes dead owners' intents, probes all sessions at once, ticks escalations, delivers the
 //! outboxes, cleans up what policy allows. Idempotent; one session's failure stops no other.
 
+mod archive;
 mod checks;
 mod clean;
 mod memory;
@@ -40,7 +41,6 @@ use crate::session::{SessionError, poll, sight};
 use crate::store::StoreError;
 
 pub use checks::reap_waiting;
-use memory::remember;
 pub use memory::{last_pass, last_report};
 
 /// Lines of the screen of an agent that never started.
@@ -165,8 +165,7 @@ struct Pass<'a> {
 
 impl<'a> Pass<'a> {
     fn new(world: &'a World, started: Timestamp) -> Self {
-        let (records, green, reviewed, report) = Default::default();
-        let (held, quiet, unreviewed) = Default::default();
+        let (records, green, reviewed, report, held, quiet, unreviewed) = Default::default();
         Self {
             world,
             started,
@@ -202,10 +201,11 @@ pub fn reap(world: &World) -> Result<Option<Report>, StoreError> {
     pass.tick();
     pass.deliver();
     pass.settle_reviews();
+    pass.archive();
     pass.clean();
     let mut report = pass.report;
     report.took_ms = u64::try_from(watch.elapsed().as_millis()).unwrap_or(u64::MAX);
-    remember(world, started, &report)?;
+    memory::remember(world, started, &report)?;
     Ok(Some(report))
 }
 

@@ -125,6 +125,7 @@ fn gone(id: &SessionId, cleaned: &Cleaned) -> Value {
         ("id", json!(id)),
         ("branch", json!(cleaned.branch)),
         ("restore_command", json!(cleaned.restore_command)),
+        ("undelivered", json!(Some(cleaned.undelivered).filter(|number| *number > 0))),
     ]))
 }
 
@@ -141,7 +142,11 @@ fn report(
         let branch =
             cleaned.branch.as_deref().map_or_else(String::new, |fate| format!(", branch {fate}"));
         let pooled = if cleaned.pooled { ", workspace kept for the next spawn" } else { "" };
-        writeln!(out, "{id} cleaned up{branch}{pooled}")?;
+        let waits = match cleaned.undelivered {
+            0 => "",
+            _ => ", to be archived once its notices are told",
+        };
+        writeln!(out, "{id} cleaned up{branch}{pooled}{waits}")?;
     }
     Ok(())
 }

@@ -277,6 +277,10 @@ pub struct Record {
     /// Work in several steps that has begun.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub intent: Option<Intent>,
+    /// The launch that was cleaned up after, with nothing left; of a session that was started
+    /// again since, it is not the current one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cleaned: Option<LaunchId>,
 }
 
 impl Default for Record {
@@ -303,6 +307,7 @@ impl Default for Record {
             reactions: BTreeMap::new(),
             outbox: BTreeMap::new(),
             intent: None,
+            cleaned: None,
         }
     }
 }
@@ -335,6 +340,7 @@ const KEY_ORDER: &[(&str, &[&str])] = &[
             "reactions",
             "outbox",
             "intent",
+            "cleaned",
         ],
     ),
     ("lifecycle", &["session", "pr", "runtime", "activity", "detecting"]),

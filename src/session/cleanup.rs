@@ -18,7 +18,7 @@ const ASSESS_DEADLINE: std::time::Duration = std::time::Duration::from_secs(60);
 /// What became of a session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cleaned {
-    /// Why its workspace was kept; empty where everything is gone and archived.
+    /// Why its workspace was kept; empty where everything is gone.
     pub kept: Vec<String>,
     /// Where the workspace went, until the trash is emptied.
     pub trash: Option<std::path::PathBuf>,
@@ -28,6 +28,8 @@ pub struct Cleaned {
     pub branch: Option<String>,
     /// The command that brings preserved work back.
     pub restore_command: Option<String>,
+    /// How much is still to be delivered before it is archived.
+    pub undelivered: usize,
 }
 
 /// Returns what a cleanup would do, changing nothing.
@@ -155,24 +157,50 @@ fn run(
     // the texts that the first found to be undeliverable.
     deliver::deliver(world, id, deliver::Patience::Foreground)?;
     deliver::deliver(world, id, deliver::Patience::Foreground)?;
-    release(world, id, cleaned.kept.is_empty())?;
+    cleaned.undelivered = release(world, id, cleaned.kept.is_empty())?;
     Ok(cleaned)
 }
 
 /// Lets go of the intent and archives what is wholly gone, under one lock: a restore in between
-/// would find its session archived under it.
-fn release(world: &World, id: &SessionId, wholly_gone: bool) -> Result<(), SessionError> {
+/// would find its session archived under it. Returns how much is to be delivered before that.
+fn release(world: &World, id: &SessionId, wholly_gone: bool) -> Result<usize, SessionError> {
     let mut locked = world.home.lock_session(id, world.lock_timeout)?;
     let record = invocation::amend_locked(&mut locked, "cleanup", |record| {
         record.intent = None;
+        let launch = record.handles.launch.as_ref();
+        record.cleaned = launch.filter(|_| wholly_gone).cloned();
         Ok::<(), SessionError>(())
     })?;
     pass("cleanup.released")?;
-    let is_delivered = record.outbox.values().all(|entry| entry.dead);
-    if wholly_gone && is_delivered {
+    let undelivered = undelivered(&record);
+    if wholly_gone && undelivered == 0 {
         locked.archive()?;
     }
-    Ok(())
+    Ok(undelivered)
+}
+
+fn undelivered(record: &Record) -> usize {
+    record.outbox.values().filter(|entry| !entry.dead).count()
+}
+
+/// Returns whether all that is left to do for a session is to archive it: it was cleaned up since
+/// it last ran, and what it had to say then is told.
+pub fn is_only_to_be_archived(record: &Record) -> bool {
+    let is_cleaned = record.cleaned.is_some() && record.cleaned == record.handles.launch;
+    is_cleaned
+        && record.intent.is_none()
+        && record.lifecycle.is_terminal()
+        && undelivered(record) == 0
+}
+
+/// Archives a session of which [`is_only_to_be_archived`] was true; returns whether it still was.
+pub fn archive(world: &World, id: &SessionId) -> Result<bool, SessionError> {
+    let locked = world.home.lock_session(id, world.lock_timeout)?;
+    let is_due = is_only_to_be_archived(locked.record());
+    if is_due {
+        locked.archive()?;
+    }
+    Ok(is_due)
 }
 
 fn remove_workspace(

@@ -261,3 +261,49 @@ fn a_cleanup_that_was_killed_is_finished_by_the_same_command() {
         env.ao(&["doctor", "--state"]).success();
     }
 }
+
+/// Nobody tells what an archived session had still to say, and nobody else would archive it.
+#[test]
+fn what_has_still_something_to_say_is_archived_once_that_is_told() {
+    let env = TestEnvironment::new();
+    let down = env.path("notices.jsonl");
+    fs::create_dir(&down).unwrap();
+    configure(&env, &format!("[notifiers.log]\nkind = \"file\"\npath = \"{}\"\n", down.display()));
+    env.at("2026-01-01T00:00:00Z");
+    let repo = env.repo("app");
+    let failed = || {
+        let id = spawn(&env, &repo, &["--agent", "shell", "--runtime", "process", "exit 3"]);
+        wait_status(&env, &id, "errored");
+        id
+    };
+    let is_live = |id: &str| env.home().join("sessions").join(id).is_dir();
+    let [one, two, by_hand, again] = [(); 4].map(|()| failed());
+
+    let outcome = env.ao(&["cleanup", &one]).success();
+    let waits = "to be archived once its notices are told";
+    assert_eq!(outcome.stdout, format!("{one} cleaned up, branch deleted, {waits}\n"));
+    let answer = env.ao_json(&["cleanup", &two, "--json"]);
+    assert_answer("CleanupAnswer", &answer);
+    assert_eq!(answer["cleanup"], json!([{"id": two, "branch": "deleted", "undelivered": 1}]));
+    // Gone, but not by a cleanup; and one that has run again since its cleanup.
+    let tree = env.record(&by_hand)["handles"]["workspace"]["path"].as_str().unwrap().to_owned();
+    env.git(&repo, &["worktree", "remove", &tree]);
+    env.ao(&["cleanup", &again]).success();
+    env.ao(&["restore", &again]).success();
+    wait_status(&env, &again, "errored");
+    env.ao(&["reap"]).success();
+    assert!([&one, &two, &by_hand, &again].iter().all(|id| is_live(id)));
+
+    fs::remove_dir(&down).unwrap();
+    env.at("2026-01-01T01:00:00Z");
+    let pass = env.ao_json(&["reap", "--json"]);
+    let archived = |id: &str| json!({"id": id, "what": "archived"});
+    assert_eq!(pass["reap"]["cleaned"], json!([archived(&one), archived(&two)]), "{pass:#}");
+    assert!(env.home().join("archive").join(&one).is_dir());
+    assert_eq!([&one, &two, &by_hand, &again].map(|id| is_live(id)), [false, false, true, true]);
+    for id in [&one, &two, &by_hand, &again] {
+        assert_eq!(env.record(id).get("outbox"), None, "{id}");
+    }
+    assert_eq!(env.ao_json(&["reap", "--json"])["reap"].get("cleaned"), None);
+    env.ao(&["doctor", "--state"]).success();
+}

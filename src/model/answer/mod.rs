@@ -573,6 +573,9 @@ pub struct CleanedUp {
     /// Why the workspace was kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<String>,
+    /// How much is still to be delivered; a later pass archives the session once that is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undelivered: Option<usize>,
 }
 
 /// What waits for its delivery, or came of asking for it.
