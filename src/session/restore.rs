@@ -11,11 +11,12 @@ use crate::session::agent_files::{self, Beginning};
 use crate::session::spawn::{self, Spawned};
 use crate::session::start::{self, Task};
 use crate::session::{SessionError, check, intent, orchestrator, preflight, role, workspace};
+use crate::store::{Loaded, LockedSession, StoreError};
 
 /// Starts a terminal session again.
 pub fn restore(world: &World, id: &SessionId) -> Result<Spawned, SessionError> {
     intent::recover_first(world, id)?;
-    let before = world.home.load(id)?.record;
+    let Loaded { record: before, archived, .. } = world.home.load(id)?;
     intent::require_free(id, &before)?;
     if !before.lifecycle.is_terminal() {
         return Err(SessionError::WrongState {
@@ -25,12 +26,11 @@ pub fn restore(world: &World, id: &SessionId) -> Result<Spawned, SessionError> {
         });
     }
     require_possible(world, id, &before)?;
-    unarchive(world, id)?;
-    // Leftovers of the old launch must be gone before another one begins.
-    if let Some(launch) = &before.handles.launch {
-        intent::end_launch(world, id, &before, launch)?;
+    // Leftovers of the old launch must be gone before another one begins; nothing is archived
+    // before its own are.
+    if !archived {
+        end_leftovers(world, id, &before)?;
     }
-    check::end(world, id)?;
     let launch = ids::launch();
     let beginning = choose_beginning(world, &before)?;
     let is_reopened = {
@@ -74,12 +74,25 @@ fn require_possible(world: &World, id: &SessionId, record: &Record) -> Result<()
     Ok(())
 }
 
-/// Brings a session back from the archive, where it is there.
-fn unarchive(world: &World, id: &SessionId) -> Result<(), SessionError> {
-    if world.home.load(id)?.archived {
-        world.home.unarchive(id, world.lock_timeout)?;
+fn end_leftovers(world: &World, id: &SessionId, record: &Record) -> Result<(), SessionError> {
+    if let Some(launch) = &record.handles.launch {
+        intent::end_launch(world, id, record, launch)?;
     }
-    Ok(())
+    check::end(world, id)
+}
+
+/// Locks a session, brought back from the archive where it was there; returns whether it was.
+fn lock(world: &World, id: &SessionId) -> Result<(LockedSession, bool), StoreError> {
+    let live = || world.home.lock_session(id, world.lock_timeout);
+    match live() {
+        Err(StoreError::Archived { .. }) => {}
+        locked => return Ok((locked?, false)),
+    }
+    match world.home.unarchive(id, world.lock_timeout) {
+        // Another restore was first.
+        Err(StoreError::NotFound { .. }) => Ok((live()?, false)),
+        locked => Ok((locked?, true)),
+    }
 }
 
 /// Returns what the agent goes on with, from what there is before anything is changed.
@@ -92,6 +105,10 @@ fn choose_beginning(world: &World, record: &Record) -> Result<Beginning, Session
 /// Applies the `restore` observation and records the intent, in one write; returns whether it did.
 /// It does not where the session has lived and ended since it was `seen`: that launch is to be
 /// cleared away as well, and its conversation is the last.
+///
+/// What comes from the archive is reopened under the lock that it comes back with, and goes back
+/// where that fails; where this process is killed between the two, a pass archives it, for it is
+/// cleaned up as it was.
 fn reopen(
     world: &World,
     id: &SessionId,
@@ -99,12 +116,29 @@ fn reopen(
     launch: &LaunchId,
     beginning: &Beginning,
 ) -> Result<bool, SessionError> {
-    let mut locked = world.home.lock_session(id, world.lock_timeout)?;
+    let (mut locked, was_archived) = lock(world, id)?;
+    let reopened = reopen_locked(world, &mut locked, seen, launch, beginning);
+    if was_archived
+        && !matches!(reopened, Ok(true))
+        && let Err(error) = locked.archive()
+    {
+        tracing::warn!("{id} is not back in the archive yet: {error}");
+    }
+    reopened
+}
+
+fn reopen_locked(
+    world: &World,
+    locked: &mut LockedSession,
+    seen: &Record,
+    launch: &LaunchId,
+    beginning: &Beginning,
+) -> Result<bool, SessionError> {
     let before = locked.record().clone();
     if before.lifecycle.is_terminal() && before.handles.launch != seen.handles.launch {
         return Ok(false);
     }
-    intent::require_free(id, &before)?;
+    intent::require_free(locked.id(), &before)?;
     let observation =
         Observation::Restore(Restore { observed_at: None, launch: Some(launch.clone()) });
     let layered = world.config_of(&before)?;

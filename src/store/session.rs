@@ -144,7 +144,8 @@ impl Home {
         }
     }
 
-    /// Brings a session back from the archive, and returns it locked.
+    /// Brings a session back from the archive, and returns it locked; one that is not there, or
+    /// that somebody else brings back meanwhile, is not found.
     pub fn unarchive(
         &self,
         id: &SessionId,
@@ -154,7 +155,10 @@ impl Home {
         if !home::is_checked(&directory)? {
             return Err(StoreError::NotFound { id: id.clone() });
         }
-        let lock = lock::acquire(&directory.join("lock"), timeout)?;
+        let lock = match lock::acquire(&directory.join("lock"), timeout) {
+            Err(LockError::Gone { .. }) => return Err(StoreError::NotFound { id: id.clone() }),
+            lock => lock?,
+        };
         let mut session = self.recover(id, directory, lock)?;
         session.move_to(&self.session_dir(id))?;
         session.directory = self.session_dir(id);

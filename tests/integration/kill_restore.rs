@@ -325,3 +325,36 @@ fn a_spawn_that_an_earlier_version_recorded_as_running_is_finished() {
     assert_eq!(record["lifecycle"]["runtime"]["state"], "alive", "{record:#}");
     env.ao(&["kill", "app-1"]).success();
 }
+
+/// A session that was cleaned up is live again with its restore, and not before.
+#[test]
+fn what_cannot_be_restored_goes_back_to_the_archive() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let id = spawn(&env, &repo, &["--agent", "shell", "--runtime", "process", "true"]);
+    wait_status(&env, &id, "done");
+    env.ao(&["cleanup", &id]).success();
+    let is_archived = || {
+        let [live, archived] = ["sessions", "archive"].map(|it| env.home().join(it).join(&id));
+        archived.is_dir() && !live.exists()
+    };
+    let before = env.record(&id);
+    for (fault, code) in [
+        ("store.append=error:28", 1),
+        ("store.archive=error:5", 1),
+        ("store.archived=error:5", 1),
+        ("store.archived=kill", 137),
+        ("store.append=kill", 137),
+    ] {
+        env.ao_env(&["restore", &id], &[("AO_FAILPOINT", fault)]).code(code);
+        // Where it is refused before it is back, or can go back, that is done at once.
+        if !fault.starts_with("store.append=error") && !fault.starts_with("store.archive=") {
+            env.ao(&["reap"]).success();
+        }
+        assert!(is_archived(), "{fault}");
+        assert_eq!(env.record(&id), before, "{fault}");
+    }
+    env.ao(&["restore", &id]).success();
+    assert!(!is_archived());
+    env.ao(&["doctor", "--state"]).success();
+}

@@ -344,3 +344,37 @@ fn a_restore_goes_on_with_what_another_one_left() {
     assert_eq!(talks, ["first", "second"]);
     assert_whole(&env, "one");
 }
+
+/// Neither that there is no such session nor that its files are gone would be true.
+#[test]
+fn of_two_restores_from_the_archive_the_second_finds_it_live() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let script = r#"touch "$AO_HOME/ran-$AO_SESSION"; sleep 600"#;
+    for id in ["one", "two"] {
+        let words = ["spawn", "--agent", "shell", "--runtime", "process", "--id", id, script];
+        env.ao_in(&repo, &words).success();
+        env.ao(&["kill", id]).success();
+        env.ao(&["cleanup", id]).success();
+        // It has found the session archived, and locks nothing yet.
+        let late = env.ao_command(&["restore", id]).env("AO_FAILPOINT", "store.lock#1=stop");
+        let late = late.spawn(Stdio::null(), Stdio::piped(), Stdio::piped()).unwrap();
+        env.wait_stopped(late.id());
+        env.ao(&["restore", id]).success();
+        // It has ended again by the time the other one goes on, or it lives.
+        if id == "two" {
+            env.ao(&["kill", id]).success();
+        }
+        kill_process(Pid::from_child(&late), Signal::CONT).unwrap();
+        let output = late.wait_with_output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        if id == "two" {
+            assert!(output.status.success(), "{error}");
+        } else {
+            assert_eq!(output.status.code(), Some(4), "{error}");
+            assert!(error.contains("only a session that has ended"), "{error}");
+        }
+        assert_whole(&env, id);
+    }
+    env.ao(&["doctor", "--state"]).success();
+}
