@@ -193,7 +193,8 @@ word_enum! {
 pub struct Intent {
     /// What is being done.
     pub op: IntentOp,
-    /// The last step that is done: `seeded`, `workspace`, `agent_files`, `runtime` for a spawn.
+    /// The last step that is recorded: `seeded`, `agent_files` for a spawn, `seeded` for a restore,
+    /// `recorded` for a kill or a cleanup. Earlier versions recorded `workspace` and `runtime` too.
     pub step: String,
     /// The process that does it.
     pub pid: u32,

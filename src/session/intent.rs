@@ -1,8 +1,8 @@
 //! Who finishes what a dead owner began.
 //!
-//! A spawn that never reached its runtime is rolled back, one that did is rolled forward; kill
-//! and cleanup are always rolled forward. A living owner's intent is respected. Every step may
-//! have been done already: "already there" and "already gone" are successes.
+//! A spawn or restore that is not recorded as complete is rolled back, whatever of it runs; kill
+//! and cleanup are rolled forward. A living owner's intent is respected. Every step may have been
+//! done already: "already there" and "already gone" are successes.
 
 use std::time::Duration;
 
@@ -73,6 +73,8 @@ pub fn recover(world: &World, id: &SessionId, record: &Record) -> Result<Recover
         return Ok(Recovery::Nothing);
     }
     match (intent.op, intent.step.as_str()) {
+        // A step that earlier versions recorded once the agent ran: all that was left to do then
+        // was to say so.
         (IntentOp::Spawn | IntentOp::Restore, "runtime") => finish_spawn(world, id),
         (IntentOp::Spawn, _) => {
             undo_spawn(world, id, "the process that spawned it died")?;
@@ -236,7 +238,8 @@ fn require_uninhabited(handle: &WorkspaceHandle, id: &SessionId) -> Result<(), S
     }
 }
 
-/// Undoes a restore: the runtime goes, the workspace is as it was, in the trash if it was there.
+/// Undoes a restore: the runtime goes. A workspace that came back whole stays; of one that came
+/// back half-way, what was in the trash is there again.
 pub fn undo_restore(world: &World, id: &SessionId, why: &str) -> Result<(), SessionError> {
     let record = world.home.load(id)?.record;
     if let Some(launch) = &record.handles.launch {

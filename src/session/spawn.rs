@@ -609,7 +609,8 @@ fn forget_workspace(world: &World, id: &SessionId) -> Result<(), SessionError> {
 
 /// Records that everything but the runtime is there.
 ///
-/// The step after this one, `runtime`, is recorded with the completion: nothing is done between.
+/// The next that is recorded is the completion, which takes the intent away: nothing is done
+/// between.
 fn step(world: &World, id: &SessionId, made: Option<String>) -> Result<(), SessionError> {
     invocation::amend(world, id, "spawn", |record| {
         if let Some(workspace) = &mut record.handles.workspace {
