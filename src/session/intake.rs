@@ -19,7 +19,6 @@ use crate::model::collect::Sorted;
 use crate::model::effect::{EntryKind, OutboxEntry, Priority};
 use crate::model::forge::{Issue, IssueQuery};
 use crate::model::id::SessionId;
-use crate::model::lifecycle::RuntimeReason;
 use crate::model::sanitize;
 use crate::model::status::Status;
 use crate::model::summary::Summary;
@@ -207,14 +206,13 @@ impl Pass<'_> {
         Ok(None)
     }
 
-    /// Returns whether its spawn was undone. Where that ended an agent, the launcher may have told
-    /// of the end first; but where it runs is known of a session from the end of its spawn on.
+    /// Returns whether its spawn was undone: where it runs is known of a session from the end of its
+    /// spawn on, and forgotten by nothing but the undoing of that. What the axes say proves less:
+    /// a restore that failed is told as a spawn that did, and a launcher may have told of the end
+    /// of an agent before its spawn was undone.
     fn is_stillborn(&self, summary: &Summary) -> Result<bool, SessionError> {
         if !summary.lifecycle.is_terminal() {
             return Ok(false);
-        }
-        if summary.lifecycle.runtime.reason == RuntimeReason::SpawnIncomplete {
-            return Ok(true);
         }
         Ok(self.world.home.load(&summary.id)?.record.handles.runtime.is_none())
     }

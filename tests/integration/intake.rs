@@ -223,6 +223,32 @@ fn a_pass_that_is_killed_at_its_intake_starts_one_session_in_the_end() {
     assert_eq!(live["sessions"].as_array().unwrap().len(), 1, "{live:#}");
 }
 
+#[test]
+fn an_issue_whose_session_could_not_be_restored_goes_to_no_other() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    tracker(&env, "");
+    agent(&env, "waiter", IDLE);
+    issues(&env, &[open_issue("7", "Seven")]);
+    let id = spawn(&env, &repo, &["--agent", "waiter", "--issue", "7"]);
+    wait_status(&env, &id, "idle");
+    env.ao(&["kill", &id]).success();
+    let killed = [("AO_FAILPOINT", "restore.recorded=kill")];
+    env.ao_env(&["restore", &id], &killed).code(128 + 9);
+    env.ao(&["reap"]).success();
+    let runtime = &env.record(&id)["lifecycle"]["runtime"];
+    assert_eq!(runtime["reason"], "spawn_incomplete");
+
+    tracker(&env, INTAKE);
+    assert_eq!(spawned(&reap(&env)), [""; 0]);
+    // One whose spawn was undone had nothing, and its issue is still to be done.
+    issues(&env, &[open_issue("8", "Eight")]);
+    let words = ["spawn", "--agent", "waiter", "--issue", "8"];
+    let command = env.ao_command(&words).cwd(&repo).env("AO_FAILPOINT", "spawn.seeded=error:5");
+    assert_ne!(env.run(&command).status, 0);
+    assert_eq!(spawned(&reap(&env)), ["app-3: started for issue 8"]);
+}
+
 /// A session for issue 7 whose pull request is merged.
 fn merge(env: &TestEnvironment) -> String {
     let repo = env.repo("app");
