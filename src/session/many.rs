@@ -129,7 +129,7 @@ struct Planner<'a> {
     /// The last request that was planned: `--count` asks for the same again and again.
     last: Option<(SpawnRequest, Arc<Plan>)>,
     bases: spawn::Bases,
-    /// Those that were asked for by name: the first to ask has it, whoever is quicker.
+    /// Those that were asked for by name: the first that is begun has it, whoever is quicker.
     branches: BTreeSet<BranchName>,
 }
 
@@ -139,9 +139,8 @@ impl Planner<'_> {
         request: &SpawnRequest,
         notes: &mut Vec<String>,
     ) -> Result<(Arc<Plan>, Seeded), SessionError> {
-        if let Some(branch) = &request.branch
-            && !self.branches.insert(branch.clone())
-        {
+        let branch = request.branch.as_ref();
+        if let Some(branch) = branch.filter(|it| self.branches.contains(*it)) {
             return Err(GitError::BranchExists { branch: branch.to_string() }.into());
         }
         let plan = match &self.last {
@@ -155,6 +154,7 @@ impl Planner<'_> {
             }
         };
         let seeded = spawn::begin(self.world, &plan)?;
+        self.branches.extend(branch.cloned());
         Ok((plan, seeded))
     }
 }

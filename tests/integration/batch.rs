@@ -147,3 +147,16 @@ fn many_at_once_are_told_in_order_and_one_that_fails_stops_no_other() {
     assert_eq!(status["sessions"].as_array().unwrap().len(), 10);
     env.ao_in(&repo, &["doctor", "--state"]).success();
 }
+
+#[test]
+fn a_line_that_fails_takes_no_branch_from_another() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let lines = "{\"branch\":\"x\",\"agent\":\"nope\"}\n{\"branch\":\"x\",\"prompt\":\"true\"}\n";
+    let args = ["spawn", "--agent", "shell", "--batch", "-", "--json"];
+    let answer = env.run(&env.ao_command(&args).cwd(&repo).stdin(lines)).code(2).json();
+    let (sessions, failed) = result(&answer);
+    assert_eq!(sessions, ["app-1 null"]);
+    assert_eq!(failed, ["1 null invalid"]);
+    assert_eq!(env.record("app-1")["handles"]["workspace"]["branch"], "x");
+}
