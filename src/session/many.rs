@@ -51,7 +51,8 @@ pub fn spawn_all<E>(
     mut each: impl FnMut(usize, Started) -> Result<(), E>,
 ) -> Result<(), E> {
     let threads = requests.len().min(process::processors() * 2).clamp(1, MOST);
-    // Nothing is recorded before there is somebody to make it.
+    // Without room: a session that is recorded is handed over before the next one is, so that one
+    // at most waits for somebody to make it.
     let (jobs, queue) = sync_channel(0);
     let (sender, results) = channel();
     let queue = Mutex::new(queue);
