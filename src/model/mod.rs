@@ -19,6 +19,7 @@ pub mod report;
 pub mod reset;
 pub mod review;
 pub mod sanitize;
+pub mod schema;
 pub mod screen;
 pub mod secret;
 pub mod status;

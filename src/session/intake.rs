@@ -19,10 +19,10 @@ use crate::model::collect::Sorted;
 use crate::model::effect::{EntryKind, OutboxEntry, Priority};
 use crate::model::forge::{Issue, IssueQuery};
 use crate::model::id::SessionId;
-use crate::model::sanitize;
 use crate::model::status::Status;
 use crate::model::summary::Summary;
 use crate::model::time::Timestamp;
+use crate::model::{sanitize, schema};
 use crate::session::spawn::{self, SpawnRequest, Spawned};
 use crate::session::{OutsideError, SessionError, context, issue, tracker};
 use crate::store::{Project, StoreError};
@@ -310,16 +310,13 @@ impl Pass<'_> {
         let Some(bytes) = fs::read_regular(&path, LONGEST_LEDGER)? else {
             return Ok(Ledger { schema: LEDGER_SCHEMA, ..Ledger::default() });
         };
-        match serde_json::from_slice(&bytes) {
-            Ok(Ledger { schema, .. }) if schema > LEDGER_SCHEMA => {
-                Err(StoreError::NewerFile { path, schema }.into())
-            }
-            Ok(ledger) => Ok(ledger),
-            Err(error) => {
-                let why = error.to_string();
-                Err(StoreError::Damaged { path, line: None, why }.into())
-            }
+        if let Some(schema) = schema::newer(&bytes, LEDGER_SCHEMA) {
+            return Err(StoreError::NewerFile { path, schema }.into());
         }
+        serde_json::from_slice(&bytes).map_err(|error| {
+            let why = error.to_string();
+            StoreError::Damaged { path, line: None, why }.into()
+        })
     }
 
     fn store(&self, ledger: &Ledger) -> Result<(), SessionError> {

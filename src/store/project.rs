@@ -12,6 +12,7 @@ use crate::adapter::fs::{self, Durability, FsError};
 use crate::model::id::ProjectId;
 use crate::model::patch;
 use crate::model::record::MOST_EXACT;
+use crate::model::schema;
 use crate::model::time::Timestamp;
 use crate::store::StoreError;
 use crate::store::home::{self, Home};
@@ -205,16 +206,11 @@ impl Home {
         let damaged = |why| StoreError::Damaged { path: path.clone(), line: None, why };
         let object: Map<String, Value> =
             serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
-        let project: Project = match serde_json::from_value(Value::Object(object.clone())) {
-            Ok(project) => project,
-            Err(error) => {
-                let newer = object.get("schema").and_then(Value::as_u64).filter(|it| *it > SCHEMA);
-                return Err(newer.map_or_else(
-                    || damaged(error.to_string()),
-                    |schema| StoreError::NewerFile { path: path.clone(), schema },
-                ));
-            }
-        };
+        let view = serde_json::from_value(Value::Object(object.clone()));
+        let project: Project = view.map_err(|error| match schema::newer(&bytes, SCHEMA) {
+            Some(schema) => StoreError::NewerFile { path: path.clone(), schema },
+            None => damaged(error.to_string()),
+        })?;
         if project.counter > MOST_EXACT {
             return Err(damaged(format!("no session has number {}", project.counter)));
         }

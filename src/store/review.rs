@@ -11,6 +11,7 @@ use crate::adapter::failpoint;
 use crate::adapter::fs::{self, Durability, FsError};
 use crate::model::id::SessionId;
 use crate::model::review::{Reviews, Run};
+use crate::model::schema;
 use crate::store::home::{self, Home};
 use crate::store::{LockedSession, StoreError};
 
@@ -31,12 +32,6 @@ struct Stored {
     schema: u64,
     #[serde(flatten)]
     reviews: Reviews,
-}
-
-/// What every version's file tells first.
-#[derive(Deserialize)]
-struct Form {
-    schema: u64,
 }
 
 impl Home {
@@ -82,14 +77,13 @@ impl LockedSession {
 fn read(directory: &Path) -> Result<Reviews, StoreError> {
     let path: PathBuf = directory.join(REVIEWS);
     let Some(bytes) = home::read_ours(&path, LIMIT)? else { return Ok(Reviews::default()) };
-    let damaged = |why: String| StoreError::Damaged { path: path.clone(), line: None, why };
-    let form: Form = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
-    if form.schema > SCHEMA {
-        return Err(StoreError::NewerFile { path, schema: form.schema });
+    if let Some(schema) = schema::newer(&bytes, SCHEMA) {
+        return Err(StoreError::NewerFile { path, schema });
     }
-    let stored: Stored =
-        serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
-    Ok(stored.reviews)
+    match serde_json::from_slice::<Stored>(&bytes) {
+        Ok(stored) => Ok(stored.reviews),
+        Err(error) => Err(StoreError::Damaged { path, line: None, why: error.to_string() }),
+    }
 }
 
 #[cfg(test)]

@@ -249,6 +249,30 @@ fn an_issue_whose_session_could_not_be_restored_goes_to_no_other() {
     assert_eq!(spawned(&reap(&env)), ["app-3: started for issue 8"]);
 }
 
+#[test]
+fn what_a_newer_version_remembers_is_left_to_it() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    tracker(&env, INTAKE);
+    agent(&env, "waiter", IDLE);
+    env.ao_in(&repo, &["project", "add"]).success();
+    issues(&env, &[open_issue("1", "One")]);
+    let path = env.home().join("projects/app.intake.json");
+    for (text, why) in [
+        ("{\"schema\":2,\"issues\":{}}", "has schema 2, which a newer version of ao wrote"),
+        ("{\"schema\":2,\"issues\":[]}", "has schema 2, which a newer version of ao wrote"),
+        ("{\"schema\":1,\"issues\":[]}", "is damaged"),
+    ] {
+        fs::write(&path, text).unwrap();
+        let pass = reap(&env);
+        assert_eq!(spawned(&pass), [""; 0]);
+        let failed = pass["failed"].as_array().unwrap();
+        assert_eq!(failed.len(), 1, "{pass:#}");
+        assert!(failed[0]["why"].as_str().unwrap().contains(why), "{text}: {failed:?}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    }
+}
+
 /// A session for issue 7 whose pull request is merged.
 fn merge(env: &TestEnvironment) -> String {
     let repo = env.repo("app");

@@ -24,6 +24,7 @@ use crate::adapter::fs::{self, Durability, FsError};
 use crate::adapter::{clock, failpoint, process};
 use crate::model::id::SessionId;
 use crate::model::record::WorkspaceHandle;
+use crate::model::schema;
 
 const POOLS: &str = ".pool";
 const TREE: &str = "tree";
@@ -439,16 +440,11 @@ fn read_entry(place: &Path) -> Result<Option<Entry>, FsError> {
 
 /// Tells what there is at `place`.
 fn look(place: &Path) -> Result<Found, FsError> {
-    #[derive(Deserialize)]
-    struct Form {
-        schema: u64,
-    }
     let Some(bytes) = fs::read_optional(&place.join(ENTRY))? else {
         return Ok(Found::Broken("it does not say what it is"));
     };
-    match serde_json::from_slice::<Form>(&bytes) {
-        Ok(form) if form.schema > u64::from(SCHEMA) => return Ok(Found::Newer),
-        Ok(_) | Err(_) => {}
+    if schema::newer(&bytes, SCHEMA.into()).is_some() {
+        return Ok(Found::Newer);
     }
     let Ok(entry) = serde_json::from_slice::<Entry>(&bytes) else {
         return Ok(Found::Broken("what it says of itself cannot be read"));
