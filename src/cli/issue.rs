@@ -80,17 +80,18 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &IssueArgs) -> Result<E
     let world = context.reader()?;
     let repository = names::repository(&world.directory)?;
     let tracker = tracker::required(&world, &repository)?;
-    let shown = |found: Issue| -> Result<IssueShown, CommandError> {
-        let session = issue::live_session(&world, &repository, &found.id)?;
-        Ok(IssueShown { issue: clean(found), session })
+    let at_work = issue::live_sessions(&world, &repository)?;
+    let shown = |found: Issue| {
+        let session = at_work.get(&found.id).cloned();
+        IssueShown { issue: clean(found), session }
     };
     match &args.command {
         IssueCommand::Ls(query) => {
             let issues = tracker.issues(&query.query())?.into_iter();
-            ls(context, out, issues.map(shown).collect::<Result<_, _>>()?)?;
+            ls(context, out, issues.map(shown).collect())?;
         }
         IssueCommand::Show { id } => {
-            show(context, out, shown(tracker.issue(issue::id_of(id))?)?)?;
+            show(context, out, shown(tracker.issue(issue::id_of(id))?))?;
         }
     }
     Ok(Exit::Done)

@@ -4,6 +4,7 @@
 //! another, so nobody else writes there. A session that is started here gets nothing of the
 //! environment of whoever happens to make the pass but what any program needs.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -76,7 +77,7 @@ pub fn take(world: &World, now: Timestamp) -> Vec<Intake> {
         };
         let config = &layered.config;
         let Some(label) = &config.intake.label else { continue };
-        let mut pass = Pass { world, config, project: &project, now, events: Vec::new() };
+        let mut pass = Pass::new(world, config, &project, now);
         if let Err(error) = pass.take(label) {
             pass.fail("look for issues", &error);
         }
@@ -97,21 +98,35 @@ struct Pass<'a> {
     config: &'a Config,
     project: &'a Project,
     now: Timestamp,
+    /// The sessions that lived when they were last counted.
+    live: BTreeSet<SessionId>,
+    /// The project's sessions by their issue, archived ones as well, once somebody asked for them.
+    had: Option<BTreeMap<String, Vec<Summary>>>,
     events: Vec<Intake>,
 }
 
 /// Whether more issues may be looked at.
-#[derive(PartialEq, Eq)]
 enum Go {
     On,
+    /// The sessions are others than they were: a start takes long enough for everybody.
+    Afresh,
     Stop,
 }
 
-impl Pass<'_> {
+impl<'a> Pass<'a> {
+    fn new(world: &'a World, config: &'a Config, project: &'a Project, now: Timestamp) -> Self {
+        let (live, had, events) = (BTreeSet::new(), None, Vec::new());
+        Self { world, config, project, now, live, had, events }
+    }
+
     fn take(&mut self, label: &str) -> Result<(), SessionError> {
         let mut ledger = self.load()?;
         let intake = &self.config.intake;
-        if self.room(&ledger)? == 0 || !ledger.may_ask(intake.interval, self.now) {
+        if !ledger.may_ask(intake.interval, self.now) {
+            return Ok(());
+        }
+        self.count()?;
+        if self.room(&ledger) == 0 {
             return Ok(());
         }
         let Some(tracker) = tracker::of(self.world, &self.project.repo)? else {
@@ -121,24 +136,35 @@ impl Pass<'_> {
         self.store(&ledger)?;
         for found in tracker.issues(&query(intake, label))? {
             let go = match ledger.due(&found.id, self.now) {
-                Due::Nothing | Due::Later => Go::On,
+                Due::Nothing | Due::Later => continue,
                 Due::Tell => self.give_up(&mut ledger, &found.id)?,
                 Due::Start => self.start(&mut ledger, &*tracker, &found)?,
             };
-            if go == Go::Stop || self.room(&ledger)? == 0 {
+            match go {
+                Go::On => {}
+                Go::Afresh => self.count()?,
+                Go::Stop => break,
+            }
+            if self.room(&ledger) == 0 {
                 break;
             }
         }
         Ok(())
     }
 
+    /// Looks which sessions live; what was known of those of issues is looked for again as well.
+    fn count(&mut self) -> Result<(), SessionError> {
+        self.live = spawn::live_summaries(&self.world.home)?.map(|found| found.id).collect();
+        self.had = None;
+        Ok(())
+    }
+
     /// Returns how many sessions may be started.
-    fn room(&self, ledger: &Ledger) -> Result<usize, SessionError> {
-        let live = spawn::live_records(&self.world.home)?;
+    fn room(&self, ledger: &Ledger) -> usize {
         let of_intake = ledger.issues.values().filter_map(|it| it.session.as_ref());
-        let own = of_intake.filter(|id| live.iter().any(|(other, _)| other == *id)).count();
-        let all = (self.config.max_sessions as usize).saturating_sub(live.len());
-        Ok(all.min(self.config.intake.max_live.saturating_sub(own)))
+        let own = of_intake.filter(|id| self.live.contains(*id)).count();
+        let all = (self.config.max_sessions as usize).saturating_sub(self.live.len());
+        all.min(self.config.intake.max_live.saturating_sub(own))
     }
 
     fn start(
@@ -170,11 +196,11 @@ impl Pass<'_> {
                 ledger.taken(id, &spawned.id);
                 let issue = id.to_owned();
                 self.events.push(Intake::Started { session: spawned.id, issue });
-                Go::On
+                Go::Afresh
             }
             Err(SessionError::IssueTaken { id: session, .. }) => {
                 ledger.taken(id, &session);
-                Go::On
+                Go::Afresh
             }
             Err(SessionError::Outside(OutsideError::IssueClosed { .. })) => {
                 ledger.take_back(id);
@@ -195,26 +221,31 @@ impl Pass<'_> {
     }
 
     /// Returns the session that has or had an issue; one that never came to life had nothing.
-    fn handled(&self, issue: &str) -> Result<Option<SessionId>, SessionError> {
-        for summary in self.world.home.summaries(true)?.into_iter().flatten() {
-            let is_its = summary.issue.as_deref() == Some(issue)
-                && summary.project.as_ref() == Some(&self.project.id);
-            if is_its && !self.is_stillborn(&summary)? {
-                return Ok(Some(summary.id));
+    fn handled(&mut self, issue: &str) -> Result<Option<SessionId>, SessionError> {
+        let had = match self.had.take() {
+            Some(had) => had,
+            None => self.by_issue()?,
+        };
+        for summary in self.had.insert(had).get(issue).into_iter().flatten() {
+            if !is_stillborn(self.world, summary)? {
+                return Ok(Some(summary.id.clone()));
             }
         }
         Ok(None)
     }
 
-    /// Returns whether its spawn was undone: where it runs is known of a session from the end of its
-    /// spawn on, and forgotten by nothing but the undoing of that. What the axes say proves less:
-    /// a restore that failed is told as a spawn that did, and a launcher may have told of the end
-    /// of an agent before its spawn was undone.
-    fn is_stillborn(&self, summary: &Summary) -> Result<bool, SessionError> {
-        if !summary.lifecycle.is_terminal() {
-            return Ok(false);
+    /// Returns the project's sessions by their issue.
+    fn by_issue(&self) -> Result<BTreeMap<String, Vec<Summary>>, SessionError> {
+        let mut had: BTreeMap<String, Vec<Summary>> = BTreeMap::new();
+        for mut summary in self.world.home.summaries(true)?.into_iter().flatten() {
+            if summary.project.as_ref() != Some(&self.project.id) {
+                continue;
+            }
+            if let Some(issue) = summary.issue.take() {
+                had.entry(issue).or_default().push(*summary);
+            }
         }
-        Ok(self.world.home.load(&summary.id)?.record.handles.runtime.is_none())
+        Ok(had)
     }
 
     fn spawn(&self, issue: &Issue) -> Result<Spawned, SessionError> {
@@ -324,6 +355,17 @@ impl Pass<'_> {
         bytes.push(b'\n');
         Ok(fs::replace(&self.path(), &bytes, Durability::PowerCut)?)
     }
+}
+
+/// Returns whether the spawn of a session was undone: where it runs is known of one from the end of
+/// its spawn on, and forgotten by nothing but the undoing of that. What the axes say proves less: a
+/// restore that failed is told as a spawn that did, and a launcher may have told of the end of an
+/// agent before its spawn was undone.
+fn is_stillborn(world: &World, summary: &Summary) -> Result<bool, SessionError> {
+    if !summary.lifecycle.is_terminal() {
+        return Ok(false);
+    }
+    Ok(world.home.load(&summary.id)?.record.handles.runtime.is_none())
 }
 
 /// Returns whether a failure says something of one issue, and nothing of those that follow.

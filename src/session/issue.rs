@@ -3,6 +3,8 @@
 //! Title, body and comments are outside text. They reach an agent inside fences that they cannot
 //! close, labelled as quoted, without control characters, and no longer than a message may be.
 
+use std::collections::BTreeMap;
+
 use crate::adapter::git::Repository;
 use crate::invocation::World;
 use crate::model::forge::{Issue, IssueComment};
@@ -66,25 +68,28 @@ pub fn id_of(name: &str) -> &str {
 
 /// Refuses an issue that a live session of the repository's project works on.
 pub fn require_free(world: &World, repository: &Repository, id: &str) -> Result<(), SessionError> {
-    match live_session(world, repository, id)? {
+    match live_sessions(world, repository)?.remove(id) {
         Some(session) => Err(SessionError::IssueTaken { id: session, issue: id.to_owned() }),
         None => Ok(()),
     }
 }
 
-/// Returns the live session of the repository's project that works on an issue.
-pub fn live_session(
+/// Returns the live sessions of the repository's project that work on an issue, by its id.
+pub fn live_sessions(
     world: &World,
     repository: &Repository,
-    id: &str,
-) -> Result<Option<SessionId>, SessionError> {
+) -> Result<BTreeMap<String, SessionId>, SessionError> {
+    let mut sessions = BTreeMap::new();
     let project = world.home.find_project_by_common_dir(&repository.common_dir)?;
-    let Some(project) = project.map(|project| project.id) else { return Ok(None) };
-    let works_on = |record: &crate::model::record::Record| {
-        record.project.as_ref() == Some(&project) && record.issue.as_deref() == Some(id)
-    };
-    let live = spawn::live_records(&world.home)?;
-    Ok(live.into_iter().find(|(_, record)| works_on(record)).map(|(id, _)| id))
+    let Some(project) = project.map(|project| project.id) else { return Ok(sessions) };
+    for found in spawn::live_summaries(&world.home)? {
+        if let Some(issue) = found.issue
+            && found.project.as_ref() == Some(&project)
+        {
+            sessions.entry(issue).or_insert(found.id);
+        }
+    }
+    Ok(sessions)
 }
 
 /// Returns the title that a session of this issue gets.

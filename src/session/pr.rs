@@ -215,10 +215,10 @@ fn refuse_taken(
     place: &Place,
     number: u64,
 ) -> Result<(), SessionError> {
-    for (other, record) in spawn::live_records(&world.home)? {
-        let same = record.project == place.record.project;
-        if other != *id && same && record.lifecycle.pr.number == Some(number) {
-            return Err(OutsideError::PullRequestTaken { id: other, number }.into());
+    for other in spawn::live_summaries(&world.home)? {
+        let same = other.project == place.record.project;
+        if other.id != *id && same && other.lifecycle.pr.number == Some(number) {
+            return Err(OutsideError::PullRequestTaken { id: other.id, number }.into());
         }
     }
     Ok(())

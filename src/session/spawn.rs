@@ -324,7 +324,7 @@ fn check_free(
         return Err(StoreError::Exists { id: id.clone() }.into());
     }
     let mut live = 0;
-    for found in summaries_of_live(&world.home)? {
+    for found in live_summaries(&world.home)? {
         if request.retires.contains(&found.id) {
             continue;
         }
@@ -356,22 +356,11 @@ fn check_free(
 
 /// Returns what there is to know of the sessions that are not terminal, without reading the whole
 /// record of each. One that cannot be read hides no other.
-fn summaries_of_live(home: &Home) -> Result<impl Iterator<Item = Box<Summary>>, StoreError> {
+pub(super) fn live_summaries(
+    home: &Home,
+) -> Result<impl Iterator<Item = Box<Summary>>, StoreError> {
     let all = home.summaries(false)?.into_iter().flatten();
     Ok(all.filter(|found| !found.lifecycle.is_terminal()))
-}
-
-/// Returns the sessions that are not terminal.
-pub(super) fn live_records(home: &Home) -> Result<Vec<(SessionId, Record)>, SessionError> {
-    let mut live = Vec::new();
-    for id in home.session_ids()? {
-        if let Ok(loaded) = home.load(&id)
-            && !loaded.record.lifecycle.is_terminal()
-        {
-            live.push((id, loaded.record));
-        }
-    }
-    Ok(live)
 }
 
 /// A session that is recorded, and of which nothing exists yet.

@@ -20,7 +20,9 @@ use ao::store::Home;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
+use crate::agents::agent;
 use crate::env::TestEnvironment;
+use crate::issue::{IDLE, issues, open_issue, tracker};
 use crate::outcome::Outcome;
 
 /// The most children of a message that arrives at once: a look, a paste, an Enter, a look back.
@@ -262,6 +264,56 @@ fn a_pass_over_open_branches_that_stand_still_starts_nothing_and_writes_nothing(
     assert_eq!(env.calls(), Vec::<String>::new());
     assert_eq!(changed(&before, &files(&env.home())), ["reap.json", "reap.lock"]);
     assert_eq!(changed(&cache, &files(&env.path("user"))), Vec::<String>::new());
+}
+
+/// Returns how often what of the sessions was read by a run, by the points it passed.
+fn read_by(passed: &BTreeMap<String, usize>) -> [usize; 3] {
+    let points = ["store.read", "directory.file", "directory.open"];
+    points.map(|point| passed.get(point).copied().unwrap_or(0))
+}
+
+#[test]
+fn sessions_are_read_as_often_for_many_issues_as_for_few() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    agent(&env, "waiter", IDLE);
+    env.ao_in(&repo, &["project", "add"]).success();
+    let (home, now) = (open(&env), Timestamp::from_millis(1_767_225_600_000));
+    for n in 1..=30 {
+        let mut record = record(&format!("app-{n}"), None, &ids::launch());
+        record.issue = Some(n.to_string());
+        home.create_session(&record, "test", now).unwrap();
+    }
+    let ledger = env.home().join("projects/app.intake.json");
+    let intake = "[intake]\nlabel = \"ao\"\nagent = \"waiter\"\nmax_live = 100\n";
+    let of = |number: usize| {
+        let all = (1..=number).map(|n| open_issue(&n.to_string(), "It"));
+        issues(&env, &all.collect::<Vec<_>>());
+        tracker(&env, "");
+        let run = |args: &[&str]| {
+            let passed = points_passed(&env, |log| {
+                let command = env.ao_command(args).cwd(&repo).env("AO_FAILPOINT", log);
+                env.run(&command).success();
+            });
+            read_by(&passed)
+        };
+        let listed = run(&["issue", "ls"]);
+        let batch = run(&["spawn", "--agent", "waiter", "--batch", "--label", "bug", "--dry-run"]);
+        let before = run(&["reap"]);
+        tracker(&env, intake);
+        let taken = run(&["reap"]);
+        let remembered = fs::read_to_string(&ledger).unwrap();
+        assert_eq!(remembered.matches("\"session\"").count(), number, "{remembered}");
+        fs::remove_file(&ledger).unwrap();
+        [listed, batch, before, taken]
+    };
+    tracker(&env, "");
+    env.ao(&["reap"]).success();
+    let (few, many) = (of(3), of(30));
+    assert_eq!(few, many);
+    // Once to count those that live, once to tell whose issue it is.
+    let [.., before, taken] = many;
+    assert_eq!(taken[1] - before[1], 2 * 60);
 }
 
 #[test]

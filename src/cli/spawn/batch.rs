@@ -172,11 +172,13 @@ fn of_query(world: &World, args: &SpawnArgs, base: &SpawnRequest) -> Result<Batc
     let query = IssueQuery { limit: None, ..args.query.query() };
     let limit = args.query.limit().unwrap_or(FEW);
     let mut batch = Batch { of_query: true, ..Batch::default() };
-    for found in tracker.issues(&query)? {
+    let issues = tracker.issues(&query)?;
+    let at_work = issue::live_sessions(world, &repository)?;
+    for found in issues {
         if batch.requests.len() >= limit {
             break;
         }
-        match issue::live_session(world, &repository, &found.id)? {
+        match at_work.get(&found.id) {
             Some(id) => batch
                 .skipped
                 .push(Skipped { issue: found.id, why: format!("{id} works on it already") }),
