@@ -63,6 +63,8 @@ pub struct World {
     /// Who is told, and who did not answer.
     pub notifiers: Notifiers,
     layers: RefCell<Layers>,
+    /// The projects that were looked up, by main worktree.
+    projects: RefCell<BTreeMap<PathBuf, ProjectId>>,
     cards: RefCell<Option<Arc<Cards>>>,
     github: RefCell<Option<Rc<github::Client>>>,
 }
@@ -86,6 +88,7 @@ impl World {
             guide: String::new,
             notifiers: Notifiers::default(),
             layers: RefCell::default(),
+            projects: RefCell::default(),
             cards: RefCell::default(),
             github: RefCell::default(),
         }
@@ -102,6 +105,7 @@ impl World {
             flags: self.flags.clone(),
             guide: self.guide,
             layers: self.layers.borrow().clone(),
+            projects: self.projects.borrow().clone(),
             cards: self.cards.borrow().clone(),
         }
     }
@@ -110,6 +114,7 @@ impl World {
     pub fn configured_in(mut self, directory: &Path) -> Self {
         directory.clone_into(&mut self.config_directory);
         self.layers = RefCell::default();
+        self.projects = RefCell::default();
         self.cards = RefCell::default();
         self
     }
@@ -182,11 +187,20 @@ impl World {
     }
 
     /// Returns the project whose main worktree is `main`, if the user says anything of projects.
+    ///
+    /// Read once per invocation; a repository that was no project by then may be one since.
     fn project_at(&self, main: &Path) -> Option<ProjectId> {
+        let mut known = self.projects.borrow_mut();
+        if let Some(id) = known.get(main) {
+            return Some(id.clone());
+        }
         // A registry that cannot be read is told by whoever works with projects.
         let tells = config::may_tell_of_projects(&self.config_directory.join("config.toml"));
         let projects = tells.then(|| self.home.projects().ok())??;
-        projects.into_iter().find(|project| project.repo == main).map(|project| project.id)
+        for project in projects {
+            known.entry(project.repo).or_insert(project.id);
+        }
+        known.get(main).cloned()
     }
 
     /// [`World::config`] for the project of that id.
@@ -284,6 +298,7 @@ pub struct Shared {
     flags: toml::Table,
     guide: fn() -> String,
     layers: Layers,
+    projects: BTreeMap<PathBuf, ProjectId>,
     cards: Option<Arc<Cards>>,
 }
 
@@ -295,6 +310,7 @@ impl Shared {
             flags: self.flags,
             guide: self.guide,
             layers: RefCell::new(self.layers),
+            projects: RefCell::new(self.projects),
             cards: RefCell::new(self.cards),
             ..World::new(home, config_directory, variables, directory, lock_timeout)
         }
@@ -428,4 +444,46 @@ pub fn amend_locked<E: From<StoreError>>(
     change.patch = before.difference(&after);
     locked.commit(change)?;
     Ok(locked.record().clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapter::fs::{self, Durability};
+    use crate::store::NewProject;
+
+    #[test]
+    fn the_projects_are_read_once_but_for_a_repository_that_is_registered_meanwhile() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = |name: &str| directory.path().join(name);
+        let home = Home::open(&place("home")).unwrap();
+        let text = b"[projects.web]\nagent = \"one\"\n[projects.app]\nagent = \"two\"\n";
+        fs::create_directories(&place("config")).unwrap();
+        fs::replace(&place("config/config.toml"), text, Durability::Process).unwrap();
+        let register = |name: &str| {
+            let project = NewProject {
+                common_dir: place(name).join(".git"),
+                repo: place(name),
+                origin: None,
+                default_branch: None,
+                folder_name: name.to_owned(),
+            };
+            let now = Timestamp::from_millis(0);
+            home.register_project(project, Duration::from_secs(20), now).unwrap();
+        };
+        let (timeout, nowhere) = (Duration::ZERO, PathBuf::from("/"));
+        let world = World::new(home.clone(), place("config"), Arc::default(), nowhere, timeout);
+        let agent = |name: &str| {
+            let layered = world.config(Some(&place(name))).unwrap();
+            layered.config.agent.clone().unwrap_or_default()
+        };
+        register("web");
+        assert_eq!([agent("web"), agent("app")], ["one", ""]);
+        register("app");
+        assert_eq!([agent("web"), agent("app")], ["one", "two"]);
+        // Whoever read them again could read none.
+        let damaged = place("home/projects/app.json");
+        fs::replace(&damaged, b"", Durability::Process).unwrap();
+        assert_eq!([agent("web"), agent("app")], ["one", "two"]);
+    }
 }
