@@ -41,6 +41,19 @@ pub fn share<T: Sync, R: Send>(
     })
 }
 
+/// Returns what `mine` makes and, at the same time, what `theirs` does.
+///
+/// Where no thread is to be had, both are done here, one after the other.
+pub fn both<A, B: Send>(mine: impl FnOnce() -> A, theirs: impl Fn() -> B + Sync) -> (A, B) {
+    let theirs = &theirs;
+    thread::scope(|scope| {
+        let other = thread::Builder::new().spawn_scoped(scope, theirs);
+        let mine = mine();
+        let made = other.ok().and_then(|other| other.join().ok());
+        (mine, made.unwrap_or_else(theirs))
+    })
+}
+
 /// Returns what `work`, which takes what is next until nothing is left, makes on each of so many
 /// `threads` at the same time: on this one first, then on the others, an error where one panicked.
 ///
@@ -88,6 +101,15 @@ mod tests {
                 assert_eq!(share(&items, threads, work, work), items, "{count} by {threads}");
             }
         }
+    }
+
+    #[test]
+    fn of_two_things_one_is_made_elsewhere_and_here_where_that_fails() {
+        let here = thread::current().id();
+        let is_here = || thread::current().id() == here;
+        assert_eq!(both(is_here, is_here), (true, false));
+        let only_here = || assert!(is_here());
+        assert_eq!(both(is_here, only_here), (true, ()));
     }
 
     #[test]

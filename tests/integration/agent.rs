@@ -110,6 +110,18 @@ fn a_program_that_does_not_answer_is_unknown_and_ended() {
 }
 
 #[test]
+fn without_another_thread_agents_are_asked_one_after_the_other() {
+    let env = TestEnvironment::new();
+    tool(&env, "mine");
+    own_card(&env, "mine", "auth = ['login']");
+    let usual = env.ao_json(&["agent", "ls", "--json"]);
+    // No machine has the memory for a stack of that size.
+    let none = [("RUST_MIN_STACK", "1000000000000000")];
+    let outcome = env.ao_env(&["agent", "ls", "--json"], &none).success();
+    assert_eq!((outcome.json(), asked(&env, "mine", "login")), (usual, 2));
+}
+
+#[test]
 fn a_card_can_be_shown_copied_and_checked() {
     let env = TestEnvironment::new();
     let shown = env.ao(&["agent", "show", "shell"]).success().stdout.clone();

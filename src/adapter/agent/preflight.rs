@@ -13,7 +13,7 @@ use crate::adapter::agent::card::Card;
 use crate::adapter::agent::cards::find_binary;
 use crate::adapter::agent::place::place;
 use crate::adapter::cmd::{Cmd, Output};
-use crate::adapter::{fs, remembered};
+use crate::adapter::{fs, remembered, threads};
 use crate::model::answer::LoggedIn;
 use crate::model::sanitize;
 
@@ -42,30 +42,24 @@ pub struct Preflight {
 /// Looks at every card, all of them side by side; without `ask` no child is started.
 pub fn look(cards: &[&Card], variables: &Variables, ask: bool) -> Vec<Preflight> {
     let path = variables.get(OsStr::new("PATH")).cloned().unwrap_or_default();
-    std::thread::scope(|scope| {
-        let started: Vec<_> = cards
-            .iter()
-            .map(|card| {
-                let path = find_binary(card, &path);
-                let version = path
-                    .clone()
-                    .filter(|_| ask)
-                    .map(|program| scope.spawn(move || ask_version(card, &program, variables)));
-                let login = scope.spawn({
-                    let path = path.clone();
-                    move || login(card, path.as_deref().filter(|_| ask), variables)
-                });
-                (card, path, version, login)
-            })
-            .collect();
-        let finished = started.into_iter().map(|(card, path, version, login)| {
-            let version = version.and_then(|thread| thread.join().unwrap_or(None));
-            let too_old = version.as_deref().is_some_and(|version| is_too_old(card, version));
-            let login = login.join().unwrap_or(Login::Unknown);
-            Preflight { path, version, too_old, login }
-        });
-        finished.collect()
-    })
+    let look = |cards: &[&Card]| {
+        cards.iter().map(|card| look_at(card, &path, variables, ask)).collect::<Vec<_>>()
+    };
+    threads::share(cards, if ask { cards.len() } else { 1 }, look, look)
+}
+
+/// Looks at one card, and asks its program both questions at once.
+fn look_at(card: &Card, path: &OsStr, variables: &Variables, ask: bool) -> Preflight {
+    let path = find_binary(card, path);
+    let (login, version) = match path.as_deref().filter(|_| ask) {
+        Some(program) => threads::both(
+            || login(card, Some(program), variables),
+            || ask_version(card, program, variables),
+        ),
+        None => (login(card, None, variables), None),
+    };
+    let too_old = version.as_deref().is_some_and(|version| is_too_old(card, version));
+    Preflight { path, version, too_old, login }
 }
 
 fn is_too_old(card: &Card, version: &str) -> bool {
