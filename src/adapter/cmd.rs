@@ -211,7 +211,8 @@ impl Cmd {
     /// Output goes to anonymous files, not pipes: a grandchild that keeps a pipe open would
     /// otherwise keep this process waiting.
     pub fn begin(&self) -> Result<Running, CmdError> {
-        let io_error = |source| CmdError::Io { program: self.program_name(), source };
+        // Without these it is never started, which is another thing than not knowing what it did.
+        let io_error = |source| CmdError::Spawn { program: self.program_name(), source };
         let stdout = memory_file(c"stdout").map_err(io_error)?;
         let stderr = memory_file(c"stderr").map_err(io_error)?;
         let stdin = match &self.stdin {
@@ -232,7 +233,7 @@ impl Cmd {
     pub fn output_within(&self, limit: u64) -> Result<Output, CmdError> {
         /// How long the streams are read once the program has ended: another may hold them open.
         const LAST_WORDS: Duration = Duration::from_secs(1);
-        let io_error = |source| CmdError::Io { program: self.program_name(), source };
+        let io_error = |source| CmdError::Spawn { program: self.program_name(), source };
         let stdin = match &self.stdin {
             None => Stdio::null(),
             Some(bytes) => Stdio::from(memory_file_with(c"stdin", bytes).map_err(io_error)?),

@@ -1,6 +1,7 @@
 //! `ao send`: proved delivery, and nothing typed where it could do harm.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, openpt, ptsname, unlockpt};
@@ -337,6 +338,40 @@ fn a_program_that_reads_lines_has_taken_what_it_has_read() {
     assert!(outcome.stderr.contains("has not read it yet"), "{outcome}");
     // One Enter is enough for a terminal.
     assert_eq!(env.ao(&["output", &deaf]).stdout, "hello\n");
+}
+
+/// Starts an agent that keeps what it is typed in a file, which is returned as well.
+fn keeper(env: &TestEnvironment) -> (String, PathBuf) {
+    let repo = env.repo("app");
+    let kept = env.path("kept");
+    let script = format!("stty -echo; exec cat >{}", kept.display());
+    let id = spawn(env, &repo, &["--agent", "shell", "--mode", "interactive", &script]);
+    env.wait_for("the agent", || kept.exists().then_some(()));
+    (id, kept)
+}
+
+/// Sends `hello`, hurt by `fault`, and returns the first line of what is said.
+fn hurt(env: &TestEnvironment, id: &str, fault: &str) -> String {
+    let outcome = env.ao_env(&["send", id, "hello"], &[("AO_FAILPOINT", fault)]).code(1);
+    outcome.stderr.lines().next().unwrap().to_owned()
+}
+
+/// Ends the line that is typed with an `x` of its own, and returns all that the agent has read.
+fn read_on(env: &TestEnvironment, id: &str, kept: &Path) -> String {
+    env.tmux(&["send-keys", "-t", &format!("={id}:"), "x", "Enter"]).success();
+    env.wait_for("the line", || fs::read_to_string(kept).ok().filter(|text| text.ends_with("x\n")))
+}
+
+#[test]
+fn a_text_whose_paste_failed_is_not_taken_for_one_that_was_never_typed() {
+    let env = TestEnvironment::new();
+    let (id, kept) = keeper(&env);
+    // What a client is given to read is made before it is started; the second one pastes.
+    let before = hurt(&env, &id, "cmd.input=error:12");
+    assert!(before.contains(": failed: could not run `tmux`"), "{before}");
+    let after = hurt(&env, &id, "cmd.wait:tmux#2=error:12");
+    assert!(after.contains(": unconfirmed: could not talk to `tmux`"), "{after}");
+    assert_eq!(read_on(&env, &id, &kept), "hellox\n");
 }
 
 #[test]

@@ -323,10 +323,20 @@ impl Tmux {
         launch: &LaunchId,
         commands: &str,
     ) -> Result<String, RuntimeError> {
-        self.guarded_after(Vec::new(), Vec::new(), session, launch, commands)
+        match self.guarded_after(Vec::new(), Vec::new(), session, launch, commands) {
+            Err(RuntimeError::NoSuchTarget { .. }) => {
+                let session = session.clone();
+                Err(RuntimeError::NotThisLaunch { session, why: "it is gone" })
+            }
+            other => other,
+        }
     }
 
     /// As `guarded`, with commands before the check and bytes on standard input.
+    ///
+    /// A pane that vanished after the check, and so while the commands ran, is
+    /// [`RuntimeError::NoSuchTarget`]; only where none of them ran is it
+    /// [`RuntimeError::NotThisLaunch`].
     pub(crate) fn guarded_after(
         &self,
         first: Vec<String>,
@@ -348,13 +358,7 @@ impl Tmux {
         args.extend(["if-shell", "-F", "-t", &target, &condition, commands].map(String::from));
         args.push(refusal);
         let client = self.client(args).stdin(stdin);
-        let output = match self.run(client, "act on a pane") {
-            Err(RuntimeError::NoSuchTarget { .. }) => {
-                let session = session.clone();
-                return Err(RuntimeError::NotThisLaunch { session, why: "it is gone" });
-            }
-            other => other?,
-        };
+        let output = self.run(client, "act on a pane")?;
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();
         match printed.strip_prefix(&refused) {
             None => Ok(printed),

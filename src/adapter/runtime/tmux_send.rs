@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::adapter::clock::{self, Deadline};
+use crate::adapter::cmd::CmdError;
 use crate::adapter::ids;
 use crate::adapter::runtime::RuntimeError;
 use crate::adapter::runtime::screen::{Composer, Reading, Screen};
@@ -209,6 +210,10 @@ impl Sending<'_> {
         let pasted = match self.paste(text) {
             Err(RuntimeError::Unresponsive { .. }) => {
                 return Ok(unconfirmed("tmux did not answer; the text may still arrive"));
+            }
+            // What was pasted must never pass for what was not: that is typed again.
+            Err(error) if !is_from_before(&error) => {
+                return Ok(unconfirmed(&sanitize::chain(&error)));
             }
             other => other?,
         };
@@ -445,6 +450,17 @@ fn input_after(terminal: &Terminal, typed: &Seen, after: &Seen) -> Input {
         (input != Input::Waiting).then_some(input)
     });
     asked.unwrap_or(Input::Waiting)
+}
+
+/// Returns whether a paste that ended in `error` is certain to have typed nothing.
+fn is_from_before(error: &RuntimeError) -> bool {
+    matches!(
+        error,
+        RuntimeError::NotThisLaunch { .. }
+            | RuntimeError::ServerAbsent { .. }
+            | RuntimeError::Missing
+            | RuntimeError::Cmd(CmdError::Missing { .. } | CmdError::Spawn { .. })
+    )
 }
 
 /// Returns what is known of a text whose pane could not be looked at after Enter was pressed: the

@@ -115,6 +115,24 @@ fn a_pane_that_dies_during_pastes_does_not_take_the_server_with_it() {
 }
 
 #[test]
+fn a_pane_that_vanishes_with_the_text_is_no_pane_that_was_never_there() {
+    let world = World::new();
+    world.start("keep", "exec sleep 600");
+    let script = format!(
+        "stty raw -echo; touch ready; dd bs=65536 count=1 of=got 2>/dev/null
+         tmux -S {} kill-session -t =ao-1",
+        world.tmux.socket().display()
+    );
+    let (spec, _) = world.start("ao-1", &script);
+    assert!(wait(|| world.file("ready").exists()));
+    let outcome = world.send(&spec, "hello", false);
+    assert!(matches!(outcome, SendOutcome::Unconfirmed { .. }), "{outcome:?}");
+    assert_eq!(std::fs::read_to_string(world.file("got")).unwrap(), "hello");
+    let outcome = world.send(&spec, "hello", false);
+    assert!(matches!(outcome, SendOutcome::Failed { .. }), "{outcome:?}");
+}
+
+#[test]
 fn keys_reach_the_agent_and_only_its_own_pane() {
     let world = World::new();
     let (spec, _) =
