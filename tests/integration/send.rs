@@ -375,6 +375,16 @@ fn a_text_whose_paste_failed_is_not_taken_for_one_that_was_never_typed() {
 }
 
 #[test]
+fn what_the_screen_did_not_show_is_not_submitted() {
+    let env = TestEnvironment::new();
+    let (id, kept) = keeper(&env);
+    // The third client looks for the text, which the screen does not show at once.
+    let told = hurt(&env, &id, "cmd.wait:tmux#3=error:12");
+    assert!(told.contains(": unconfirmed: could not talk to `tmux`"), "{told}");
+    assert_eq!(read_on(&env, &id, &kept), "hellox\n");
+}
+
+#[test]
 fn a_terminal_that_another_program_got_is_not_taken_for_one_that_was_read() {
     let env = TestEnvironment::new();
     let repo = env.repo("app");

@@ -220,7 +220,11 @@ impl Sending<'_> {
         let Ok(pasted) = self.seen(&pasted) else {
             return Ok(unconfirmed("the program ended while the text was typed"));
         };
-        let (seen, before) = self.settled(pasted);
+        let (seen, before) = match self.settled(pasted) {
+            Ok(settled) => settled,
+            // Enter would answer a dialog that opened since the last look.
+            Err(error) => return Ok(unseen(&error, false)),
+        };
         // A text that quotes a dialog looks like one in the composer as well.
         let is_quoted = || self.read.is_some_and(|read| read(&Screen::parse(text)).dialog);
         if submit && seen.reading.dialog && !is_quoted() {
@@ -296,7 +300,7 @@ impl Sending<'_> {
 
     /// Waits until the screen shows the text; returns it and where it shows, `None` where it does
     /// not (a program may hide what is pasted).
-    fn settled(&self, first: Seen) -> (Seen, Option<Place>) {
+    fn settled(&self, first: Seen) -> Result<(Seen, Option<Place>), RuntimeError> {
         let mut seen = first;
         // Who knows the composer knows that the text will be in it, however slow the agent is.
         let known = seen.reading.composer.is_some();
@@ -304,15 +308,12 @@ impl Sending<'_> {
         for wait in waits {
             let place = self.place(&seen);
             if place.is_some() || seen.reading.dialog {
-                return (seen, place);
+                return Ok((seen, place));
             }
-            match self.look(Duration::from_millis(*wait)) {
-                Ok(later) => seen = later,
-                Err(_) => return (seen, None),
-            }
+            seen = self.look(Duration::from_millis(*wait))?;
         }
         let place = self.place(&seen);
-        (seen, place)
+        Ok((seen, place))
     }
 
     /// Returns where the text is seen.
@@ -463,8 +464,8 @@ fn is_from_before(error: &RuntimeError) -> bool {
     )
 }
 
-/// Returns what is known of a text whose pane could not be looked at after Enter was pressed: the
-/// agent may have ended because of what it was told.
+/// Returns what is known of a text whose pane could not be looked at after it was typed: the agent
+/// may have ended because of what it was told.
 fn unseen(error: &RuntimeError, is_proved: bool) -> SendOutcome {
     if is_proved {
         return SendOutcome::Submitted;
