@@ -166,6 +166,31 @@ fn a_killed_server_ends_its_sessions_and_the_next_spawn_starts_another() {
 }
 
 #[test]
+fn a_server_that_is_lost_while_a_session_is_closed_takes_its_last_screen_nowhere() {
+    let tmux = program_in_path("tmux").unwrap();
+    for others in [0, 1] {
+        let story = Story::new();
+        if others > 0 {
+            story.spawn(others, TYPIST);
+        }
+        let id = story.spawn(1, "echo last words; exec sleep 600").remove(0);
+        let shows = || story.ao(&["output", &id]).stdout.contains("last words");
+        story.env.wait_for("the screen", || shows().then_some(()));
+        let (tmux, lost) = (tmux.display(), story.env.path("lost"));
+        let shim = format!(
+            "case $* in *list-panes*kill-session*) if mkdir {} 2>/dev/null; then\n\
+             '{tmux}' \"$@\"; echo 'server exited unexpectedly' >&2; exit 1; fi;; esac\n\
+             exec '{tmux}' \"$@\"\n",
+            lost.display()
+        );
+        story.env.shims(&[("tmux", &shim)]);
+        story.ao(&["kill", &id]).success();
+        assert!(lost.exists());
+        assert_eq!(story.ao(&["output", &id]).success().stdout, "last words\n");
+    }
+}
+
+#[test]
 fn a_deleted_socket_ends_nobody_and_starts_no_second_server() {
     let story = Story::new();
     let ids = story.spawn(2, TYPIST);

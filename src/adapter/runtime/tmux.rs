@@ -231,19 +231,20 @@ impl Tmux {
         launch: &LaunchId,
         lines: u32,
     ) -> Result<Option<String>, RuntimeError> {
-        let marker = format!("closed-{}", ids::hex(8));
-        let printed = match self.run_close(session, launch, lines, &marker) {
-            Err(RuntimeError::ServerAbsent { .. }) if self.revive_server()? => {
-                self.run_close(session, launch, lines, &marker)
-            }
+        let marker = format!("closed-{}\n", ids::hex(8));
+        let mut lost = None;
+        let mut run = || self.run_close(session, launch, lines, &marker, &mut lost);
+        let printed = match run() {
+            Err(RuntimeError::ServerAbsent { .. }) if self.revive_server()? => run(),
             printed => printed,
         };
+        let lost = lost.map(|screen| last_lines(&screen, lines, false));
         let printed = match printed {
             Ok(printed) => printed,
-            Err(RuntimeError::ServerAbsent { .. }) => return Ok(None),
+            Err(RuntimeError::ServerAbsent { .. }) => return Ok(lost),
             Err(error) => return Err(error),
         };
-        let (panes, screen) = match printed.split_once(&format!("{marker}\n")) {
+        let (panes, screen) = match printed.split_once(&marker) {
             Some((panes, screen)) => (panes, Some(last_lines(screen, lines, false))),
             None => (printed.as_str(), None),
         };
@@ -251,45 +252,43 @@ impl Tmux {
         for pane in parse::panes(panes)?.iter().filter(|pane| !closed(pane)) {
             self.close_pane(session, launch, pane)?;
         }
-        Ok(screen)
+        Ok(screen.or(lost))
     }
 
     /// Lists every pane of `launch`, and closes the session where its active pane is one; returns
     /// what was printed.
+    ///
+    /// Closing the last session ends the server. What a client printed of the screen whose server
+    /// ended before it could say that all is done is put into `lost`.
     fn run_close(
         &self,
         session: &SessionId,
         launch: &LaunchId,
         lines: u32,
         marker: &str,
+        lost: &mut Option<String>,
     ) -> Result<String, RuntimeError> {
         let (target, condition) = (pane_target(session), condition(launch, false));
         let show = match lines {
             0 => String::new(),
             _ => format!("capture-pane -p -J -S -{lines} -t {target} ; "),
         };
-        let close = format!("display-message -p {marker} ; {show}kill-session -t ={session}");
+        let word = marker.trim_end();
+        let close = format!("display-message -p {word} ; {show}kill-session -t ={session}");
         let list = ["list-panes", "-a", "-f", &condition, "-F", PANE_FORMAT, ";"];
         let act = ["if-shell", "-F", "-t", &target, &condition, &close];
         let client = self.client(list.into_iter().chain(act));
-        let mut attempt = 1;
-        loop {
-            let output = client.output().map_err(|error| self.client_error(error))?;
-            let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-            if output.success() {
-                return Ok(printed);
+        let printed = |output: &Output| String::from_utf8_lossy(&output.stdout).into_owned();
+        let (failure, output) = self.attempt(&client, |output| {
+            if let Some((_, screen)) = printed(output).split_once(marker) {
+                *lost = Some(screen.to_owned());
             }
-            match parse::classify(&output.stderr) {
-                // The list comes before what looks for the session, and is whole.
-                Failure::Missing => return Ok(printed),
-                Failure::Transient if attempt < ATTEMPTS => {}
-                failure @ (Failure::Absent { .. }
-                | Failure::Transient
-                | Failure::Duplicate
-                | Failure::Other) => return Err(self.failed(failure, "close a session", &output)),
-            }
-            attempt += 1;
-            clock::pause(BETWEEN);
+            Ok(false)
+        })?;
+        match failure {
+            // The list comes before what looks for the session, and is whole.
+            None | Some(Failure::Missing) => Ok(printed(&output)),
+            Some(failure) => Err(self.failed(failure, "close a session", &output)),
         }
     }
 
@@ -406,15 +405,29 @@ impl Tmux {
     /// Runs a client and tells its failures apart; one that met a server that was just ending is
     /// run again.
     pub(crate) fn run(&self, client: Cmd, doing: &'static str) -> Result<Output, RuntimeError> {
+        match self.attempt(&client, |_| Ok(false))? {
+            (None, output) => Ok(output),
+            (Some(failure), output) => Err(self.failed(failure, doing, &output)),
+        }
+    }
+
+    /// Runs a client, again for as long as it meets a server that is just ending, and returns how
+    /// it failed, if it did, and what it printed.
+    ///
+    /// `is_enough` is shown what is printed by a client that is to be run again, and returns
+    /// whether that is needless.
+    pub(super) fn attempt(
+        &self,
+        client: &Cmd,
+        mut is_enough: impl FnMut(&Output) -> Result<bool, RuntimeError>,
+    ) -> Result<(Option<Failure>, Output), RuntimeError> {
         let mut attempt = 1;
         loop {
             let output = client.output().map_err(|error| self.client_error(error))?;
-            if output.success() {
-                return Ok(output);
-            }
-            let failure = parse::classify(&output.stderr);
-            if failure != Failure::Transient || attempt == ATTEMPTS {
-                return Err(self.failed(failure, doing, &output));
+            let failure = (!output.success()).then(|| parse::classify(&output.stderr));
+            let is_ending = failure == Some(Failure::Transient);
+            if !is_ending || attempt == ATTEMPTS || is_enough(&output)? {
+                return Ok((failure, output));
             }
             attempt += 1;
             clock::pause(BETWEEN);

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::adapter::clock::{self, Deadline, Pace};
+use crate::adapter::clock::{Deadline, Pace};
 use crate::adapter::process;
 use crate::adapter::runtime::tmux::{Tmux, pane_target};
 use crate::adapter::runtime::tmux_parse::{
@@ -42,31 +42,18 @@ impl Tmux {
 
     /// Creates the session and returns its pane.
     fn create(&self, spec: &LaunchSpec) -> Result<Option<Pane>, RuntimeError> {
-        const ATTEMPTS: u32 = 3;
-        const BETWEEN: Duration = Duration::from_millis(100);
-        let client = self.client(creation(spec)?);
-        let mut attempt = 1;
-        loop {
-            let output = client.output().map_err(|error| self.client_error(error))?;
-            if output.success() {
-                return Ok(parse::panes(&output.text())?.pop());
+        let mut pane = None;
+        let (failure, output) = self.attempt(&self.client(creation(spec)?), |_| {
+            pane = self.pane_of(spec)?;
+            Ok(pane.is_some())
+        })?;
+        match failure {
+            None => Ok(parse::panes(&output.text())?.pop()),
+            Some(_) if pane.is_some() => Ok(pane),
+            Some(Failure::Duplicate) => {
+                Err(RuntimeError::NameTaken { session: spec.session.clone() })
             }
-            match parse::classify(&output.stderr) {
-                Failure::Duplicate => {
-                    return Err(RuntimeError::NameTaken { session: spec.session.clone() });
-                }
-                // The client met a server that was just ending.
-                Failure::Transient if attempt < ATTEMPTS => {}
-                failure @ (Failure::Absent { .. }
-                | Failure::Transient
-                | Failure::Missing
-                | Failure::Other) => return Err(self.failed(failure, "create a session", &output)),
-            }
-            if let Some(pane) = self.pane_of(spec)? {
-                return Ok(Some(pane));
-            }
-            attempt += 1;
-            clock::pause(BETWEEN);
+            Some(failure) => Err(self.failed(failure, "create a session", &output)),
         }
     }
 
