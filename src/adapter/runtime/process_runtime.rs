@@ -49,9 +49,9 @@ pub fn start(spec: &LaunchSpec) -> Result<Started, RuntimeError> {
     match started {
         Ok(started) => Ok(Started { handle: handle(started) }),
         Err(error) => {
-            launcher::withdraw_spec(&spec.session_dir, &spec.launch)?;
-            process::end_marked(&spec.launch, Duration::from_secs(1))
-                .map_err(RuntimeError::io("end the agent"))?;
+            // What cannot be undone stops nothing else, and hides no reason.
+            let _ = launcher::withdraw_spec(&spec.session_dir, &spec.launch);
+            let _ = process::end_marked(&spec.launch, Duration::from_secs(1));
             Err(error)
         }
     }

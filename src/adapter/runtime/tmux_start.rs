@@ -131,8 +131,9 @@ impl Tmux {
     /// After `error`: returns the agent where it runs all the same, and otherwise leaves nothing.
     fn undo(&self, spec: &LaunchSpec, error: RuntimeError) -> Result<Started, RuntimeError> {
         const GRACE: Duration = Duration::from_secs(1);
-        // From here on a launcher that comes late has nothing to run.
-        launcher::withdraw_spec(&spec.session_dir, &spec.launch)?;
+        // From here on a launcher that comes late has nothing to run. Whatever of this cannot be
+        // done, the rest is, and why the start failed is what has to be told.
+        let _ = launcher::withdraw_spec(&spec.session_dir, &spec.launch);
         if let Ok(Some(Ok(_))) = told_of_start(&spec.session_dir, &spec.launch) {
             return self.handshake(spec, None);
         }
@@ -142,13 +143,12 @@ impl Tmux {
         {
             error = self.start_failed(spec, why);
         }
-        let end =
-            || process::end_marked(&spec.launch, GRACE).map_err(RuntimeError::io("end the agent"));
-        end()?;
+        let end = || drop(process::end_marked(&spec.launch, GRACE));
+        end();
         if !matches!(error, RuntimeError::Unresponsive { .. }) {
-            self.destroy(&spec.session, &spec.launch)?;
+            let _ = self.destroy(&spec.session, &spec.launch);
             // The launcher may have been about to start it.
-            end()?;
+            end();
         }
         Err(error)
     }

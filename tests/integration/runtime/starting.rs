@@ -166,3 +166,32 @@ fn a_failed_start_in_the_process_runtime_shows_its_output() {
     assert!(why.contains("no-such-program-here") && screen.contains("ao launch:"), "{error:?}");
     assert!(!spec.session_dir.join("launch.json").exists());
 }
+
+#[test]
+fn a_failed_start_says_why_and_leaves_nobody_whatever_became_of_the_private_file() {
+    type Start = fn(&World, &LaunchSpec) -> Result<Started, RuntimeError>;
+    let starts: [Start; 2] =
+        [|_, spec| process_runtime::start(spec), |world, spec| world.tmux.start(spec)];
+    for start in starts {
+        let world = World::new();
+        // The launcher stops before it says that its agent runs, and cannot say so afterwards.
+        let faults = "launch/fs.rename#1=stop,launch/fs.rename#1=error:5";
+        std::fs::write(world.path().join("failpoints"), faults).unwrap();
+        let directory = world.path().join("sessions/ao-1");
+        let script = format!(
+            "sleep 600 & mkdir {}/launch.json; echo $PPID >parent; mv parent up; wait",
+            directory.display()
+        );
+        let spec = world.spec("ao-1", &script);
+        let error = std::thread::scope(|scope| {
+            let started = scope.spawn(|| start(&world, &spec).unwrap_err());
+            assert!(wait(|| world.file("up").exists()));
+            let launcher = std::fs::read_to_string(world.file("up")).unwrap();
+            signal_pid(launcher.trim().parse().unwrap(), "CONT");
+            started.join().unwrap()
+        });
+        assert!(matches!(error, RuntimeError::StartFailed { .. }), "{error:?}");
+        assert!(process::marked(&spec.launch).unwrap().is_empty());
+        assert!(world.tmux.probe().unwrap().panes.is_empty());
+    }
+}
