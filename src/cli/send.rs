@@ -259,7 +259,7 @@ fn failure(id: &SessionId, sent: &Sent, exit: Exit) -> CommandError {
     let error = CommandError::new(exit, anyhow::anyhow!("{id}: {}: {why}", word(sent)));
     match &sent.delivery {
         Some(Delivery::Held(_)) => error.hint(format!(
-            "answer the dialog (`ao approve {id}`, `ao deny {id}`), or record the message with --queue"
+            "answer a dialog that is open (`ao approve {id}`, `ao deny {id}`), or record the message with --queue"
         )),
         Some(Delivery::Draft(_)) => error.hint(format!(
             "look first (`ao attach {id}`): --force clears the draft, --queue records the message"

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -26,7 +27,13 @@ use crate::model::sanitize;
 /// The FIFO that an agent that stays reads from.
 const INPUT_FILE: &str = "input.fifo";
 
-/// How long an agent may take to read a text.
+/// The most that an agent's FIFO is made to hold: what Linux lets everybody have.
+const LARGEST: usize = 1024 * 1024;
+
+/// What a pipe takes whole or not at all, however full it is.
+const ATOMIC: usize = 4096;
+
+/// How long an agent may take to make room for a text, and to read it then.
 const READING: Duration = Duration::from_secs(5);
 
 /// How long a launcher may take to say that its agent runs.
@@ -74,8 +81,17 @@ pub fn make_input(session_dir: &Path) -> Result<PathBuf, RuntimeError> {
 
 /// Writes a line (or several) to the standard input of a running agent.
 ///
-/// It is `Submitted` once the agent has read it all.
+/// It is `Submitted` once the agent has read it all. What may not fit is not begun: the next text
+/// would be read as the end of it. The caller keeps two senders apart.
 pub fn send(session_dir: &Path, text: &str) -> Result<SendOutcome, RuntimeError> {
+    send_within(session_dir, text, READING)
+}
+
+fn send_within(
+    session_dir: &Path,
+    text: &str,
+    patience: Duration,
+) -> Result<SendOutcome, RuntimeError> {
     let path = session_dir.join(INPUT_FILE);
     let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let input = match rustix::fs::open(&path, flags, Mode::empty()) {
@@ -86,26 +102,60 @@ pub fn send(session_dir: &Path, text: &str) -> Result<SendOutcome, RuntimeError>
         }
         Err(error) => return Err(FsError::at("open", &path)(error.into()).into()),
     };
-    failpoint::pass_at("runtime.input", &path).map_err(FsError::at("write", &path))?;
-    let mut rest = text.as_bytes().to_vec();
-    rest.push(b'\n');
-    let deadline = Deadline::after(READING);
-    let written = clock::poll_until(deadline, || match rustix::io::write(&input, &rest) {
-        Ok(count) => {
-            rest.drain(..count);
-            rest.is_empty().then_some(Ok(()))
-        }
-        Err(Errno::AGAIN | Errno::INTR) => None,
-        Err(error) => Some(Err(error)),
-    });
-    if let Some(Err(error)) = written {
-        return Err(FsError::at("write", &path)(error.into()).into());
+    let failed = |error: io::Error| RuntimeError::from(FsError::at("write", &path)(error));
+    let line = [text.as_bytes(), b"\n"].concat();
+    let length = line.len();
+    let size = size_for(&input, length).map_err(failed)?;
+    if length > size {
+        let why = format!(
+            "its {length} bytes are more than the agent's standard input can hold ({size}), so \
+             nothing was written"
+        );
+        return Ok(SendOutcome::Failed { why });
     }
-    let read = || (rustix::io::ioctl_fionread(&input) == Ok(0)).then_some(());
-    if written.is_some() && clock::poll_until(deadline, read).is_some() {
+    let deadline = Deadline::after(patience);
+    let is_read = || (rustix::io::ioctl_fionread(&input) == Ok(0)).then_some(());
+    // A pipe's pages may each be filled in part, so only an empty one is sure to hold its size.
+    let has_room = length <= ATOMIC || clock::poll_until(deadline, is_read).is_some();
+    let written =
+        if has_room { write(&path, &input, &line, deadline).map_err(failed)? } else { 0 };
+    if written == 0 {
+        let why = "the agent has not read what it was given before, so nothing was written";
+        return Ok(SendOutcome::Held { why: why.to_owned() });
+    }
+    if written == length && clock::poll_until(Deadline::after(patience), is_read).is_some() {
         return Ok(SendOutcome::Submitted);
     }
     Ok(SendOutcome::Unconfirmed { why: "the agent has not read all of it".to_owned() })
+}
+
+/// Returns how much an agent's standard input can hold; it is made larger where `length` is more
+/// and the system allows that.
+fn size_for(input: &OwnedFd, length: usize) -> io::Result<usize> {
+    let size = rustix::pipe::fcntl_getpipe_size(input)?;
+    if length <= size {
+        return Ok(size);
+    }
+    if length > LARGEST {
+        return Ok(LARGEST.max(size));
+    }
+    Ok(rustix::pipe::fcntl_setpipe_size(input, length).unwrap_or(size))
+}
+
+/// Writes `line` and returns how much of it was written until `deadline`.
+fn write(path: &Path, input: &OwnedFd, line: &[u8], deadline: Deadline) -> io::Result<usize> {
+    failpoint::pass_at("runtime.input", path)?;
+    let mut written = 0;
+    clock::poll_until(deadline, || match rustix::io::write(input, &line[written..]) {
+        Ok(count) => {
+            written += count;
+            (written == line.len()).then_some(Ok(()))
+        }
+        Err(Errno::AGAIN | Errno::INTR) => None,
+        Err(error) => Some(Err(error)),
+    })
+    .transpose()?;
+    Ok(written)
 }
 
 fn handle(started: StartRecord) -> RuntimeHandle {
@@ -179,5 +229,84 @@ fn failed(spec: &LaunchSpec, why: &str) -> RuntimeError {
         session: spec.session.clone(),
         why: sanitize::line(why),
         screen: sanitize::text(&String::from_utf8_lossy(&output)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    /// The other end of a standard input: open for reading and writing, as an agent has it.
+    struct Agent {
+        dir: tempfile::TempDir,
+        input: File,
+    }
+
+    impl Agent {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let path = make_input(dir.path()).unwrap();
+            let input = rustix::fs::open(&path, OFlags::RDWR, Mode::empty()).unwrap();
+            Self { dir, input: File::from(input) }
+        }
+
+        fn is_sent(&self, text: &str) -> SendOutcome {
+            send_within(self.dir.path(), text, Duration::from_millis(50)).unwrap()
+        }
+
+        /// Returns how much it has to read.
+        fn kept(&self) -> u64 {
+            rustix::io::ioctl_fionread(&self.input).unwrap()
+        }
+
+        /// Reads all there is, as lines.
+        fn lines(&mut self) -> Vec<String> {
+            let mut bytes = vec![0; usize::try_from(self.kept()).unwrap()];
+            self.input.read_exact(&mut bytes).unwrap();
+            String::from_utf8(bytes).unwrap().lines().map(str::to_owned).collect()
+        }
+    }
+
+    fn of_length(length: usize) -> String {
+        "x".repeat(length)
+    }
+
+    #[test]
+    fn a_text_that_is_longer_than_the_pipe_arrives_whole_or_not_at_all() {
+        let mut agent = Agent::new();
+        let long = of_length(80_010);
+        let outcome = agent.is_sent(&long);
+        assert!(matches!(outcome, SendOutcome::Unconfirmed { .. }), "{outcome:?}");
+        let outcome = agent.is_sent("second message");
+        assert!(matches!(outcome, SendOutcome::Unconfirmed { .. }), "{outcome:?}");
+        assert_eq!(agent.lines(), [&long, "second message"]);
+
+        let SendOutcome::Failed { why } = agent.is_sent(&of_length(LARGEST)) else { panic!() };
+        assert!(why.contains("its 1048577 bytes are more than"), "{why}");
+        assert_eq!(agent.kept(), 0);
+    }
+
+    #[test]
+    fn what_finds_no_room_is_held_and_goes_out_once_there_is_some() {
+        let mut agent = Agent::new();
+        let size = rustix::pipe::fcntl_getpipe_size(&agent.input).unwrap();
+        // Room for all of it, as bytes are counted, and pages that are filled in part.
+        for _ in 0..3 {
+            agent.is_sent(&of_length(2500));
+        }
+        let kept = agent.kept();
+        for length in [size - 1, size - 10_000] {
+            let outcome = agent.is_sent(&of_length(length));
+            assert!(matches!(outcome, SendOutcome::Held { .. }), "{outcome:?}");
+            assert_eq!(agent.kept(), kept);
+        }
+        assert_eq!(agent.lines().len(), 3);
+        let outcome = agent.is_sent(&of_length(size - 1));
+        assert!(matches!(outcome, SendOutcome::Unconfirmed { .. }), "{outcome:?}");
+        let outcome = agent.is_sent("second message");
+        assert!(matches!(outcome, SendOutcome::Held { .. }), "{outcome:?}");
+        assert_eq!(agent.lines(), [of_length(size - 1)]);
     }
 }
