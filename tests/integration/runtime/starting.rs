@@ -38,7 +38,9 @@ fn a_signal_is_an_exit_code_of_128_and_more() {
 #[test]
 fn the_launcher_passes_signals_on_and_its_own_death_takes_the_agent() {
     let world = World::new();
-    let (spec, started) = world.start("ao-1", "trap 'exit 5' TERM; while :; do sleep 0.05; done");
+    let script = "trap 'exit 5' TERM; touch up; while :; do sleep 0.05; done";
+    let (spec, started) = world.start("ao-1", script);
+    assert!(wait(|| world.file("up").exists()));
     signal_pid(started.handle.pid.unwrap().cast_signed(), "TERM");
     assert_eq!(wait_for_exit(&spec), 5);
 
