@@ -158,8 +158,9 @@ pub fn end_launch(
 ) -> Result<(), SessionError> {
     let directory = world.home.session_dir(id);
     // A launcher that comes late has nothing to run; one that has read it already starts its
-    // agent after the first look, and holds its lock until that agent has ended.
-    launcher::withdraw_spec(&directory, launch)?;
+    // agent after the first look, and holds its lock until that agent has ended. Where it cannot be
+    // withdrawn, what runs is to end all the same.
+    let withdrawn = launcher::withdraw_spec(&directory, launch);
     let mut left = Vec::new();
     clock::poll_until(Deadline::after(GRACE), || match process::end_marked(launch, GRACE) {
         Ok(report) => {
@@ -182,7 +183,7 @@ pub fn end_launch(
                 fs::replace(&directory.join(OUTPUT_FILE), screen.as_bytes(), Durability::Process);
         }
     }
-    Ok(())
+    Ok(withdrawn?)
 }
 
 /// Returns where a session lives or, before it does, where its spawn meant it to.
