@@ -134,13 +134,17 @@ fn clean_one(
     Ok(())
 }
 
-/// Returns what a pass would clean up of a session, with what it would do before that.
+/// Returns what a pass would clean up of a session, with what it would do before and after that.
 pub(super) fn would_clean(
     world: &World,
     id: &SessionId,
     record: &Record,
     now: Timestamp,
 ) -> Result<Vec<(String, String)>, SessionError> {
+    if cleanup::is_only_to_be_archived(record) {
+        let why = "it is cleaned up, and all is told".to_owned();
+        return Ok(vec![(format!("archive {id}"), why)]);
+    }
     if !is_due(world, record, now)? {
         return Ok(Vec::new());
     }

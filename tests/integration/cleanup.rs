@@ -294,6 +294,18 @@ fn what_has_still_something_to_say_is_archived_once_that_is_told() {
     env.ao(&["reap"]).success();
     assert!([&one, &two, &by_hand, &again].iter().all(|id| is_live(id)));
 
+    // Nobody else has to be told of one whose notice is taken back.
+    let three = failed();
+    env.ao(&["cleanup", &three]).success();
+    let waiting = env.record(&three)["outbox"].clone();
+    let key = waiting.as_object().unwrap().keys().next().unwrap();
+    env.ao(&["outbox", "drop", &three, key]).success();
+    let plan = env.ao(&["reap", "--dry-run"]).success().stdout;
+    let archive = format!("would archive {three}: it is cleaned up, and all is told\n");
+    assert!(plan.contains(&archive), "{plan}");
+    env.ao(&["reap"]).success();
+    assert!(!is_live(&three));
+
     fs::remove_dir(&down).unwrap();
     env.at("2026-01-01T01:00:00Z");
     let pass = env.ao_json(&["reap", "--json"]);
