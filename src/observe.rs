@@ -111,7 +111,12 @@ impl Probe {
     ///
     /// `directory` is the session's, where the launcher keeps its files. They are not looked at
     /// where its launcher was seen alive (`is_held`) and its pane agrees.
-    pub fn fact(&self, directory: &Path, record: &Record, is_held: bool) -> Option<RuntimeFact> {
+    pub fn fact(
+        &self,
+        directory: impl FnOnce() -> PathBuf,
+        record: &Record,
+        is_held: bool,
+    ) -> Option<RuntimeFact> {
         let handle = record.handles.runtime.as_ref()?;
         let launch = record.handles.launch.as_ref()?;
         let pane = match (handle.kind, &self.panes) {
@@ -125,7 +130,7 @@ impl Probe {
         let process = match pane {
             Some(Liveness::Alive) | None if is_held => ProcessFact::ALIVE,
             // What ended was seen by tmux first, if at all: the files are looked at after it.
-            Some(_) | None => runtime::process_fact(directory, launch),
+            Some(_) | None => runtime::process_fact(&directory(), launch),
         };
         Some(RuntimeFact {
             observed_at: Some(self.at),

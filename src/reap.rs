@@ -388,13 +388,14 @@ impl Pass<'_> {
             .iter()
             .filter(|(_, record)| !record.lifecycle.is_terminal() && record.intent.is_none())
             .map(|(id, record)| (id, &**record))
-            .into_map();
-        let probe = look.finish(settled.values().copied(), self.started);
+            .collect::<Vec<_>>();
+        let probe = look.finish(settled.iter().map(|(_, record)| *record), self.started);
         let mut facts = settled
             .iter()
             .filter_map(|(id, record)| {
                 let is_held = self.held.contains(*id);
-                Some(((*id).clone(), probe.fact(&home.session_dir(id), record, is_held)?))
+                let fact = probe.fact(|| home.session_dir(id), record, is_held)?;
+                Some(((*id).clone(), fact))
             })
             .into_map();
         if let Some(error) = probe.failure() {

@@ -174,8 +174,8 @@ fn looked_at(
         context.tell(&format!("warning: {}", crate::model::sanitize::chain(failure)));
     }
     let fact = |chosen: &Chosen| {
-        let directory = world.home.session_dir(&chosen.id);
-        Some((chosen.id.clone(), probe.fact(&directory, &chosen.record, chosen.is_held)?))
+        let directory = || world.home.session_dir(&chosen.id);
+        Some((chosen.id.clone(), probe.fact(directory, &chosen.record, chosen.is_held)?))
     };
     let mut facts = settled().filter_map(fact).into_map();
     decide::calm_storm(&mut facts);

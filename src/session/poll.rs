@@ -104,12 +104,35 @@ pub fn look(world: &World, records: &BTreeMap<SessionId, Box<Record>>, ahead: Ah
 /// What is known of repositories that are their own forge, told ahead of time: while tmux was asked
 /// who lives, as nothing but files of this machine are read for it.
 #[derive(Debug, Default)]
-pub struct Ahead(BTreeMap<PathBuf, Told>);
+pub struct Ahead {
+    /// The sessions, and the revisions at which they were looked at.
+    seen: Vec<(SessionId, u64)>,
+    /// What is to be looked at, and what is known of it already.
+    repositories: BTreeMap<PathBuf, (Vec<Subject>, Option<Told>)>,
+}
+
+impl Ahead {
+    /// Returns what is to be looked at by now, with what is known of it still.
+    fn by_repository(
+        mut self,
+        records: &BTreeMap<SessionId, Box<Record>>,
+    ) -> BTreeMap<PathBuf, (Vec<Subject>, Option<Told>)> {
+        let seen = self.seen.iter().map(|(id, revision)| (id, *revision));
+        if records.iter().map(|(id, record)| (id, record.revision)).eq(seen) {
+            return self.repositories;
+        }
+        let with_known = |(repository, subjects): (PathBuf, Vec<Subject>)| {
+            // What became of a session since may be another question.
+            let known = self.repositories.remove(&repository).filter(|(of, _)| *of == subjects);
+            (repository, (subjects, known.and_then(|(_, told)| told)))
+        };
+        by_repository(records).into_iter().map(with_known).into_map()
+    }
+}
 
 /// What is known of the branches of one repository.
 #[derive(Debug)]
 struct Told {
-    subjects: Vec<Subject>,
     looked: Looked,
     /// What is remembered of the look, and the session whose check waits for an approval, if any;
     /// absent where nothing was seen.
@@ -122,16 +145,16 @@ impl Told {
         world: &World,
         repository: &Path,
         opened: Opened,
-        subjects: Vec<Subject>,
+        subjects: &[Subject],
         records: &BTreeMap<SessionId, Box<Record>>,
     ) -> Self {
         let mut notebook = Notebook::open(world.cache_directory().as_deref(), repository);
         let mut looked = Looked::default();
         let mut missing = None;
-        let looks = local::look(opened, &subjects, &mut notebook.memory);
+        let looks = local::look(opened, subjects, &mut notebook.memory);
         let is_seen = looks.is_ok();
         match looks {
-            Err(error) => looked.observed = all_unknown(&subjects, &sanitize::chain(&error)),
+            Err(error) => looked.observed = all_unknown(subjects, &sanitize::chain(&error)),
             Ok(looks) => {
                 for (subject, look) in subjects.iter().zip(looks) {
                     let Some(record) = records.get(&subject.id) else { continue };
@@ -142,7 +165,7 @@ impl Told {
                 }
             }
         }
-        Self { subjects, looked, memory: is_seen.then_some((notebook, missing)) }
+        Self { looked, memory: is_seen.then_some((notebook, missing)) }
     }
 
     /// Adds what is known to `all`, and remembers it for the next pass unless that is partial.
@@ -163,21 +186,32 @@ impl Told {
 /// Looks at the branches of all repositories that are their own forge, and decides what it means:
 /// nothing, as a rule.
 pub fn look_ahead(world: &World, records: &BTreeMap<SessionId, Box<Record>>) -> Ahead {
-    let mut ahead = Ahead::default();
-    for (repository, subjects) in by_repository(records) {
-        let Ok(layered) = world.config(Some(&repository)).or_else(|_| world.config(None)) else {
-            continue;
-        };
-        let opened = Opened::at(&repository);
-        if forge::kind_by(world, &layered.config, || opened.origin()) == ScmKind::Local {
-            let began = clock::now();
-            let mut told = Told::of(world, &repository, opened, subjects, records);
-            told.looked.began_at(began, 0);
-            told.looked.foresee(world, records);
-            ahead.0.insert(repository, told);
-        }
+    let look = |(repository, subjects): (PathBuf, Vec<Subject>)| {
+        let told = tell_ahead(world, &repository, &subjects, records);
+        (repository, (subjects, told))
+    };
+    let repositories = by_repository(records).into_iter().map(look).into_map();
+    let seen = records.iter().map(|(id, record)| (id.clone(), record.revision)).collect();
+    Ahead { seen, repositories }
+}
+
+/// Looks at the branches of one repository, `None` where another is asked about them.
+fn tell_ahead(
+    world: &World,
+    repository: &Path,
+    subjects: &[Subject],
+    records: &BTreeMap<SessionId, Box<Record>>,
+) -> Option<Told> {
+    let layered = world.config(Some(repository)).or_else(|_| world.config(None)).ok()?;
+    let opened = Opened::at(repository);
+    if forge::kind_by(world, &layered.config, || opened.origin()) != ScmKind::Local {
+        return None;
     }
-    ahead
+    let began = clock::now();
+    let mut told = Told::of(world, repository, opened, subjects, records);
+    told.looked.began_at(began, 0);
+    told.looked.foresee(world, records);
+    Some(told)
 }
 
 fn by_repository(records: &BTreeMap<SessionId, Box<Record>>) -> BTreeMap<PathBuf, Vec<Subject>> {
@@ -193,12 +227,11 @@ fn by_repository(records: &BTreeMap<SessionId, Box<Record>>) -> BTreeMap<PathBuf
 fn look_into(
     world: &World,
     records: &BTreeMap<SessionId, Box<Record>>,
-    mut ahead: Ahead,
+    ahead: Ahead,
     mut looked: Looked,
 ) -> Looked {
-    for (repository, subjects) in by_repository(records) {
-        // What became of a session since may be another question.
-        match ahead.0.remove(&repository).filter(|told| told.subjects == subjects) {
+    for (repository, (subjects, told)) in ahead.by_repository(records) {
+        match told {
             Some(told) => told.close(records, &mut looked),
             None => {
                 let (began, others) = (clock::now(), looked.observed.len());
@@ -255,7 +288,7 @@ fn look_at(
     };
     let opened = Opened::at(repository);
     if forge::kind_by(world, config, || opened.origin()) == ScmKind::Local {
-        return Told::of(world, repository, opened, subjects, records).close(records, looked);
+        return Told::of(world, repository, opened, &subjects, records).close(records, looked);
     }
     match forge::choose(world, config, repository) {
         Ok(Some(forge)) => looked.observed.extend(forge.observe(&subjects)),
