@@ -16,6 +16,16 @@ fn with_notifier(env: &TestEnvironment, more: &str) -> String {
     format!("{more}[notifiers.log]\nkind = \"file\"\npath = \"{}\"\n", path.display())
 }
 
+/// Returns an environment with a repository for whose issues passes start sessions.
+fn taking_in() -> TestEnvironment {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    tracker(&env, INTAKE);
+    agent(&env, "waiter", IDLE);
+    env.ao_in(&repo, &["project", "add"]).success();
+    env
+}
+
 fn reap(env: &TestEnvironment) -> Value {
     let pass = env.ao_json(&["reap", "--json"]);
     assert_answer("ReapAnswer", &pass);
@@ -108,11 +118,7 @@ fn without_a_label_nobody_is_asked_and_a_repository_cannot_switch_it_on() {
 
 #[test]
 fn an_issue_that_cannot_be_read_stands_in_the_way_of_no_other() {
-    let env = TestEnvironment::new();
-    let repo = env.repo("app");
-    tracker(&env, INTAKE);
-    agent(&env, "waiter", IDLE);
-    env.ao_in(&repo, &["project", "add"]).success();
+    let env = taking_in();
     issues(&env, &[open_issue("1", "One"), open_issue("2", "Two"), open_issue("3", "Three")]);
     fs::write(env.path("tracker/1.json"), "garbage").unwrap();
     fs::remove_file(env.path("tracker/2.json")).unwrap();
@@ -171,11 +177,7 @@ fn a_start_that_fails_is_tried_with_growing_pauses_and_told_once() {
 
 #[test]
 fn a_tracker_that_fails_is_told_and_starts_nothing() {
-    let env = TestEnvironment::new();
-    let repo = env.repo("app");
-    tracker(&env, INTAKE);
-    agent(&env, "waiter", IDLE);
-    env.ao_in(&repo, &["project", "add"]).success();
+    let env = taking_in();
     fs::write(env.path("tracker/issues.json"), "garbage").unwrap();
     let pass = reap(&env);
     assert_eq!(
@@ -195,11 +197,7 @@ fn a_tracker_that_fails_is_told_and_starts_nothing() {
 
 #[test]
 fn a_pass_that_is_killed_at_its_intake_starts_one_session_in_the_end() {
-    let env = TestEnvironment::new();
-    let repo = env.repo("app");
-    tracker(&env, INTAKE);
-    agent(&env, "waiter", IDLE);
-    env.ao_in(&repo, &["project", "add"]).success();
+    let env = taking_in();
     issues(&env, &[open_issue("1", "One")]);
     env.at("2026-01-01T10:00:00Z");
     for point in ["intake.begun", "spawn.seeded", "spawn.completed"] {
@@ -251,11 +249,7 @@ fn an_issue_whose_session_could_not_be_restored_goes_to_no_other() {
 
 #[test]
 fn what_a_newer_version_remembers_is_left_to_it() {
-    let env = TestEnvironment::new();
-    let repo = env.repo("app");
-    tracker(&env, INTAKE);
-    agent(&env, "waiter", IDLE);
-    env.ao_in(&repo, &["project", "add"]).success();
+    let env = taking_in();
     issues(&env, &[open_issue("1", "One")]);
     let path = env.home().join("projects/app.intake.json");
     for (text, why) in [
