@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::adapter::clock::{self, Deadline};
@@ -353,14 +354,12 @@ impl Cmd {
                 Err(CmdError::TimedOut { command: self.shown(), deadline: self.deadline })
             }
             Err(source) => {
-                // Its number may be another process's: it was collected by somebody else.
-                if source.raw_os_error() == Some(rustix::io::Errno::CHILD.raw_os_error()) {
-                    return Err(CmdError::Io { program: self.program_name(), source });
-                }
+                // Collected by somebody else: its number may be another process's.
+                let is_gone = Errno::from_io_error(&source) == Some(Errno::CHILD);
                 // It must not go on behind the caller's back, and cut short it would leave its
                 // locks and half of its work: it has what is left of its time.
                 let is_over = || child.try_wait().ok().flatten();
-                if clock::poll_until(deadline, is_over).is_none() {
+                if !is_gone && clock::poll_until(deadline, is_over).is_none() {
                     self.end(child);
                 }
                 Err(CmdError::Io { program: self.program_name(), source })
