@@ -243,8 +243,7 @@ pub fn preview(world: &World) -> Result<Preview, StoreError> {
             steps.extend(pass.would_change(id, &Observation::Tick(Bare::default())));
         }
         steps.extend(review::would_close(world, id, record, started));
-        let waiting = record.outbox.iter().filter(|(_, entry)| !entry.dead);
-        steps.extend(waiting.map(|(key, entry)| {
+        steps.extend(record.undelivered().map(|(key, entry)| {
             (format!("deliver {key} of {id}"), format!("{} since {}", entry.kind, entry.created_at))
         }));
         match clean::would_clean(world, id, record, started) {
@@ -545,8 +544,7 @@ impl Pass<'_> {
             Ok(None) => return,
             Ok(Some(applied)) => note(id, &applied.outcome, &mut self.report),
             // It was archived while this pass looked at it.
-            Err(SessionError::Store(StoreError::NotFound { .. } | StoreError::Archived { .. })) => {
-            }
+            Err(error) if error.is_put_away() => {}
             Err(error) => self.report.fail(id, "apply", &error),
         }
         self.load(id);

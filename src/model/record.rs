@@ -490,6 +490,11 @@ impl Record {
         read(bytes)
     }
 
+    /// Returns what is still to be delivered, by its keys.
+    pub fn undelivered(&self) -> impl Iterator<Item = (&String, &OutboxEntry)> {
+        self.outbox.iter().filter(|(_, entry)| !entry.dead)
+    }
+
     /// Returns the merge patch that turns `self` into `after`; empty where they are equal.
     pub fn difference(&self, after: &Self) -> Map<String, Value> {
         if self == after {

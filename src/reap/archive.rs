@@ -1,8 +1,7 @@
 //! The part of a pass that archives what was cleaned up.
 
 use crate::reap::{Item, Pass};
-use crate::session::{SessionError, cleanup};
-use crate::store::StoreError;
+use crate::session::cleanup;
 
 impl Pass<'_> {
     /// Archives the sessions that a cleanup left for what they had still to say, once that is
@@ -16,9 +15,7 @@ impl Pass<'_> {
                     true
                 }
                 Ok(false) => false,
-                Err(SessionError::Store(
-                    StoreError::NotFound { .. } | StoreError::Archived { .. },
-                )) => true,
+                Err(error) if error.is_put_away() => true,
                 Err(error) => {
                     self.report.fail(&id, "archive", &error);
                     false

@@ -9,7 +9,6 @@ use crate::invocation::World;
 use crate::model::id::{SessionId, short};
 use crate::session::SessionError;
 use crate::session::check::{self, Progress, Step};
-use crate::store::StoreError;
 
 /// Makes passes until no check runs, or `timeout` has passed: each waits for the checks that run,
 /// looks at what came of them and delivers it.
@@ -90,9 +89,7 @@ impl Pass<'_> {
                 }
                 Ok(Progress::Buried) => "found its check's supervisor dead".to_owned(),
                 Ok(Progress::Waits(_)) => continue,
-                Err(SessionError::Store(
-                    StoreError::NotFound { .. } | StoreError::Archived { .. },
-                )) => continue,
+                Err(error) if error.is_put_away() => continue,
                 Err(error) => {
                     self.report.fail(&step.id, "check", &error);
                     failed.insert(step.id.clone());

@@ -29,10 +29,8 @@ impl Pass<'_> {
         for (id, record) in &self.records {
             match clean_one(self.world, id, record, self.started, &mut self.report) {
                 Ok(()) => {}
-                // It was archived while this pass looked at it.
-                Err(SessionError::Store(
-                    StoreError::NotFound { .. } | StoreError::Archived { .. },
-                )) => {}
+                // Somebody archived it while this pass looked at it.
+                Err(error) if error.is_put_away() => {}
                 Err(error) => self.report.fail(id, "cleanup", &error),
             }
         }
@@ -170,7 +168,7 @@ fn is_due(world: &World, record: &Record, now: Timestamp) -> Result<bool, Sessio
     let policy = &layered.config.cleanup;
     // A workspace that was kept once is looked at again, for it may be clean by now; what is
     // still to be delivered stays where the next pass finds it.
-    let waits = record.outbox.values().any(|entry| !entry.dead);
+    let waits = record.undelivered().next().is_some();
     if !policy.auto || record.intent.is_some() || waits {
         return Ok(false);
     }

@@ -172,15 +172,11 @@ fn release(world: &World, id: &SessionId, wholly_gone: bool) -> Result<usize, Se
         Ok::<(), SessionError>(())
     })?;
     pass("cleanup.released")?;
-    let undelivered = undelivered(&record);
+    let undelivered = record.undelivered().count();
     if wholly_gone && undelivered == 0 {
         locked.archive()?;
     }
     Ok(undelivered)
-}
-
-fn undelivered(record: &Record) -> usize {
-    record.outbox.values().filter(|entry| !entry.dead).count()
 }
 
 /// Returns whether all that is left to do for a session is to archive it: it was cleaned up since
@@ -190,7 +186,7 @@ pub fn is_only_to_be_archived(record: &Record) -> bool {
     is_cleaned
         && record.intent.is_none()
         && record.lifecycle.is_terminal()
-        && undelivered(record) == 0
+        && record.undelivered().next().is_none()
 }
 
 /// Archives a session of which [`is_only_to_be_archived`] was true; returns whether it still was.

@@ -222,6 +222,13 @@ pub enum SessionError {
     },
 }
 
+impl SessionError {
+    /// Returns whether there is no such live session: it never was, or it is archived.
+    pub fn is_put_away(&self) -> bool {
+        matches!(self, Self::Store(StoreError::NotFound { .. } | StoreError::Archived { .. }))
+    }
+}
+
 impl From<InvocationError> for SessionError {
     fn from(error: InvocationError) -> Self {
         match error {

@@ -232,7 +232,7 @@ fn of_parent(world: &World, record: &Record) -> Result<(Vec<Run>, bool), Session
 /// Cleans up a reviewer that has ended, if nothing is lost with its worktree.
 pub(super) fn clean(world: &World, id: &SessionId) -> Result<bool, SessionError> {
     let record = world.home.load(id)?.record;
-    let waits = record.outbox.values().any(|entry| !entry.dead);
+    let waits = record.undelivered().next().is_some();
     if waits || record.intent.is_some() || !record.lifecycle.is_terminal() {
         return Ok(false);
     }
