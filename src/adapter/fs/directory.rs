@@ -214,6 +214,11 @@ impl Directory {
         Ok(rustix::fs::readlinkat(&self.0, name, Vec::new())?.into_bytes())
     }
 
+    /// Opens the file `name` for reading, which may be anything but a link.
+    pub fn open_unseen(&self, name: &[u8]) -> io::Result<File> {
+        self.file(name)
+    }
+
     /// Opens the regular file `name` for reading; anything else that is there is an error. Returns
     /// how long it is, and what git would note of it.
     pub fn open_file(&self, name: &[u8]) -> io::Result<(File, u64, Stat)> {
@@ -315,7 +320,7 @@ impl Directory {
         failpoint::pass("dirfd.mode")?;
         // A descriptor that only names a directory cannot be given to fchmod. This path leads to
         // what is open and nowhere else, whatever lies at its name by then.
-        let place = format!("/proc/self/fd/{}", self.0.as_raw_fd());
+        let place = format!("/proc/thread-self/fd/{}", self.0.as_raw_fd());
         Ok(rustix::fs::chmod(place, Mode::RWXU)?)
     }
 
@@ -343,6 +348,19 @@ pub fn noted(file: &File) -> io::Result<Stat> {
 /// Makes the empty file `copy` share all blocks of `source`; returns whether that is possible here.
 pub fn share_blocks(source: &File, copy: &File) -> bool {
     failpoint::pass("dirfd.share").is_ok() && rustix::fs::ioctl_ficlone(copy, source).is_ok()
+}
+
+/// Appends the first `length` bytes of `source`, which was not read yet, to `copy` without a detour
+/// through this process; returns whether that were all of them. An error may be of either file.
+pub fn pass_on(source: &File, copy: &File, length: usize) -> io::Result<bool> {
+    let mut rest = length;
+    while rest > 0 {
+        match rustix::fs::copy_file_range(source, None, copy, None, rest)? {
+            0 => return Ok(false),
+            passed => rest -= passed.min(rest),
+        }
+    }
+    Ok(true)
 }
 
 fn both(seconds: i64) -> Timestamps {

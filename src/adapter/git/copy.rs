@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::index::{Entry, FILE, Hasher, Index, LINK, PROGRAM};
 use super::proven::{Note, Proofs};
-use crate::adapter::fs::directory::{Directory, Stat, noted, share_blocks, stamp};
+use crate::adapter::fs::directory::{Directory, Stat, noted, pass_on, share_blocks, stamp};
 use crate::adapter::{failpoint, process, threads};
 
 /// Entries that one thread takes at the least, and the most: between the two it goes on to the end
@@ -59,6 +59,7 @@ pub(super) fn copy(
         proofs: Proofs::of(source, mtime),
         next: AtomicUsize::new(0),
         shares: AtomicBool::new(true),
+        passes_on: AtomicBool::new(true),
         failed: Mutex::new(None),
     };
     let threads = process::processors().min(MAX_THREADS).min(entries.len().div_ceil(BATCH));
@@ -139,6 +140,8 @@ struct Job<'a> {
     next: AtomicUsize,
     /// Whether blocks can be shared, as far as anybody has tried.
     shares: AtomicBool,
+    /// Whether the kernel passes on what one file has to another, as far as anybody has tried.
+    passes_on: AtomicBool,
     failed: Mutex<Option<io::Error>>,
 }
 
@@ -220,6 +223,9 @@ impl<'a> Worker<'a> {
     }
 
     fn copy_file(&mut self, number: usize, name: &[u8], mode: u32) -> io::Result<Option<Copied>> {
+        if let Some(copied) = self.copy_proved(number, name, mode)? {
+            return Ok(Some(copied));
+        }
         let Some((_, from, to)) = &self.folder else { return Ok(None) };
         let Ok((mut file, size, before)) = from.open_file(name) else { return Ok(None) };
         if size > LARGE {
@@ -241,6 +247,31 @@ impl<'a> Worker<'a> {
         let mut copy = to.create_file(name, mode)?;
         failpoint::through("git.copy", Path::new(""), || copy.write_all(bytes))?;
         self.copied(number, &copy, (!is_proved && is_still).then_some(before))
+    }
+
+    /// Copies a file that is as it was when it was proved, without reading it; `None`, and nothing
+    /// there, where that is not so or fails.
+    fn copy_proved(&self, number: usize, name: &[u8], mode: u32) -> io::Result<Option<Copied>> {
+        let Some((_, from, to)) = &self.folder else { return Ok(None) };
+        let Some(proved) = self.job.proofs.of_entry(number) else { return Ok(None) };
+        let is_large = u64::from(proved.size) > LARGE;
+        if proved.size == 0 || is_large || !self.job.passes_on.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let Ok(file) = from.open_unseen(name) else { return Ok(None) };
+        let copy = to.create_file(name, mode)?;
+        let passed = failpoint::through("git.copy", Path::new(""), || {
+            pass_on(&file, &copy, proved.size as usize)
+        });
+        // Its times tell that nobody has written to it until now.
+        if matches!(passed, Ok(true)) && noted(&file).is_ok_and(|now| now == *proved) {
+            return self.copied(number, &copy, None);
+        }
+        if passed.is_err() {
+            self.job.passes_on.store(false, Ordering::Relaxed);
+        }
+        to.remove_file(name)?;
+        Ok(None)
     }
 
     /// Stamps `copy`; `hashed` is what its file is like, where its hash was right just now.

@@ -58,9 +58,14 @@ impl Proofs {
         Self { note: source.note.clone(), known, settled: source.written.min(present) }
     }
 
+    /// Returns what the file of an entry was like when it was proved.
+    pub(super) fn of_entry(&self, number: usize) -> Option<&Stat> {
+        self.known.get(number)?.as_ref()
+    }
+
     /// Returns whether the file of an entry was proved when it was like this.
     pub(super) fn hold(&self, number: usize, stat: &Stat) -> bool {
-        self.known.get(number).is_some_and(|known| known.as_ref() == Some(stat))
+        self.of_entry(number) == Some(stat)
     }
 
     /// Returns whether a file that is like this cannot be changed without being another.
