@@ -117,11 +117,13 @@ impl Drop for OwnTable {
 #[cfg(test)]
 mod tests {
     use std::os::fd::AsRawFd;
+    use std::path::Path;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use rustix::fs::{Mode, OFlags};
 
     use super::*;
+    use crate::adapter::fs;
 
     #[test]
     fn the_order_is_kept_and_few_are_left_to_one() {
@@ -182,14 +184,16 @@ mod tests {
         let open =
             || rustix::fs::open(c"/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap();
         let before = open();
-        let listed = || std::fs::read_dir("/proc/thread-self/fd").unwrap().count();
-        let shared = |number: i32| std::fs::metadata(format!("/proc/self/fd/{number}")).is_ok();
+        let listed = || fs::names(Path::new("/proc/thread-self/fd")).unwrap().len();
+        let all = |number: i32| {
+            fs::names(Path::new("/proc/self/fd")).unwrap().contains(&number.to_string().into())
+        };
         let (shared, left) = thread::spawn(move || {
             let table = OwnTable::begin();
             assert!(table.is_own && rustix::fs::fstat(&before).is_ok());
             // Higher than any that another test may have open at this moment.
             let own = rustix::io::fcntl_dupfd_cloexec(open(), 900).unwrap();
-            let shared = shared(own.as_raw_fd());
+            let shared = all(own.as_raw_fd());
             drop((own, before));
             drop(table);
             (shared, listed())

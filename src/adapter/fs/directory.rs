@@ -420,6 +420,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_passed_on_is_all_that_was_asked_for_or_not_said_to_be() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = Directory::open_to_walk(root.path()).unwrap();
+        let text: Vec<u8> = (0..20_000_u32).flat_map(u32::to_le_bytes).collect();
+        fs::replace(&root.path().join("a"), &text, Durability::Process).unwrap();
+        for (number, (length, all)) in
+            [(1, true), (text.len(), true), (text.len() + 1, false)].into_iter().enumerate()
+        {
+            let name = format!("copy-{number}");
+            let copy = directory.create_file(name.as_bytes(), 0o600).unwrap();
+            let source = directory.open_unseen(b"a").unwrap();
+            assert_eq!(pass_on(&source, &copy, length).unwrap(), all, "{length}");
+            let copied = fs::read(&root.path().join(name)).unwrap();
+            assert_eq!(copied, text[..length.min(text.len())]);
+        }
+        let copy = directory.create_file(b"none", 0o600).unwrap();
+        let no_file = directory.open_unseen(b".").unwrap();
+        assert!(pass_on(&no_file, &copy, 1).is_err());
+    }
+
+    #[test]
     fn a_lock_is_seen_as_everybody_sees_it() {
         let root = tempfile::tempdir().unwrap();
         let directory = Directory::open(root.path()).unwrap();

@@ -8,11 +8,11 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::index::{Entry, FILE, Hasher, Index, LINK, PROGRAM};
-use super::proven::{Note, Proofs};
+use super::proven::{Note, Place, Proofs};
 use crate::adapter::fs::directory::{Directory, Stat, noted, pass_on, share_blocks, stamp};
 use crate::adapter::{failpoint, process, threads};
 
@@ -50,6 +50,7 @@ pub(super) fn copy(
     wanted: &(dyn Fn(&Entry, &[u8]) -> bool + Sync),
 ) -> io::Result<Vec<Option<Stat>>> {
     let entries = source.index.entries();
+    let mut stats = vec![None; entries.len()];
     let job = Job {
         from: Directory::open_to_walk(&source.top)?,
         to: Directory::open_to_walk(to)?,
@@ -57,22 +58,16 @@ pub(super) fn copy(
         wanted,
         mtime,
         proofs: Proofs::of(source, mtime),
-        next: AtomicUsize::new(0),
+        rest: Mutex::new((0, &mut stats)),
         shares: AtomicBool::new(true),
         passes_on: AtomicBool::new(true),
         failed: Mutex::new(None),
     };
     let threads = process::processors().min(MAX_THREADS).min(entries.len().div_ceil(BATCH));
-    let mut stats = vec![None; entries.len()];
-    let mut proved = Vec::new();
-    let copied = threads::together(threads, || Worker::new(&job).run());
-    // What a thread that panicked has copied is left to git.
-    for Copied { number, stat, proof } in copied.into_iter().flatten().flatten() {
-        stats[number] = Some(stat);
-        proved.extend(proof.map(|proof| (number, proof)));
-    }
-    if let Some(error) = job.failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
-    {
+    let proved = threads::together(threads, || Worker::new(&job).run());
+    // What a thread that panicked has proved is proved again; what it copied before is right.
+    let proved = proved.into_iter().flatten().flatten().collect();
+    if let Some(error) = job.failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
         return Err(error);
     }
     if let Err(error) = job.proofs.note(&source.index, proved) {
@@ -135,9 +130,9 @@ struct Job<'a> {
     index: &'a Index,
     wanted: &'a (dyn Fn(&Entry, &[u8]) -> bool + Sync),
     mtime: i64,
-    proofs: Proofs,
-    /// The next entry that nobody has taken.
-    next: AtomicUsize,
+    proofs: Proofs<'a>,
+    /// How many entries are taken, and what is to be known of the copies of the others.
+    rest: Mutex<(usize, &'a mut [Option<Stat>])>,
     /// Whether blocks can be shared, as far as anybody has tried.
     shares: AtomicBool,
     /// Whether the kernel passes on what one file has to another, as far as anybody has tried.
@@ -147,44 +142,66 @@ struct Job<'a> {
 
 /// A file that was copied.
 struct Copied {
-    /// The number of its entry.
-    number: usize,
     /// What git would note of the copy.
     stat: Stat,
     /// What the file itself is like, where that was not known to be right and is to be.
     proof: Option<Stat>,
 }
 
-/// One thread of a job, with the directories that it was in last.
-struct Worker<'a> {
-    job: &'a Job<'a>,
-    folder: Option<(&'a [u8], Directory, Directory)>,
-    bytes: Vec<u8>,
-    copied: Vec<Copied>,
+/// A file that is open to be copied.
+struct Original {
+    file: File,
+    /// How long it is, in bytes.
+    size: u64,
+    /// What it was like when it was opened.
+    before: Stat,
+    /// Whether its content was proved when it was like that.
+    is_known: bool,
 }
 
-impl<'a> Worker<'a> {
-    fn new(job: &'a Job<'a>) -> Self {
-        Self { job, folder: None, bytes: Vec::new(), copied: Vec::new() }
+/// Entries that one thread takes, by their numbers, and what is to be known of their copies.
+struct Batch<'a> {
+    first: usize,
+    stats: &'a mut [Option<Stat>],
+}
+
+/// One thread of a job, with the directories that it was in last.
+struct Worker<'j, 'a> {
+    job: &'j Job<'a>,
+    folder: Option<(&'a [u8], Directory, Directory)>,
+    bytes: Vec<u8>,
+    /// Where the proof of the next entry is looked for.
+    place: Place,
+    proved: Vec<(usize, Stat)>,
+}
+
+impl<'j, 'a> Worker<'j, 'a> {
+    fn new(job: &'j Job<'a>) -> Self {
+        Self { job, folder: None, bytes: Vec::new(), place: Place::default(), proved: Vec::new() }
     }
 
-    fn run(mut self) -> Vec<Copied> {
+    /// Copies what is next until nothing is left; returns what was proved.
+    fn run(mut self) -> Vec<(usize, Stat)> {
         let entries = self.job.index.entries();
-        while let Some(numbers) = self.job.take() {
-            for number in numbers {
+        while let Some(Batch { first, stats }) = self.job.take() {
+            for (number, stat) in (first..).zip(stats) {
                 match self.copy(number, &entries[number]) {
-                    Ok(copied) => self.copied.extend(copied),
+                    Ok(None) => {}
+                    Ok(Some(copied)) => {
+                        *stat = Some(copied.stat);
+                        self.proved.extend(copied.proof.map(|proof| (number, proof)));
+                    }
                     Err(error) => {
                         // What the others have begun is of no use either.
-                        self.job.next.store(entries.len(), Ordering::Relaxed);
+                        self.job.rest().1 = &mut [];
                         let failed = self.job.failed.lock();
-                        *failed.unwrap_or_else(std::sync::PoisonError::into_inner) = Some(error);
-                        return self.copied;
+                        *failed.unwrap_or_else(PoisonError::into_inner) = Some(error);
+                        return self.proved;
                     }
                 }
             }
         }
-        self.copied
+        self.proved
     }
 
     /// Copies one file; `None` where it is left to git, an error where the copy cannot be written.
@@ -204,10 +221,10 @@ impl<'a> Worker<'a> {
         match entry.mode {
             LINK => {
                 let stat = self.copy_link(entry, name)?;
-                Ok(stat.map(|stat| Copied { number, stat, proof: None }))
+                Ok(stat.map(|stat| Copied { stat, proof: None }))
             }
-            FILE => self.copy_file(number, name, 0o666),
-            PROGRAM => self.copy_file(number, name, 0o777),
+            FILE => self.copy_file(number, entry, name, 0o666),
+            PROGRAM => self.copy_file(number, entry, name, 0o777),
             _ => Ok(None),
         }
     }
@@ -222,14 +239,24 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn copy_file(&mut self, number: usize, name: &[u8], mode: u32) -> io::Result<Option<Copied>> {
-        if let Some(copied) = self.copy_proved(number, name, mode)? {
+    fn copy_file(
+        &mut self,
+        number: usize,
+        entry: &Entry,
+        name: &[u8],
+        mode: u32,
+    ) -> io::Result<Option<Copied>> {
+        let known = self.job.proofs.of_entry(self.job.index, number, &mut self.place);
+        if let Some(known) = known
+            && let Some(copied) = self.pass_on(&known, name, mode)?
+        {
             return Ok(Some(copied));
         }
         let Some((_, from, to)) = &self.folder else { return Ok(None) };
         let Ok((mut file, size, before)) = from.open_file(name) else { return Ok(None) };
+        let is_known = known == Some(before);
         if size > LARGE {
-            return self.copy_large(number, file, size, before, name, mode);
+            return self.copy_large(entry, Original { file, size, before, is_known }, name, mode);
         }
         let length = usize::try_from(size).unwrap_or(usize::MAX);
         if self.bytes.len() < length {
@@ -240,32 +267,31 @@ impl<'a> Worker<'a> {
             return Ok(None);
         }
         let is_still = noted(&file).is_ok_and(|after| after == before);
-        let is_proved = is_still && self.job.proofs.hold(number, &before);
-        if !is_proved && !is_content(self.job.index, &self.job.index.entries()[number], bytes) {
+        let is_proved = is_still && is_known;
+        if !is_proved && !is_content(self.job.index, entry, bytes) {
             return Ok(None);
         }
         let mut copy = to.create_file(name, mode)?;
         failpoint::through("git.copy", Path::new(""), || copy.write_all(bytes))?;
-        self.copied(number, &copy, (!is_proved && is_still).then_some(before))
+        self.copied(&copy, (!is_proved && is_still).then_some(before))
     }
 
-    /// Copies a file that is as it was when it was proved, without reading it; `None`, and nothing
+    /// Copies a file that is as it is `known` to be right, without reading it; `None`, and nothing
     /// there, where that is not so or fails.
-    fn copy_proved(&self, number: usize, name: &[u8], mode: u32) -> io::Result<Option<Copied>> {
+    fn pass_on(&self, known: &Stat, name: &[u8], mode: u32) -> io::Result<Option<Copied>> {
         let Some((_, from, to)) = &self.folder else { return Ok(None) };
-        let Some(proved) = self.job.proofs.of_entry(number) else { return Ok(None) };
-        let is_large = u64::from(proved.size) > LARGE;
-        if proved.size == 0 || is_large || !self.job.passes_on.load(Ordering::Relaxed) {
+        let is_large = u64::from(known.size) > LARGE;
+        if known.size == 0 || is_large || !self.job.passes_on.load(Ordering::Relaxed) {
             return Ok(None);
         }
         let Ok(file) = from.open_unseen(name) else { return Ok(None) };
         let copy = to.create_file(name, mode)?;
         let passed = failpoint::through("git.copy", Path::new(""), || {
-            pass_on(&file, &copy, proved.size as usize)
+            pass_on(&file, &copy, known.size as usize)
         });
         // Its times tell that nobody has written to it until now.
-        if matches!(passed, Ok(true)) && noted(&file).is_ok_and(|now| now == *proved) {
-            return self.copied(number, &copy, None);
+        if matches!(passed, Ok(true)) && noted(&file).is_ok_and(|now| now == *known) {
+            return self.copied(&copy, None);
         }
         if passed.is_err() {
             self.job.passes_on.store(false, Ordering::Relaxed);
@@ -275,33 +301,25 @@ impl<'a> Worker<'a> {
     }
 
     /// Stamps `copy`; `hashed` is what its file is like, where its hash was right just now.
-    fn copied(
-        &self,
-        number: usize,
-        copy: &File,
-        hashed: Option<Stat>,
-    ) -> io::Result<Option<Copied>> {
+    fn copied(&self, copy: &File, hashed: Option<Stat>) -> io::Result<Option<Copied>> {
         let stat = stamp(copy, self.job.mtime)?;
         let proof = hashed.filter(|hashed| self.job.proofs.last(hashed));
-        Ok(Some(Copied { number, stat, proof }))
+        Ok(Some(Copied { stat, proof }))
     }
 
     fn copy_large(
         &self,
-        number: usize,
-        mut file: File,
-        size: u64,
-        before: Stat,
+        entry: &Entry,
+        original: Original,
         name: &[u8],
         mode: u32,
     ) -> io::Result<Option<Copied>> {
+        let Original { mut file, size, before, is_known } = original;
         let Some((_, _, to)) = &self.folder else { return Ok(None) };
         // git notes the lower half of a length this long in a way of its own.
         if u32::try_from(size).is_err() {
             return Ok(None);
         }
-        let entry = &self.job.index.entries()[number];
-        let is_known = self.job.proofs.hold(number, &before);
         let mut copy = to.create_file(name, mode)?;
         let is_it = self.job.fill(entry, &mut file, size, &mut copy, is_known)?;
         let is_still = noted(&file).is_ok_and(|after| after == before);
@@ -309,26 +327,29 @@ impl<'a> Worker<'a> {
             to.remove_file(name)?;
             return Ok(None);
         }
-        self.copied(number, &copy, (!is_known && is_still).then_some(before))
+        self.copied(&copy, (!is_known && is_still).then_some(before))
     }
 }
 
-impl Job<'_> {
+impl<'a> Job<'a> {
     /// Returns the entries that are next, which nobody else gets.
-    fn take(&self) -> Option<std::ops::Range<usize>> {
+    fn take(&self) -> Option<Batch<'a>> {
         let entries = self.index.entries();
         let folder = |number: usize| split(self.index.path(&entries[number])).0;
-        let end_of = |first: usize| {
-            let most = entries.len().min(first + MOST);
-            let mut end = most.min(first + BATCH);
-            while end < most && folder(end) == folder(end - 1) {
-                end += 1;
-            }
-            end
-        };
-        let next = |first: usize| (first < entries.len()).then(|| end_of(first));
-        let first = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).ok()?;
-        Some(first..end_of(first))
+        let mut rest = self.rest();
+        let first = rest.0;
+        let most = rest.1.len().min(MOST);
+        let mut count = most.min(BATCH);
+        while count < most && folder(first + count) == folder(first + count - 1) {
+            count += 1;
+        }
+        let stats = rest.1.split_off_mut(..count).filter(|stats| !stats.is_empty())?;
+        rest.0 += count;
+        Some(Batch { first, stats })
+    }
+
+    fn rest(&self) -> MutexGuard<'_, (usize, &'a mut [Option<Stat>])> {
+        self.rest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives `copy` the content of `file`; returns whether that is the entry's, which `is_known` of

@@ -4,21 +4,20 @@
 //! put right, `git reset --hard` does it, as `git worktree add` would have.
 
 use std::collections::HashSet;
-use std::io::Write;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
 use super::command::{LONG, git, git_with_hooks, last_word, read, run};
 use super::copy::{Source, copy};
 use super::entry::Admin;
-use super::index::Index;
+use super::index::{Index, WORTH_A_THREAD};
 use super::proven::Note;
 use super::way::{Exact, Facts, judge};
 use super::worktree::{NewWorktree, own_admin};
-use super::{Filled, GitError, Pool, Repository, Way, pool, premises, proven};
+use super::{Filled, GitError, Pool, Repository, Way, pool, premises};
 use crate::adapter::fs::directory::Directory;
 use crate::adapter::fs::{Durability, FsError};
-use crate::adapter::{failpoint, fs};
+use crate::adapter::{failpoint, fs, threads};
 
 const NOTHING_NEAR: &str = "no worktree is at or near this commit";
 const OTHERWISE: &str = "what the commit has otherwise";
@@ -215,8 +214,9 @@ fn write_index(admin: &Admin, bytes: &[u8]) -> Result<(), FsError> {
     let lock = admin.dir.join("index.lock");
     let error = |source| FsError::at("write", &lock)(source);
     let directory = Directory::open_to_walk(&admin.dir).map_err(error)?;
-    let mut file = directory.create_file(b"index.lock", 0o666).map_err(error)?;
-    let write = || file.write_all(bytes).and_then(|()| file.sync_all());
+    let file = directory.create_file(b"index.lock", 0o666).map_err(error)?;
+    // Written again, it is no longer for that.
+    let write = || file.write_all_at(bytes, 0).and_then(|()| file.sync_all());
     let written = failpoint::through("git.index_write", &lock, write).map_err(error);
     written.and_then(|()| fs::rename(&lock, &admin.dir.join("index"))).inspect_err(|_| {
         // It is this function's own, and git is to have its turn.
@@ -233,10 +233,7 @@ fn nearest(
     compare: &dyn Fn(&Source, &Path) -> Result<Paths, GitError>,
 ) -> Result<Option<Near>, GitError> {
     let hash = head.hash_length();
-    let main = (!repo.bare).then(|| read_source(&repo.main, &repo.common_dir, hash)).flatten();
-    let place = repo.common_dir.join(proven::NOTE);
-    let note = Note { place, aside: admin.dir.join(proven::NOTE) };
-    let main = main.map(|source| Source { note: Some(note), ..source });
+    let main = if repo.bare { None } else { read_main(repo, admin, hash)? };
     let is_it = |source: &Source| source.index.tree().is_some_and(|tree| hex(tree) == head.tree);
     match main {
         Some(source) if is_it(&source) => return Ok(Some(Near { source, differing: None })),
@@ -275,6 +272,18 @@ fn others(
     }
     found.sort_by_key(|(mtime, _, _)| std::cmp::Reverse(*mtime));
     Ok(found.into_iter().take(MAX_SOURCES).map(|(_, top, dir)| (top, dir)).collect())
+}
+
+/// Returns the main worktree with its index and what is noted of its files.
+fn read_main(repo: &Repository, admin: &Admin, hash: usize) -> Result<Option<Source>, GitError> {
+    let source = || read_source(&repo.main, &repo.common_dir, hash);
+    let note = || Note::read(&repo.common_dir, &admin.dir, hash);
+    let index = fs::metadata(&repo.common_dir.join("index"))?;
+    let (source, note) = match index.is_some_and(|index| index.len() >= WORTH_A_THREAD as u64) {
+        true => threads::both(source, note),
+        false => (source(), note()),
+    };
+    Ok(source.map(|source| Source { note: Some(note), ..source }))
 }
 
 /// Returns a worktree with its index, `None` where that cannot be read.

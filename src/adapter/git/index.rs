@@ -12,6 +12,9 @@ use sha2::{Digest, Sha256};
 use crate::adapter::fs::directory::Stat;
 use crate::adapter::process;
 
+/// Shorter ones are read and hashed sooner than a thread begins.
+pub(super) const WORTH_A_THREAD: usize = 1 << 20;
+
 /// Mode of a file, of one that may be run, of a symbolic link.
 pub(super) const FILE: u32 = 0o100_644;
 pub(super) const PROGRAM: u32 = 0o100_755;
@@ -108,8 +111,6 @@ impl Hasher {
 impl Index {
     /// Reads an index of a repository whose hashes are `hash` bytes long.
     pub(super) fn parse(bytes: Vec<u8>, hash: usize) -> Result<Self, IndexError> {
-        /// Shorter ones are hashed sooner than a thread begins.
-        const WORTH_A_THREAD: usize = 1 << 20;
         if bytes.len() < HEADER + hash || u32::try_from(bytes.len()).is_err() {
             return Err(IndexError::Damaged);
         }
@@ -181,14 +182,15 @@ impl Index {
     /// Returns the bytes of an index of the entries that `stats` knows, with what it knows of them;
     /// one that knows all of them is the same tree.
     pub(super) fn write(&self, stats: &[Option<Stat>]) -> Vec<u8> {
-        let known = || self.entries.iter().zip(stats).filter_map(|(e, s)| Some((e, (*s)?)));
-        let count = known().count();
+        let count = stats.iter().flatten().count();
         let mut bytes = Vec::with_capacity(self.bytes.len());
         bytes.extend_from_slice(b"DIRC");
         put(&mut bytes, 2);
         put(&mut bytes, u32::try_from(count).unwrap_or(u32::MAX));
-        for (entry, stat) in known() {
-            self.write_entry(&mut bytes, entry, stat);
+        for (entry, stat) in self.entries.iter().zip(stats) {
+            if let Some(stat) = stat {
+                self.write_entry(&mut bytes, entry, *stat);
+            }
         }
         if let Some(tree) = self.tree.clone().filter(|_| count == self.entries.len()) {
             bytes.extend_from_slice(b"TREE");
@@ -206,11 +208,16 @@ impl Index {
         let Stat { ctime, mtime, dev, ino, uid, gid, size } = stat;
         let numbers = [ctime.0, ctime.1, mtime.0, mtime.1, dev, ino, entry.mode, uid, gid, size];
         bytes.extend_from_slice(numbers.map(u32::to_be_bytes).as_flattened());
-        bytes.extend_from_slice(self.id(entry));
-        let path = self.path(entry);
-        let length = u16::try_from(path.len()).unwrap_or(NAME_LENGTH).min(NAME_LENGTH);
-        bytes.extend_from_slice(&length.to_be_bytes());
-        bytes.extend_from_slice(path);
+        if self.paths.is_none() && entry.plain {
+            // As it was read: hash, length of the path, path.
+            bytes.extend_from_slice(&self.bytes[entry.at as usize + STAT..entry.end as usize]);
+        } else {
+            bytes.extend_from_slice(self.id(entry));
+            let path = self.path(entry);
+            let length = u16::try_from(path.len()).unwrap_or(NAME_LENGTH).min(NAME_LENGTH);
+            bytes.extend_from_slice(&length.to_be_bytes());
+            bytes.extend_from_slice(path);
+        }
         let padded = (bytes.len() - begin + 8) / 8 * 8;
         bytes.resize(begin + padded, 0);
     }

@@ -14,7 +14,7 @@
 //! either: a clock that is set back to the very nanosecond, a disk that is written past its file
 //! system, memory of a file that stays mapped and is written for longer than it takes to be noted.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::copy::Source;
 use super::index::Index;
@@ -24,48 +24,63 @@ use crate::adapter::fs::{self, Durability, FsError};
 /// The name of the note, which has the form of an index.
 pub(super) const NOTE: &str = "ao-proven";
 
-/// Where it is noted.
-#[derive(Clone, Debug)]
+/// What is noted, and where.
+#[derive(Debug)]
 pub(super) struct Note {
     /// The file.
-    pub(super) place: PathBuf,
+    place: PathBuf,
     /// Where the next one is made: in the entry of a worktree that is being made, with which it goes
     /// where that is not finished.
-    pub(super) aside: PathBuf,
+    aside: PathBuf,
+    /// What it says: what each file was like when its hash was right. None where there is none yet.
+    known: Option<Index>,
+}
+
+impl Note {
+    /// Reads the note on the main worktree of the repository at `common_dir`, whose hashes are `hash`
+    /// bytes long; the next one is made in `entry`.
+    pub(super) fn read(common_dir: &Path, entry: &Path, hash: usize) -> Self {
+        let (place, aside) = (common_dir.join(NOTE), entry.join(NOTE));
+        let bytes = fs::read_optional(&place).ok().flatten();
+        let known = bytes.and_then(|bytes| Index::parse(bytes, hash).ok());
+        Self { place, aside, known }
+    }
 }
 
 /// What is known of the files of a source.
 #[derive(Debug)]
-pub(super) struct Proofs {
-    /// Where it is noted; none where nothing is.
-    note: Option<Note>,
-    /// What each file was like when its hash was right.
-    known: Vec<Option<Stat>>,
+pub(super) struct Proofs<'a> {
+    /// None where nothing is noted.
+    note: Option<&'a Note>,
     /// Only what was last changed before this second can be noted.
     settled: i64,
 }
 
-impl Proofs {
+/// Where a note has an entry of an index: so many places further on than the index. It is the same
+/// for most entries that follow each other.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Place(isize);
+
+impl<'a> Proofs<'a> {
     /// Returns what is noted of the files of `source`; `present` is a second that is over, by the
     /// clock of the file system that is copied to.
-    pub(super) fn of(source: &Source, present: i64) -> Self {
-        let noted = source.note.as_ref().and_then(|note| fs::read_optional(&note.place).ok()?);
-        let noted = noted.and_then(|it| Index::parse(it, source.index.hash_length()).ok());
-        let known = match noted {
-            Some(noted) => matched(&source.index, &noted),
-            None => vec![None; source.index.entries().len()],
-        };
-        Self { note: source.note.clone(), known, settled: source.written.min(present) }
+    pub(super) fn of(source: &'a Source, present: i64) -> Self {
+        Self { note: source.note.as_ref(), settled: source.written.min(present) }
     }
 
-    /// Returns what the file of an entry was like when it was proved.
-    pub(super) fn of_entry(&self, number: usize) -> Option<&Stat> {
-        self.known.get(number)?.as_ref()
-    }
-
-    /// Returns whether the file of an entry was proved when it was like this.
-    pub(super) fn hold(&self, number: usize, stat: &Stat) -> bool {
-        self.of_entry(number) == Some(stat)
+    /// Returns what the file of an entry of `index` was like when it was proved to have the entry's
+    /// content; `place` is where the last one was, and becomes where this is.
+    pub(super) fn of_entry(&self, index: &Index, number: usize, place: &mut Place) -> Option<Stat> {
+        let known = self.note?.known.as_ref()?;
+        let path = index.path(&index.entries()[number]);
+        let near = number.checked_add_signed(place.0).and_then(|at| known.entries().get(at));
+        let same = near.filter(|same| known.path(same) == path).or_else(|| {
+            // It is in git's order, that of the bytes of paths.
+            let at = known.entries().binary_search_by(|it| known.path(it).cmp(path)).ok()?;
+            place.0 = isize::try_from(at).ok()? - isize::try_from(number).ok()?;
+            Some(&known.entries()[at])
+        })?;
+        (known.id(same) == index.id(&index.entries()[number])).then(|| known.stat(same))
     }
 
     /// Returns whether a file that is like this cannot be changed without being another.
@@ -74,26 +89,17 @@ impl Proofs {
     }
 
     /// Notes what was proved besides what is known, where there is anything.
-    pub(super) fn note(mut self, index: &Index, more: Vec<(usize, Stat)>) -> Result<(), FsError> {
+    pub(super) fn note(&self, index: &Index, more: Vec<(usize, Stat)>) -> Result<(), FsError> {
         let Some(note) = self.note.filter(|_| !more.is_empty()) else { return Ok(()) };
+        let mut place = Place::default();
+        let numbers = 0..index.entries().len();
+        let mut known: Vec<_> =
+            numbers.map(|number| self.of_entry(index, number, &mut place)).collect();
         for (number, stat) in more {
-            self.known[number] = Some(stat);
+            known[number] = Some(stat);
         }
         // It has a hash of its own: one that a power cut leaves half written is none.
-        fs::replace(&note.aside, &index.write(&self.known), Durability::Process)?;
+        fs::replace(&note.aside, &index.write(&known), Durability::Process)?;
         fs::rename(&note.aside, &note.place)
     }
-}
-
-/// Returns what `noted` says of the entries of `index` that have the same path and content there;
-/// both are in git's order.
-fn matched(index: &Index, noted: &Index) -> Vec<Option<Stat>> {
-    let mut rest = noted.entries().iter().peekable();
-    let known = index.entries().iter().map(|entry| {
-        let path = index.path(entry);
-        while rest.next_if(|it| noted.path(it) < path).is_some() {}
-        let same = rest.peek().filter(|it| noted.path(it) == path)?;
-        (noted.id(same) == index.id(entry)).then(|| noted.stat(same))
-    });
-    known.collect()
 }

@@ -6,7 +6,7 @@ use super::*;
 use crate::adapter::git::copy::{Source, copy};
 use crate::adapter::git::fill::read_source;
 use crate::adapter::git::index::Index;
-use crate::adapter::git::proven::Note;
+use crate::adapter::git::proven::{Note, Proofs};
 
 /// Seconds that no file of a test reaches: whatever is older counts as settled.
 const LATER: i64 = 4_000_000_000;
@@ -14,12 +14,16 @@ const LATER: i64 = 4_000_000_000;
 /// Returns the main worktree as a copy would be made of it, everything in it long settled.
 fn settled_source(place: &Place) -> Source {
     let source = read_source(&place.repo.main, &place.repo.common_dir, 20).unwrap();
-    let note = Note { place: note_of(place), aside: note_of(place).with_extension("new") };
-    Source { written: LATER, note: Some(note), ..source }
+    Source { written: LATER, ..source }
 }
 
 fn note_of(place: &Place) -> PathBuf {
-    place.directory.path().join("note")
+    place.directory.path().join("ao-proven")
+}
+
+/// Reads the note, for which the next one is made in the repository.
+fn read_note(place: &Place) -> Note {
+    Note::read(place.directory.path(), &place.repo.common_dir, 20)
 }
 
 /// Returns how many files are noted as proved.
@@ -29,7 +33,8 @@ fn noted(place: &Place) -> usize {
 }
 
 /// Copies everything and returns what came of `a.txt`, nothing where that is left to git.
-fn copied(place: &Place, source: &Source) -> Option<Vec<u8>> {
+fn copied(place: &Place, source: &mut Source) -> Option<Vec<u8>> {
+    source.note = Some(read_note(place));
     let to = tempfile::tempdir_in(place.directory.path()).unwrap();
     copy(source, to.path(), LATER, &|_, _| true).unwrap();
     std_fs::read(to.path().join("a.txt")).ok()
@@ -68,20 +73,20 @@ fn what_was_proved_is_copied_unhashed_until_it_is_touched() {
     ];
     for (script, expected) in happens {
         let place = Place::new();
-        let source = settled_source(&place);
-        assert_eq!(copied(&place, &source).as_deref(), Some(&b"one\n"[..]));
+        let mut source = settled_source(&place);
+        assert_eq!(copied(&place, &mut source).as_deref(), Some(&b"one\n"[..]));
         assert_eq!(noted(&place), 2, "both of its files");
         next_tick(place.directory.path());
         sh(&place.repo.main, script);
-        assert_eq!(copied(&place, &source).as_deref(), expected, "{script}");
+        assert_eq!(copied(&place, &mut source).as_deref(), expected, "{script}");
     }
 }
 
 #[test]
 fn a_note_is_about_one_file_as_it_was_and_a_broken_one_is_none() {
     let place = Place::new();
-    let source = settled_source(&place);
-    assert_eq!(copied(&place, &source).as_deref(), Some(&b"one\n"[..]));
+    let mut source = settled_source(&place);
+    assert_eq!(copied(&place, &mut source).as_deref(), Some(&b"one\n"[..]));
     let bytes = std_fs::read(note_of(&place)).unwrap();
     // What is noted is not hashed: whoever forged the note as well would be believed.
     next_tick(place.directory.path());
@@ -103,23 +108,54 @@ fn a_note_is_about_one_file_as_it_was_and_a_broken_one_is_none() {
         })
         .collect();
     std_fs::write(note_of(&place), index.write(&forged)).unwrap();
-    assert_eq!(copied(&place, &source).as_deref(), Some(&b"eno\n"[..]));
+    assert_eq!(copied(&place, &mut source).as_deref(), Some(&b"eno\n"[..]));
     for broken in [&b""[..], b"x", &bytes[..bytes.len() / 2], &[0; 4096]] {
         std_fs::write(note_of(&place), broken).unwrap();
-        assert_eq!(copied(&place, &source), None, "it is hashed");
+        assert_eq!(copied(&place, &mut source), None, "it is hashed");
     }
+}
+
+#[test]
+fn what_is_noted_is_found_wherever_its_entry_is_by_now() {
+    let place = Place::new();
+    for name in ["d", "f", "h"] {
+        std_fs::write(place.repo.main.join(name), name).unwrap();
+    }
+    plain(&place.repo.main, &["add", "."]);
+    assert!(copied(&place, &mut settled_source(&place)).is_some());
+    let note = read_note(&place);
+    let known = |name: &str| std_fs::metadata(place.repo.main.join(name)).unwrap().ino() as u32;
+    let before = ["a.txt", "d", "f", "h"].map(known);
+
+    // New ones before and between, one that is gone, one with another content.
+    sh(&place.repo.main, "echo >0; echo >1; echo >e; rm d; echo other >f; git add -A");
+    let source = Source { note: Some(note), ..settled_source(&place) };
+    let proofs = Proofs::of(&source, LATER);
+    let mut found = std::collections::BTreeMap::new();
+    let mut from = super::super::proven::Place::default();
+    for (number, entry) in source.index.entries().iter().enumerate() {
+        let stat = proofs.of_entry(&source.index, number, &mut from);
+        found.insert(String::from_utf8_lossy(source.index.path(entry)), stat.map(|it| it.ino));
+    }
+    for (name, ino) in [("a.txt", Some(before[0])), ("f", None), ("h", Some(before[3]))] {
+        assert_eq!(found[name], ino, "{name}");
+    }
+    for name in ["0", "1", "e"] {
+        assert_eq!(found[name], None, "{name}");
+    }
+    assert!(!found.contains_key("d"));
 }
 
 #[test]
 fn what_was_changed_in_the_second_of_the_index_is_hashed_each_time() {
     let place = Place::new();
     let changed = std_fs::metadata(place.repo.main.join("a.txt")).unwrap().ctime();
-    let source = Source { written: changed, ..settled_source(&place) };
-    assert_eq!(copied(&place, &source).as_deref(), Some(&b"one\n"[..]));
+    let mut source = Source { written: changed, ..settled_source(&place) };
+    assert_eq!(copied(&place, &mut source).as_deref(), Some(&b"one\n"[..]));
     assert_eq!(noted(&place), 0, "it could be changed again in that second");
     // In this very moment, and with the same length.
     std_fs::write(place.repo.main.join("a.txt"), "eno\n").unwrap();
-    assert_eq!(copied(&place, &source), None);
+    assert_eq!(copied(&place, &mut source), None);
     // A worktree of the present counts as much as the index.
     let source = Source { written: LATER, ..source };
     let to = tempfile::tempdir_in(place.directory.path()).unwrap();
@@ -137,8 +173,8 @@ fn a_file_that_changes_while_it_is_copied_arrives_as_the_commit_has_it_or_not_at
         for round in 0..ROUNDS {
             std_fs::write(&file, &good).unwrap();
             plain(&place.repo.main, &["add", "a.txt"]);
-            let source = settled_source(&place);
-            assert_eq!(copied(&place, &source).as_deref(), Some(&good[..]));
+            let mut source = settled_source(&place);
+            assert_eq!(copied(&place, &mut source).as_deref(), Some(&good[..]));
             assert_eq!(noted(&place), 2);
             next_tick(place.directory.path());
             let arrived = std::thread::scope(|scope| {
@@ -150,7 +186,7 @@ fn a_file_that_changes_while_it_is_copied_arrives_as_the_commit_has_it_or_not_at
                     let mut open = std_fs::File::options().write(true).open(&file).unwrap();
                     std::io::Write::write_all(&mut open, &bad).unwrap();
                 });
-                copied(&place, &source)
+                copied(&place, &mut source)
             });
             assert!(arrived.is_none_or(|arrived| arrived == good), "in round {round}");
         }
