@@ -116,6 +116,37 @@ fn a_note_is_about_one_file_as_it_was_and_a_broken_one_is_none() {
 }
 
 #[test]
+fn what_is_known_arrives_as_what_is_hashed_does() {
+    const SCRIPT: &str = "mkdir -p d/e; : >empty; printf '#!/bin/sh\\n' >d/run; chmod +x d/run
+        ln -s ../a.txt d/link; head -c 262144 /dev/urandom >d/full; echo >>d/e/line
+        head -c 262145 /dev/urandom >d/large; git add -A";
+    let place = Place::new();
+    sh(&place.repo.main, SCRIPT);
+    let mut source = settled_source(&place);
+    let all = source.index.entries().len();
+    let mut arrived = Vec::new();
+    for known in [0, all - 1] {
+        source.note = Some(read_note(&place));
+        assert_eq!(noted(&place), known, "links are read each time");
+        let to = tempfile::tempdir_in(place.directory.path()).unwrap();
+        let stats = copy(&source, to.path(), LATER, &|_, _| true).unwrap();
+        for (entry, stat) in source.index.entries().iter().zip(&stats) {
+            let path = PathBuf::from(std::str::from_utf8(source.index.path(entry)).unwrap());
+            let metadata = std_fs::symlink_metadata(to.path().join(&path)).unwrap();
+            assert_eq!(stat.map(|stat| i64::from(stat.mtime.0)), Some(metadata.mtime()));
+            assert_eq!(stat.map(|stat| u64::from(stat.size)), Some(metadata.len()));
+        }
+        // What cannot follow the two files themselves is left out: times.
+        let list = "find . ! -type l -printf '%P %y %m %s\\n' -o -printf '%P %y %l\\n' | sort
+            find . -type f -exec sha256sum {} + | sort";
+        let command = Cmd::new("sh").args(["-ec", list]).cwd(to.path()).deadline(MINUTE);
+        arrived.push(command.output().unwrap().text());
+    }
+    assert_eq!(arrived[0], arrived[1]);
+    assert_eq!(arrived[0].lines().filter(|line| line.contains(" f 755 ")).count(), 1);
+}
+
+#[test]
 fn what_is_noted_is_found_wherever_its_entry_is_by_now() {
     let place = Place::new();
     for name in ["d", "f", "h"] {
