@@ -32,7 +32,7 @@ impl Look {
         if self.asked.is_none() && is_in_tmux(record) {
             let ask = || {
                 let tmux = Tmux::new(&self.home, &self.config_directory)?;
-                let question = tmux.ask()?;
+                let question = tmux.ask();
                 Ok((tmux, question))
             };
             self.asked = Some(ask());

@@ -9,15 +9,18 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::adapter::clock::{self, Deadline};
-use crate::adapter::{failpoint, program};
+use crate::adapter::{failpoint, program, threads};
 
 /// How a child that overstays its deadline is ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,11 +210,11 @@ impl Cmd {
         self.begin()?.output()
     }
 
-    /// Starts it, for one who has something else to do before its output is collected.
+    /// Starts it; its output is collected later.
     ///
     /// Output goes to anonymous files, not pipes: a grandchild that keeps a pipe open would
     /// otherwise keep this process waiting.
-    pub fn begin(&self) -> Result<Running, CmdError> {
+    fn begin(&self) -> Result<Running, CmdError> {
         // Without these it is never started, which is another thing than not knowing what it did.
         let io_error = |source| CmdError::Spawn { program: self.program_name(), source };
         let stdout = memory_file(c"stdout").map_err(io_error)?;
@@ -227,6 +230,20 @@ impl Cmd {
         )?;
         let deadline = Deadline::after(self.deadline);
         Ok(Running { cmd: self.clone(), child, stdout, stderr, deadline })
+    }
+
+    /// Starts it by another thread and on another processor than this one, which it keeps off for as
+    /// long as it runs: for what is over soon, where there is something else to do until then.
+    pub fn begin_aside(self) -> Beginning {
+        // What is to end with the thread that started it would end with the other one.
+        let is_bound = self.dies_with_parent;
+        let cmd = Arc::new(self);
+        let aside = cmd.clone();
+        let begun = (!is_bound).then(|| thread::Builder::new().spawn(move || aside.begin()).ok());
+        // Where no thread is to be had, or it must be this one.
+        let Some(thread) = begun.flatten() else { return Beginning(Begun::Here(cmd.begin())) };
+        threads::keep_off_this_processor(&thread);
+        Beginning(Begun::Aside(thread))
     }
 
     /// [`Self::output`] of a program that may never stop writing: of either stream no more than one
@@ -417,7 +434,7 @@ impl Cmd {
 
 /// A child process that was started, and whose output is still to be collected.
 #[derive(Debug)]
-pub struct Running {
+struct Running {
     cmd: Cmd,
     child: Child,
     stdout: File,
@@ -425,9 +442,30 @@ pub struct Running {
     deadline: Deadline,
 }
 
+/// A child process that is being started, perhaps by another thread.
+#[derive(Debug)]
+pub struct Beginning(Begun);
+
+#[derive(Debug)]
+enum Begun {
+    Here(Result<Running, CmdError>),
+    Aside(thread::JoinHandle<Result<Running, CmdError>>),
+}
+
+impl Beginning {
+    /// Waits until it is started and for its end, within its deadline.
+    pub fn output(self) -> Result<Output, CmdError> {
+        match self.0 {
+            Begun::Here(running) => running,
+            Begun::Aside(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+        }?
+        .output()
+    }
+}
+
 impl Running {
     /// Waits for its end, within what is left of its deadline.
-    pub fn output(mut self) -> Result<Output, CmdError> {
+    fn output(mut self) -> Result<Output, CmdError> {
         let status = self.cmd.wait(&mut self.child, self.deadline)?;
         let read = |file: &mut File| {
             let mut bytes = Vec::new();
@@ -526,7 +564,7 @@ fn memory_file_with(name: &std::ffi::CStr, bytes: &[u8]) -> io::Result<File> {
 /// Reads one byte more than `limit` at the most, and closes the pipe.
 fn read_on_a_thread(pipe: io::PipeReader, limit: u64) -> std::sync::mpsc::Receiver<Vec<u8>> {
     let (sender, receiver) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
+    thread::spawn(move || {
         let mut bytes = Vec::new();
         // What was read until then is what there is.
         let _ = pipe.take(limit.saturating_add(1)).read_to_end(&mut bytes);
@@ -552,6 +590,20 @@ mod tests {
         let child: u32 = output.text().parse().unwrap();
         let stat = crate::adapter::process::read_stat(child).unwrap();
         assert!(stat.is_none_or(|stat| stat.is_zombie()));
+    }
+
+    #[test]
+    fn what_is_begun_aside_ends_as_what_is_waited_for_does() {
+        let said = |cmd: Cmd| cmd.begin_aside().output();
+        let shell = |script: &str| Cmd::new("sh").args(["-c", script]).env_clear();
+        let output = said(shell("echo one; echo two >&2; exit 3")).unwrap();
+        assert_eq!((output.text(), output.stderr.as_str()), ("one".into(), "two\n"));
+        assert_eq!(exit_code(output.status), 3);
+        assert_eq!(said(shell("echo bound").die_with_parent()).unwrap().text(), "bound");
+        let missing = said(Cmd::new("ao-test-no-such-program"));
+        assert!(matches!(missing, Err(CmdError::Missing { .. })), "{missing:?}");
+        let late = said(shell("exec sleep 600").deadline(Duration::from_millis(50)));
+        assert!(matches!(late, Err(CmdError::TimedOut { .. })), "{late:?}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Work on many things, shared with other threads.
 
 use std::iter;
+use std::os::unix::thread::JoinHandleExt;
 use std::thread;
 
 use rustix::thread::UnshareFlags;
@@ -80,6 +81,29 @@ pub fn together<R: Send>(threads: usize, work: impl Fn() -> R + Sync) -> Vec<thr
     })
 }
 
+/// Has a thread that was just begun, and the programs that it starts, run on any processor but the
+/// one that runs this.
+///
+/// Linux puts who is new, and who waited for a program to be loaded, beside who made it, and with
+/// few processors may leave them there until one of them sleeps, with another processor idle. What
+/// cannot be arranged is left to it.
+pub fn keep_off_this_processor<T>(thread: &thread::JoinHandle<T>) {
+    const SIZE: usize = size_of::<libc::cpu_set_t>();
+    // SAFETY: a set of processors is plain bits, of which none is set; each call is given the set
+    // with its size, and numbers of processors that are below it. The thread was not joined yet.
+    unsafe {
+        let mut processors: libc::cpu_set_t = std::mem::zeroed();
+        let here = usize::try_from(libc::sched_getcpu()).unwrap_or(usize::MAX);
+        if here >= SIZE * 8 || libc::sched_getaffinity(0, SIZE, &raw mut processors) != 0 {
+            return;
+        }
+        libc::CPU_CLR(here, &mut processors);
+        if libc::CPU_COUNT(&processors) > 0 {
+            libc::pthread_setaffinity_np(thread.as_pthread_t(), SIZE, &raw const processors);
+        }
+    }
+}
+
 /// Returns whether this process has no other thread; `false` where that cannot be told.
 fn is_the_only_one() -> bool {
     // A directory has a link for itself, one for its name and one for each directory in it.
@@ -121,6 +145,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use rustix::fs::{Mode, OFlags};
+    use rustix::thread::CpuSet;
 
     use super::*;
     use crate::adapter::fs;
@@ -177,6 +202,24 @@ mod tests {
             all.sort_unstable();
             assert_eq!(all, (0..100).collect::<Vec<_>>(), "{threads}");
         }
+    }
+
+    #[test]
+    fn who_is_kept_off_a_processor_may_run_on_all_others() {
+        let allowed = || rustix::thread::sched_getaffinity(None).unwrap();
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let thread = thread::spawn(move || {
+            receiver.recv().unwrap();
+            allowed()
+        });
+        let before = allowed();
+        keep_off_this_processor(&thread);
+        sender.send(()).unwrap();
+        let other = thread.join().unwrap();
+        assert_eq!(allowed(), before, "this thread may run where it could");
+        assert!((0..CpuSet::MAX_CPU).all(|cpu| before.is_set(cpu) || !other.is_set(cpu)));
+        // With one alone there is nowhere else to go.
+        assert_eq!(other.count(), (before.count() - 1).max(1));
     }
 
     #[test]

@@ -42,7 +42,6 @@ pub type Seen = (SessionId, Option<Sight>);
 /// Returns the live sessions in the order of their ids, and what was seen of each at a glance.
 pub fn all(home: &Home, look: &mut Look) -> Result<Vec<Seen>, StoreError> {
     let ids = home.session_ids()?;
-    // A child that ends with its parent ends with the thread that started it.
     let asking = |ids: &[SessionId]| glance_at(home, ids, |record| look.include(record));
     Ok(threads::by_two(&ids, MANY, asking, |ids| glance_at(home, ids, |_| {})))
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::adapter::clock;
-use crate::adapter::cmd::{Cmd, CmdError, Output, Running};
+use crate::adapter::cmd::{Beginning, Cmd, CmdError, Output};
 use crate::adapter::runtime::RuntimeError;
 use crate::adapter::runtime::screen::Screen;
 use crate::adapter::runtime::tmux_parse::{
@@ -41,7 +41,7 @@ const LISTING: &str = "list panes";
 
 /// The question who lives, whose answer is still to come.
 #[derive(Debug)]
-pub struct Question(Running);
+pub struct Question(Beginning);
 
 /// The tmux server of one home.
 #[derive(Clone, Debug)]
@@ -103,10 +103,10 @@ impl Tmux {
 
     /// Begins to ask who lives, and nothing else, which costs the server little more than half;
     /// the answer is worked out while others work.
-    pub fn ask(&self) -> Result<Question, RuntimeError> {
+    pub fn ask(&self) -> Question {
         let server = ["display-message", "-p", SERVER_FORMAT, ";"];
         let client = self.question(server).args(["list-panes", "-a", "-F", LIVING_FORMAT]);
-        Ok(Question(client.begin().map_err(|error| self.client_error(error))?))
+        Question(client.begin_aside())
     }
 
     /// Waits for the answer; `None` where there is none, and [`Tmux::probe`] finds out why.
