@@ -12,7 +12,6 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -234,14 +233,12 @@ impl Cmd {
 
     /// Starts it by another thread and on another processor than this one, which it keeps off for as
     /// long as it runs: for what is over soon, where there is something else to do until then.
-    pub fn begin_aside(self) -> Beginning {
+    pub fn begin_aside(&self) -> Beginning {
         // What is to end with the thread that started it would end with the other one.
-        let is_bound = self.dies_with_parent;
-        let cmd = Arc::new(self);
-        let aside = cmd.clone();
-        let begun = (!is_bound).then(|| thread::Builder::new().spawn(move || aside.begin()).ok());
+        let aside = (!self.dies_with_parent).then(|| self.clone());
+        let begun = aside.and_then(|it| thread::Builder::new().spawn(move || it.begin()).ok());
         // Where no thread is to be had, or it must be this one.
-        let Some(thread) = begun.flatten() else { return Beginning(Begun::Here(cmd.begin())) };
+        let Some(thread) = begun else { return Beginning(Begun::Here(self.begin())) };
         threads::keep_off_this_processor(&thread);
         Beginning(Begun::Aside(thread))
     }

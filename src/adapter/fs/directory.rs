@@ -214,11 +214,6 @@ impl Directory {
         Ok(rustix::fs::readlinkat(&self.0, name, Vec::new())?.into_bytes())
     }
 
-    /// Opens the file `name` for reading, which may be anything but a link.
-    pub fn open_unseen(&self, name: &[u8]) -> io::Result<File> {
-        self.file(name)
-    }
-
     /// Opens the regular file `name` for reading; anything else that is there is an error. Returns
     /// how long it is, and what git would note of it.
     pub fn open_file(&self, name: &[u8]) -> io::Result<(File, u64, Stat)> {
@@ -230,7 +225,8 @@ impl Directory {
         Ok((file, u64::try_from(stat.st_size).unwrap_or(0), Stat::of(&stat)))
     }
 
-    fn file(&self, name: &[u8]) -> io::Result<File> {
+    /// Opens `name`, or `directory/name`, for reading, whatever it is but a link.
+    pub fn file(&self, name: &[u8]) -> io::Result<File> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let below = name.iter().position(|byte| *byte == b'/').map(|at| name.split_at(at));
         let Some((directory, rest)) = below else {
@@ -430,13 +426,13 @@ mod tests {
         {
             let name = format!("copy-{number}");
             let copy = directory.create_file(name.as_bytes(), 0o600).unwrap();
-            let source = directory.open_unseen(b"a").unwrap();
+            let source = directory.file(b"a").unwrap();
             assert_eq!(pass_on(&source, &copy, length).unwrap(), all, "{length}");
             let copied = fs::read(&root.path().join(name)).unwrap();
             assert_eq!(copied, text[..length.min(text.len())]);
         }
         let copy = directory.create_file(b"none", 0o600).unwrap();
-        let no_file = directory.open_unseen(b".").unwrap();
+        let no_file = directory.file(b".").unwrap();
         assert!(pass_on(&no_file, &copy, 1).is_err());
     }
 

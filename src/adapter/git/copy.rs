@@ -284,7 +284,7 @@ impl<'j, 'a> Worker<'j, 'a> {
         if known.size == 0 || is_large || !self.job.passes_on.load(Ordering::Relaxed) {
             return Ok(None);
         }
-        let Ok(file) = from.open_unseen(name) else { return Ok(None) };
+        let Ok(file) = from.file(name) else { return Ok(None) };
         let copy = to.create_file(name, mode)?;
         let passed = failpoint::through("git.copy", Path::new(""), || {
             pass_on(&file, &copy, known.size as usize)
