@@ -1,7 +1,7 @@
 //! Puts the files of its commit into a worktree that git has registered without any.
 //!
 //! Whatever way they come, git itself has the last word: where anything is left to do, or to be
-//! put right, `git reset --hard` does it, as `git worktree add` would have.
+//! put right, git checks it out, as `git worktree add` would have.
 
 use std::collections::HashSet;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -15,6 +15,7 @@ use super::proven::Note;
 use super::way::{Exact, Facts, judge};
 use super::worktree::{NewWorktree, own_admin};
 use super::{Filled, GitError, Pool, Repository, Way, pool, premises};
+use crate::adapter::cmd::Cmd;
 use crate::adapter::fs::directory::Directory;
 use crate::adapter::fs::{Durability, FsError};
 use crate::adapter::{failpoint, fs, threads};
@@ -125,8 +126,11 @@ pub fn fill(repo: &Repository, new: &NewWorktree, pool: Option<&Pool>) -> Result
     tracing::debug!("{}: {}", new.path.display(), begun.way);
     if begun.is_whole {
         note_reset(new, &admin, &head, &facts)?;
-    } else {
+    } else if is_resets(&facts) {
         reset(new)?;
+    } else {
+        check_out(new)?;
+        note_reset(new, &admin, &head, &facts)?;
     }
     // Whatever the pool's size is today: what counts is that at the time of the cleanup.
     let is_exact = begun.is_exact;
@@ -402,8 +406,7 @@ fn is_found_exact(new: &NewWorktree, admin: &Admin, head: &Head, mut facts: Fact
 /// the log of `HEAD`. Neither is synced: nothing is found by them.
 fn note_reset(new: &NewWorktree, admin: &Admin, head: &Head, facts: &Facts) -> Result<(), FsError> {
     const SHOWN: u32 = 0o644;
-    if facts.setting("extensions.refstorage").is_some_and(|it| it != "files") {
-        // Both are in a table of git's own then.
+    if facts.refs_are_in_tables() {
         return Ok(());
     }
     let (commit, log) = (&head.commit, admin.dir.join("logs/HEAD"));
@@ -422,15 +425,35 @@ fn note_reset(new: &NewWorktree, admin: &Admin, head: &Head, facts: &Facts) -> R
     fs::rename(&aside, &log)
 }
 
+/// Returns whether only [`reset`] leaves all that `git worktree add` does: it says what commit they
+/// are of to a filter that lives through a checkout, and knows how to note it in a table of refs.
+fn is_resets(facts: &Facts) -> bool {
+    let is_process = |name: &str| name.starts_with("filter.") && name.ends_with(".process");
+    facts.refs_are_in_tables() || facts.settings.iter().any(|(name, _)| is_process(name))
+}
+
 /// Lets git make, or put right, everything: nobody has worked here yet.
+///
+/// Unlike [`reset`] it touches no ref. To delete its `AUTO_MERGE`, which is never there, that locks
+/// `packed-refs` of the whole repository, and leaves the lock where it ends with this process just
+/// while the system makes the file.
+fn check_out(new: &NewWorktree) -> Result<(), GitError> {
+    let words = ["read-tree", "--reset", "-u", "--no-recurse-submodules", "HEAD"];
+    read(&command_for_all(new).args(words), "git read-tree").map(drop)
+}
+
+/// Does what `git worktree add` does for all files.
 fn reset(new: &NewWorktree) -> Result<(), GitError> {
-    let command = git(&new.path)
+    let words = ["reset", "--hard", "--no-recurse-submodules", "--quiet"];
+    read(&command_for_all(new).args(words), "git reset").map(drop)
+}
+
+fn command_for_all(new: &NewWorktree) -> Cmd {
+    git(&new.path)
         .deadline(LONG)
         .env("GIT_OPTIONAL_LOCKS", "1")
         // As many as there are processors, where that pays.
         .args(["-c", "checkout.workers=0", "-c", "checkout.thresholdForParallelism=700"])
-        .args(["reset", "--hard", "--no-recurse-submodules", "--quiet"]);
-    read(&command, "git reset").map(drop)
 }
 
 /// Runs the hook that is due, where there is one; returns what is to be said of it.

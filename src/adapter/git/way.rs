@@ -71,6 +71,11 @@ impl Facts {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// Returns whether refs, and their logs, are not files but in tables of git's own.
+    pub(super) fn refs_are_in_tables(&self) -> bool {
+        self.setting("extensions.refstorage").is_some_and(|it| it != "files")
+    }
+
     fn is_on(&self, name: &str) -> bool {
         self.setting(name).is_some_and(|value| !is_off(value))
     }

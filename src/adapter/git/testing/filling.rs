@@ -341,7 +341,7 @@ fn by_git(place: &Place, name: &str, commit: &str) -> Vec<String> {
     seen(&path)
 }
 
-fn pool(place: &Place) -> Pool {
+pub(super) fn pool(place: &Place) -> Pool {
     Pool::beside(&below(place).join("web/any"), 2, false).unwrap()
 }
 
@@ -351,7 +351,7 @@ fn below(place: &Place) -> PathBuf {
     if nested.exists() { nested } else { place.root() }
 }
 
-fn make(place: &Place, id: &str, commit: &str) -> (NewWorktree, Filled) {
+pub(super) fn make(place: &Place, id: &str, commit: &str) -> (NewWorktree, Filled) {
     let new = NewWorktree {
         path: below(place).join("web").join(id),
         base_sha: commit.to_owned(),
@@ -364,7 +364,7 @@ fn make(place: &Place, id: &str, commit: &str) -> (NewWorktree, Filled) {
 }
 
 /// Puts a clean worktree into the pool as a cleanup does; returns why it did not.
-fn retire_it(place: &Place, new: &NewWorktree) -> Option<String> {
+pub(super) fn retire_it(place: &Place, new: &NewWorktree) -> Option<String> {
     let (handle, pool) = (place.handle(new), pool(place));
     let why = refuses(&place.repo, &handle, &pool).unwrap();
     if why.is_none() {
@@ -485,70 +485,6 @@ fn a_commit_that_another_replaces_has_the_files_of_that_one() {
     plain(&place.repo.main, &["replace", &commit, "HEAD@{1}"]);
     let expected = by_git(&place, "theirs", &commit);
     assert_eq!(seen(&make(&place, "web-1", &commit).0.path), expected);
-}
-
-/// Returns what git keeps of a worktree beside its files, hashes and names as they are for `id`.
-fn entry_of(place: &Place, path: &Path, id: &str) -> Vec<(String, String)> {
-    let link = std_fs::read_to_string(path.join(".git")).unwrap();
-    let admin = PathBuf::from(link.trim().replace("gitdir: ", ""));
-    assert!(admin.starts_with(&place.repo.common_dir));
-    let mut found = Vec::new();
-    for (file, bytes) in tree(&admin) {
-        let name = file.strip_prefix(&admin).unwrap().display().to_string();
-        let mode = std_fs::metadata(&file).unwrap().permissions().mode();
-        let text = String::from_utf8_lossy(&bytes).replace(id, "ID");
-        let text = match name.as_str() {
-            // Up to times, inodes and what git calls extensions: the entries are compared elsewhere.
-            "index" => String::new(),
-            "logs/HEAD" => {
-                let time = |word: &str| word.len() == 10 && word.parse::<u64>().is_ok();
-                let words = text.split(' ').map(|word| if time(word) { "TIME" } else { word });
-                words.collect::<Vec<_>>().join(" ")
-            }
-            _ => text,
-        };
-        found.push((name, format!("{mode:o} {text}")));
-    }
-    found
-}
-
-#[test]
-fn what_git_keeps_of_a_worktree_is_what_git_leaves_there() {
-    let place = Place::new();
-    let commit = place.repo.base(None).unwrap().sha;
-    let own = ("ao-made".to_owned(), "100600 as committed\n".to_owned());
-    let mut copied = Vec::new();
-    for (number, detached) in [false, true, false, true].into_iter().enumerate() {
-        if number == 2 {
-            for new in &copied {
-                assert_eq!(retire_it(&place, new), None);
-            }
-        }
-        let (theirs, ours) = (format!("theirs-{number}"), format!("ours-{number}"));
-        let path = place.root().join("web").join(&theirs);
-        let branch = format!("ao/{theirs}");
-        let on: &[&str] = if detached { &["--detach"] } else { &["-b", &branch] };
-        let add = ["worktree", "add", "-q", "--no-track"];
-        let add = if detached { &add[..3] } else { &add[..] };
-        plain(&place.repo.main, &[add, on, &[path.to_str().unwrap(), &commit]].concat());
-        let mut new = place.new_worktree(&ours);
-        new.path = path.with_file_name(&ours);
-        if detached {
-            (new.branch, new.create_branch) = (None, false);
-        }
-        begin_add(&place.repo, &new).unwrap();
-        let filled = fill(&place.repo, &new, Some(&pool(&place))).unwrap();
-        finish_add(&place.repo, &new).unwrap();
-        let is_pooled = matches!(filled.way, Way::Pooled { .. });
-        assert_eq!(is_pooled, number >= 2, "{}", filled.way);
-        let (theirs, mut ours) =
-            (entry_of(&place, &path, &theirs), entry_of(&place, &new.path, &ours));
-        // All that is ours; git takes it away with the rest.
-        let place_of = ours.iter().position(|file| *file == own);
-        ours.remove(place_of.unwrap());
-        assert_eq!(ours, theirs, "{}", filled.way);
-        copied.push(new);
-    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Real repositories in temporary directories.
 #![expect(clippy::disallowed_methods, reason = "arranges files for tests")]
 
+mod checking_out;
 mod filling;
 mod fuzz;
 mod landing;
