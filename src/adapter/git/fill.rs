@@ -118,7 +118,8 @@ pub fn fill(repo: &Repository, new: &NewWorktree, pool: Option<&Pool>) -> Result
     }
     let head = head_of(repo, new, &admin)?;
     let facts = premises::observe(repo, &new.path, &admin)?;
-    let begun = begin(repo, new, &admin, &head, &facts, pool).unwrap_or_else(|why| Begun {
+    let begun = begin(repo, new, &admin, &head, &facts, pool)?;
+    let begun = begun.unwrap_or_else(|why| Begun {
         way: Way::CheckedOut { why },
         is_whole: false,
         is_exact: None,
@@ -142,7 +143,8 @@ pub fn fill(repo: &Repository, new: &NewWorktree, pool: Option<&Pool>) -> Result
     Ok(Filled { way: begun.way, complaint })
 }
 
-/// Puts there what is known to be what git would put there; else says why nothing was.
+/// Puts there what is known to be what git would put there; else says why nothing was. After an
+/// error there is no place any more at which git could.
 fn begin(
     repo: &Repository,
     new: &NewWorktree,
@@ -150,19 +152,32 @@ fn begin(
     head: &Head,
     facts: &Facts,
     pool: Option<&Pool>,
-) -> Result<Begun, String> {
+) -> Result<Result<Begun, String>, GitError> {
     // A setting decides before anything is searched for.
-    judge(facts).map_err(|unfit| unfit.to_string())?;
+    if let Err(unfit) = judge(facts) {
+        return Ok(Err(unfit.to_string()));
+    }
     if let Some(pool) = pool {
         match pool::take(repo, new, admin, head, facts, pool) {
-            Ok(Some(begun)) => return Ok(begun),
+            Ok(Some(begun)) => return Ok(Ok(begun)),
             Ok(None) => {}
             Err(error) if fs::metadata(&new.path.join(".git")).is_ok_and(|it| it.is_some()) => {
                 tracing::warn!("nothing was taken from the pool: {error}");
             }
-            Err(error) => return Err(error.to_string()),
+            Err(error) => return Err(error),
         }
     }
+    Ok(copy_what_is_near(repo, new, admin, head, facts))
+}
+
+/// Copies what another worktree has of the commit; else says why nothing was.
+fn copy_what_is_near(
+    repo: &Repository,
+    new: &NewWorktree,
+    admin: &Admin,
+    head: &Head,
+    facts: &Facts,
+) -> Result<Begun, String> {
     let near = nearest(repo, admin, head, &|source, _| differing_paths(new, admin, head, source));
     let near = near.map_err(|error| error.to_string())?.ok_or(NOTHING_NEAR)?;
     let mut facts = facts.clone();

@@ -378,10 +378,15 @@ fn hand_out(
         }
     }
     failpoint::pass("pool.verified").map_err(FsError::at("pass", taken))?;
-    fs::rename(&new.path.join(".git"), &tree.join(".git"))?;
+    let (own, link) = (new.path.join(".git"), tree.join(".git"));
+    fs::rename(&own, &link)?;
     failpoint::pass("pool.linked").map_err(FsError::at("pass", taken))?;
     fs::remove_empty_directory(&new.path);
-    fs::rename(&tree, &new.path)?;
+    fs::rename(&tree, &new.path).inspect_err(|_| {
+        // By another way the files may come all the same; where not, the caller finds no link.
+        let back = fs::create_directories(&new.path).and_then(|()| fs::rename(&link, &own));
+        let _ = back.inspect_err(|error| tracing::warn!("{error}"));
+    })?;
     fs::rename(&index, &admin.dir.join("index"))?;
     failpoint::pass("pool.moved").map_err(FsError::at("pass", taken))?;
     let way = Way::Pooled { of: entry.session.to_string() };

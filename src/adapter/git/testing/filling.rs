@@ -534,6 +534,24 @@ fn what_somebody_did_in_the_pool_is_kept_and_not_handed_out() {
 }
 
 #[test]
+fn what_cannot_be_moved_out_of_the_pool_is_copied() {
+    let place = Place::new();
+    let commit = place.repo.base(None).unwrap().sha;
+    let (first, _) = make(&place, "web-1", &commit);
+    assert_eq!(retire_it(&place, &first), None);
+    let new = place.new_worktree("web-2");
+    let new = NewWorktree { path: place.root().join("web/web-2"), ..new };
+    begin_add(&place.repo, &new).unwrap();
+    // Nothing can be moved over a directory with something in it.
+    std_fs::write(new.path.join("in the way"), "").unwrap();
+    let filled = fill(&place.repo, &new, Some(&pool(&place))).unwrap();
+    assert!(matches!(filled.way, Way::Copied { .. }), "{}", filled.way);
+    finish_add(&place.repo, &new).unwrap();
+    assert_eq!(plain(&new.path, &["status", "--porcelain"]), "?? \"in the way\"");
+    assert_eq!(std_fs::read_dir(place.root().join(".pool/web")).unwrap().count(), 0);
+}
+
+#[test]
 fn what_a_newer_version_keeps_in_the_pool_is_left_to_it() {
     let place = Place::new();
     let commit = place.repo.base(None).unwrap().sha;
