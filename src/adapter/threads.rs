@@ -1,8 +1,9 @@
 //! Work on many things, shared with other threads.
 
-use std::iter;
+use std::marker::PhantomData;
 use std::os::unix::thread::JoinHandleExt;
-use std::thread;
+use std::thread::JoinHandle;
+use std::{iter, thread};
 
 use rustix::thread::UnshareFlags;
 
@@ -31,30 +32,33 @@ pub fn share<T: Sync, R: Send>(
     let threads = threads.max(1);
     let (first, rest) = items.split_at(items.len() / threads);
     let theirs = &theirs;
-    thread::scope(|scope| {
-        let parts = rest.chunks(items.len().div_ceil(threads).max(1));
-        let begin = |part| thread::Builder::new().spawn_scoped(scope, move || theirs(part));
-        let others: Vec<_> = parts.map(|part| (part, begin(part))).collect();
-        let mut done = mine(first);
-        for (part, other) in others {
-            let made = other.ok().and_then(|other| other.join().ok());
-            done.extend(made.unwrap_or_else(|| theirs(part)));
-        }
-        done
-    })
+    let parts = rest.chunks(items.len().div_ceil(threads).max(1));
+    let begun: Vec<_> = parts.map(|part| (part, Elsewhere::begin(move || theirs(part)))).collect();
+    let mut done = mine(first);
+    for (part, other) in begun {
+        let made = other.and_then(|other| other.join().ok());
+        done.extend(made.unwrap_or_else(|| theirs(part)));
+    }
+    done
 }
 
 /// Returns what `mine` makes and, at the same time, what `theirs` does.
 ///
 /// Where no thread is to be had, both are done here, one after the other.
 pub fn both<A, B: Send>(mine: impl FnOnce() -> A, theirs: impl Fn() -> B + Sync) -> (A, B) {
-    let theirs = &theirs;
-    thread::scope(|scope| {
-        let other = thread::Builder::new().spawn_scoped(scope, theirs);
-        let mine = mine();
-        let made = other.ok().and_then(|other| other.join().ok());
-        (mine, made.unwrap_or_else(theirs))
-    })
+    let other = Elsewhere::begin(&theirs);
+    let mine = mine();
+    let made = other.and_then(|other| other.join().ok());
+    (mine, made.unwrap_or_else(theirs))
+}
+
+/// Returns what `mine` makes and, at the same time where it `is_worth` a thread, what `theirs` does.
+pub fn both_where<A, B: Send>(
+    is_worth: bool,
+    mine: impl FnOnce() -> A,
+    theirs: impl Fn() -> B + Sync,
+) -> (A, B) {
+    if is_worth { both(mine, theirs) } else { (mine(), theirs()) }
 }
 
 /// Returns what `work`, which takes what is next until nothing is left, makes on each of so many
@@ -68,17 +72,50 @@ pub fn together<R: Send>(threads: usize, work: impl Fn() -> R + Sync) -> Vec<thr
     // Another thread may be about to close what is to reach its end by that, a pipe or a lock: a
     // copy of it here would keep it open.
     let nobody_else = threads > 1 && is_the_only_one();
-    let work = &work;
-    thread::scope(|scope| {
-        let apart = || {
-            let _own = nobody_else.then(OwnTable::begin);
+    let apart = || {
+        let _own = nobody_else.then(OwnTable::begin);
+        work()
+    };
+    let others: Vec<_> = (1..threads).map_while(|_| Elsewhere::begin(apart)).collect();
+    let mine = iter::once(Ok(work()));
+    mine.chain(others.into_iter().map(Elsewhere::join)).collect()
+}
+
+/// A thread that may use what is borrowed, for it is over before this is.
+struct Elsewhere<'a, R>(Option<JoinHandle<R>>, PhantomData<&'a ()>);
+
+impl<'a, R: Send> Elsewhere<'a, R> {
+    /// Begins a thread on another processor than this one, where there is one; none where no thread
+    /// is to be had. Once it runs it is the system's to place.
+    fn begin(work: impl FnOnce() -> R + Send + 'a) -> Option<Self> {
+        let all = rustix::thread::sched_getaffinity(None).ok();
+        let work = move || {
+            if let Some(all) = all {
+                // Otherwise it stays off that processor, which somebody else may leave to it.
+                let _ = rustix::thread::sched_setaffinity(None, &all);
+            }
             work()
         };
-        let begin = |_| thread::Builder::new().spawn_scoped(scope, apart).ok();
-        let others: Vec<_> = (1..threads).map_while(begin).collect();
-        let mine = iter::once(Ok(work()));
-        mine.chain(others.into_iter().map(thread::ScopedJoinHandle::join)).collect()
-    })
+        // SAFETY: what the thread uses outlives it, as whoever has this waits for it, [`Drop`] at
+        // the latest; nobody in this module forgets one.
+        let thread = unsafe { thread::Builder::new().spawn_unchecked(work) }.ok()?;
+        keep_off_this_processor(&thread);
+        Some(Self(Some(thread), PhantomData))
+    }
+
+    /// Returns what the thread made, an error where it panicked.
+    fn join(mut self) -> thread::Result<R> {
+        self.0.take().expect("nobody else takes it").join()
+    }
+}
+
+impl<R> Drop for Elsewhere<'_, R> {
+    fn drop(&mut self) {
+        if let Some(thread) = self.0.take() {
+            // What it made is nobody's any more, and whether it panicked.
+            let _ = thread.join();
+        }
+    }
 }
 
 /// Has a thread that was just begun, and the programs that it starts, run on any processor but the
@@ -186,6 +223,46 @@ mod tests {
         assert_eq!(both(is_here, is_here), (true, false));
         let only_here = || assert!(is_here());
         assert_eq!(both(is_here, only_here), (true, ()));
+    }
+
+    #[test]
+    fn what_is_not_worth_a_thread_is_done_here() {
+        let here = thread::current().id();
+        let is_here = || thread::current().id() == here;
+        for is_worth in [false, true] {
+            assert_eq!(both_where(is_worth, is_here, is_here), (true, !is_worth));
+        }
+    }
+
+    #[test]
+    fn whoever_panics_waits_for_the_others_first() {
+        let is_over = AtomicUsize::new(0);
+        let (ready, go) = (AtomicUsize::new(0), std::panic::AssertUnwindSafe(&is_over));
+        let panics = || {
+            both(
+                || {
+                    ready.store(1, Ordering::SeqCst);
+                    panic!("here")
+                },
+                || {
+                    while ready.load(Ordering::SeqCst) == 0 {
+                        thread::yield_now();
+                    }
+                    go.fetch_add(1, Ordering::SeqCst)
+                },
+            )
+        };
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).is_err());
+        assert_eq!(is_over.into_inner(), 1);
+    }
+
+    #[test]
+    fn who_is_begun_elsewhere_may_run_where_this_one_may() {
+        let allowed = || rustix::thread::sched_getaffinity(None).unwrap();
+        // It may have begun before it was placed: then it stays off this processor.
+        let all = allowed();
+        let (_, theirs) = both(|| (), allowed);
+        assert!(theirs.count() >= (all.count() - 1).max(1));
     }
 
     #[test]

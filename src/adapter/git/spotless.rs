@@ -5,15 +5,16 @@
 //! index of another format, times that prove nothing) is not called unclean: git is asked.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::copy::{MAX_THREADS, Source};
 use super::fill::read_source;
-use super::index::{Entry, FILE, Index, LINK, PROGRAM};
+use super::index::{FILE, Index, LINK, PROGRAM};
 use crate::adapter::fs::directory::{Directory, Kind, Listing, Stat};
 use crate::adapter::{process, threads};
 
-/// Directories that one thread takes at a time.
+/// Directories that one thread takes at a time. There are as many files as directories, or more.
 const BATCH: usize = 8;
 
 /// Returns whether every file of the worktree `top`, whose entry is `admin`, is as its index knows
@@ -36,26 +37,14 @@ pub(super) fn is_as_known(source: &Source) -> bool {
 
 /// Looks at every file of `source`, whose top has so many names of git's `beside` them.
 fn look(source: &Source, beside: usize) -> Option<bool> {
-    let index = &source.index;
-    let is_certain = |entry: &Entry| {
-        let known = [FILE, PROGRAM, LINK].contains(&entry.mode);
-        // A file that was changed in the very second of the index may have been changed again since,
-        // and its times would say nothing of it.
-        known && entry.plain && i64::from(index.stat(entry).mtime.0) < source.written
-    };
-    if !index.entries().iter().all(is_certain) {
-        return None;
-    }
-    let mut folders = folders(index);
-    folders[0].names += beside;
     let look = Look {
         top: Directory::open_to_walk(&source.top).ok()?,
-        index,
-        folders: &folders,
-        next: AtomicUsize::new(0),
+        source,
+        folders: Mutex::new(Folders::of(&source.index, beside)),
         differs: AtomicBool::new(false),
     };
-    let threads = process::processors().min(MAX_THREADS).min(folders.len().div_ceil(BATCH));
+    let files = source.index.entries().len();
+    let threads = process::processors().min(MAX_THREADS).min(files.div_ceil(BATCH));
     let looked = threads::together(threads, || look.run());
     // A thread that panicked has not said what it saw.
     looked.iter().all(Result::is_ok).then(|| !look.differs.into_inner())
@@ -72,43 +61,59 @@ struct Folder<'a> {
     names: usize,
 }
 
-/// Returns every directory that the index has files in, or directories of files.
-fn folders(index: &Index) -> Vec<Folder<'_>> {
-    let mut all = vec![Folder::default()];
-    // The directories that the last entry is in, outermost first.
-    let mut open = vec![0];
-    for (number, entry) in index.entries().iter().enumerate() {
-        let path = index.path(entry);
-        let holds = |at: usize| match all[at].path {
-            b"" => true,
-            folder => path.strip_prefix(folder).is_some_and(|rest| rest.starts_with(b"/")),
-        };
-        while open.last().is_some_and(|innermost| !holds(*innermost)) {
-            open.pop();
-        }
-        let mut parent = *open.last().expect("the top holds everything");
-        let begin = match all[parent].path.len() {
-            0 => 0,
-            length => length + 1,
-        };
-        for slash in memchr::memchr_iter(b'/', &path[begin..]) {
-            all[parent].names += 1;
-            all.push(Folder { path: &path[..begin + slash], ..Folder::default() });
-            parent = all.len() - 1;
-            open.push(parent);
-        }
-        all[parent].files.push(number);
-        all[parent].names += 1;
+/// Every directory that an index has files in, or directories of files, inner ones first.
+struct Folders<'a> {
+    index: &'a Index,
+    /// The number of the entry that is next.
+    next: usize,
+    /// The directories that the last entry is in, the top first; none when all are through.
+    open: Vec<Folder<'a>>,
+}
+
+impl<'a> Folders<'a> {
+    /// Returns those of `index`, at the top of which are so many names `beside` what it knows.
+    fn of(index: &'a Index, beside: usize) -> Self {
+        Self { index, next: 0, open: vec![Folder { names: beside, ..Folder::default() }] }
     }
-    all
+}
+
+impl<'a> Iterator for Folders<'a> {
+    type Item = Folder<'a>;
+
+    fn next(&mut self) -> Option<Folder<'a>> {
+        while let Some(entry) = self.index.entries().get(self.next) {
+            let path = self.index.path(entry);
+            let innermost = self.open.last_mut().expect("the top holds everything");
+            let begin = match innermost.path {
+                b"" => 0,
+                folder => match path.strip_prefix(folder).and_then(|rest| rest.split_first()) {
+                    Some((b'/', _)) => folder.len() + 1,
+                    Some(_) | None => return self.open.pop(),
+                },
+            };
+            match memchr::memchr(b'/', &path[begin..]) {
+                Some(length) => {
+                    innermost.names += 1;
+                    let path = &path[..begin + length];
+                    self.open.push(Folder { path, ..Folder::default() });
+                }
+                None => {
+                    innermost.names += 1;
+                    innermost.files.push(self.next);
+                    self.next += 1;
+                }
+            }
+        }
+        self.open.pop()
+    }
 }
 
 struct Look<'a> {
     top: Directory,
-    index: &'a Index,
-    folders: &'a [Folder<'a>],
-    next: AtomicUsize,
-    /// Something is not as the index knows it, or cannot be looked at.
+    source: &'a Source,
+    /// What nobody has taken yet.
+    folders: Mutex<Folders<'a>>,
+    /// Something is not as the index knows it, or that cannot be told.
     differs: AtomicBool,
 }
 
@@ -117,25 +122,31 @@ impl Look<'_> {
     fn run(&self) {
         let mut listing = Listing::new();
         while !self.differs.load(Ordering::Relaxed) {
-            let first = self.next.fetch_add(BATCH, Ordering::Relaxed);
-            let Some(rest) = self.folders.get(first..).filter(|rest| !rest.is_empty()) else {
+            let folders = self.take();
+            if folders.is_empty() {
                 return;
-            };
-            let mut folders = rest.iter().take(BATCH);
-            if !folders.all(|folder| self.is_as_known(folder, &mut listing).unwrap_or(false)) {
+            }
+            if !folders.iter().all(|it| self.is_as_known(it, &mut listing).unwrap_or(false)) {
                 self.differs.store(true, Ordering::Relaxed);
             }
         }
     }
 
+    /// Returns the directories that are next, which nobody else gets; none where all are taken.
+    fn take(&self) -> Vec<Folder<'_>> {
+        let folders = self.folders.lock();
+        folders.unwrap_or_else(PoisonError::into_inner).by_ref().take(BATCH).collect()
+    }
+
     /// Returns whether each file is as it is known, and as many names are there as are known: then
     /// there is no other.
     fn is_as_known(&self, folder: &Folder<'_>, listing: &mut Listing) -> Option<bool> {
+        let index = &self.source.index;
         let is_top = folder.path.is_empty();
         let directory = self.top.descendant(folder.path).ok()?;
         for number in &folder.files {
-            let entry = &self.index.entries()[*number];
-            let path = self.index.path(entry);
+            let entry = &index.entries()[*number];
+            let path = index.path(entry);
             let name = if is_top { path } else { path.get(folder.path.len() + 1..)? };
             let (kind, stat) = directory.look(name).ok()?;
             let mode = match kind {
@@ -144,9 +155,13 @@ impl Look<'_> {
                 Kind::Link => LINK,
                 Kind::Other => return Some(false),
             };
+            let known = index.stat(entry);
+            // A file that was changed in the very second of the index may have been changed again
+            // since, and its times would say nothing of it.
+            let is_settled = i64::from(known.mtime.0) < self.source.written;
             // git does not compare devices: their numbers change from boot to boot.
-            let known = self.index.stat(entry);
-            if mode != entry.mode || (Stat { dev: known.dev, ..stat }) != known {
+            let is_same = mode == entry.mode && (Stat { dev: known.dev, ..stat }) == known;
+            if !(entry.plain && is_settled && is_same) {
                 return Some(false);
             }
         }
