@@ -5,8 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use super::*;
 use crate::adapter::git::copy::{Source, copy};
 use crate::adapter::git::fill::read_source;
-use crate::adapter::git::index::Index;
-use crate::adapter::git::proven::{Note, Proofs};
+use crate::adapter::git::proven::{Note, Proofs, Records};
 
 /// Seconds that no file of a test reaches: whatever is older counts as settled.
 const LATER: i64 = 4_000_000_000;
@@ -29,7 +28,8 @@ fn read_note(place: &Place) -> Note {
 /// Returns how many files are noted as proved.
 fn noted(place: &Place) -> usize {
     let Ok(bytes) = std_fs::read(note_of(place)) else { return 0 };
-    Index::parse(bytes, 20).unwrap().entries().len()
+    let records = Records::parse(bytes, 20).unwrap();
+    (0..records.len()).filter(|number| records.get(*number).is_some()).count()
 }
 
 /// Copies everything and returns what came of `a.txt`, nothing where that is left to git.
@@ -92,22 +92,19 @@ fn a_note_is_about_one_file_as_it_was_and_a_broken_one_is_none() {
     next_tick(place.directory.path());
     std_fs::write(place.repo.main.join("a.txt"), "eno\n").unwrap();
     let stat = std_fs::metadata(place.repo.main.join("a.txt")).unwrap();
-    let index = Index::parse(bytes.clone(), 20).unwrap();
-    let forged: Vec<_> = index.entries().iter().map(|entry| Some(index.stat(entry))).collect();
-    let forged: Vec<_> = forged
-        .into_iter()
-        .map(|known| {
-            known.map(|known| {
-                let is_it = u64::from(known.ino) == stat.ino() & 0xffff_ffff;
-                let part = |number: i64| u32::try_from(number).unwrap();
-                let ctime = (part(stat.ctime()), part(stat.ctime_nsec()));
-                let mtime = (part(stat.mtime()), part(stat.mtime_nsec()));
-                let other = crate::adapter::fs::directory::Stat { ctime, mtime, ..known };
-                if is_it { other } else { known }
-            })
-        })
-        .collect();
-    std_fs::write(note_of(&place), index.write(&forged)).unwrap();
+    let part = |number: i64| u32::try_from(number).unwrap().to_be_bytes();
+    let times = [stat.ctime(), stat.ctime_nsec(), stat.mtime(), stat.mtime_nsec()].map(part);
+    let (begin, inode) = (bytes.len() - 4 - 2 * 56, &stat.ino().to_be_bytes()[4..]);
+    let mut forged = bytes.clone();
+    let all = forged[begin..].chunks_mut(56);
+    let record = all.into_iter().find(|record| &record[20 + 20..][..4] == inode).unwrap();
+    record[20..20 + 16].copy_from_slice(times.as_flattened());
+    let end = forged.len() - 4;
+    std_fs::write(note_of(&place), &forged).unwrap();
+    assert_eq!(copied(&place, &mut source), None, "its sum is another one");
+    let sum = crc32fast::hash(&forged[..end]);
+    forged[end..].copy_from_slice(&sum.to_be_bytes());
+    std_fs::write(note_of(&place), &forged).unwrap();
     assert_eq!(copied(&place, &mut source).as_deref(), Some(&b"eno\n"[..]));
     for broken in [&b""[..], b"x", &bytes[..bytes.len() / 2], &[0; 4096]] {
         std_fs::write(note_of(&place), broken).unwrap();
@@ -158,8 +155,10 @@ fn what_is_noted_is_found_wherever_its_entry_is_by_now() {
     let known = |name: &str| std_fs::metadata(place.repo.main.join(name)).unwrap().ino() as u32;
     let before = ["a.txt", "d", "f", "h"].map(known);
 
-    // New ones before and between, one that is gone, one with another content.
-    sh(&place.repo.main, "echo >0; echo >1; echo >e; rm d; echo other >f; git add -A");
+    // New ones before and between, many of them once; one that is gone, one with another content.
+    let script = "echo >0; echo >1; echo >e; rm d; echo other >f
+        for number in $(seq 100 199); do echo $number >g$number; done; git add -A";
+    sh(&place.repo.main, script);
     let source = Source { note: Some(note), ..settled_source(&place) };
     let proofs = Proofs::of(&source, LATER);
     let mut found = std::collections::BTreeMap::new();
@@ -171,7 +170,7 @@ fn what_is_noted_is_found_wherever_its_entry_is_by_now() {
     for (name, ino) in [("a.txt", Some(before[0])), ("f", None), ("h", Some(before[3]))] {
         assert_eq!(found[name], ino, "{name}");
     }
-    for name in ["0", "1", "e"] {
+    for name in ["0", "1", "e", "g100", "g199"] {
         assert_eq!(found[name], None, "{name}");
     }
     assert!(!found.contains_key("d"));
