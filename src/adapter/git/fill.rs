@@ -16,7 +16,7 @@ use super::way::{Exact, Facts, judge};
 use super::worktree::{NewWorktree, own_admin};
 use super::{Filled, GitError, Pool, Repository, Way, pool, premises};
 use crate::adapter::cmd::Cmd;
-use crate::adapter::fs::directory::Directory;
+use crate::adapter::fs::directory::{Directory, Stat};
 use crate::adapter::fs::{Durability, FsError};
 use crate::adapter::{failpoint, fs, threads};
 
@@ -86,7 +86,8 @@ fn foreseen(
     let text =
         read(&repo.git().args(["rev-parse", &format!("{commit}^{{tree}}")]), "git rev-parse")?;
     let head = Head { commit: commit.to_owned(), tree: text.text() };
-    let near = nearest(repo, &admin, &head, &|_, git_dir| {
+    let main = read_main(repo, &admin, head.hash_length())?;
+    let near = nearest(repo, &admin, &head, main, &|_, git_dir| {
         differing_from(&repo.main, &head, &git_dir.join("index"))
     })?;
     let Some(near) = near else { return Ok(Err(NOTHING_NEAR.to_owned())) };
@@ -117,8 +118,13 @@ pub fn fill(repo: &Repository, new: &NewWorktree, pool: Option<&Pool>) -> Result
         return Err(GitError::PathOccupied { path: new.path.clone() });
     }
     let head = head_of(repo, new, &admin)?;
-    let facts = premises::observe(repo, &new.path, &admin)?;
-    let begun = begin(repo, new, &admin, &head, &facts, pool)?;
+    let observe = || premises::observe(repo, &new.path, &admin);
+    let read = || read_main(repo, &admin, head.hash_length());
+    // git is asked for its settings while that is read of which a copy would most likely be made.
+    let is_early = is_worth_reading_early(repo, pool);
+    let (facts, main) = threads::both_where(is_early, observe, || is_early.then(read));
+    let facts = facts?;
+    let begun = begin(repo, new, &admin, &head, &facts, pool, main)?;
     let begun = begun.unwrap_or_else(|why| Begun {
         way: Way::CheckedOut { why },
         is_whole: false,
@@ -143,8 +149,22 @@ pub fn fill(repo: &Repository, new: &NewWorktree, pool: Option<&Pool>) -> Result
     Ok(Filled { way: begun.way, complaint })
 }
 
+/// Returns whether the index of the main worktree takes long to read, and the files will hardly be
+/// of the pool, for which nobody needs it.
+fn is_worth_reading_early(repo: &Repository, pool: Option<&Pool>) -> bool {
+    let is_empty = |pool: &Pool| pool.first_of(repo).is_ok_and(|first| first.is_none());
+    has_long_index(repo).is_ok_and(|is_long| is_long) && pool.is_none_or(is_empty)
+}
+
+fn has_long_index(repo: &Repository) -> Result<bool, FsError> {
+    let index = fs::metadata(&repo.common_dir.join("index"))?;
+    Ok(!repo.bare && index.is_some_and(|index| index.len() >= WORTH_A_THREAD as u64))
+}
+
 /// Puts there what is known to be what git would put there; else says why nothing was. After an
 /// error there is no place any more at which git could.
+///
+/// `main` is what came of reading the main worktree, where that was tried already.
 fn begin(
     repo: &Repository,
     new: &NewWorktree,
@@ -152,6 +172,7 @@ fn begin(
     head: &Head,
     facts: &Facts,
     pool: Option<&Pool>,
+    main: Option<Result<Option<Source>, GitError>>,
 ) -> Result<Result<Begun, String>, GitError> {
     // A setting decides before anything is searched for.
     if let Err(unfit) = judge(facts) {
@@ -167,7 +188,8 @@ fn begin(
             Err(error) => return Err(error),
         }
     }
-    Ok(copy_what_is_near(repo, new, admin, head, facts))
+    let main = main.unwrap_or_else(|| read_main(repo, admin, head.hash_length()));
+    Ok(copy_what_is_near(repo, new, admin, head, facts, main))
 }
 
 /// Copies what another worktree has of the commit; else says why nothing was.
@@ -177,8 +199,10 @@ fn copy_what_is_near(
     admin: &Admin,
     head: &Head,
     facts: &Facts,
+    main: Result<Option<Source>, GitError>,
 ) -> Result<Begun, String> {
-    let near = nearest(repo, admin, head, &|source, _| differing_paths(new, admin, head, source));
+    let compare = |source: &Source, _: &Path| differing_paths(new, admin, head, source);
+    let near = main.and_then(|main| nearest(repo, admin, head, main, &compare));
     let near = near.map_err(|error| error.to_string())?.ok_or(NOTHING_NEAR)?;
     let mut facts = facts.clone();
     premises::add_attributes_of(&near.source, &mut facts);
@@ -206,7 +230,7 @@ fn put(
     .map_err(FsError::at("copy to", &new.path))?;
     failpoint::pass("copy.copied").map_err(FsError::at("copy to", &new.path))?;
     let files = stats.iter().flatten().count();
-    write_index(admin, &index.write(&stats))?;
+    write_index(admin, index, &stats)?;
     let rest = match (files == index.entries().len(), &near.differing, exact.index_is_gits) {
         (true, None, None) => None,
         (true, None, Some(setting)) => Some(setting),
@@ -228,31 +252,42 @@ fn before(new: &NewWorktree) -> Result<i64, FsError> {
     Ok(fs::metadata(&link)?.map_or(0, |metadata| metadata.mtime() - 1))
 }
 
-/// Writes the index of a worktree under the lock and with the mode that git would use.
-fn write_index(admin: &Admin, bytes: &[u8]) -> Result<(), FsError> {
+/// Writes the index of a worktree, that of `source` as far as `stats` knows it, under the lock and
+/// with the mode that git would use.
+fn write_index(admin: &Admin, source: &Index, stats: &[Option<Stat>]) -> Result<(), FsError> {
     let lock = admin.dir.join("index.lock");
     let error = |source| FsError::at("write", &lock)(source);
     let directory = Directory::open_to_walk(&admin.dir).map_err(error)?;
     let file = directory.create_file(b"index.lock", 0o666).map_err(error)?;
+    let parts = source.write(stats);
     // Written again, it is no longer for that.
-    let write = || file.write_all_at(bytes, 0).and_then(|()| file.sync_all());
-    let written = failpoint::through("git.index_write", &lock, write).map_err(error);
-    written.and_then(|()| fs::rename(&lock, &admin.dir.join("index"))).inspect_err(|_| {
+    let write = || {
+        failpoint::through("git.index_write", &lock, || {
+            file.write_all_at(&parts[0], 0)?;
+            file.write_all_at(&parts[1], parts[0].len() as u64)
+        })
+    };
+    let (sum, written) = threads::both_where(source.is_long(), || source.sum(&parts), write);
+    let end = parts.iter().map(Vec::len).sum::<usize>() as u64;
+    let finish = || file.write_all_at(&sum, end).and_then(|()| file.sync_all());
+    let finished = written.and_then(|()| failpoint::through("git.index_write", &lock, finish));
+    let moved = |()| fs::rename(&lock, &admin.dir.join("index"));
+    finished.map_err(error).and_then(moved).inspect_err(|_| {
         // It is this function's own, and git is to have its turn.
         let _ = fs::remove_file(&lock);
     })
 }
 
-/// Returns the worktree to copy from: one whose index is the very tree, else the main one with
-/// what the commit has otherwise, which `compare` says of it and its git directory.
+/// Returns the worktree to copy from: one whose index is the very tree, else `main`, the main one,
+/// with what the commit has otherwise, which `compare` says of it and its git directory.
 fn nearest(
     repo: &Repository,
     admin: &Admin,
     head: &Head,
+    main: Option<Source>,
     compare: &dyn Fn(&Source, &Path) -> Result<Paths, GitError>,
 ) -> Result<Option<Near>, GitError> {
     let hash = head.hash_length();
-    let main = if repo.bare { None } else { read_main(repo, admin, hash)? };
     let is_it = |source: &Source| source.index.tree().is_some_and(|tree| hex(tree) == head.tree);
     match main {
         Some(source) if is_it(&source) => return Ok(Some(Near { source, differing: None })),
@@ -295,13 +330,12 @@ fn others(
 
 /// Returns the main worktree with its index and what is noted of its files.
 fn read_main(repo: &Repository, admin: &Admin, hash: usize) -> Result<Option<Source>, GitError> {
+    if repo.bare {
+        return Ok(None);
+    }
     let source = || read_source(&repo.main, &repo.common_dir, hash);
     let note = || Note::read(&repo.common_dir, &admin.dir, hash);
-    let index = fs::metadata(&repo.common_dir.join("index"))?;
-    let (source, note) = match index.is_some_and(|index| index.len() >= WORTH_A_THREAD as u64) {
-        true => threads::both(source, note),
-        false => (source(), note()),
-    };
+    let (source, note) = threads::both_where(has_long_index(repo)?, source, note);
     Ok(source.map(|source| Source { note: Some(note), ..source }))
 }
 

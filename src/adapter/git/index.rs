@@ -4,13 +4,12 @@
 //! understood) is refused, so that git does the work instead.
 
 use std::ops::Range;
-use std::thread;
 
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use crate::adapter::fs::directory::Stat;
-use crate::adapter::process;
+use crate::adapter::{process, threads};
 
 /// Shorter ones are read and hashed sooner than a thread begins.
 pub(super) const WORTH_A_THREAD: usize = 1 << 20;
@@ -37,6 +36,8 @@ pub(super) struct Index {
     /// The paths, where each is only what it has otherwise than the one before.
     paths: Option<Vec<u8>>,
     entries: Vec<Entry>,
+    /// The numbers of the entries that are called `.gitattributes`.
+    attributes: Vec<usize>,
     /// Where the extension is that holds the tree, where it is valid for every entry.
     tree: Option<Range<usize>>,
     hash: usize,
@@ -114,24 +115,10 @@ impl Index {
         if bytes.len() < HEADER + hash || u32::try_from(bytes.len()).is_err() {
             return Err(IndexError::Damaged);
         }
-        let entries = if bytes.len() < WORTH_A_THREAD || process::processors() == 1 {
-            verify(&bytes, hash)?;
-            Read::all(&bytes, hash)?
-        } else {
-            thread::scope(|scope| {
-                let verifying = || verify(&bytes, hash);
-                let verified = thread::Builder::new().spawn_scoped(scope, verifying);
-                let read = Read::all(&bytes, hash);
-                let verified = match verified {
-                    Ok(verified) => verified.join().unwrap_or(Err(IndexError::Damaged)),
-                    // No thread is to be had.
-                    Err(_) => verifying(),
-                };
-                verified.and(read)
-            })?
-        };
-        let Read { paths, entries, tree, .. } = entries;
-        Ok(Self { bytes, paths, entries, tree, hash })
+        let (verify, read) = (|| verify(&bytes, hash), || Read::all(&bytes, hash));
+        let (read, verified) = threads::both_where(is_long(&bytes), read, verify);
+        let Read { paths, entries, attributes, tree, .. } = verified.and(read)?;
+        Ok(Self { bytes, paths, entries, attributes, tree, hash })
     }
 
     /// Returns the index as it was read.
@@ -142,6 +129,11 @@ impl Index {
     /// Returns all entries, in git's order.
     pub(super) fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// Returns the entries that give attributes, each of its directory.
+    pub(super) fn attributes(&self) -> impl Iterator<Item = &Entry> {
+        self.attributes.iter().map(|number| &self.entries[*number])
     }
 
     /// Returns the path of an entry.
@@ -179,28 +171,47 @@ impl Index {
         root_of(&self.bytes[self.tree.clone()?], self.hash).map(|(_, id)| id)
     }
 
-    /// Returns the bytes of an index of the entries that `stats` knows, with what it knows of them;
-    /// one that knows all of them is the same tree.
-    pub(super) fn write(&self, stats: &[Option<Stat>]) -> Vec<u8> {
+    /// Returns an index of the entries that `stats` knows, with what it knows of them, in two parts
+    /// that are long where this one is; their [`Index::sum`] follows. One that knows all of them is
+    /// the same tree.
+    pub(super) fn write(&self, stats: &[Option<Stat>]) -> [Vec<u8>; 2] {
         let count = stats.iter().flatten().count();
-        let mut bytes = Vec::with_capacity(self.bytes.len());
-        bytes.extend_from_slice(b"DIRC");
-        put(&mut bytes, 2);
-        put(&mut bytes, u32::try_from(count).unwrap_or(u32::MAX));
-        for (entry, stat) in self.entries.iter().zip(stats) {
-            if let Some(stat) = stat {
-                self.write_entry(&mut bytes, entry, *stat);
+        let half = self.entries.len() / 2;
+        let write = |mut bytes: Vec<u8>, range: Range<usize>| {
+            bytes.reserve(self.bytes.len() / 2);
+            for (entry, stat) in self.entries[range.clone()].iter().zip(&stats[range]) {
+                if let Some(stat) = stat {
+                    self.write_entry(&mut bytes, entry, *stat);
+                }
             }
-        }
+            bytes
+        };
+        let first = || {
+            let mut bytes = b"DIRC".to_vec();
+            put(&mut bytes, 2);
+            put(&mut bytes, u32::try_from(count).unwrap_or(u32::MAX));
+            write(bytes, 0..half)
+        };
+        let second = || write(Vec::new(), half..self.entries.len());
+        let (first, mut second) = threads::both_where(self.is_long(), first, second);
         if let Some(tree) = self.tree.clone().filter(|_| count == self.entries.len()) {
-            bytes.extend_from_slice(b"TREE");
-            put(&mut bytes, u32::try_from(tree.len()).unwrap_or(u32::MAX));
-            bytes.extend_from_slice(&self.bytes[tree]);
+            second.extend_from_slice(b"TREE");
+            put(&mut second, u32::try_from(tree.len()).unwrap_or(u32::MAX));
+            second.extend_from_slice(&self.bytes[tree]);
         }
+        [first, second]
+    }
+
+    /// Returns the sum that an index of these parts ends with.
+    pub(super) fn sum(&self, parts: &[Vec<u8>]) -> Vec<u8> {
         let mut hasher = Hasher::of_length(self.hash);
-        hasher.update(&bytes);
-        bytes.extend_from_slice(&hasher.finish()[..self.hash]);
-        bytes
+        parts.iter().for_each(|part| hasher.update(part));
+        hasher.finish()[..self.hash].to_vec()
+    }
+
+    /// Returns whether two threads do sooner what is to be done with all of it.
+    pub(super) fn is_long(&self) -> bool {
+        is_long(&self.bytes)
     }
 
     fn write_entry(&self, bytes: &mut Vec<u8>, entry: &Entry, stat: Stat) {
@@ -223,6 +234,10 @@ impl Index {
     }
 }
 
+fn is_long(bytes: &[u8]) -> bool {
+    bytes.len() >= WORTH_A_THREAD && process::processors() > 1
+}
+
 fn put(bytes: &mut Vec<u8>, number: u32) {
     bytes.extend_from_slice(&number.to_be_bytes());
 }
@@ -243,6 +258,7 @@ fn verify(bytes: &[u8], hash: usize) -> Result<(), IndexError> {
 struct Read {
     paths: Option<Vec<u8>>,
     entries: Vec<Entry>,
+    attributes: Vec<usize>,
     tree: Option<Range<usize>>,
     hash: usize,
 }
@@ -263,7 +279,8 @@ impl Read {
             return Err(IndexError::Damaged);
         }
         let paths = (version == 4).then(Vec::new);
-        let mut read = Self { paths, entries: Vec::with_capacity(count), tree: None, hash };
+        let (entries, attributes) = (Vec::with_capacity(count), Vec::new());
+        let mut read = Self { paths, entries, attributes, tree: None, hash };
         for _ in 0..count {
             read.entry(&mut reader)?;
         }
@@ -301,6 +318,13 @@ impl Read {
         let place = |at: usize| u32::try_from(at).map_err(|_| IndexError::Unknown);
         let (at, start, end) = (place(begin)?, place(path.start)?, place(path.end)?);
         let plain = more == 0 && flags & (ASSUME_VALID | STAGE) == 0;
+        let path = &self.paths.as_deref().unwrap_or(reader.bytes)[path];
+        if path
+            .strip_suffix(b".gitattributes")
+            .is_some_and(|it| it.is_empty() || it.ends_with(b"/"))
+        {
+            self.attributes.push(self.entries.len());
+        }
         self.entries.push(Entry { at, start, end, mode, plain });
         Ok(())
     }

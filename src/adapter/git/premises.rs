@@ -49,13 +49,10 @@ pub(super) fn observe(
 
 /// Adds the attributes that the tree itself gives.
 pub(super) fn add_attributes_of(source: &Source, facts: &mut Facts) {
-    let index = &source.index;
-    for entry in index.entries() {
-        let path = index.path(entry);
-        if path == b".gitattributes" || path.ends_with(b"/.gitattributes") {
-            let text = (entry.plain && entry.mode == FILE).then(|| proven_content(source, entry));
-            facts.attributes.push((String::from_utf8_lossy(path).into_owned(), text.flatten()));
-        }
+    for entry in source.index.attributes() {
+        let path = String::from_utf8_lossy(source.index.path(entry)).into_owned();
+        let text = (entry.plain && entry.mode == FILE).then(|| proven_content(source, entry));
+        facts.attributes.push((path, text.flatten()));
     }
 }
 

@@ -5,6 +5,7 @@ mod checking_out;
 mod filling;
 mod fuzz;
 mod landing;
+mod long;
 mod looking;
 mod making;
 mod proving;
