@@ -133,7 +133,7 @@ pub fn fill(repo: &Repository, new: &NewWorktree, pool: Option<&Pool>) -> Result
     tracing::debug!("{}: {}", new.path.display(), begun.way);
     if begun.is_whole {
         note_reset(new, &admin, &head, &facts)?;
-    } else if is_resets(&facts) {
+    } else if needs_reset(&facts) {
         reset(new)?;
     } else {
         check_out(new)?;
@@ -476,7 +476,7 @@ fn note_reset(new: &NewWorktree, admin: &Admin, head: &Head, facts: &Facts) -> R
 
 /// Returns whether only [`reset`] leaves all that `git worktree add` does: it says what commit they
 /// are of to a filter that lives through a checkout, and knows how to note it in a table of refs.
-fn is_resets(facts: &Facts) -> bool {
+fn needs_reset(facts: &Facts) -> bool {
     let is_process = |name: &str| name.starts_with("filter.") && name.ends_with(".process");
     facts.refs_are_in_tables() || facts.settings.iter().any(|(name, _)| is_process(name))
 }
