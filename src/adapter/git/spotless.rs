@@ -144,6 +144,11 @@ impl Look<'_> {
         let index = &self.source.index;
         let is_top = folder.path.is_empty();
         let directory = self.top.descendant(folder.path).ok()?;
+        let mut names = 0;
+        directory.names(listing, |_| names += 1).ok()?;
+        if names != folder.names {
+            return Some(false);
+        }
         for number in &folder.files {
             let entry = &index.entries()[*number];
             let path = index.path(entry);
@@ -165,8 +170,6 @@ impl Look<'_> {
                 return Some(false);
             }
         }
-        let mut names = 0;
-        directory.names(listing, |_| names += 1).ok()?;
-        Some(names == folder.names)
+        Some(true)
     }
 }
