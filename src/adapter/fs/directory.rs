@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{
@@ -357,6 +357,13 @@ pub fn pass_on(source: &File, copy: &File, length: usize) -> io::Result<bool> {
         }
     }
     Ok(true)
+}
+
+/// Closes a file as its drop would, without the C library, which prepares for the thread to be
+/// cancelled meanwhile: of tens of thousands of files that is felt.
+pub fn close(file: File) {
+    // SAFETY: the descriptor is open, and nobody owns it any more.
+    unsafe { rustix::io::close(file.into_raw_fd()) }
 }
 
 fn both(seconds: i64) -> Timestamps {

@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::index::{Entry, FILE, Hasher, Index, LINK, PROGRAM};
 use super::proven::{Note, Place, Proofs};
-use crate::adapter::fs::directory::{Directory, Stat, noted, pass_on, share_blocks, stamp};
+use crate::adapter::fs::directory::{Directory, Stat, close, noted, pass_on, share_blocks, stamp};
 use crate::adapter::{failpoint, process, threads};
 
 /// Entries that one thread takes at the least, and the most: between the two it goes on to the end
@@ -291,7 +291,10 @@ impl<'j, 'a> Worker<'j, 'a> {
         });
         // Its times tell that nobody has written to it until now.
         if matches!(passed, Ok(true)) && noted(&file).is_ok_and(|now| now == *known) {
-            return self.copied(&copy, None);
+            let copied = self.copied(&copy, None);
+            close(file);
+            close(copy);
+            return copied;
         }
         if passed.is_err() {
             self.job.passes_on.store(false, Ordering::Relaxed);

@@ -16,8 +16,8 @@
 
 //!
 //! It has a record for each entry of the index that it was made for, in the same order: the hash of
-//! the content and the numbers of the file, all zero where nothing is known. A record is as true of
-//! a file by another name.
+//! the content and the numbers of the file, all zero where nothing is known, as no content's hash
+//! is. A record is as true of a file by another name.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -115,12 +115,11 @@ impl Records {
         (self.bytes.len() - BEGIN.len() - SUM) / (self.hash + STAT)
     }
 
-    /// Returns hash and numbers of a record, none where it knows nothing or is not there.
+    /// Returns hash and numbers of a record, none where it is not there.
     pub(super) fn get(&self, number: usize) -> Option<(&[u8], &[u8])> {
         let at = BEGIN.len() + number * (self.hash + STAT);
         let record = self.bytes[..self.bytes.len() - SUM].get(at..)?.get(..self.hash + STAT)?;
-        let (id, numbers) = record.split_at(self.hash);
-        id.iter().any(|byte| *byte != 0).then_some((id, numbers))
+        Some(record.split_at(self.hash))
     }
 
     /// Returns the number of a record of the content `id`: the one at `near`, else one beside it,

@@ -29,7 +29,8 @@ fn read_note(place: &Place) -> Note {
 fn noted(place: &Place) -> usize {
     let Ok(bytes) = std_fs::read(note_of(place)) else { return 0 };
     let records = Records::parse(bytes, 20).unwrap();
-    (0..records.len()).filter(|number| records.get(*number).is_some()).count()
+    let ids = (0..records.len()).filter_map(|number| records.get(number));
+    ids.filter(|(id, _)| id.iter().any(|byte| *byte != 0)).count()
 }
 
 /// Copies everything and returns what came of `a.txt`, nothing where that is left to git.
