@@ -18,7 +18,7 @@ use super::{Filled, GitError, Pool, Repository, Way, pool, premises};
 use crate::adapter::cmd::Cmd;
 use crate::adapter::fs::directory::{Directory, Stat};
 use crate::adapter::fs::{Durability, FsError};
-use crate::adapter::{failpoint, fs, threads};
+use crate::adapter::{failpoint, fs, threads, volume};
 
 const NOTHING_NEAR: &str = "no worktree is at or near this commit";
 const OTHERWISE: &str = "what the commit has otherwise";
@@ -488,13 +488,28 @@ fn needs_reset(facts: &Facts) -> bool {
 /// while the system makes the file.
 fn check_out(new: &NewWorktree) -> Result<(), GitError> {
     let words = ["read-tree", "--reset", "-u", "--no-recurse-submodules", "HEAD"];
-    read(&command_for_all(new).args(words), "git read-tree").map(drop)
+    let done = read(&command_for_all(new).args(words), "git read-tree");
+    done.map(drop).map_err(|error| told_of_room(new, error))
 }
 
 /// Does what `git worktree add` does for all files.
 fn reset(new: &NewWorktree) -> Result<(), GitError> {
     let words = ["reset", "--hard", "--no-recurse-submodules", "--quiet"];
-    read(&command_for_all(new).args(words), "git reset").map(drop)
+    let done = read(&command_for_all(new).args(words), "git reset");
+    done.map(drop).map_err(|error| told_of_room(new, error))
+}
+
+/// Adds what is free to the error of a git that could not write: it does not say why.
+pub(super) fn told_of_room(new: &NewWorktree, error: GitError) -> GitError {
+    let is_about_writing =
+        |text: &str| text.contains("unable to write") || text.contains("Could not reset");
+    match (error, volume::space(&new.path)) {
+        (GitError::Failed { command, stderr }, Ok(space)) if is_about_writing(&stderr) => {
+            let stderr = format!("{stderr}; {} KiB are free there", space.free >> 10);
+            GitError::Failed { command, stderr }
+        }
+        (error, _) => error,
+    }
 }
 
 fn command_for_all(new: &NewWorktree) -> Cmd {

@@ -7,6 +7,7 @@ use rustix::fs::inotify;
 
 use super::filling::{make, pool, retire_it};
 use super::*;
+use crate::adapter::git::fill::told_of_room;
 
 /// Returns what git keeps of a worktree beside its files, hashes and names as they are for `id`.
 fn entry_of(place: &Place, path: &Path, id: &str) -> Vec<(String, String)> {
@@ -147,4 +148,22 @@ fn a_filter_is_told_of_which_commit_its_files_are() {
     let told = std_fs::read_to_string(new.path.join("told")).unwrap();
     assert!(told.contains(&format!("treeish={commit}\n")), "{told}");
     assert!(told.contains("ref=refs/heads/ao/web-1\n"), "{told}");
+}
+
+#[test]
+fn a_git_that_could_not_write_is_told_with_the_room_there_is() {
+    let place = Place::new();
+    let new = NewWorktree { path: place.repo.main.clone(), ..place.new_worktree("web-1") };
+    let told = |stderr: &str| {
+        let error = GitError::Failed { command: "git".into(), stderr: stderr.to_owned() };
+        told_of_room(&new, error).to_string()
+    };
+    for about in ["error: unable to write file 'a'", "fatal: Could not reset index file to 'HEAD'."]
+    {
+        let told = told(about);
+        let room =
+            told.split_once(&format!("{about}; ")).unwrap().1.strip_suffix(" KiB are free there");
+        assert!(room.unwrap().parse::<u64>().is_ok(), "{told}");
+    }
+    assert!(told("fatal: not a tree").ends_with("not a tree"));
 }
