@@ -236,10 +236,9 @@ impl Cmd {
     pub fn begin_aside(&self) -> Beginning {
         // What is to end with the thread that started it would end with the other one.
         let aside = (!self.dies_with_parent).then(|| self.clone());
-        let begun = aside.and_then(|it| thread::Builder::new().spawn(move || it.begin()).ok());
+        let begun = aside.and_then(|it| threads::begin_aside(move || it.begin()).ok());
         // Where no thread is to be had, or it must be this one.
         let Some(thread) = begun else { return Beginning(Begun::Here(self.begin())) };
-        threads::keep_off_this_processor(&thread);
         Beginning(Begun::Aside(thread))
     }
 

@@ -2,8 +2,10 @@
 
 use std::marker::PhantomData;
 use std::os::unix::thread::JoinHandleExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::{iter, thread};
+use std::{io, iter, thread};
 
 use rustix::thread::UnshareFlags;
 
@@ -98,8 +100,7 @@ impl<'a, R: Send> Elsewhere<'a, R> {
         };
         // SAFETY: what the thread uses outlives it, as whoever has this waits for it, [`Drop`] at
         // the latest; nobody in this module forgets one.
-        let thread = unsafe { thread::Builder::new().spawn_unchecked(work) }.ok()?;
-        keep_off_this_processor(&thread);
+        let thread = unsafe { begin_aside_unchecked(work) }.ok()?;
         Some(Self(Some(thread), PhantomData))
     }
 
@@ -118,13 +119,45 @@ impl<R> Drop for Elsewhere<'_, R> {
     }
 }
 
-/// Has a thread that was just begun, and the programs that it starts, run on any processor but the
-/// one that runs this.
+/// Begins a thread that runs, with the programs that it starts, on any processor but the one that runs
+/// this.
 ///
 /// Linux puts who is new, and who waited for a program to be loaded, beside who made it, and with
 /// few processors may leave them there until one of them sleeps, with another processor idle. What
 /// cannot be arranged is left to it.
-pub fn keep_off_this_processor<T>(thread: &thread::JoinHandle<T>) {
+pub fn begin_aside<R: Send + 'static>(
+    work: impl FnOnce() -> R + Send + 'static,
+) -> io::Result<JoinHandle<R>> {
+    // SAFETY: it borrows nothing.
+    unsafe { begin_aside_unchecked(work) }
+}
+
+/// [`begin_aside`] with what may borrow.
+///
+/// # Safety
+///
+/// The thread is to be joined before what it borrows ends.
+unsafe fn begin_aside_unchecked<R: Send>(
+    work: impl FnOnce() -> R + Send,
+) -> io::Result<JoinHandle<R>> {
+    let placed = Arc::new(AtomicBool::new(false));
+    let is_placed = Arc::clone(&placed);
+    let work = move || {
+        while !is_placed.load(Ordering::Acquire) {
+            thread::yield_now();
+        }
+        work()
+    };
+    // SAFETY: as the caller says.
+    let thread = unsafe { thread::Builder::new().spawn_unchecked(work) }?;
+    keep_off_this_processor(&thread);
+    placed.store(true, Ordering::Release);
+    Ok(thread)
+}
+
+/// Keeps a thread off the processor that runs this. It must not have ended: its number is 0 then,
+/// which means this thread.
+fn keep_off_this_processor<T>(thread: &JoinHandle<T>) {
     const SIZE: usize = size_of::<libc::cpu_set_t>();
     // SAFETY: a set of processors is plain bits, of which none is set; each call is given the set
     // with its size, and numbers of processors that are below it. The thread was not joined yet.
@@ -179,7 +212,7 @@ impl Drop for OwnTable {
 mod tests {
     use std::os::fd::AsRawFd;
     use std::path::Path;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     use rustix::fs::{Mode, OFlags};
     use rustix::thread::CpuSet;
@@ -257,12 +290,15 @@ mod tests {
     }
 
     #[test]
-    fn who_is_begun_elsewhere_may_run_where_this_one_may() {
+    fn who_is_begun_elsewhere_may_run_where_this_one_may_and_leaves_that_as_it_was() {
         let allowed = || rustix::thread::sched_getaffinity(None).unwrap();
-        // It may have begun before it was placed: then it stays off this processor.
         let all = allowed();
-        let (_, theirs) = both(|| (), allowed);
-        assert!(theirs.count() >= (all.count() - 1).max(1));
+        for _ in 0..2000 {
+            // Over as soon as it can be.
+            assert!(both(|| (), allowed).1 == all);
+            begin_aside(|| ()).unwrap().join().unwrap();
+        }
+        assert!(allowed() == all);
     }
 
     #[test]
@@ -284,15 +320,8 @@ mod tests {
     #[test]
     fn who_is_kept_off_a_processor_may_run_on_all_others() {
         let allowed = || rustix::thread::sched_getaffinity(None).unwrap();
-        let (sender, receiver) = std::sync::mpsc::channel();
-        let thread = thread::spawn(move || {
-            receiver.recv().unwrap();
-            allowed()
-        });
         let before = allowed();
-        keep_off_this_processor(&thread);
-        sender.send(()).unwrap();
-        let other = thread.join().unwrap();
+        let other = begin_aside(allowed).unwrap().join().unwrap();
         assert_eq!(allowed(), before, "this thread may run where it could");
         assert!((0..CpuSet::MAX_CPU).all(|cpu| before.is_set(cpu) || !other.is_set(cpu)));
         // With one alone there is nowhere else to go.
