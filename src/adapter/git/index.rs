@@ -318,7 +318,14 @@ impl Read {
         let place = |at: usize| u32::try_from(at).map_err(|_| IndexError::Unknown);
         let (at, start, end) = (place(begin)?, place(path.start)?, place(path.end)?);
         let plain = more == 0 && flags & (ASSUME_VALID | STAGE) == 0;
-        let path = &self.paths.as_deref().unwrap_or(reader.bytes)[path];
+        let place_of = |it: &Entry| it.start as usize..it.end as usize;
+        let paths = self.paths.as_deref().unwrap_or(reader.bytes);
+        let (path, last) = (&paths[path], self.entries.last().map(|last| &paths[place_of(last)]));
+        // Each path once, and in order; those of a conflict follow each other.
+        let is_next = last.is_none_or(|last| last < path || last == path && flags & STAGE != 0);
+        if path.first().is_none_or(|byte| *byte == b'/') || !is_next {
+            return Err(IndexError::Damaged);
+        }
         if path
             .strip_suffix(b".gitattributes")
             .is_some_and(|it| it.is_empty() || it.ends_with(b"/"))

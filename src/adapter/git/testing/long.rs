@@ -66,3 +66,31 @@ fn what_two_threads_read_and_write_is_what_git_reads() {
         }
     }
 }
+
+#[test]
+fn an_index_whose_paths_are_out_of_order_or_of_no_worktree_is_damaged() {
+    let entry = |path: &[u8], stage: u8| {
+        // 62 bytes are before the path, and at least one after it.
+        let mut bytes = vec![0; (62 + path.len() + 8) / 8 * 8];
+        bytes[24..28].copy_from_slice(&0o100_644_u32.to_be_bytes());
+        bytes[60] = stage << 4;
+        bytes[61] = u8::try_from(path.len()).unwrap();
+        bytes[62..62 + path.len()].copy_from_slice(path);
+        bytes
+    };
+    let parse = |entries: &[Vec<u8>]| {
+        let count = u32::try_from(entries.len()).unwrap().to_be_bytes();
+        let bytes = [b"DIRC", &[0, 0, 0, 2], &count[..], &entries.concat(), &[0; 20]].concat();
+        Index::parse(bytes, 20).map(|index| index.entries().len())
+    };
+    assert_eq!(parse(&[entry(b"a", 0), entry(b"b/c", 0)]), Ok(2));
+    assert_eq!(parse(&[entry(b"a", 1), entry(b"a", 2), entry(b"a", 3)]), Ok(3));
+    for wrong in [
+        [entry(b"b", 0), entry(b"a", 0)],
+        [entry(b"a", 0), entry(b"a", 0)],
+        [entry(b"", 0), entry(b"a", 0)],
+        [entry(b"/a", 0), entry(b"a", 0)],
+    ] {
+        assert_eq!(parse(&wrong), Err(IndexError::Damaged));
+    }
+}
