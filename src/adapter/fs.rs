@@ -225,11 +225,27 @@ pub fn create_new(
     mode: u32,
     durability: Durability,
 ) -> Result<(), FsError> {
+    create(path, bytes, mode, durability, |file| set_mode(file, path, mode))
+}
+
+/// [`create_new`] of a file that anybody may read and write whom the umask lets, unsynced: what git
+/// makes is so.
+pub fn create_by_umask(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
+    create(path, bytes, 0o666, Durability::Process, |_| Ok(()))
+}
+
+fn create(
+    path: &Path,
+    bytes: &[u8],
+    mode: u32,
+    durability: Durability,
+    prepare: impl FnOnce(&File) -> io::Result<()>,
+) -> Result<(), FsError> {
     let error = |source| FsError::at("create", path)(source);
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(mode);
     let mut file = failpoint::through("fs.create", path, || options.open(path)).map_err(error)?;
-    let filled = set_mode(&file, path, mode)
+    let filled = prepare(&file)
         .and_then(|()| failpoint::through("fs.write", path, || file.write_all(bytes)))
         .and_then(|()| match durability {
             Durability::PowerCut => failpoint::through("fs.sync", path, || file.sync_data()),

@@ -474,3 +474,42 @@ fn loop_in(home: &str, repository: &str) {
         assert!(!place.join("pwned").exists());
     }
 }
+
+/// Returns the modes of all that is in `directory`, by their names there.
+fn modes(directory: &Path) -> Vec<(PathBuf, String)> {
+    let mode = |path: &PathBuf| {
+        let name = path.strip_prefix(directory).unwrap().to_owned();
+        (name, format!("{:o}", fs::metadata(path).unwrap().permissions().mode()))
+    };
+    // What is `ao`'s own git takes away with the rest.
+    let mut all: Vec<_> = files_below(directory).iter().map(mode).collect();
+    all.retain(|(name, _)| !name.ends_with("ao-made"));
+    all.sort();
+    all
+}
+
+#[test]
+fn what_is_made_of_a_worktree_has_the_modes_that_the_umask_leaves() {
+    let story = Story::new();
+    for (setting, way) in [("false", "copy"), ("true", "git")] {
+        story.env.git(&story.repo, &["config", "core.autocrlf", setting]);
+        for mask in ["002", "027", "077"] {
+            let (theirs, ours) = (format!("{way}-theirs-{mask}"), format!("{way}-ours-{mask}"));
+            let path = story.env.path(&theirs);
+            let script = format!(
+                "umask {mask}; git worktree add -q -b {theirs} {} && \
+                 {} spawn -a shell --runtime process --id {ours} --wait true",
+                path.display(),
+                env!("CARGO_BIN_EXE_ao")
+            );
+            let command = story.env.command("sh").args(["-c", &script]).cwd(&story.repo);
+            story.env.run(&command).success();
+            let made = story.env.record(&ours)["handles"]["workspace"]["made"].clone();
+            assert!(made.as_str().unwrap().starts_with(&format!("{way}:")), "{made}");
+            let entries = story.repo.join(".git/worktrees");
+            assert_eq!(modes(&entries.join(&ours)), modes(&entries.join(&theirs)), "{mask}");
+            let place = story.env.home().join("worktrees/app").join(&ours);
+            assert_eq!(modes(&place), modes(&path), "{mask}");
+        }
+    }
+}

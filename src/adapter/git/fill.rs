@@ -454,14 +454,13 @@ fn is_found_exact(new: &NewWorktree, admin: &Admin, head: &Head, mut facts: Fact
 /// Leaves in the entry what [`reset`] would have left there: `ORIG_HEAD`, and on a branch a line in
 /// the log of `HEAD`. Neither is synced: nothing is found by them.
 fn note_reset(new: &NewWorktree, admin: &Admin, head: &Head, facts: &Facts) -> Result<(), FsError> {
-    const SHOWN: u32 = 0o644;
     if facts.refs_are_in_tables() {
         return Ok(());
     }
     let (commit, log) = (&head.commit, admin.dir.join("logs/HEAD"));
     let (line, orig) = (format!("{commit}\n"), admin.dir.join("ORIG_HEAD"));
     fs::remove_file(&orig)?;
-    fs::create_new(&orig, line.as_bytes(), SHOWN, Durability::Process)?;
+    fs::create_by_umask(&orig, line.as_bytes())?;
     let known = fs::read_optional(&log)?.unwrap_or_default();
     let known = String::from_utf8_lossy(&known);
     // Who and when, after two hashes.
@@ -470,15 +469,17 @@ fn note_reset(new: &NewWorktree, admin: &Admin, head: &Head, facts: &Facts) -> R
     let text = format!("{known}{commit} {commit} {who}\treset: moving to HEAD\n");
     let aside = admin.dir.join("logs/ao-HEAD");
     fs::remove_file(&aside)?;
-    fs::create_new(&aside, text.as_bytes(), SHOWN, Durability::Process)?;
+    fs::create_by_umask(&aside, text.as_bytes())?;
     fs::rename(&aside, &log)
 }
 
 /// Returns whether only [`reset`] leaves all that `git worktree add` does: it says what commit they
-/// are of to a filter that lives through a checkout, and knows how to note it in a table of refs.
+/// are of to a filter that lives through a checkout, and knows how to note it in a table of refs, or
+/// for others to read and write.
 fn needs_reset(facts: &Facts) -> bool {
     let is_process = |name: &str| name.starts_with("filter.") && name.ends_with(".process");
-    facts.refs_are_in_tables() || facts.settings.iter().any(|(name, _)| is_process(name))
+    let is_noted_otherwise = facts.refs_are_in_tables() || facts.modes_are_gits();
+    is_noted_otherwise || facts.settings.iter().any(|(name, _)| is_process(name))
 }
 
 /// Lets git make, or put right, everything: nobody has worked here yet.

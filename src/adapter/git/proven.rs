@@ -13,7 +13,6 @@
 //! what is known, or from itself, its hash decides as ever. What nobody would see, git does not see
 //! either: a clock that is set back to the very nanosecond, a disk that is written past its file
 //! system, memory of a file that stays mapped and is written for longer than it takes to be noted.
-
 //!
 //! It has a record for each entry of the index that it was made for, in the same order: the hash of
 //! the content and the numbers of the file, all zero where nothing is known, as no content's hash

@@ -11,14 +11,11 @@ use std::path::Path;
 use super::refs::Refs;
 use super::worktree::NewWorktree;
 use super::{GitError, Repository};
-use crate::adapter::fs::{self, Durability, FsError};
+use crate::adapter::fs::{self, FsError};
 use crate::adapter::{clock, failpoint};
 
 /// Where an entry is made, below the common directory. Who holds the repository's lock is alone.
 const ASIDE: &str = "ao-new";
-
-/// Mode of what others of the user's group may read, as git leaves it.
-const SHOWN: u32 = 0o644;
 
 /// What came of registering a worktree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +61,7 @@ fn plain_name(path: &Path) -> Option<&str> {
 fn link(path: &Path, admin: &Path) -> Result<(), FsError> {
     fs::create_directories(path)?;
     let line = [b"gitdir: ", admin.as_os_str().as_bytes(), b"\n"].concat();
-    fs::create_new(&path.join(".git"), &line, SHOWN, Durability::Process)
+    fs::create_by_umask(&path.join(".git"), &line)
 }
 
 /// Makes the entry, locked for its session, aside, and puts it where git sees it.
@@ -91,7 +88,7 @@ fn enter(repo: &Repository, new: &NewWorktree, admin: &Path, log: &str) -> Resul
         ("logs/HEAD", log.as_bytes()),
     ];
     for (name, bytes) in files {
-        fs::create_new(&aside.join(name), bytes, SHOWN, Durability::Process)?;
+        fs::create_by_umask(&aside.join(name), bytes)?;
     }
     fs::create_directories(&repo.admin_root())?;
     fs::rename(&aside, admin)

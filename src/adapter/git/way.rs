@@ -76,6 +76,12 @@ impl Facts {
         self.setting("extensions.refstorage").is_some_and(|it| it != "files")
     }
 
+    /// Returns whether git gives modes that neither the commit nor the umask does.
+    pub(super) fn modes_are_gits(&self) -> bool {
+        let is_own = |it: &str| is_off(it) || it.eq_ignore_ascii_case("umask");
+        self.setting("core.sharedrepository").is_some_and(|it| !is_own(it))
+    }
+
     fn is_on(&self, name: &str) -> bool {
         self.setting(name).is_some_and(|value| !is_off(value))
     }
@@ -131,9 +137,7 @@ pub(super) fn judge(facts: &Facts) -> Result<Exact, Unfit> {
     if facts.is_on("core.ignorecase") {
         return Err(Unfit::Setting("core.ignorecase"));
     }
-    // Directories get modes of their own then.
-    let is_own = |it: &str| is_off(it) || it.eq_ignore_ascii_case("umask");
-    if facts.setting("core.sharedrepository").is_some_and(|it| !is_own(it)) {
+    if facts.modes_are_gits() {
         return Err(Unfit::Setting("core.sharedrepository"));
     }
     if facts.setting("attr.tree").is_some() {

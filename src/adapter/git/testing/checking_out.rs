@@ -80,10 +80,12 @@ fn what_git_keeps_of_a_worktree_is_what_git_leaves_there() {
 fn what_git_keeps_of_what_it_checks_out_is_what_git_leaves_there() {
     let place = Place::new();
     plain(&place.repo.main, &["config", "core.autocrlf", "true"]);
-    for number in 0..4 {
-        if number == 2 {
-            plain(&place.repo.main, &["config", "filter.x.process", "none"]);
-        }
+    for number in 0..6 {
+        match number {
+            2 => plain(&place.repo.main, &["config", "filter.x.process", "none"]),
+            4 => plain(&place.repo.main, &["config", "core.sharedRepository", "group"]),
+            _ => String::new(),
+        };
         let (theirs, ours) = (format!("theirs-{number}"), format!("ours-{number}"));
         let (_, way) = side_by_side(&place, &theirs, &ours, number % 2 == 0);
         assert!(matches!(way, Way::CheckedOut { .. }), "{way}");
@@ -110,18 +112,17 @@ fn no_lock_of_the_whole_repository_is_taken_to_check_a_commit_out() {
     let place = Place::new();
     let commit = place.repo.base(None).unwrap().sha;
     plain(&place.repo.main, &["config", "core.autocrlf", "true"]);
-    let is_lock = |name: &String| name.ends_with(".lock") && name != "ao.lock";
+    let is_lock = |name: &str| name.ends_with(".lock") && name != "ao.lock";
     let made = made_meanwhile(&place.repo.common_dir, || {
         let (_, filled) = make(&place, "web-1", &commit);
         assert!(matches!(filled.way, Way::CheckedOut { .. }), "{}", filled.way);
     });
     assert_eq!(made.iter().find(|name| is_lock(name)), None);
-    // As its own way would; what is looked for could be found.
-    let worktree = place.root().join("web/web-1");
+    // What is looked for would be found.
     let made = made_meanwhile(&place.repo.common_dir, || {
-        plain(&worktree, &["reset", "-q", "--hard"]);
+        plain(&place.repo.main, &["config", "some.name", "value"]);
     });
-    assert!(made.iter().any(is_lock), "{made:?}");
+    assert_eq!(made.iter().find(|name| is_lock(name)).map(String::as_str), Some("config.lock"));
 }
 
 /// A filter that says all it ever says before it is asked, and notes what it is told.
