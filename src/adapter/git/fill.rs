@@ -10,7 +10,7 @@ use std::path::Path;
 use super::command::{LONG, git, git_with_hooks, last_word, read, run};
 use super::copy::{Source, copy};
 use super::entry::Admin;
-use super::index::{Index, WORTH_A_THREAD};
+use super::index::{Index, IndexError, WORTH_A_THREAD};
 use super::proven::Note;
 use super::way::{Exact, Facts, judge};
 use super::worktree::{NewWorktree, own_admin};
@@ -341,11 +341,21 @@ fn read_main(repo: &Repository, admin: &Admin, hash: usize) -> Result<Option<Sou
 
 /// Returns a worktree with its index, `None` where that cannot be read.
 pub(super) fn read_source(top: &Path, git_dir: &Path, hash: usize) -> Option<Source> {
+    read_source_by(Index::parse, top, git_dir, hash)
+}
+
+/// [`read_source`] by one of the ways to parse an index.
+pub(super) fn read_source_by(
+    parse: fn(Vec<u8>, usize) -> Result<Index, IndexError>,
+    top: &Path,
+    git_dir: &Path,
+    hash: usize,
+) -> Option<Source> {
     let path = git_dir.join("index");
     // Before it is read: one that is written meanwhile is younger.
     let written = fs::metadata(&path).ok()??.mtime();
     let bytes = fs::read_optional(&path).ok()??;
-    let index = match Index::parse(bytes, hash) {
+    let index = match parse(bytes, hash) {
         Ok(index) => index,
         Err(error) => {
             tracing::debug!("the index of {} is of no use: {error}", top.display());

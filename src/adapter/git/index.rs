@@ -112,13 +112,20 @@ impl Hasher {
 impl Index {
     /// Reads an index of a repository whose hashes are `hash` bytes long.
     pub(super) fn parse(bytes: Vec<u8>, hash: usize) -> Result<Self, IndexError> {
-        if bytes.len() < HEADER + hash || u32::try_from(bytes.len()).is_err() {
-            return Err(IndexError::Damaged);
-        }
         let (verify, read) = (|| verify(&bytes, hash), || Read::all(&bytes, hash));
         let (read, verified) = threads::both_where(is_long(&bytes), read, verify);
-        let Read { paths, entries, attributes, tree, .. } = verified.and(read)?;
-        Ok(Self { bytes, paths, entries, attributes, tree, hash })
+        verified.and(read).map(|read| Self::of(bytes, read))
+    }
+
+    /// [`Index::parse`] that does not check the sum at its end, as git itself does not: for who makes
+    /// nothing of it and compares each entry with its file.
+    pub(super) fn parse_unverified(bytes: Vec<u8>, hash: usize) -> Result<Self, IndexError> {
+        Read::all(&bytes, hash).map(|read| Self::of(bytes, read))
+    }
+
+    fn of(bytes: Vec<u8>, read: Read) -> Self {
+        let Read { paths, entries, attributes, tree, hash } = read;
+        Self { bytes, paths, entries, attributes, tree, hash }
     }
 
     /// Returns the index as it was read.
@@ -244,7 +251,8 @@ fn put(bytes: &mut Vec<u8>, number: u32) {
 
 /// Checks the hash at the end of an index, which must be right unless git was told to leave it out.
 fn verify(bytes: &[u8], hash: usize) -> Result<(), IndexError> {
-    let (body, sum) = bytes.split_at(bytes.len() - hash);
+    let end = bytes.len().checked_sub(hash).ok_or(IndexError::Damaged)?;
+    let (body, sum) = bytes.split_at(end);
     let mut hasher = Hasher::of_length(hash);
     hasher.update(body);
     if sum.iter().all(|byte| *byte == 0) || hasher.finish()[..hash] == *sum {
@@ -265,6 +273,9 @@ struct Read {
 
 impl Read {
     fn all(bytes: &[u8], hash: usize) -> Result<Self, IndexError> {
+        if bytes.len() < HEADER + hash || u32::try_from(bytes.len()).is_err() {
+            return Err(IndexError::Damaged);
+        }
         let body = &bytes[..bytes.len() - hash];
         let mut reader = Reader { bytes: body, at: 0 };
         if reader.take(4)? != b"DIRC" {

@@ -68,7 +68,7 @@ fn what_two_threads_read_and_write_is_what_git_reads() {
 }
 
 #[test]
-fn an_index_whose_paths_are_out_of_order_or_of_no_worktree_is_damaged() {
+fn an_index_with_a_wrong_sum_or_paths_out_of_order_or_of_no_worktree_is_damaged() {
     let entry = |path: &[u8], stage: u8| {
         // 62 bytes are before the path, and at least one after it.
         let mut bytes = vec![0; (62 + path.len() + 8) / 8 * 8];
@@ -78,11 +78,16 @@ fn an_index_whose_paths_are_out_of_order_or_of_no_worktree_is_damaged() {
         bytes[62..62 + path.len()].copy_from_slice(path);
         bytes
     };
-    let parse = |entries: &[Vec<u8>]| {
+    let index = |entries: &[Vec<u8>], sum: [u8; 20]| {
         let count = u32::try_from(entries.len()).unwrap().to_be_bytes();
-        let bytes = [b"DIRC", &[0, 0, 0, 2], &count[..], &entries.concat(), &[0; 20]].concat();
-        Index::parse(bytes, 20).map(|index| index.entries().len())
+        [b"DIRC", &[0, 0, 0, 2], &count[..], &entries.concat(), &sum].concat()
     };
+    let parse = |entries: &[Vec<u8>]| {
+        Index::parse(index(entries, [0; 20]), 20).map(|index| index.entries().len())
+    };
+    let wrong = index(&[entry(b"a", 0)], [1; 20]);
+    assert_eq!(Index::parse(wrong.clone(), 20).unwrap_err(), IndexError::Damaged);
+    assert_eq!(Index::parse_unverified(wrong, 20).unwrap().entries().len(), 1);
     assert_eq!(parse(&[entry(b"a", 0), entry(b"b/c", 0)]), Ok(2));
     assert_eq!(parse(&[entry(b"a", 1), entry(b"a", 2), entry(b"a", 3)]), Ok(3));
     for wrong in [
