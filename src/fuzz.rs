@@ -26,6 +26,9 @@ const SHORT: Duration = Duration::from_millis(400);
 /// How many random cases it runs then, at most.
 const CASES: u32 = 256;
 
+/// How many are made before the time is looked at.
+const BATCH: u32 = 16;
+
 /// How long one case may take, on a machine that does much else.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -113,11 +116,13 @@ impl Target {
         let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
         let seed = if is_long { getrandom_seed() } else { [7; 32] };
         let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
-        let batch = ProptestConfig { cases: 16, ..config };
-        let mut runner = TestRunner::new_with_rng(batch, rng);
+        let batch = ProptestConfig { cases: BATCH, ..config };
+        let mut source = TestRunner::new_with_rng(batch.clone(), rng);
         let strategy = inputs(self.seeds.clone(), self.words.clone());
         let mut cases = 0;
         while !deadline.passed() && (is_long || cases < CASES) {
+            // One that has run so many cases runs none any more.
+            let mut runner = TestRunner::new_with_rng(batch.clone(), source.new_rng());
             let ran = runner.run(&strategy, |input| {
                 check(&input);
                 Ok::<(), TestCaseError>(())
@@ -126,7 +131,7 @@ impl Target {
                 self.tell(&input, is_long);
                 panic!("{}: {why}", self.name);
             }
-            cases += 16;
+            cases += BATCH;
         }
         if is_long {
             eprintln!("fuzz {}: {cases} random cases", self.name);
@@ -387,4 +392,24 @@ fn token(text: &[u8], at: usize) -> Range<usize> {
     let start = text[..at].iter().rposition(|byte| !is_part(byte)).map_or(0, |it| it + 1);
     let end = text[at..].iter().position(|byte| !is_part(byte)).map_or(text.len(), |it| at + it);
     start..end.max(start)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn as_many_random_inputs_are_checked_as_there_are_to_be() {
+        let seen = RefCell::new(Vec::new());
+        let check = |bytes: &[u8]| seen.borrow_mut().push(bytes.to_vec());
+        let target = target("none").seed("one two three").words(&["four"]);
+        target.random(Deadline::after(PATIENCE), false, &check);
+        let all = seen.into_inner();
+        assert_eq!(all.len(), CASES as usize);
+        let each: BTreeSet<_> = all.iter().collect();
+        assert!(each.len() > all.len() / 2, "{} of {}", each.len(), all.len());
+    }
 }

@@ -123,7 +123,7 @@ impl Records {
 
     /// Returns the number of a record of the content `id`: the one at `near`, else one beside it,
     /// else any.
-    fn find(&self, id: &[u8], near: usize) -> Option<usize> {
+    pub(super) fn find(&self, id: &[u8], near: usize) -> Option<usize> {
         let is_it = |number: &usize| self.get(*number).is_some_and(|(known, _)| known == id);
         let around = (1..=NEAR).flat_map(|by| [near.checked_add(by), near.checked_sub(by)]);
         Some(near).filter(is_it).or_else(|| around.flatten().find(is_it)).or_else(|| {

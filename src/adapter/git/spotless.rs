@@ -53,17 +53,17 @@ fn look(source: &Source, beside: usize) -> Option<bool> {
 
 /// A directory as the index knows it.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Folder<'a> {
+pub(super) struct Folder<'a> {
     /// Its path; empty for the top.
     path: &'a [u8],
     /// The numbers of the entries right in it.
-    files: Vec<usize>,
+    pub(super) files: Vec<usize>,
     /// How many names there are in it, those of directories included.
     names: usize,
 }
 
 /// Every directory that an index has files in, or directories of files, inner ones first.
-struct Folders<'a> {
+pub(super) struct Folders<'a> {
     index: &'a Index,
     /// The number of the entry that is next.
     next: usize,
@@ -73,7 +73,7 @@ struct Folders<'a> {
 
 impl<'a> Folders<'a> {
     /// Returns those of `index`, at the top of which are so many names `beside` what it knows.
-    fn of(index: &'a Index, beside: usize) -> Self {
+    pub(super) fn of(index: &'a Index, beside: usize) -> Self {
         Self { index, next: 0, open: vec![Folder { names: beside, ..Folder::default() }] }
     }
 }

@@ -5,6 +5,9 @@ use super::*;
 use crate::adapter::git::command::{is_race, last_word, parse_version};
 use crate::adapter::git::entry::{parse_gitdir, parse_list};
 use crate::adapter::git::include::{matching, safe_path};
+use crate::adapter::git::index::Index;
+use crate::adapter::git::proven::Records;
+use crate::adapter::git::spotless::Folders;
 use crate::adapter::git::status::parse_status;
 use crate::adapter::git::trash::parse_name;
 use crate::fuzz::target;
@@ -59,6 +62,75 @@ fn fuzz_git_words() {
             let plain = |part| matches!(part, std::path::Component::Normal(_));
             assert!(path.components().all(plain) && !path.starts_with(".git"), "{path:?}");
         }
+    });
+}
+
+/// Returns the index of a small repository in each version, with a sum that is left out, so that
+/// what is made of it is not all refused for that.
+fn indexes() -> Vec<Vec<u8>> {
+    let place = Place::new();
+    let top = &place.repo.main;
+    std_fs::create_dir_all(top.join("d/e")).unwrap();
+    for name in ["b", "d/c", "d/e/f", "d/.gitattributes", "z"] {
+        std_fs::write(top.join(name), name).unwrap();
+    }
+    plain(top, &["add", "."]);
+    plain(top, &["commit", "-qm", "more"]);
+    let read = |version| {
+        plain(top, &["update-index", "--index-version", version]);
+        let mut bytes = std_fs::read(place.repo.common_dir.join("index")).unwrap();
+        let end = bytes.len() - 20;
+        bytes[end..].fill(0);
+        bytes
+    };
+    ["2", "4"].map(read).into()
+}
+
+#[test]
+fn fuzz_git_index() {
+    let target = indexes().into_iter().fold(target("git-index"), |target, it| target.seed(it));
+    target.words(&["DIRC", "TREE", ".gitattributes", "/", "\0\0\0\u{2}"]).run(|bytes| {
+        let Ok(index) = Index::parse(bytes.to_vec(), 20) else { return };
+        let entries = index.entries();
+        let paths: Vec<&[u8]> = entries.iter().map(|entry| index.path(entry)).collect();
+        assert!(paths.is_sorted() && !paths.contains(&&b""[..]));
+        let named = paths
+            .iter()
+            .filter(|path| path.rsplit(|it| *it == b'/').next() == Some(b".gitattributes"));
+        assert_eq!(index.attributes().count(), named.count());
+        // Every file is looked at in one directory, and each of these is some file's.
+        let folders: Vec<_> = Folders::of(&index, 0).collect();
+        assert_eq!(folders.iter().map(|folder| folder.files.len()).sum::<usize>(), entries.len());
+        let slashes = paths.concat().iter().filter(|byte| **byte == b'/').count();
+        assert!(folders.len() <= 1 + slashes);
+        let stats: Vec<_> = entries.iter().map(|entry| Some(index.stat(entry))).collect();
+        let parts = index.write(&stats);
+        let again = Index::parse([parts.concat(), index.sum(&parts)].concat(), 20).unwrap();
+        let written: Vec<_> = again.entries().iter().map(|entry| again.path(entry)).collect();
+        assert_eq!(written, paths);
+        assert_eq!(again.tree(), index.tree());
+    });
+}
+
+#[test]
+fn fuzz_proven_note() {
+    let record = [[7; 20].as_slice(), &[1; 36]].concat();
+    let target = target("proven-note").seed(record.repeat(3)).seed(record.repeat(100));
+    target.run(|bytes| {
+        assert!(Records::parse(bytes.to_vec(), 20).is_none_or(|records| records.len() > 0));
+        // With a beginning and a sum, so that records are looked at.
+        let body = [b"ao-proven 2\n", bytes].concat();
+        let note = [&body[..], &crc32fast::hash(&body).to_be_bytes()].concat();
+        let Some(records) = Records::parse(note, 20) else {
+            return assert_ne!(bytes.len() % 56, 0);
+        };
+        assert_eq!(records.len(), bytes.len() / 56);
+        for number in 0..records.len() {
+            let (id, _) = records.get(number).unwrap();
+            let found = records.find(id, number + 40).unwrap();
+            assert_eq!(records.get(found).unwrap().0, id);
+        }
+        assert!(records.get(records.len()).is_none());
     });
 }
 
