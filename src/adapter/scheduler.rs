@@ -386,10 +386,10 @@ pub(super) fn cron_interval(line: &str) -> Option<Duration> {
     };
     let minutes = match (minute, hour) {
         ("0", "0") => 24 * 60,
-        ("0", hour) => step(hour)? * 60,
+        ("0", hour) => step(hour)?.checked_mul(60)?,
         (minute, _) => step(minute)?,
     };
-    Some(Duration::from_secs(minutes * 60))
+    minutes.checked_mul(60).map(Duration::from_secs)
 }
 
 /// Returns the interval of a unit that [`timer_unit`] made.

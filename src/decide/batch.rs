@@ -9,7 +9,7 @@ use crate::model::facts::Observation;
 use crate::model::patch;
 use crate::model::policy::Policy;
 use crate::model::record::{Document, OrderedJson, Record};
-use crate::model::sanitize::chain;
+use crate::model::sanitize::{self, chain};
 use crate::model::time::Timestamp;
 
 /// Decides the JSON object `line`; `policy` and `now` stand in for what it lacks.
@@ -37,7 +37,8 @@ impl Failure {
         serde_json::json!({ "error": {
             "kind": self.kind,
             "code": self.code,
-            "message": self.message,
+            // It may quote the line.
+            "message": sanitize::line(&self.message),
             "retryable": false,
         }})
         .to_string()

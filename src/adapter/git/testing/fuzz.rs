@@ -5,7 +5,7 @@ use super::*;
 use crate::adapter::git::command::{is_race, last_word, parse_version};
 use crate::adapter::git::entry::{parse_gitdir, parse_list};
 use crate::adapter::git::include::{matching, safe_path};
-use crate::adapter::git::index::Index;
+use crate::adapter::git::index::{Entry, Index};
 use crate::adapter::git::proven::Records;
 use crate::adapter::git::spotless::Folders;
 use crate::adapter::git::status::parse_status;
@@ -103,12 +103,15 @@ fn fuzz_git_index() {
         assert_eq!(folders.iter().map(|folder| folder.files.len()).sum::<usize>(), entries.len());
         let slashes = paths.concat().iter().filter(|byte| **byte == b'/').count();
         assert!(folders.len() <= 1 + slashes);
-        let stats: Vec<_> = entries.iter().map(|entry| Some(index.stat(entry))).collect();
+        let known = |entry: &Entry| entry.plain.then(|| index.stat(entry));
+        let stats: Vec<_> = entries.iter().map(known).collect();
         let parts = index.write(&stats);
         let again = Index::parse([parts.concat(), index.sum(&parts)].concat(), 20).unwrap();
         let written: Vec<_> = again.entries().iter().map(|entry| again.path(entry)).collect();
-        assert_eq!(written, paths);
-        assert_eq!(again.tree(), index.tree());
+        let is_all = written.len() == paths.len();
+        assert_eq!(written.len(), entries.iter().filter(|entry| entry.plain).count());
+        assert!(written.iter().all(|path| paths.contains(path)) && (!is_all || written == paths));
+        assert_eq!(again.tree(), index.tree().filter(|_| is_all));
     });
 }
 
