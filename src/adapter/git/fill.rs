@@ -15,7 +15,6 @@ use super::proven::Note;
 use super::way::{Exact, Facts, judge};
 use super::worktree::{NewWorktree, own_admin};
 use super::{Filled, GitError, Pool, Repository, Way, pool, premises};
-use crate::adapter::cmd::Cmd;
 use crate::adapter::fs::directory::{Directory, Stat};
 use crate::adapter::fs::{Durability, FsError};
 use crate::adapter::{failpoint, fs, threads, volume};
@@ -499,15 +498,13 @@ fn needs_reset(facts: &Facts) -> bool {
 /// while the system makes the file.
 fn check_out(new: &NewWorktree) -> Result<(), GitError> {
     let words = ["read-tree", "--reset", "-u", "--no-recurse-submodules", "HEAD"];
-    let done = read(&command_for_all(new).args(words), "git read-tree");
-    done.map(drop).map_err(|error| told_of_room(new, error))
+    make_all(new, "git read-tree", &words)
 }
 
 /// Does what `git worktree add` does for all files.
 fn reset(new: &NewWorktree) -> Result<(), GitError> {
     let words = ["reset", "--hard", "--no-recurse-submodules", "--quiet"];
-    let done = read(&command_for_all(new).args(words), "git reset");
-    done.map(drop).map_err(|error| told_of_room(new, error))
+    make_all(new, "git reset", &words)
 }
 
 /// Adds what is free to the error of a git that could not write: it does not say why.
@@ -523,12 +520,14 @@ pub(super) fn told_of_room(new: &NewWorktree, error: GitError) -> GitError {
     }
 }
 
-fn command_for_all(new: &NewWorktree) -> Cmd {
-    git(&new.path)
+fn make_all(new: &NewWorktree, what: &str, words: &[&str]) -> Result<(), GitError> {
+    let command = git(&new.path)
         .deadline(LONG)
         .env("GIT_OPTIONAL_LOCKS", "1")
         // As many as there are processors, where that pays.
         .args(["-c", "checkout.workers=0", "-c", "checkout.thresholdForParallelism=700"])
+        .args(words);
+    read(&command, what).map(drop).map_err(|error| told_of_room(new, error))
 }
 
 /// Runs the hook that is due, where there is one; returns what is to be said of it.

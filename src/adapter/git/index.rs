@@ -364,7 +364,7 @@ impl Read {
 }
 
 /// Returns the number that begins `bytes`, which are long enough.
-fn number_at(bytes: &[u8]) -> u32 {
+pub(super) fn number_at(bytes: &[u8]) -> u32 {
     bytes.first_chunk().map_or(0, |number| u32::from_be_bytes(*number))
 }
 

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::copy::Source;
-use super::index::Index;
+use super::index::{Index, number_at};
 use crate::adapter::fs::directory::Stat;
 use crate::adapter::fs::{self, Durability, FsError};
 
@@ -138,10 +138,7 @@ impl Records {
 
 /// Returns the numbers of a file as a record has them.
 fn stat(numbers: &[u8]) -> Stat {
-    let number = |index: usize| {
-        let bytes = numbers[index * 4..].first_chunk();
-        bytes.map_or(0, |bytes| u32::from_be_bytes(*bytes))
-    };
+    let number = |index: usize| number_at(&numbers[index * 4..]);
     Stat {
         ctime: (number(0), number(1)),
         mtime: (number(2), number(3)),
