@@ -1,11 +1,10 @@
 //! Changes single values of other programs' JSON files, comments and layout kept.
 //!
-//! Pure: texts in, texts out. Places are JSON pointers (RFC 6901).
+//! Pure: texts in, texts out. Places are JSON pointers (RFC 6901). Where an object has a name twice,
+//! the last is meant, which is the one that programs read.
 
 use jsonc_parser::ParseOptions;
-use jsonc_parser::cst::{
-    CstArray, CstContainerNode, CstInputValue, CstNode, CstObject, CstRootNode,
-};
+use jsonc_parser::cst::{CstArray, CstInputValue, CstNode, CstObject, CstObjectProp, CstRootNode};
 use serde_json::Value;
 
 /// A document that is being changed.
@@ -56,8 +55,10 @@ impl Document {
     /// Appends `value` to the array at `pointer`, which is made where it is missing.
     pub fn append(&self, pointer: &str, value: &Value) -> Result<(), EditError> {
         let (parent, last) = self.parent(pointer)?;
-        let array = parent
-            .array_value_or_create(&last)
+        let property = property(&parent, &last)
+            .unwrap_or_else(|| parent.append(&last, CstInputValue::Array(Vec::new())));
+        let array = property
+            .array_value()
             .ok_or_else(|| EditError::Type { at: pointer.to_owned(), wanted: "array" })?;
         array.append(input(value));
         Ok(())
@@ -66,7 +67,7 @@ impl Document {
     /// Puts `value` at `pointer`, over what is there.
     pub fn set(&self, pointer: &str, value: &Value) -> Result<(), EditError> {
         let (parent, last) = self.parent(pointer)?;
-        match parent.get(&last) {
+        match property(&parent, &last) {
             Some(property) => property.set_value(input(value)),
             None => {
                 parent.append(&last, input(value));
@@ -91,8 +92,8 @@ impl Document {
     pub fn remove(&self, pointer: &str) {
         let mut names = names(pointer);
         let Some(last) = names.pop() else { return };
-        if let Some(property) = self.object(&names).and_then(|parent| parent.get(&last)) {
-            property.remove();
+        if let Some(found) = self.object(&names).and_then(|parent| property(&parent, &last)) {
+            found.remove();
         }
     }
 
@@ -134,23 +135,29 @@ impl Document {
         let last = names.pop().ok_or_else(wrong)?;
         let mut object = self.root.object_value().ok_or_else(wrong)?;
         for name in names {
-            object = object.object_value_or_create(&name).ok_or_else(wrong)?;
+            let property = property(&object, &name)
+                .unwrap_or_else(|| object.append(&name, CstInputValue::Object(Vec::new())));
+            object = property.object_value().ok_or_else(wrong)?;
         }
         Ok((object, last))
     }
 
     fn object(&self, names: &[String]) -> Option<CstObject> {
-        names.iter().try_fold(self.root.object_value()?, |object, name| object.object_value(name))
+        let step = |object: CstObject, name: &String| property(&object, name)?.object_value();
+        names.iter().try_fold(self.root.object_value()?, step)
     }
 
     fn array(&self, pointer: &str) -> Option<CstArray> {
         let mut names = names(pointer);
         let last = names.pop()?;
-        match self.object(&names)?.get(&last)?.value()? {
-            CstNode::Container(CstContainerNode::Array(array)) => Some(array),
-            CstNode::Container(_) | CstNode::Leaf(_) => None,
-        }
+        property(&self.object(&names)?, &last)?.array_value()
     }
+}
+
+/// Returns what `object` has under `name`.
+fn property(object: &CstObject, name: &str) -> Option<CstObjectProp> {
+    let is_named = |it: &CstObjectProp| it.decoded_name().as_deref() == Some(name);
+    object.properties().into_iter().rev().find(is_named)
 }
 
 /// Returns `name` as a part of a JSON pointer.
@@ -218,6 +225,20 @@ mod tests {
         document.prune("/p", had);
         assert_eq!(document.holders("/a/x/y/z"), ["/a/x", "/a"]);
         assert_eq!(document.value(""), original);
+    }
+
+    #[test]
+    fn of_a_name_that_is_there_twice_the_last_is_meant() {
+        let text = r#"{"a": {"x": ["first"]}, "a": {"x": 1, "x": ["last"]}, "b": 1, "b": 2}"#;
+        let document = Document::parse(text).unwrap();
+        document.append("/a/x", &json!("more")).unwrap();
+        document.set("/b", &json!(3)).unwrap();
+        assert_eq!(document.value("").unwrap(), json!({"a": {"x": ["last", "more"]}, "b": 3}));
+        assert_eq!(document.remove_elements("/a/x", |value| value == "more"), 1);
+        document.set("/b", &json!(2)).unwrap();
+        assert_eq!(document.text(), text);
+        document.remove("/b");
+        assert_eq!(document.value("/b"), Some(json!(1)));
     }
 
     #[test]
