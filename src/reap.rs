@@ -251,6 +251,10 @@ pub fn preview(world: &World) -> Result<Preview, StoreError> {
             Err(error) => report.fail(id, "cleanup", &error),
         }
     }
+    match clean::would_delete(world, started) {
+        Ok(deleting) => steps.extend(deleting),
+        Err(error) => report.failed.push(clean::stays("empty trash", &error)),
+    }
     Ok(Preview { steps, failed: report.failed, storm: report.storm })
 }
 

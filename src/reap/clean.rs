@@ -65,13 +65,8 @@ impl Pass<'_> {
     }
 
     fn tend_pool(&self, pool: Pool) -> Result<Tended, GitError> {
-        let repository = pool.repository()?;
-        // A repository that is gone, or whose configuration is bad, has no use for a pool.
-        let layered = repository.and_then(|it| git::discover(&it).ok());
-        let layered = layered.and_then(|it| self.world.config(Some(&it.main)).ok());
-        let size = layered.map_or(0, |layered| layered.config.pool.size);
         let is_left = |id: &SessionId| workspace::is_nobody_at(self.world, id);
-        pool.with(size, false).tend(workspace::POOL_STALE, &is_left)
+        as_configured(self.world, pool)?.tend(workspace::POOL_STALE, &is_left)
     }
 
     /// Reports what is no session's and is gone.
@@ -86,12 +81,46 @@ impl Pass<'_> {
 
     /// Reports what is no session's and could not be removed.
     fn stayed(&mut self, what: &str, error: &GitError) {
-        self.report.failed.push(Item {
-            id: String::new(),
-            what: what.to_owned(),
-            why: Some(sanitize::chain(error)),
-        });
+        self.report.failed.push(stays(what, error));
     }
+}
+
+/// Returns how it is told that something that is no session's is not removed.
+pub(super) fn stays(what: &str, error: &dyn std::error::Error) -> Item {
+    Item { id: String::new(), what: what.to_owned(), why: Some(sanitize::chain(error)) }
+}
+
+/// Returns `pool` as its repository has it configured.
+fn as_configured(world: &World, pool: Pool) -> Result<Pool, GitError> {
+    let repository = pool.repository()?;
+    // A repository that is gone, or whose configuration is bad, has no use for a pool.
+    let layered = repository.and_then(|it| git::discover(&it).ok());
+    let layered = layered.and_then(|it| world.config(Some(&it.main)).ok());
+    Ok(pool.with(layered.map_or(0, |layered| layered.config.pool.size), false))
+}
+
+/// Returns what a pass would take out of the pools and delete from the trash at `now`, of no
+/// session that is still there.
+pub(super) fn would_delete(
+    world: &World,
+    now: Timestamp,
+) -> Result<Vec<(String, String)>, SessionError> {
+    const POOL: &str = "its pool has no place for it, or no spawn could use it";
+    let layered = world.config(None)?;
+    let root = workspace::root(world, &layered.config);
+    let is_left = |id: &SessionId| workspace::is_nobody_at(world, id);
+    let mut steps = Vec::new();
+    for pool in git::Pool::all(&root)? {
+        let surplus = as_configured(world, pool)?.surplus(workspace::POOL_STALE, &is_left)?;
+        let step = |path: PathBuf| (format!("empty {}", path.display()), POOL.to_owned());
+        steps.extend(surplus.into_iter().map(step));
+    }
+    let keep = layered.config.trash.keep;
+    let why = format!("it has been in the trash for {}", humantime::format_duration(keep));
+    let overdue = git::overdue(&root, keep, now)?;
+    let step = |path: PathBuf| (format!("delete {}", path.display()), why.clone());
+    steps.extend(overdue.into_iter().map(step));
+    Ok(steps)
 }
 
 /// Cleans up a session where that is due, by `record` as the pass knows it and by what it is since:

@@ -93,6 +93,34 @@ fn an_entry_whose_maker_was_killed_goes_with_the_next_pass() {
 }
 
 #[test]
+fn a_dry_run_of_a_pass_names_what_the_pass_then_deletes() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    env.ao(&["config", "set", "pool.size", "1"]).success();
+    ended(&env, &repo, "one");
+    env.ao(&["cleanup", "one"]).success();
+    let kept = entries(&env);
+    env.ao(&["config", "set", "pool.size", "0"]).success();
+    let agree = |would: &str, did: &str| {
+        let plan = env.ao_json(&["reap", "--dry-run", "--json"]);
+        let pass = env.ao_json(&["reap", "--json"]);
+        let steps = plan["plan"].as_array().unwrap();
+        let cleaned = pass["reap"]["cleaned"].as_array().unwrap();
+        assert_eq!((steps.len(), cleaned.len()), (1, 1), "{plan:#} {pass:#}");
+        let step = steps[0]["op"].as_str().unwrap().strip_prefix(would).unwrap().to_owned();
+        assert_eq!(cleaned[0]["what"], format!("{did}{step}"));
+        assert!(!steps[0]["why"].as_str().unwrap().is_empty());
+        PathBuf::from(step)
+    };
+    assert_eq!([agree("empty ", "emptied ")], *kept);
+    assert!(env.ao(&["reap", "--dry-run"]).success().stdout.contains("nothing to do"));
+    env.at("2099-01-01T00:00:00Z");
+    let gone = agree("delete ", "deleted ");
+    assert_eq!(gone.parent().and_then(Path::file_name), Some(".trash".as_ref()), "{gone:?}");
+    assert!(env.ao(&["reap", "--dry-run"]).success().stdout.contains("nothing to do"));
+}
+
+#[test]
 fn a_project_that_is_forgotten_takes_nothing_along_that_is_just_being_made() {
     let env = TestEnvironment::new();
     let repo = env.repo("app");

@@ -121,31 +121,41 @@ impl Pool {
         Ok(self.entries()?.into_iter().next().map(|(_, entry)| entry.common_dir))
     }
 
-    /// Moves what is more than it may hold to the trash, and what is no whole entry, once
-    /// `is_abandoned` says that nobody is at work for the session that its name tells, or once it
-    /// has been there for longer than `stale`. What cannot be moved is in no other's way.
+    /// Returns what is more than it may hold, and what is no whole entry, once `is_abandoned` says
+    /// that nobody is at work for the session that its name tells, or once it has been there for
+    /// longer than `stale`.
+    pub fn surplus(
+        &self,
+        stale: Duration,
+        is_abandoned: &dyn Fn(&SessionId) -> bool,
+    ) -> Result<Vec<PathBuf>, FsError> {
+        let surplus = self.entries()?.into_iter().skip(self.size);
+        let mut found: Vec<PathBuf> = surplus.map(|(path, _)| path).collect();
+        for name in fs::names(&self.directory)? {
+            let path = self.directory.join(&name);
+            // Asked before the look: who comes to its end in between has made it whole.
+            let is_left = owner(&name).is_some_and(|session| is_abandoned(&session));
+            let there = look(&path)?;
+            let is_whole = is_entry(&name) && matches!(there, Found::Whole(_));
+            if is_whole || matches!(there, Found::Newer) {
+                continue;
+            }
+            if is_left || is_older(&path, stale)? {
+                found.push(path);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Moves the [`surplus`](Self::surplus) to the trash. What cannot be moved is in no other's
+    /// way.
     pub fn tend(
         &self,
         stale: Duration,
         is_abandoned: &dyn Fn(&SessionId) -> bool,
     ) -> Result<Tended, GitError> {
-        let surplus = self.entries()?.into_iter().skip(self.size);
-        let mut going: Vec<PathBuf> = surplus.map(|(path, _)| path).collect();
-        for name in fs::names(&self.directory)? {
-            let path = self.directory.join(&name);
-            // Asked before the look: who comes to its end in between has made it whole.
-            let is_left = owner(&name).is_some_and(|session| is_abandoned(&session));
-            let found = look(&path)?;
-            let is_whole = is_entry(&name) && matches!(found, Found::Whole(_));
-            if is_whole || matches!(found, Found::Newer) {
-                continue;
-            }
-            if is_left || is_older(&path, stale)? {
-                going.push(path);
-            }
-        }
         let mut tended = Tended::default();
-        for place in going {
+        for place in self.surplus(stale, is_abandoned)? {
             match self.throw_out(&place) {
                 Ok(()) => tended.gone.push(place),
                 Err(error) => tended.failed.push(error.into()),

@@ -117,6 +117,30 @@ pub fn buried_in(root: &Path) -> Result<Vec<(PathBuf, Timestamp)>, FsError> {
     Ok(ours.collect())
 }
 
+/// Returns what has been in the trash of `root` for `older_than` at `now`, and what is being
+/// deleted, by the name it had when it came: what [`empty_trash`] would delete.
+pub fn overdue(root: &Path, older_than: Duration, now: Timestamp) -> Result<Vec<PathBuf>, FsError> {
+    let directory = trash_in(root);
+    let old = |name: &str| parse_name(name).is_some_and(|(_, it)| now.since(it) >= older_than);
+    let mut found = Vec::new();
+    for name in fs::names(&directory)? {
+        let Some(name) = name.to_str() else { continue };
+        match name.strip_prefix(GOING) {
+            Some(was) => found.push(directory.join(was)),
+            None if old(name) && is_tree(&directory.join(name))? => {
+                found.push(directory.join(name))
+            }
+            None => {}
+        }
+    }
+    Ok(found)
+}
+
+/// Returns whether there is something at `path`, and no link.
+fn is_tree(path: &Path) -> Result<bool, FsError> {
+    Ok(fs::metadata(path)?.is_some_and(|metadata| !metadata.is_symlink()))
+}
+
 /// What an emptying of the trash did.
 #[derive(Debug, Default)]
 pub struct Emptied {
@@ -164,10 +188,7 @@ pub fn empty_trash(
 fn condemn(directory: &Path, name: &str, old: &dyn Fn(&str) -> bool) -> Result<(), GitError> {
     let tree = directory.join(name);
     // What an earlier pass began keeps its name, which would grow with each that cannot end it.
-    if name.starts_with(GOING) || !old(name) {
-        return Ok(());
-    }
-    if fs::metadata(&tree)?.is_none_or(|metadata| metadata.is_symlink()) {
+    if name.starts_with(GOING) || !old(name) || !is_tree(&tree)? {
         return Ok(());
     }
     if let Some((session, _)) = parse_name(name) {
