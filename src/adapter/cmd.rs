@@ -254,8 +254,10 @@ impl Cmd {
         };
         let (stdout, stdout_end) = io::pipe().map_err(io_error)?;
         let (stderr, stderr_end) = io::pipe().map_err(io_error)?;
+        // Before there is a child that would run on where there is no thread to be had.
+        let stdout = read_on_a_thread(stdout, limit).map_err(io_error)?;
+        let stderr = read_on_a_thread(stderr, limit).map_err(io_error)?;
         let mut child = self.spawn(stdin, Stdio::from(stdout_end), Stdio::from(stderr_end))?;
-        let (stdout, stderr) = (read_on_a_thread(stdout, limit), read_on_a_thread(stderr, limit));
         let status = self.wait(&mut child, Deadline::after(self.deadline))?;
         let stdout = stdout.recv_timeout(LAST_WORDS).unwrap_or_default();
         let stderr = stderr.recv_timeout(LAST_WORDS).unwrap_or_default();
@@ -558,15 +560,19 @@ fn memory_file_with(name: &std::ffi::CStr, bytes: &[u8]) -> io::Result<File> {
 }
 
 /// Reads one byte more than `limit` at the most, and closes the pipe.
-fn read_on_a_thread(pipe: io::PipeReader, limit: u64) -> std::sync::mpsc::Receiver<Vec<u8>> {
+fn read_on_a_thread(
+    pipe: io::PipeReader,
+    limit: u64,
+) -> io::Result<std::sync::mpsc::Receiver<Vec<u8>>> {
     let (sender, receiver) = std::sync::mpsc::channel();
-    thread::spawn(move || {
+    let read = move || {
         let mut bytes = Vec::new();
         // What was read until then is what there is.
         let _ = pipe.take(limit.saturating_add(1)).read_to_end(&mut bytes);
         let _ = sender.send(bytes);
-    });
-    receiver
+    };
+    thread::Builder::new().spawn(read)?;
+    Ok(receiver)
 }
 
 /// Returns the exit code of `status` as a shell would: 128 + n for signal n.

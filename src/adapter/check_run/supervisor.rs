@@ -102,7 +102,7 @@ fn watch_signals(session_dir: &Path) -> Result<Arc<AtomicBool>, CheckError> {
     let mut signals = Signals::new(wanted).map_err(CheckError::io("catch signals"))?;
     let stopped = Arc::new(AtomicBool::new(false));
     let (flag, directory) = (Arc::clone(&stopped), session_dir.to_owned());
-    std::thread::spawn(move || {
+    let heed = move || {
         for _ in signals.forever() {
             flag.store(true, Ordering::SeqCst);
             // The main thread waits for the command, and goes on once it has ended.
@@ -110,7 +110,8 @@ fn watch_signals(session_dir: &Path) -> Result<Arc<AtomicBool>, CheckError> {
                 let _ = process::end_carrying(&variable(&marker), GRACE);
             }
         }
-    });
+    };
+    std::thread::Builder::new().spawn(heed).map_err(CheckError::io("begin a thread"))?;
     Ok(stopped)
 }
 
@@ -184,12 +185,9 @@ fn start(
         }
     }
     let command = command.env(name, value).env("AO_CHECK_HEAD", &run.head_sha).die_with_parent();
-    let child = command
-        .spawn(Stdio::null(), Stdio::from(writer), Stdio::from(errors))
-        .map_err(|error| failed(&error))?;
     let (sender, receiver) = mpsc::channel();
     let log = Arc::clone(log);
-    std::thread::spawn(move || {
+    let hear = move || {
         let mut buffer = vec![0; 1 << 16];
         loop {
             match reader.read(&mut buffer) {
@@ -201,7 +199,12 @@ fn start(
         }
         // Nobody listens where something that escaped still holds the pipe.
         let _ = sender.send(());
-    });
+    };
+    // Before there is a command that would run on where there is no thread to be had.
+    std::thread::Builder::new().spawn(hear).map_err(|error| failed(&error))?;
+    let child = command
+        .spawn(Stdio::null(), Stdio::from(writer), Stdio::from(errors))
+        .map_err(|error| failed(&error))?;
     Ok((child, receiver))
 }
 
