@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::edit::{value_of, with_value};
 use super::layers::{Source, check_user_text, merge, parse, parse_user};
-use super::{Config, ConfigError, FromRepository, KEYS, Place, reference};
+use super::{Config, ConfigError, FromRepository, KEYS, Key, Place, keys, reference};
 use crate::fuzz::{Target, target};
 use crate::model::sanitize;
 
@@ -74,11 +74,10 @@ fn fuzz_repository_configuration() {
                 assert_ne!(config.permission.as_deref(), Some("bypass"));
                 for (key, origin) in merged.origins() {
                     if !matches!(origin, super::Origin::BuiltIn) {
-                        let known = KEYS.iter().find(|known| known.path == key);
-                        assert!(
-                            known.is_some_and(|it| it.from_repository != FromRepository::Refused),
-                            "{key}"
-                        );
+                        let path: Vec<String> = key.split('.').map(str::to_owned).collect();
+                        let known = keys::find(&path);
+                        let is_its = |it: &Key| it.from_repository != FromRepository::Refused;
+                        assert!(known.is_some_and(is_its), "{key}");
                     }
                 }
             }
