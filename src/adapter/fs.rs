@@ -315,6 +315,22 @@ pub fn create_private_directories(path: &Path) -> Result<(), FsError> {
     }
 }
 
+/// Creates a directory that is ao's own as [`create_private_directories`] does, where it is not
+/// there; a link in its place is refused.
+pub fn create_own_directory(path: &Path) -> Result<(), FsError> {
+    refuse_link(path)?;
+    create_private_directories(path)
+}
+
+/// Refuses a symbolic link at `path`, for which [`FsError::is_link`] is true: what is there is
+/// ao's own, or nothing.
+pub fn refuse_link(path: &Path) -> Result<(), FsError> {
+    match metadata(path)?.is_some_and(|found| found.is_symlink()) {
+        true => Err(FsError::at("use", path)(rustix::io::Errno::LOOP.into())),
+        false => Ok(()),
+    }
+}
+
 /// Syncs a directory, so that names in it survive a power cut.
 pub fn sync_directory(path: &Path) -> Result<(), FsError> {
     let sync = || File::open(path).and_then(|directory| directory.sync_all());

@@ -125,7 +125,7 @@ impl From<FsError> for CommandError {
     fn from(error: FsError) -> Self {
         let (exit, hint) = fs_exit(&error);
         let mut error = Self::new(exit, error.into());
-        error.hint = hint;
+        error.hint = hint.map(str::to_owned);
         error
     }
 }
@@ -136,13 +136,16 @@ fn denied_hint(error: &FsError) -> Option<&'static str> {
     is_read_only.then_some("in an agent's sandbox: ask for this command to run outside it")
 }
 
-fn fs_exit(error: &FsError) -> (Exit, Option<String>) {
+fn fs_exit(error: &FsError) -> (Exit, Option<&'static str>) {
     if error.is_denied() {
-        return (Exit::Denied, denied_hint(error).map(str::to_owned));
+        return (Exit::Denied, denied_hint(error));
+    }
+    if error.is_link() {
+        return (Exit::Refused, Some("remove the link: ao follows none there"));
     }
     let kind = error.source.kind();
     if matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
-        let hint = "make room on that file system, then try again".to_owned();
+        let hint = "make room on that file system, then try again";
         return (Exit::Internal, Some(hint));
     }
     let absent = kind == io::ErrorKind::NotFound;
@@ -188,7 +191,7 @@ impl From<ConfigError> for CommandError {
         {
             let (exit, hint) = fs_exit(fs);
             let mut error = Self::new(exit, error.into());
-            error.hint = hint;
+            error.hint = hint.map(str::to_owned);
             return error;
         }
         Self::new(Exit::Invalid, error.into()).hint("`ao config reference` lists every key")
@@ -249,7 +252,7 @@ impl From<StoreError> for CommandError {
             StoreError::Fs(fs) => {
                 let (exit, hint) = fs_exit(fs);
                 let mut error = Self::new(exit, error.into());
-                error.hint = hint;
+                error.hint = hint.map(str::to_owned);
                 return error;
             }
         };
@@ -309,7 +312,10 @@ impl From<RuntimeError> for CommandError {
                 Some("try again when it answers; `ao reap` finishes what was begun".into()),
             ),
             RuntimeError::InvalidKey(_) => (Exit::Invalid, None),
-            RuntimeError::Fs(fs) => fs_exit(fs),
+            RuntimeError::Fs(fs) => {
+                let (exit, hint) = fs_exit(fs);
+                (exit, hint.map(str::to_owned))
+            }
             RuntimeError::StartFailed { .. }
             | RuntimeError::ServerAbsent { .. }
             | RuntimeError::Tmux { .. }

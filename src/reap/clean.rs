@@ -35,7 +35,10 @@ impl Pass<'_> {
             }
         }
         let Ok(layered) = self.world.config(None) else { return };
-        let root = workspace::root(self.world, &layered.config);
+        let root = match workspace::root(self.world, &layered.config) {
+            Ok(root) => root,
+            Err(error) => return self.stayed("empty trash", &error.into()),
+        };
         self.tend_pools(&root);
         let keep = layered.config.trash.keep;
         match git::empty_trash(&root, keep, self.started, TRASH_PATIENCE) {
@@ -107,7 +110,7 @@ pub(super) fn would_delete(
 ) -> Result<Vec<(String, String)>, SessionError> {
     const POOL: &str = "its pool has no place for it, or no spawn could use it";
     let layered = world.config(None)?;
-    let root = workspace::root(world, &layered.config);
+    let root = workspace::root(world, &layered.config)?;
     let is_left = |id: &SessionId| workspace::is_nobody_at(world, id);
     let mut steps = Vec::new();
     for pool in git::Pool::all(&root)? {

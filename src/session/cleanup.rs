@@ -38,7 +38,7 @@ pub fn assess(world: &World, id: &SessionId, record: &Record) -> Result<Assessme
         return Ok(Assessment::Gone);
     };
     let layered = world.config_of(record)?;
-    let root = workspace::root(world, &layered.config);
+    let root = workspace::root(world, &layered.config)?;
     Ok(git::assess(handle, id, &root, &layered.config.workspace.keep, ASSESS_DEADLINE))
 }
 
@@ -208,7 +208,7 @@ fn remove_workspace(
     cleaned: &mut Cleaned,
 ) -> Result<(), SessionError> {
     let layered = world.config_of(record)?;
-    let root = workspace::root(world, &layered.config);
+    let root = workspace::root(world, &layered.config)?;
     let mut preserved = false;
     match assess(world, id, record)? {
         Assessment::Gone => {}

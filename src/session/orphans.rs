@@ -39,7 +39,7 @@ pub fn orphans(world: &World) -> Result<Vec<Orphan>, SessionError> {
     let mut found = panes(world, &launches)?;
     found.extend(processes(world, &launches)?);
     let layered = world.config(None)?;
-    let root = workspace::root(world, &layered.config);
+    let root = workspace::root(world, &layered.config)?;
     for project in fs::names(&root)?.iter().filter(|name| !is_hidden(name)) {
         for name in fs::names(&root.join(project))? {
             let path = root.join(project).join(&name);

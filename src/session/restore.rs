@@ -69,6 +69,7 @@ fn require_possible(world: &World, id: &SessionId, record: &Record) -> Result<()
     let config = world.config_of(record)?;
     preflight::require_usable(world, card, &config)?;
     if let Some(handle) = record.handles.workspace.as_ref().filter(|handle| handle.owned) {
+        workspace::refuse_links(world, handle)?;
         git::require_restorable(&workspace::repository_of(handle)?, handle, id)?;
     }
     Ok(())
@@ -168,6 +169,7 @@ fn make(
     if let Some(handle) = record.handles.workspace.as_ref().filter(|handle| handle.owned) {
         let repository = workspace::repository_of(handle)?;
         let _lock = workspace::lock_repository(&repository)?;
+        workspace::refuse_links(world, handle)?;
         git::restore_worktree(&repository, handle, id)?;
     }
     let cards = world.cards()?;

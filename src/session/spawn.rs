@@ -227,7 +227,7 @@ pub fn plan_of_many(
         Some(project) => project.id,
         None => ProjectId::from_folder_name(&context::folder_name(&repository)),
     };
-    let root = workspace::root(world, &config.config);
+    let root = workspace::root(world, &config.config)?;
     Ok(Plan { request, repository, project, root, config, card, mode, runtime, base, notes })
 }
 

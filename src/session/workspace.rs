@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::adapter::cmd::Cmd;
+use crate::adapter::failpoint;
+use crate::adapter::fs::{self, FsError};
 use crate::adapter::git::{self, Filled, GitError, NewWorktree, Pool, Repository};
-use crate::adapter::{failpoint, fs};
 use crate::config::Config;
 use crate::config::trust::{self, Approval};
 use crate::invocation::World;
@@ -26,9 +27,23 @@ const POST_CREATE_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 /// The age at which something half-made in a pool counts as left behind.
 pub const POOL_STALE: Duration = Duration::from_secs(3600);
 
-/// Returns the directory below which workspaces may be removed.
-pub fn root(world: &World, config: &Config) -> PathBuf {
-    config.workspace.root.clone().unwrap_or_else(|| world.home.root().join("worktrees"))
+/// Returns the directory below which workspaces may be removed: the one that the user chose, which
+/// may be a link, or the home's own, which is none.
+pub fn root(world: &World, config: &Config) -> Result<PathBuf, FsError> {
+    if let Some(chosen) = &config.workspace.root {
+        return Ok(chosen.clone());
+    }
+    let own = world.home.root().join("worktrees");
+    fs::refuse_link(&own)?;
+    Ok(own)
+}
+
+/// Refuses a link between the home, or what the user chose instead, and the workspace of `handle`.
+pub fn refuse_links(world: &World, handle: &WorkspaceHandle) -> Result<(), FsError> {
+    let home = world.home.root();
+    let own = if handle.path.starts_with(home) { usize::MAX } else { 1 };
+    let above = handle.path.ancestors().skip(1).take(own);
+    above.take_while(|directory| *directory != home).try_for_each(fs::refuse_link)
 }
 
 /// Returns where the workspace of a session goes.
@@ -63,7 +78,7 @@ pub fn begin(
         return Err(SessionError::InTheWay { path: handle.path.clone() });
     }
     if let Some(parent) = handle.path.parent() {
-        fs::create_private_directories(parent)?;
+        fs::create_own_directory(parent)?;
     }
     pass("workspace.begin")?;
     let _lock = lock_repository(repository)?;
@@ -104,7 +119,7 @@ pub fn is_nobody_at(world: &World, id: &SessionId) -> bool {
 /// Moves the spare workspaces of a project to the trash; what is being made at the moment, for a
 /// session that only another home knows, is left to its maker.
 pub fn empty_pool(world: &World, project: &ProjectId) -> Result<(), SessionError> {
-    let root = root(world, &world.config(None)?.config);
+    let root = root(world, &world.config(None)?.config)?;
     let any = root.join(project.as_str()).join("any");
     if let Some(pool) = Pool::beside(&any, 0, false) {
         let tended = pool.tend(POOL_STALE, &|id| is_nobody_at(world, id))?;

@@ -1,6 +1,7 @@
 //! Clean workspaces that are kept for the next sessions, as a person sees them.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -8,6 +9,7 @@ use serde_json::Value;
 use crate::doctor::findings;
 use crate::env::TestEnvironment;
 use crate::schema::assert_answer;
+use crate::tree::Tree;
 
 /// Makes a session that has ended by itself and left its workspace clean.
 fn ended(env: &TestEnvironment, repo: &Path, id: &str) {
@@ -223,4 +225,51 @@ fn what_cannot_be_removed_keeps_nothing_else() {
     env.ao_env(&["reap", "--strict"], &[("AO_FAILPOINT", "dirfd.empty#1=error:13")]).code(1);
     let left = fs::read_dir(&trash).unwrap().count();
     assert_eq!(left, 0, "only the pool cannot be tended");
+}
+
+/// Each place where `ao` keeps workspaces, and has directories of its own to keep them in.
+#[test]
+fn no_link_where_workspaces_are_kept_is_followed() {
+    for place in ["worktrees", "worktrees/app", "worktrees/.pool", "worktrees/.pool/app", "trash"] {
+        let env = TestEnvironment::new();
+        let repo = env.repo("app");
+        env.ao(&["config", "set", "pool.size", "2"]).success();
+        env.ao(&["config", "set", "trash.keep", "0s"]).success();
+        ["one", "two", "three"].iter().for_each(|id| ended(&env, &repo, id));
+        env.ao(&["cleanup", "one"]).success();
+        env.ao(&["config", "set", "pool.size", "0"]).success();
+        env.ao(&["cleanup", "two"]).success();
+        // All that a link could lead to is somebody else's now, whatever it is called.
+        let own = match place {
+            "trash" => repo.join(".git/ao-trash"),
+            place => env.home().join(place),
+        };
+        let outside = env.path("outside");
+        fs::rename(&own, &outside).unwrap();
+        symlink(&outside, &own).unwrap();
+        fs::create_dir_all(outside.join("mine-0000000000000001/deep")).unwrap();
+        fs::create_dir_all(outside.join(".trash/mine-0000000000000001/deep")).unwrap();
+        let before = Tree::of(&outside);
+        let spawn = ["spawn", "-a", "shell", "--runtime", "process", "--wait", "exit 0"];
+        for words in [
+            &spawn[..],
+            &["cleanup", "three"],
+            &["restore", "two"],
+            &["reap"],
+            &["doctor", "--repair"],
+            &["project", "rm", "app"],
+        ] {
+            for size in ["0", "2"] {
+                env.ao(&["config", "set", "pool.size", size]).success();
+                let outcome = env.ao_in(&repo, words);
+                assert_eq!(before.changes(&outside), [""; 0], "{place}: {words:?}\n{outcome}");
+            }
+        }
+        // Without a pool, and without a trash, a workspace is made all the same.
+        if ["worktrees", "worktrees/app"].contains(&place) {
+            let told = env.ao_in(&repo, &spawn).code(5).stderr;
+            assert!(told.contains(&format!("could not use {}", own.display())), "{place}: {told}");
+            assert!(told.contains("hint: remove the link"), "{place}: {told}");
+        }
+    }
 }

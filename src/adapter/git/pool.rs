@@ -6,6 +6,7 @@
 //! entry moves it to a name of its session's first; what is found not to be clean goes to the
 //! trash, for it may be a person's.
 
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -106,7 +107,9 @@ impl Pool {
 
     /// Returns all pools below `root`.
     pub fn all(root: &Path) -> Result<Vec<Self>, GitError> {
-        let names = fs::names(&root.join(POOLS))?;
+        let pools = root.join(POOLS);
+        fs::refuse_link(&pools)?;
+        let names = fs::names(&pools)?;
         let pools = names.iter().map(|name| Self::beside(&root.join(name).join(TREE), 0, false));
         Ok(pools.flatten().collect())
     }
@@ -131,7 +134,7 @@ impl Pool {
     ) -> Result<Vec<PathBuf>, FsError> {
         let surplus = self.entries()?.into_iter().skip(self.size);
         let mut found: Vec<PathBuf> = surplus.map(|(path, _)| path).collect();
-        for name in fs::names(&self.directory)? {
+        for name in self.names()? {
             let path = self.directory.join(&name);
             // Asked before the look: who comes to its end in between has made it whole.
             let is_left = owner(&name).is_some_and(|session| is_abandoned(&session));
@@ -173,9 +176,20 @@ impl Pool {
         Ok(())
     }
 
+    /// Returns the names of what is in it, through no link.
+    fn names(&self) -> Result<Vec<OsString>, FsError> {
+        self.refuse_links()?;
+        fs::names(&self.directory)
+    }
+
+    fn refuse_links(&self) -> Result<(), FsError> {
+        fs::refuse_link(&self.root.join(POOLS))?;
+        fs::refuse_link(&self.directory)
+    }
+
     /// Returns the entries, the latest first.
     fn entries(&self) -> Result<Vec<(PathBuf, Entry)>, FsError> {
-        let names = fs::names(&self.directory)?;
+        let names = self.names()?;
         let mut found = Vec::new();
         for name in names.iter().rev().filter(|name| is_entry(name)) {
             let path = self.directory.join(name);
@@ -197,7 +211,7 @@ impl Pool {
     /// Returns what it holds; what was changed less than `stale` ago may be about to be made.
     pub fn stock(&self, stale: Duration) -> Result<Stock, GitError> {
         let (mut kept, mut broken) = (0, Vec::new());
-        for name in fs::names(&self.directory)? {
+        for name in self.names()? {
             let path = self.directory.join(&name);
             let why = match look(&path)? {
                 Found::Whole(_) if is_entry(&name) => {
@@ -225,12 +239,12 @@ fn is_older(path: &Path, age: Duration) -> Result<bool, FsError> {
     Ok(changed.is_some_and(|changed| clock::now().since(changed) > age))
 }
 
-fn is_entry(name: &std::ffi::OsStr) -> bool {
+fn is_entry(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| trash::parse_name(name).is_some())
 }
 
 /// Returns the session whose cleanup makes the entry of that name, or whose spawn took it.
-fn owner(name: &std::ffi::OsStr) -> Option<SessionId> {
+fn owner(name: &OsStr) -> Option<SessionId> {
     let name = name.to_str()?;
     let of_entry = || trash::parse_name(name).map(|(session, _)| session);
     name.strip_prefix(TAKEN).or_else(of_entry)?.parse().ok()
@@ -298,6 +312,7 @@ pub fn retire(
     })?;
     super::status::verify(repo, handle)?;
     let place = pool.directory.join(trash::fresh_name(session.as_str()));
+    pool.refuse_links()?;
     fs::create_private_directories(&place)?;
     // The very file: its time says which of the files git has to read again.
     fs::link(&admin.dir.join("index"), &place.join(INDEX))?;

@@ -337,7 +337,7 @@ fn unbury(
         fs::sync_directory(&repo.admin_root())?;
     }
     if let Some(parent) = handle.path.parent() {
-        fs::create_private_directories(parent)?;
+        fs::create_own_directory(parent)?;
     }
     fs::rename(tree, &handle.path)?;
     if let Some(parent) = handle.path.parent() {

@@ -1,6 +1,7 @@
 //! Where removed things wait: worktrees under `<root>/.trash`, their entries under
 //! `<common directory>/ao-trash`, both by rename, so that removing is atomic and can be undone.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -46,7 +47,7 @@ pub(super) fn since(path: &Path) -> Option<Timestamp> {
 /// Moves an entry out of git's sight, in one step; returns where it waits.
 pub(super) fn park(repo: &Repository, admin: &Admin, owner: &str) -> Result<PathBuf, FsError> {
     let directory = repo.common_dir.join(ENTRIES);
-    fs::create_private_directories(&directory)?;
+    fs::create_own_directory(&directory)?;
     drop_temporaries(&admin.dir)?;
     let to = directory.join(fresh_name(owner));
     fs::rename(&admin.dir, &to)?;
@@ -73,7 +74,7 @@ fn drop_temporaries(entry: &Path) -> Result<(), FsError> {
 /// Moves a worktree's directory into the trash of `root`; returns where it waits.
 pub(super) fn bury(root: &Path, path: &Path, session: &SessionId) -> Result<PathBuf, FsError> {
     let directory = trash_in(root);
-    fs::create_private_directories(&directory)?;
+    fs::create_own_directory(&directory)?;
     let to = directory.join(fresh_name(session.as_str()));
     fs::rename(path, &to)?;
     fs::sync_directory(&directory)?;
@@ -94,11 +95,18 @@ pub(super) fn parked(repo: &Repository, owner: &str) -> Result<Vec<PathBuf>, FsE
 }
 
 fn named(directory: &Path, owner: &str) -> Result<Vec<PathBuf>, FsError> {
-    let names = fs::names(directory)?;
+    let names = names(directory)?;
     let ours = names.iter().filter(|name| {
         name.to_str().and_then(parse_name).is_some_and(|(session, _)| session == owner)
     });
     Ok(ours.map(|name| directory.join(name)).collect())
+}
+
+/// Returns the names in a directory of the trash, through no link: they are deleted, and brought
+/// back, by these names.
+fn names(directory: &Path) -> Result<Vec<OsString>, FsError> {
+    fs::refuse_link(directory)?;
+    fs::names(directory)
 }
 
 /// Returns where the trash of `root` is, which need not be there.
@@ -109,7 +117,7 @@ pub fn trash_in(root: &Path) -> PathBuf {
 /// Returns everything in the trash of `root` and since when, the trash's own making alone.
 pub fn buried_in(root: &Path) -> Result<Vec<(PathBuf, Timestamp)>, FsError> {
     let directory = trash_in(root);
-    let names = fs::names(&directory)?;
+    let names = names(&directory)?;
     let ours = names.iter().filter_map(|name| {
         let (_, since) = parse_name(name.to_str()?)?;
         Some((directory.join(name), since))
@@ -123,7 +131,7 @@ pub fn overdue(root: &Path, older_than: Duration, now: Timestamp) -> Result<Vec<
     let directory = trash_in(root);
     let old = |name: &str| parse_name(name).is_some_and(|(_, it)| now.since(it) >= older_than);
     let mut found = Vec::new();
-    for name in fs::names(&directory)? {
+    for name in names(&directory)? {
         let Some(name) = name.to_str() else { continue };
         match name.strip_prefix(GOING) {
             Some(was) => found.push(directory.join(was)),
@@ -165,11 +173,11 @@ pub fn empty_trash(
     let directory = trash_in(root);
     let old = |name: &str| parse_name(name).is_some_and(|(_, it)| now.since(it) >= older_than);
     let mut emptied = Emptied::default();
-    for name in fs::names(&directory)? {
+    for name in names(&directory)? {
         let Some(name) = name.to_str() else { continue };
         emptied.failed.extend(condemn(&directory, name, &old).err());
     }
-    for name in fs::names(&directory)? {
+    for name in names(&directory)? {
         let Some(was) = name.to_str().and_then(|name| name.strip_prefix(GOING)) else { continue };
         match fs::remove_tree_until(&directory.join(&name), deadline) {
             Ok(true) => emptied.gone.push(directory.join(was)),

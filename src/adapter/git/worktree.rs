@@ -48,7 +48,7 @@ pub fn begin_add(repo: &Repository, new: &NewWorktree) -> Result<(), GitError> {
         return Err(GitError::BaseNotFound { base, repo: repo.main.clone() });
     }
     if let Some(parent) = new.path.parent() {
-        fs::create_private_directories(parent)?;
+        fs::create_own_directory(parent)?;
     }
     match register(repo, new) {
         Ok(Registered::Whole) => return Ok(()),

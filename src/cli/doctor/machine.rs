@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::adapter::git::{Pool, Stock};
+use crate::adapter::git::{GitError, Pool, Stock};
 use crate::adapter::scheduler::{self, Installed, Programs, Scheduler};
 use crate::adapter::volume::{self, Space};
 use crate::adapter::{clock, fs, git, process};
@@ -91,15 +91,16 @@ fn room(space: Space) -> Check {
 
 fn trash(world: &World, now: Timestamp, checks: &mut Vec<Check>) {
     let Ok(layered) = world.config(None) else { return };
-    let root = workspace::root(world, &layered.config);
-    let buried = match git::buried_in(&root) {
-        Ok(buried) => buried,
+    let place = workspace::root(world, &layered.config).map_err(GitError::from);
+    let found = place.and_then(|root| Ok((git::buried_in(&root)?, git::trash_in(&root))));
+    let (buried, place) = match found {
+        Ok(found) => found,
         Err(error) => return checks.push(Check::bad("trash", sanitize::chain(&error))),
     };
     if buried.is_empty() {
         return;
     }
-    let size = volume::size(&git::trash_in(&root), MOST_FILES)
+    let size = volume::size(&place, MOST_FILES)
         .map_or_else(|| format!("more than {MOST_FILES} files"), bytes);
     let detail = format!("{} removed workspaces, {size}", buried.len());
     let keep = layered.config.trash.keep;
@@ -117,8 +118,8 @@ fn trash(world: &World, now: Timestamp, checks: &mut Vec<Check>) {
 /// The clean workspaces that are kept for the next spawns.
 fn pools(world: &World, checks: &mut Vec<Check>) {
     let Ok(layered) = world.config(None) else { return };
-    let root = workspace::root(world, &layered.config);
-    let stocks = Pool::all(&root).and_then(|pools| {
+    let place = workspace::root(world, &layered.config).map_err(GitError::from);
+    let stocks = place.and_then(|root| Pool::all(&root)).and_then(|pools| {
         let stocks = pools.iter().map(|pool| pool.stock(HALF_MADE));
         stocks.collect::<Result<Vec<Stock>, _>>()
     });

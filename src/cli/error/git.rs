@@ -71,7 +71,7 @@ impl From<GitError> for CommandError {
             | GitError::Library { .. }
             | GitError::Failed { .. }
             | GitError::Cmd(_) => (Exit::Internal, None),
-            GitError::Fs(fs) => (fs_exit(fs).0, None),
+            GitError::Fs(fs) => fs_exit(fs),
         };
         let mut error = Self::new(exit, error.into());
         error.hint = hint.map(str::to_owned);
