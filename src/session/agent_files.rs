@@ -42,13 +42,18 @@ pub fn install(
 }
 
 /// Takes away what [`install`] put there.
-pub fn uninstall(world: &World, id: &SessionId) -> Result<(), SessionError> {
+pub fn uninstall(world: &World, id: &SessionId, record: &Record) -> Result<(), SessionError> {
     let directory = world.home.session_dir(id);
     if !agent::is_installed(&directory) {
         return Ok(());
     }
     let _lock = world.home.lock_file("trust.lock", world.lock_timeout)?;
-    Ok(agent::uninstall(&directory)?)
+    Ok(agent::uninstall(&directory, workspace_of(record))?)
+}
+
+/// Returns where the agent of `record` works; nowhere, where it has no place.
+pub fn workspace_of(record: &Record) -> &Path {
+    record.handles.workspace.as_ref().map_or(Path::new(""), |handle| &handle.path)
 }
 
 /// How a restored agent begins.

@@ -145,7 +145,7 @@ fn run(
     check::end(world, id)?;
     pass("cleanup.ended")?;
     review::worker_is_cleaned_up(world, id)?;
-    agent_files::uninstall(world, id)?;
+    agent_files::uninstall(world, id, record)?;
     pass("cleanup.uninstalled")?;
     let mut cleaned = Cleaned::default();
     let workspace = record.handles.workspace.as_ref();

@@ -13,6 +13,7 @@ use crate::invocation::World;
 use crate::model::id::{ProjectId, SessionId};
 use crate::model::record::Record;
 use crate::model::sanitize::chain;
+use crate::session::agent_files::workspace_of;
 use crate::store::home;
 
 /// A file that is not what it should be.
@@ -96,7 +97,10 @@ pub fn of_session(world: &World, id: &SessionId, record: &Record) -> Vec<Finding
         }
     }
     add(check_run::standing(&directory).err().map(|error| chain(&error)), CHECK_HINT);
-    add(agent::installed(&directory).err().map(|error| chain(&error)), HOOKS_HINT);
+    add(
+        agent::installed(&directory, workspace_of(record)).err().map(|error| chain(&error)),
+        HOOKS_HINT,
+    );
     found
 }
 

@@ -198,7 +198,7 @@ pub fn undo_spawn(world: &World, id: &SessionId, why: &str) -> Result<(), Sessio
     if let Some(launch) = &record.handles.launch {
         end_launch(world, id, &record, launch)?;
     }
-    agent_files::uninstall(world, id)?;
+    agent_files::uninstall(world, id, &record)?;
     let mut kept = Vec::new();
     if let Some(handle) = record.handles.workspace.as_ref().filter(|handle| handle.owned) {
         kept = undo_workspace(handle, id)?;
@@ -246,7 +246,7 @@ pub fn undo_restore(world: &World, id: &SessionId, why: &str) -> Result<(), Sess
     if let Some(launch) = &record.handles.launch {
         end_launch(world, id, &record, launch)?;
     }
-    agent_files::uninstall(world, id)?;
+    agent_files::uninstall(world, id, &record)?;
     if let Some(handle) = record.handles.workspace.as_ref().filter(|handle| handle.owned) {
         put_back(handle, id)?;
     }

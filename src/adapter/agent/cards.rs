@@ -363,6 +363,10 @@ mod tests {
                 "[agent]",
                 "[[trust]]\npaths = ['{home}/x']\nat = '/a'\nvalue = 1\n[agent]".to_owned(),
             ),
+            (
+                "[agent]",
+                "[[trust]]\npaths = ['{env:HOME}/x']\nat = '/a'\nvalue = 1\n[agent]".to_owned(),
+            ),
             ("[agent]", format!("{hooks}answer = {{ a = {{ b = '{{msg}}' }} }}\n[agent]")),
             ("[agent]", format!("{hooks}limit = {{ fields = ['/e'] }}\n[agent]")),
             ("[agent]", "[terminal]\ncomposer = '^> .*'\n[agent]".to_owned()),
@@ -401,6 +405,7 @@ mod tests {
         mine.toml:5: unknown placeholder in "{comand}"; allowed are {command}, {command_json}, {event}, {native}, and `{{` for a brace
         mine.toml:3: the text must hold the words `Written by ao`
         mine.toml:2: unknown placeholder in "{home}/x"; allowed are {env:NAME}, and `{{` for a brace
+        mine.toml:3: `at` or `value` must hold `{workspace}`
         mine.toml:4: unknown placeholder in "{msg}"; allowed are {message}, and `{{` for a brace
         mine.toml:4: missing field `pattern`
         mine.toml:2: the composer needs a group for what is typed in it

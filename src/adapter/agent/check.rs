@@ -2,7 +2,7 @@
 //!
 //! Pure. The answer names the text to point at, and what is allowed there.
 
-use crate::adapter::agent::card::{Card, FileForm, HookFile, HookKind, SENTINEL};
+use crate::adapter::agent::card::{Card, FileForm, HookFile, HookKind, SENTINEL, TrustEntry};
 use crate::adapter::agent::render::{EVENT, LISTS, SINGLE};
 use crate::adapter::agent::template::{self, Part};
 use crate::model::policy::PERMISSIONS;
@@ -222,7 +222,18 @@ fn problem_of_words(card: &Card) -> Option<Problem> {
         let why = format!("{pointer:?} is no JSON pointer, which begins with `/`");
         return Some((pointer.clone(), why));
     }
-    problem_of_keys(card)
+    problem_of_trust(card).or_else(|| problem_of_keys(card))
+}
+
+/// An answer for all that the agent ever works in is the user's to give, and would be taken back
+/// with the first session.
+fn problem_of_trust(card: &Card) -> Option<Problem> {
+    let names_it = |text: &str| text.contains("{workspace}");
+    let is_for_all = |entry: &&TrustEntry| {
+        !names_it(&entry.at) && !texts(&entry.value).iter().any(|it| names_it(it))
+    };
+    let entry = card.trust.iter().find(is_for_all)?;
+    Some((entry.at.clone(), "`at` or `value` must hold `{workspace}`".to_owned()))
 }
 
 /// A name that tmux does not know would be typed letter by letter.

@@ -210,7 +210,7 @@ fn hooks_of_every_card_leave_no_trace_in_the_workspace() {
                 let kept = users.trim_end().trim_end_matches(['}', '\n']);
                 assert!(text.starts_with(kept), "{text}");
             }
-            uninstall(&stage.session).unwrap();
+            uninstall(&stage.session, &stage.workspace).unwrap();
             assert_eq!(stage.everything(), before, "{}", card.name());
         }
     }

@@ -73,7 +73,7 @@ pub enum InstallError {
         #[source]
         source: serde_json::Error,
     },
-    /// What was installed is said to be where nothing is.
+    /// What was installed is said to be where nothing of it can be.
     #[error("{} names {part:?}, which leads out of the workspace", path.display())]
     Outside {
         /// The file.
@@ -140,7 +140,7 @@ pub fn install(
     places: &Places<'_>,
     variables: Variables<'_>,
 ) -> Result<Vec<String>, InstallError> {
-    uninstall(places.session_dir)?;
+    uninstall(places.session_dir, places.workspace)?;
     let mut work = Work { places, installed: Installed::default() };
     for file in &card.hooks.files {
         let addition = hook_text::addition(card, file, places.ao);
@@ -173,8 +173,8 @@ pub fn is_installed(session_dir: &Path) -> bool {
 }
 
 /// Returns the files of a session's agent that lack what [`install`] put into them.
-pub fn lost(session_dir: &Path) -> Result<Vec<PathBuf>, InstallError> {
-    let Some(installed) = load(session_dir)? else { return Ok(Vec::new()) };
+pub fn lost(session_dir: &Path, workspace: &Path) -> Result<Vec<PathBuf>, InstallError> {
+    let Some(installed) = load(session_dir, workspace)? else { return Ok(Vec::new()) };
     let mut lost = Vec::new();
     for file in &installed.files {
         let whole = file.workspace.join(&file.path);
@@ -190,8 +190,8 @@ pub fn lost(session_dir: &Path) -> Result<Vec<PathBuf>, InstallError> {
 /// Takes away what [`install`] put there; what was changed meanwhile keeps the change.
 ///
 /// Done twice it is done once. A workspace that is gone took its files along.
-pub fn uninstall(session_dir: &Path) -> Result<(), InstallError> {
-    let Some(installed) = load(session_dir)? else { return Ok(()) };
+pub fn uninstall(session_dir: &Path, workspace: &Path) -> Result<(), InstallError> {
+    let Some(installed) = load(session_dir, workspace)? else { return Ok(()) };
     for file in installed.files.iter().rev() {
         remove_file(session_dir, file)?;
     }
@@ -207,25 +207,51 @@ pub fn uninstall(session_dir: &Path) -> Result<(), InstallError> {
 }
 
 /// Checks that what was installed can be told; what is not there was not.
-pub fn installed(session_dir: &Path) -> Result<(), InstallError> {
-    load(session_dir).map(drop)
+pub fn installed(session_dir: &Path, workspace: &Path) -> Result<(), InstallError> {
+    load(session_dir, workspace).map(drop)
 }
 
-fn load(session_dir: &Path) -> Result<Option<Installed>, InstallError> {
+/// Reads what was installed for the agent that works in `workspace`: files are changed and removed
+/// by it, and none may be of anybody else's.
+fn load(session_dir: &Path, workspace: &Path) -> Result<Option<Installed>, InstallError> {
     let path = session_dir.join(INSTALLED);
     let Some(bytes) = fs::read_own(&path)? else { return Ok(None) };
     let installed: Installed = serde_json::from_slice(&bytes)
         .map_err(|source| InstallError::Forgotten { path: path.clone(), source })?;
-    // Files are removed by it: none may lead out of where they were put.
-    let outside = |part: &Path| !part.components().all(|it| matches!(it, Component::Normal(_)));
-    for file in &installed.files {
-        let original = file.original.as_deref().map(Path::new);
-        let mut parts = file.made.iter().map(PathBuf::as_path).chain([&*file.path]).chain(original);
-        if let Some(part) = parts.find(|part| outside(part) || part.as_os_str().is_empty()) {
-            return Err(InstallError::Outside { path, part: part.to_owned() });
-        }
+    let files = installed.files.iter().find_map(|file| file.outside(workspace));
+    match files.or_else(|| installed.values.iter().find_map(|value| value.outside(workspace))) {
+        Some(part) => Err(InstallError::Outside { part: part.to_owned(), path }),
+        None => Ok(Some(installed)),
     }
-    Ok(Some(installed))
+}
+
+impl InstalledFile {
+    /// Returns a path of it that leads out of `workspace`.
+    fn outside(&self, workspace: &Path) -> Option<&Path> {
+        let leads_out =
+            |part: &Path| !part.components().all(|it| matches!(it, Component::Normal(_)));
+        let original = self.original.as_deref().map(Path::new);
+        let mut parts = self.made.iter().map(PathBuf::as_path).chain([&*self.path]).chain(original);
+        let elsewhere = (self.workspace != workspace).then_some(&*self.workspace);
+        elsewhere.or_else(|| parts.find(|part| leads_out(part) || part.as_os_str().is_empty()))
+    }
+}
+
+impl InstalledValue {
+    /// Returns a path of it that has nothing to do with `workspace`, or with the file.
+    fn outside(&self, workspace: &Path) -> Option<&Path> {
+        // Its project and session: what is above them may have another name to the agent.
+        let names: Vec<&OsStr> = workspace.iter().rev().take(2).collect();
+        let tail: PathBuf = names.into_iter().rev().collect();
+        let tail = format!("/{}", tail.display());
+        let told =
+            self.at.contains(&json_edit::escape(&tail)) || self.value.to_string().contains(&tail);
+        let is_plain = self.path.is_absolute()
+            && !self.path.components().any(|part| part == Component::ParentDir);
+        let above = |directory: &&PathBuf| !self.path.starts_with(directory);
+        let other = self.directories.iter().find(above).map(PathBuf::as_path);
+        (!told || !is_plain).then_some(&*self.path).or(other)
+    }
 }
 
 struct Work<'a> {

@@ -12,7 +12,7 @@ use crate::model::check;
 use crate::model::id::SessionId;
 use crate::model::record::Record;
 use crate::model::sanitize;
-use crate::session::{files, orphans};
+use crate::session::{agent_files, files, orphans};
 use crate::store::{Project, StoreError, repair};
 
 /// Looks at all of it; repairs what can be repaired where `repair` says so.
@@ -144,7 +144,7 @@ fn session_now(world: &World, id: &SessionId, repair: bool, checks: &mut Vec<Che
     }
     dead_letters(id, &record, checks);
     if !record.lifecycle.is_terminal() {
-        hooks(world, id, checks);
+        hooks(world, id, &record, checks);
     }
 }
 
@@ -163,9 +163,9 @@ fn dead_letters(id: &SessionId, record: &Record, checks: &mut Vec<Check>) {
 }
 
 /// Whether the files by which its agent tells of itself are as they were put there.
-fn hooks(world: &World, id: &SessionId, checks: &mut Vec<Check>) {
+fn hooks(world: &World, id: &SessionId, record: &Record, checks: &mut Vec<Check>) {
     let what = format!("hooks of {id}");
-    match agent::lost(&world.home.session_dir(id)) {
+    match agent::lost(&world.home.session_dir(id), agent_files::workspace_of(record)) {
         Ok(lost) => checks.extend(lost.into_iter().map(|path| {
             Check::warning(what.clone(), format!("{} lacks what ao put there", path.display()))
                 .why("its agent tells nothing of itself; its screen has to do")

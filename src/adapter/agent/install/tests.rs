@@ -183,23 +183,23 @@ fn files_are_invisible_and_go_without_a_trace() {
         // A second launch finds the files of the first.
         stage.install(&card()).unwrap();
         assert_eq!(stage.status(), "");
-        uninstall(&stage.session).unwrap();
+        uninstall(&stage.session, &stage.workspace).unwrap();
         assert_eq!(stage.everything(), before, "{files:?}");
-        uninstall(&stage.session).unwrap();
+        uninstall(&stage.session, &stage.workspace).unwrap();
     }
 }
 
 #[test]
 fn files_that_lost_what_was_put_there_are_named() {
     let stage = Stage::new(&[]);
-    assert_eq!(lost(&stage.session).unwrap(), Vec::<PathBuf>::new());
+    assert_eq!(lost(&stage.session, &stage.workspace).unwrap(), Vec::<PathBuf>::new());
     stage.install(&card()).unwrap();
-    assert_eq!(lost(&stage.session).unwrap(), Vec::<PathBuf>::new());
+    assert_eq!(lost(&stage.session, &stage.workspace).unwrap(), Vec::<PathBuf>::new());
     let hooks = stage.workspace.join(".filer/hooks.json");
     fs::rewrite(&hooks, b"{}").unwrap();
     let plugin = stage.workspace.join(".filer/plugins/ao.js");
     fs::remove_file(&plugin).unwrap();
-    let mut named = lost(&stage.session).unwrap();
+    let mut named = lost(&stage.session, &stage.workspace).unwrap();
     named.sort();
     assert_eq!(named, [hooks, plugin]);
 }
@@ -210,7 +210,10 @@ fn what_was_installed_is_never_guessed() {
     stage.install(&card()).unwrap();
     let path = stage.session.join("installed.json");
     fs::rewrite(&path, b"{}").unwrap();
-    assert!(matches!(uninstall(&stage.session), Err(InstallError::Forgotten { .. })));
+    assert!(matches!(
+        uninstall(&stage.session, &stage.workspace),
+        Err(InstallError::Forgotten { .. })
+    ));
     assert!(stage.install(&card()).is_err() && path.exists());
 }
 
@@ -220,7 +223,7 @@ fn what_is_in_the_way_is_refused_and_nothing_is_left() {
     let before = stage.everything();
     let error = stage.install(&card()).unwrap_err();
     assert!(matches!(error, InstallError::Taken { .. }), "{error}");
-    uninstall(&stage.session).unwrap();
+    uninstall(&stage.session, &stage.workspace).unwrap();
     assert_eq!(stage.everything(), before);
 
     let stage = Stage::new(&[(".filer/hooks.json", "hooks: yaml")]);
@@ -238,7 +241,7 @@ fn what_the_agent_did_to_the_files_keeps_nothing_from_going() {
     let stage = Stage::new(&own);
     stage.install(&card()).unwrap();
     stage.git(&stage.workspace, &["update-index", "--force-remove", ".filer/hooks.json"]);
-    uninstall(&stage.session).unwrap();
+    uninstall(&stage.session, &stage.workspace).unwrap();
     assert!(!is_installed(&stage.session));
     // A link out of the workspace where the directory was.
     let stage = Stage::new(&own);
@@ -248,7 +251,7 @@ fn what_the_agent_did_to_the_files_keeps_nothing_from_going() {
     fs::rename(&directory, &outside).unwrap();
     fs::symlink(&outside, &directory).unwrap();
     let there = fs::read_text(&outside.join("hooks.json")).unwrap();
-    uninstall(&stage.session).unwrap();
+    uninstall(&stage.session, &stage.workspace).unwrap();
     assert_eq!(fs::read_text(&outside.join("hooks.json")).unwrap(), there);
     assert!(stage.status().contains(".filer"), "git says so: {}", stage.status());
     // A directory where the file was.
@@ -257,7 +260,7 @@ fn what_the_agent_did_to_the_files_keeps_nothing_from_going() {
     let path = stage.workspace.join(".filer/hooks.json");
     fs::remove_file(&path).unwrap();
     fs::create_directories(&path).unwrap();
-    uninstall(&stage.session).unwrap();
+    uninstall(&stage.session, &stage.workspace).unwrap();
     assert!(stage.status().contains(".filer/hooks.json"), "{}", stage.status());
 }
 
@@ -270,7 +273,7 @@ fn a_file_that_is_no_text_is_left_as_it_is() {
     fs::rewrite(&trust, bytes).unwrap();
     assert_eq!(stage.install(&card()).unwrap().len(), 1);
     assert_eq!(fs::read(&trust).unwrap(), bytes);
-    uninstall(&stage.session).unwrap();
+    uninstall(&stage.session, &stage.workspace).unwrap();
     fs::create_directories(hooks.parent().unwrap()).unwrap();
     fs::rewrite(&hooks, bytes).unwrap();
     assert!(matches!(stage.install(&card()), Err(InstallError::Edit { .. })));
@@ -283,7 +286,7 @@ fn a_removal_that_was_cut_short_harms_nothing_when_it_is_done_again() {
     let before = stage.everything();
     stage.install(&card()).unwrap();
     let memory = fs::read(&stage.session.join("installed.json")).unwrap();
-    uninstall(&stage.session).unwrap();
+    uninstall(&stage.session, &stage.workspace).unwrap();
     assert_eq!(stage.everything(), before);
     assert!(!stage.session.join("original").exists(), "copies go last");
     // Whoever is killed before the last step has the copies still.
@@ -295,13 +298,13 @@ fn a_removal_that_was_cut_short_harms_nothing_when_it_is_done_again() {
         .into_iter()
         .map(|name| (name.clone(), fs::read(&copies.join(name)).unwrap()))
         .collect();
-    uninstall(&stage.session).unwrap();
+    uninstall(&stage.session, &stage.workspace).unwrap();
     fs::create_directories(&copies).unwrap();
     for (name, bytes) in aside {
         fs::rewrite(&copies.join(name), &bytes).unwrap();
     }
     fs::rewrite(&stage.session.join("installed.json"), &memory).unwrap();
-    uninstall(&stage.session).unwrap();
+    uninstall(&stage.session, &stage.workspace).unwrap();
     assert_eq!(stage.everything(), before);
 }
 
@@ -324,13 +327,13 @@ fn a_trust_the_user_gave_before_stays() {
     let own = format!("{{\"folders\": {{\"{key}\": {{\"trusted\": true}}, \"/x\": 1}}}}");
     fs::rewrite(&path, own.as_bytes()).unwrap();
     stage.install(&card()).unwrap();
-    uninstall(&stage.session).unwrap();
+    uninstall(&stage.session, &stage.workspace).unwrap();
     assert_eq!(fs::read_text(&path).unwrap(), own);
     let other = "{\n  \"folders\": {\"/x\": {}}\n}";
     fs::rewrite(&path, other.as_bytes()).unwrap();
     stage.install(&card()).unwrap();
     assert!(fs::read_text(&path).unwrap().contains("trusted"));
-    uninstall(&stage.session).unwrap();
+    uninstall(&stage.session, &stage.workspace).unwrap();
     let value: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     assert_eq!(value, serde_json::json!({"folders": {"/x": {}}}));
 }
