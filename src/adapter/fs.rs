@@ -8,6 +8,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::OFlags;
 
@@ -427,18 +428,11 @@ pub fn remove_file(path: &Path) -> Result<(), FsError> {
     }
 }
 
-/// Removes a directory and all in it; links in it are removed, not followed. A path that is a
-/// link itself is refused, one that is not there is a success.
+/// Removes a directory and all in it; links in it are removed, not followed, and what is mounted in
+/// it is an error. A path that is a link itself is refused, one that is not there is a success.
 pub fn remove_tree(path: &Path) -> Result<(), FsError> {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_symlink() => Err(FsError::at("remove", path)(
-            io::Error::other("it is a symbolic link where a directory was expected"),
-        )),
-        Ok(_) => failpoint::through("fs.remove_tree", path, || fs::remove_dir_all(path))
-            .map_err(FsError::at("remove", path)),
-        Err(error) if is_absent(&error) => Ok(()),
-        Err(error) => Err(FsError::at("remove", path)(error)),
-    }
+    failpoint::pass("fs.remove_tree").map_err(FsError::at("remove", path))?;
+    remove_tree_until(path, Deadline::after(Duration::MAX)).map(drop)
 }
 
 /// [`remove_tree`] until `deadline`; returns whether it is gone.

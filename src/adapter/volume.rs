@@ -1,11 +1,14 @@
 //! The file system that holds a path: what is free of it, and whether it is another machine's.
 
+use std::ffi::OsString;
 use std::io;
-use std::path::Path;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{statfs, statvfs};
 
 use crate::adapter::fs::{self, FsError};
+use crate::model::sanitize;
 
 /// What is free of a file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +51,48 @@ pub fn remote(path: &Path) -> io::Result<Option<&'static str>> {
     Ok(REMOTE.iter().find(|(number, _)| *number == kind).map(|(_, name)| *name))
 }
 
+/// Returns where something is mounted at `path`, which is reached through no link, or below it.
+pub fn mounts_in(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let told = Path::new("/proc/self/mountinfo");
+    let bytes = fs::read(told).map_err(|error| error.source)?;
+    let mut points = mount_points(&bytes)?;
+    points.retain(|point| point.starts_with(path));
+    Ok(points)
+}
+
+/// Returns the places that are mounted at, from lines as proc_pid_mountinfo(5) has them.
+pub(super) fn mount_points(bytes: &[u8]) -> io::Result<Vec<PathBuf>> {
+    let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let point = |line: &[u8]| {
+        let field = line.split(|byte| *byte == b' ').nth(4).filter(|it| it.starts_with(b"/"));
+        field.map(unescaped).ok_or_else(|| {
+            let line = String::from_utf8_lossy(line);
+            io::Error::other(format!("no place is in {:?}", sanitize::line(&line)))
+        })
+    };
+    lines.map(point).collect()
+}
+
+/// Returns a name in which spaces and the like stand as three octal digits after a backslash.
+fn unescaped(mut text: &[u8]) -> PathBuf {
+    let mut name = Vec::new();
+    while let Some((first, rest)) = text.split_first() {
+        let digits = rest.get(..3).filter(|_| *first == b'\\');
+        let code = digits.and_then(|digits| std::str::from_utf8(digits).ok());
+        match code.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            Some(byte) => {
+                name.push(byte);
+                text = &rest[3..];
+            }
+            None => {
+                name.push(*first);
+                text = rest;
+            }
+        }
+    }
+    PathBuf::from(OsString::from_vec(name))
+}
+
 /// Returns how many bytes the files below `path` hold, links not followed; `None` where there are
 /// more than `most` of them, or where they cannot be looked at.
 pub fn size(path: &Path, most: usize) -> Option<u64> {
@@ -71,6 +116,19 @@ pub fn size(path: &Path, most: usize) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_mounted_is_told_by_its_place() {
+        let text = br"36 35 98:0 /mnt1 /a\040b\134 rw,noatime master:1 - ext3 /dev/root rw
+37 36 0:5 / /c rw - tmpfs none rw
+";
+        assert_eq!(mount_points(text).unwrap(), [Path::new("/a b\\"), Path::new("/c")]);
+        let error = mount_points(b"36 35 98:0 /mnt1\n").unwrap_err().to_string();
+        assert_eq!(error, "no place is in \"36 35 98:0 /mnt1\"");
+        assert_eq!(mounts_in(Path::new("/proc")).unwrap()[0], Path::new("/proc"));
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(mounts_in(directory.path()).unwrap(), [""; 0].map(PathBuf::from));
+    }
 
     #[test]
     fn a_directory_of_this_machine_has_room() {

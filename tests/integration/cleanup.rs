@@ -8,6 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::agents::{configure, listening, spawn, status, wait_status};
+use crate::disk::Mount;
 use crate::env::TestEnvironment;
 use crate::schema::assert_answer;
 
@@ -50,6 +51,60 @@ fn work_that_is_nowhere_else_is_kept_and_the_reason_told() {
     assert!(env.home().join("sessions").join(&dirty).is_dir());
     assert!(env.home().join("archive").join(&clean).is_dir());
     assert_eq!(status(&env, &clean), "done");
+}
+
+#[test]
+fn a_new_file_is_work_though_nothing_is_in_it() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let (id, workspace) = ended(&env, &repo, "mkdir new; touch new/__init__.py");
+    let told = env.ao(&["cleanup", &id]).code(5);
+    assert!(told.stderr.contains("1 untracked file"), "{told}");
+    env.ao(&["cleanup", "--force", "--yes", &id]).success();
+    assert!(!workspace.exists());
+    let saved =
+        env.git(&repo, &["ls-tree", "-r", "--name-only", &format!("refs/ao/preserved/{id}")]);
+    assert!(saved.contains("new/__init__.py"), "{saved}");
+}
+
+/// Shown where this user may mount; that no such directory is gone into is shown everywhere
+/// (`what_is_mounted_is_not_gone_into_to_empty_it`).
+#[test]
+fn what_is_mounted_in_a_workspace_is_not_deleted_with_it() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    env.ao(&["config", "set", "trash.keep", "0s"]).success();
+    let (id, workspace) = ended(&env, &repo, "mkdir build; echo /build/ >.git-ignored");
+    let exclude = repo.join(".git/info/exclude");
+    fs::write(exclude, "/build/\n.git-ignored\n").unwrap();
+    let outside = env.path("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("gold"), "gold").unwrap();
+    let from = outside.to_str().unwrap();
+    let at = workspace.join("build");
+    let Some(mount) = Mount::new(&env, &["--bind", from], &at) else { return };
+    for words in [&["cleanup", &id][..], &["cleanup", "--force", "--yes", &id]] {
+        let told = env.ao(words).code(5);
+        assert!(
+            told.stderr.contains(&format!("something is mounted at {}", at.display())),
+            "{told}"
+        );
+    }
+    // And what was mounted in the trash, where nothing was looked at.
+    drop(mount);
+    env.ao(&["cleanup", &id]).success();
+    let trash = env.home().join("worktrees/.trash");
+    let buried = fs::read_dir(&trash).unwrap().next().unwrap().unwrap().path();
+    let mut mount = Mount::new(&env, &["--bind", from], &buried.join("build")).unwrap();
+    let told = env.ao(&["reap", "--strict"]).code(1).stderr;
+    assert!(told.contains("something is mounted at \"build\" in it"), "{told}");
+    assert_eq!(fs::read_to_string(outside.join("gold")).unwrap(), "gold");
+    // It went along to where things are that are being deleted.
+    mount.0 = fs::read_dir(&trash).unwrap().next().unwrap().unwrap().path().join("build");
+    drop(mount);
+    env.ao(&["reap", "--strict"]).success();
+    assert_eq!(fs::read_dir(&trash).unwrap().count(), 0);
+    assert_eq!(fs::read_to_string(outside.join("gold")).unwrap(), "gold");
 }
 
 #[test]

@@ -40,11 +40,11 @@ fn session_file(env: &TestEnvironment, id: &str) -> PathBuf {
 }
 
 /// A mount that is gone before its environment is removed.
-struct Mount(PathBuf);
+pub(crate) struct Mount(pub(crate) PathBuf);
 
 impl Mount {
     /// Mounts, or says that it may not.
-    fn new(env: &TestEnvironment, args: &[&str], at: &Path) -> Option<Self> {
+    pub(crate) fn new(env: &TestEnvironment, args: &[&str], at: &Path) -> Option<Self> {
         let outcome = env.run(&env.command("mount").args(args).arg(at));
         if outcome.status == 0 {
             return Some(Self(at.to_owned()));

@@ -4,7 +4,7 @@
 //! No path is walked twice, and nobody can put a link into the way between two looks. Links are
 //! never followed, and no pipe is waited for.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 use std::path::Path;
@@ -16,6 +16,7 @@ use rustix::io::Errno;
 
 use crate::adapter::clock::Deadline;
 use crate::adapter::{failpoint, flock};
+use crate::model::sanitize;
 
 /// An open directory.
 #[derive(Debug)]
@@ -94,6 +95,33 @@ impl Directory {
     /// Opens the directory `name` in this one to go on from there.
     pub fn child(&self, name: &[u8]) -> io::Result<Self> {
         Ok(Self(rustix::fs::openat(&self.0, name, walked(), Mode::empty())?))
+    }
+
+    /// Opens the directory `name` in this one as [`child`](Self::child) does, but none at which
+    /// something is mounted: that is an error.
+    fn own_child(&self, name: &[u8]) -> io::Result<Self> {
+        let how = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+        match rustix::fs::openat2(&self.0, name, walked(), Mode::empty(), how) {
+            Ok(child) => Ok(Self(child)),
+            // Before Linux 5.6, or where a sandbox does not know it.
+            Err(Errno::NOSYS | Errno::PERM) => self.child_of_this_mount(name),
+            Err(Errno::XDEV) => Err(mounted(name)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn child_of_this_mount(&self, name: &[u8]) -> io::Result<Self> {
+        let child = self.child(name)?;
+        if self.mount()? == child.mount()? { Ok(child) } else { Err(mounted(name)) }
+    }
+
+    /// Returns the number of the mount that it was opened in, as `/proc` tells it.
+    fn mount(&self) -> io::Result<u64> {
+        let told = format!("/proc/thread-self/fdinfo/{}", self.0.as_raw_fd());
+        let text = fs::read_to_string(told)?;
+        let number = text.lines().find_map(|line| line.strip_prefix("mnt_id:"));
+        let number = number.and_then(|number| number.trim().parse().ok());
+        number.ok_or_else(|| io::Error::other("its mount is not told"))
     }
 
     /// Opens the directory `name` in this one, made where it is not there yet.
@@ -263,7 +291,8 @@ impl Directory {
     }
 
     /// Removes everything in this directory, links themselves included, until `deadline`; returns
-    /// whether nothing is left. Directories of our own are made writable for that.
+    /// whether nothing is left. Directories of our own are made writable for that. What is mounted
+    /// in it is somebody else's, and an error.
     ///
     /// The first thing that cannot be removed ends it: what is full of such things would take all
     /// the time there is, each time anew.
@@ -286,7 +315,11 @@ impl Directory {
             match removed.as_ref().map_err(Errno::from_io_error) {
                 Ok(()) | Err(Some(Errno::NOENT)) => {}
                 Err(Some(Errno::ISDIR | Errno::PERM)) => {
-                    if !self.child(name.to_bytes())?.empty(deadline)? {
+                    let child = match self.own_child(name.to_bytes()) {
+                        Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                        child => child?,
+                    };
+                    if !child.empty(deadline)? {
                         return Ok(false);
                     }
                     rustix::fs::unlinkat(&readable, name, AtFlags::REMOVEDIR)?;
@@ -371,6 +404,12 @@ fn both(seconds: i64) -> Timestamps {
     Timestamps { last_access: time, last_modification: time }
 }
 
+fn mounted(name: &[u8]) -> io::Error {
+    let name = String::from_utf8_lossy(name);
+    let why = format!("something is mounted at {:?} in it", sanitize::line(&name));
+    io::Error::new(io::ErrorKind::CrossesDevices, why)
+}
+
 /// To read the names in it.
 fn readable() -> OFlags {
     OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC
@@ -385,6 +424,21 @@ fn walked() -> OFlags {
 mod tests {
     use super::*;
     use crate::adapter::fs::{self, Durability};
+
+    #[test]
+    fn what_is_mounted_is_not_gone_into_to_empty_it() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_private_directories(&root.path().join("below")).unwrap();
+        let (own, all) =
+            (Directory::open_to_walk(root.path()), Directory::open_to_walk("/".as_ref()));
+        let (own, all) = (own.unwrap(), all.unwrap());
+        for open in [Directory::own_child, Directory::child_of_this_mount] {
+            assert!(open(&own, b"below").is_ok());
+            let error = open(&all, b"proc").unwrap_err();
+            assert_eq!(error.to_string(), "something is mounted at \"proc\" in it");
+            assert_eq!(open(&own, b"none").unwrap_err().kind(), io::ErrorKind::NotFound);
+        }
+    }
 
     #[test]
     fn what_is_in_it_is_read_and_no_link_is_followed() {

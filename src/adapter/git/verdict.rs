@@ -16,7 +16,7 @@ use super::status::{assumed_unchanged, files};
 use super::worktree::NewWorktree;
 use super::{GitError, Repository, discover};
 use crate::adapter::clock::{self, Deadline};
-use crate::adapter::{fs, process};
+use crate::adapter::{fs, process, volume};
 use crate::model::id::SessionId;
 use crate::model::record::WorkspaceHandle;
 
@@ -44,6 +44,8 @@ pub enum Keep {
         /// Its name.
         name: String,
     },
+    /// Something is mounted in it, or it is: what is there is somebody else's.
+    Mount(PathBuf),
     /// Somebody else locked it.
     Locked(String),
     /// git does not know it, or its `.git` file is gone or names something else.
@@ -72,6 +74,7 @@ impl fmt::Display for Keep {
             Self::Process { pid, name } => {
                 write!(f, "process {pid} ({name}) has its working directory inside")
             }
+            Self::Mount(path) => write!(f, "something is mounted at {}", path.display()),
             Self::Locked(reason) if reason.is_empty() => f.write_str("locked without a reason"),
             Self::Locked(reason) => write!(f, "locked by {reason}"),
             Self::NotRegistered(why) => write!(f, "not registered by git: {why}"),
@@ -100,6 +103,7 @@ impl Keep {
             Self::Submodules
             | Self::Worktree(_)
             | Self::Process { .. }
+            | Self::Mount(_)
             | Self::Locked(_)
             | Self::NotRegistered(_)
             | Self::OutsideRoot
@@ -226,13 +230,14 @@ pub(super) fn reasons_to_keep(
         true => Ok(Vec::new()),
         false => question(),
     };
-    let questions: [&dyn Fn() -> Result<Vec<Keep>, GitError>; 7] = [
+    let questions: [&dyn Fn() -> Result<Vec<Keep>, GitError>; 8] = [
         &|| lock_reasons(subject, admin),
         &|| asked(&|| file_reasons(subject, deadline)),
         &|| progress_reasons(admin),
         &|| commit_reasons(subject, admin, deadline),
         &|| asked(&|| ignored_reasons(subject, deadline)),
         &|| asked(&|| worktree_reasons(subject)),
+        &|| Ok(mount_reasons(subject.path)),
         &|| Ok(process_reasons(subject.path)),
     ];
     let answers = questions.iter().map(|question| question());
@@ -373,7 +378,8 @@ fn has_no_commit_of_its_own(subject: &Subject<'_>, admin: &Admin) -> bool {
 
 fn ignored_reasons(subject: &Subject<'_>, deadline: Deadline) -> Result<Vec<Keep>, GitError> {
     let kept = kept_ignored(subject.path, subject.keep_patterns, deadline)?;
-    let lost = kept.into_iter().filter(|path| !is_copy_of_main(subject, path));
+    let is_empty = |path: &Path| matches!(fs::metadata(&subject.path.join(path)), Ok(Some(it)) if it.is_file() && it.len() == 0);
+    let lost = kept.into_iter().filter(|path| !is_empty(path) && !is_copy_of_main(subject, path));
     Ok(lost.map(Keep::Ignored).collect())
 }
 
@@ -402,8 +408,8 @@ pub(super) fn kept_ignored(
     Ok(names.map(|name| PathBuf::from(OsStr::from_bytes(name))).collect())
 }
 
-/// Returns whether nothing is lost with a file: it is empty, the same as in the main worktree,
-/// or a link to it.
+/// Returns whether nothing is lost with a file: it is the same as in the main worktree, or a link
+/// to it.
 fn is_copy_of_main(subject: &Subject<'_>, relative: &Path) -> bool {
     let here = subject.path.join(relative);
     let Ok(Some(metadata)) = fs::metadata(&here) else { return false };
@@ -416,8 +422,15 @@ fn is_copy_of_main(subject: &Subject<'_>, relative: &Path) -> bool {
         return false;
     }
     let same_kind = matches!(fs::metadata(&there), Ok(Some(other)) if other.is_file() && other.len() == metadata.len());
-    metadata.len() == 0
-        || (same_kind && matches!((fs::read(&here), fs::read(&there)), (Ok(a), Ok(b)) if a == b))
+    same_kind && matches!((fs::read(&here), fs::read(&there)), (Ok(a), Ok(b)) if a == b)
+}
+
+/// Returns what is mounted inside: it would go with the worktree, wherever it really is.
+fn mount_reasons(path: &Path) -> Vec<Keep> {
+    match volume::mounts_in(&settled(path)) {
+        Ok(found) => found.into_iter().map(Keep::Mount).collect(),
+        Err(error) => vec![Keep::Unknown(format!("what is mounted in it: {error}"))],
+    }
 }
 
 /// Returns the processes that have their working directory inside. Those of other users cannot
