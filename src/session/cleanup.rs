@@ -2,8 +2,8 @@
 //!
 //! A workspace that holds anything that exists nowhere else stays, and the reason is told.
 
-use crate::adapter::failpoint;
 use crate::adapter::git::{self, Assessment, BranchFate, Pool, Repository};
+use crate::adapter::{agent, failpoint};
 use crate::invocation::{self, World};
 use crate::model::id::SessionId;
 use crate::model::lifecycle::PrState;
@@ -39,7 +39,8 @@ pub fn assess(world: &World, id: &SessionId, record: &Record) -> Result<Assessme
     };
     let layered = world.config_of(record)?;
     let root = workspace::root(world, &layered.config)?;
-    Ok(git::assess(handle, id, &root, &layered.config.workspace.keep, ASSESS_DEADLINE))
+    let ours = agent::unwatched(&world.home.session_dir(id), &handle.path)?;
+    Ok(git::assess(handle, id, &root, &layered.config.workspace.keep, &ours, ASSESS_DEADLINE))
 }
 
 /// Cleans one terminal session; with `force`, saves what would be lost and then removes it.

@@ -101,9 +101,13 @@ fn hooks_are_invisible_while_it_works_and_gone_when_it_is_cleaned_up() {
     env.git(&workspace, &["commit", "-qm", "work"]);
     assert_eq!(env.git(&workspace, &["show", "--name-only", "--format="]), "work");
 
+    env.ao(&["kill", &id]).success();
+    // The mark on the team's file is ao's own.
+    let plan = env.ao(&["cleanup", "--dry-run", &id]).success().stdout;
+    assert_eq!(plan, format!("would remove {id}: its workspace is clean\n"));
+
     // Kept for a draft: the team's file is as it was, and git looks at it again.
     fs::write(workspace.join("draft"), "mine").unwrap();
-    env.ao(&["kill", &id]).success();
     env.ao(&["cleanup", &id]).code(5);
     assert_eq!(hooks(), own);
     assert_eq!(env.git(&workspace, &["status", "--porcelain"]), "?? draft");

@@ -172,6 +172,12 @@ pub fn is_installed(session_dir: &Path) -> bool {
     session_dir.join(INSTALLED).exists()
 }
 
+/// Returns the tracked files that [`install`] hid from git, relative to the workspace.
+pub fn unwatched(session_dir: &Path, workspace: &Path) -> Result<Vec<PathBuf>, InstallError> {
+    let files = load(session_dir, workspace)?.map(|installed| installed.files).unwrap_or_default();
+    Ok(files.into_iter().filter(|file| file.tracked).map(|file| file.path).collect())
+}
+
 /// Returns the files of a session's agent that lack what [`install`] put into them.
 pub fn lost(session_dir: &Path, workspace: &Path) -> Result<Vec<PathBuf>, InstallError> {
     let Some(installed) = load(session_dir, workspace)? else { return Ok(Vec::new()) };

@@ -35,7 +35,7 @@ pub use conversation::{Proof, conversation};
 pub use environment::{Identity, environment};
 pub use hook::{Heard, MAX_PAYLOAD, answer_to, limit_in, map_hook, shell_command};
 pub use install::{
-    InstallError, Places, has_hooks, install, installed, is_installed, lost, uninstall,
+    InstallError, Places, has_hooks, install, installed, is_installed, lost, uninstall, unwatched,
 };
 pub use pattern::Pattern;
 pub use place::Variables;

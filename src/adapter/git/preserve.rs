@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::command::{LONG, git, read, run};
 use super::entry::linked_admin;
-use super::status::{assumed_unchanged, verify};
+use super::status::{Silent, silent, verify};
 use super::verdict::kept_ignored;
 use super::{GitError, Repository, discover};
 use crate::adapter::clock::Deadline;
@@ -95,14 +95,9 @@ fn write_tree(
     read(&add(&["--all", "--sparse"]), "git add")?;
     let kept = kept_ignored(path, keep_patterns, Deadline::after(LONG))?;
     if !kept.is_empty() {
-        let mut list = Vec::new();
-        for file in kept {
-            list.extend_from_slice(file.as_os_str().as_encoded_bytes());
-            list.push(0);
-        }
         let command =
             add(&["--force", "--sparse", "--pathspec-from-file=-", "--pathspec-file-nul"]);
-        let command = command.env("GIT_LITERAL_PATHSPECS", "1").stdin(list);
+        let command = command.env("GIT_LITERAL_PATHSPECS", "1").stdin(list_of(&kept));
         read(&command, "git add --force")?;
     }
     refuse_nested(path, index)?;
@@ -111,14 +106,19 @@ fn write_tree(
 
 /// Takes the marks off that make git pass over changes.
 fn see_everything(path: &Path, index: &TemporaryIndex) -> Result<(), GitError> {
-    let marked = assumed_unchanged(index.git(path))?;
-    if marked.is_empty() {
-        return Ok(());
+    let Silent { assumed, skipped } = silent(path, index.git(path))?;
+    let marks = [("--no-assume-unchanged", assumed), ("--no-skip-worktree", skipped)];
+    for (flag, marked) in marks.iter().filter(|(_, marked)| !marked.is_empty()) {
+        let command = index.git(path).args(["update-index", flag, "-z", "--stdin"]);
+        read(&command.stdin(list_of(marked)), "git update-index")?;
     }
-    let command = index.git(path).args(["update-index", "--no-assume-unchanged", "-z", "--stdin"]);
-    let mut list = marked.join(&0);
-    list.push(0);
-    read(&command.stdin(list), "git update-index").map(|_| ())
+    Ok(())
+}
+
+/// Returns paths as git reads them from its input with `-z`.
+fn list_of(paths: &[PathBuf]) -> Vec<u8> {
+    let each = paths.iter().map(|path| path.as_os_str().as_encoded_bytes());
+    each.flat_map(|path| path.iter().copied().chain([0])).collect()
 }
 
 /// A repository inside is stored as the name of its commit, its files not at all.

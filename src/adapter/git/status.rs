@@ -1,5 +1,6 @@
 //! What a worktree has that is in no commit.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -105,13 +106,43 @@ pub(super) fn files(
     parse_status(&read(&command, "git status")?.stdout)
 }
 
-/// Returns the tracked files whose changes git was told not to look for.
-pub(super) fn assumed_unchanged(command: Cmd) -> Result<Vec<Vec<u8>>, GitError> {
-    let output = read(&command.args(["ls-files", "-v", "-z"]), "git ls-files")?;
-    let lines = output.stdout.split(|byte| *byte == 0);
-    // A lower-case letter is the mark; the name follows a space.
-    let marked = lines.filter(|line| line.first().is_some_and(u8::is_ascii_lowercase));
-    Ok(marked.filter_map(|line| line.get(2..)).map(<[u8]>::to_vec).collect())
+/// What the index has that `git status` says nothing of.
+#[derive(Debug, Default)]
+pub(super) struct Silent {
+    /// Files marked assume-unchanged.
+    pub(super) assumed: Vec<PathBuf>,
+    /// Files marked skip-worktree that are there all the same: most often they were changed. What
+    /// a sparse checkout leaves out has that mark too, and is not there.
+    pub(super) skipped: Vec<PathBuf>,
+}
+
+impl Silent {
+    /// Returns every file whose changes git passes over.
+    pub(super) fn files(&self) -> BTreeSet<&Path> {
+        self.assumed.iter().chain(&self.skipped).map(PathBuf::as_path).collect()
+    }
+}
+
+/// Returns what of the index that `command` reads is passed over in the worktree `top`.
+pub(super) fn silent(top: &Path, command: Cmd) -> Result<Silent, GitError> {
+    let output = read(&command.args(["ls-files", "-v", "--stage", "-z"]), "git ls-files")?;
+    let mut silent = Silent::default();
+    for line in output.stdout.split(|byte| *byte == 0).filter(|line| !line.is_empty()) {
+        // A letter, mode, hash and stage; a tab; the path.
+        let tab = memchr::memchr(b'\t', line);
+        let (Some(tab), Some(&mark)) = (tab, line.first()) else {
+            let line = String::from_utf8_lossy(line).into_owned();
+            return Err(GitError::Unreadable { command: "git ls-files".into(), line });
+        };
+        let path = PathBuf::from(OsStr::from_bytes(&line[tab + 1..]));
+        if mark.eq_ignore_ascii_case(&b'S') && fs::metadata(&top.join(&path))?.is_some() {
+            silent.skipped.push(path.clone());
+        }
+        if mark.is_ascii_lowercase() {
+            silent.assumed.push(path);
+        }
+    }
+    Ok(silent)
 }
 
 /// Returns how many commits `base` has alone, and how many the worktree has.

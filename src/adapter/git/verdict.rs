@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::command::{git, read};
 use super::entry::{Admin, linked_admin, settled};
 use super::spotless::is_spotless;
-use super::status::{assumed_unchanged, files};
+use super::status::{files, silent};
 use super::worktree::NewWorktree;
 use super::{GitError, Repository, discover};
 use crate::adapter::clock::{self, Deadline};
@@ -27,6 +27,8 @@ pub enum Keep {
     Uncommitted(u32),
     /// Files git neither knows nor ignores.
     Untracked(u32),
+    /// Tracked files with a mark that makes git pass over their changes.
+    Hidden(u32),
     /// A rebase, merge, cherry-pick, revert or bisect is not finished.
     InProgress(&'static str),
     /// Commits that nothing else reaches.
@@ -64,6 +66,9 @@ impl fmt::Display for Keep {
         match self {
             Self::Uncommitted(count) => write!(f, "{count} uncommitted file{}", s(count)),
             Self::Untracked(count) => write!(f, "{count} untracked file{}", s(count)),
+            Self::Hidden(count) => {
+                write!(f, "{count} file{} marked assume-unchanged or skip-worktree", s(count))
+            }
             Self::InProgress(what) => write!(f, "a {what} is in progress"),
             Self::Unreachable(count) => {
                 write!(f, "{count} commit{} on no branch, tag or remote", s(count))
@@ -97,6 +102,7 @@ impl Keep {
         match self {
             Self::Uncommitted(_)
             | Self::Untracked(_)
+            | Self::Hidden(_)
             | Self::InProgress(_)
             | Self::Unreachable(_)
             | Self::Ignored(_) => true,
@@ -135,30 +141,42 @@ pub(super) struct Subject<'a> {
     /// What to count as a commit of its own where the worktree was only just made.
     base_sha: Option<&'a str>,
     keep_patterns: &'a [String],
+    /// Tracked files whose mark is ao's own.
+    ours: &'a [PathBuf],
 }
 
 impl<'a> Subject<'a> {
     /// Returns the worktree of a spawn that did not come to its end: any commit is its own.
     pub(super) fn of_new(repo: &'a Repository, new: &'a NewWorktree) -> Self {
         let base_sha = new.create_branch.then_some(new.base_sha.as_str());
-        Self { repo, path: &new.path, session: &new.session, base_sha, keep_patterns: &[] }
+        Self {
+            repo,
+            path: &new.path,
+            session: &new.session,
+            base_sha,
+            keep_patterns: &[],
+            ours: &[],
+        }
     }
 }
 
 /// Judges the worktree of `session`; `root` is the place of all worktrees, `keep_patterns` name
-/// ignored files that are worth keeping (`.env*`; those with a `/` are relative to the top).
+/// ignored files that are worth keeping (`.env*`; those with a `/` are relative to the top), and
+/// `ours` are tracked files that were added to, and hidden from git by
+/// [`set_unwatched`](super::set_unwatched).
 pub fn assess(
     handle: &WorkspaceHandle,
     session: &SessionId,
     root: &Path,
     keep_patterns: &[String],
+    ours: &[PathBuf],
     deadline: Duration,
 ) -> Assessment {
     let deadline = Deadline::after(deadline);
     if !handle.owned {
         return Assessment::Keep(vec![Keep::NotOurs]);
     }
-    match judge(handle, session, root, keep_patterns, deadline) {
+    match judge(handle, session, root, keep_patterns, ours, deadline) {
         Ok(assessment) => assessment,
         Err(error) => Assessment::Keep(vec![unknown(&error)]),
     }
@@ -169,6 +187,7 @@ fn judge(
     session: &SessionId,
     root: &Path,
     keep_patterns: &[String],
+    ours: &[PathBuf],
     deadline: Deadline,
 ) -> Result<Assessment, GitError> {
     let keep = |reason| Ok(Assessment::Keep(vec![reason]));
@@ -184,7 +203,7 @@ fn judge(
         (true, None) => return keep(Keep::NotRegistered("no entry names it".into())),
         (_, Some(admin)) => admin,
     };
-    let subject = Subject { repo: &repo, path, session, base_sha: None, keep_patterns };
+    let subject = Subject { repo: &repo, path, session, base_sha: None, keep_patterns, ours };
     let reasons = if exists {
         reasons_to_keep(&subject, &admin, deadline)
     } else {
@@ -284,10 +303,11 @@ fn file_reasons(subject: &Subject<'_>, deadline: Deadline) -> Result<Vec<Keep>, 
     let lost = untracked.iter().filter(|path| !is_copy_of_main(subject, path)).count();
     let untracked = u32::try_from(lost).unwrap_or(u32::MAX);
     let mut reasons = Vec::new();
-    let blind = assumed_unchanged(git(subject.path).deadline(deadline.remaining()))?.len();
-    if blind > 0 {
-        reasons.push(Keep::Unknown(format!("marked assume-unchanged: {blind}")));
-    }
+    let silent = silent(subject.path, git(subject.path).deadline(deadline.remaining()))?;
+    let is_ours = |path: &&Path| subject.ours.iter().any(|ours| ours == path);
+    let hidden = silent.files().into_iter().filter(|path| !is_ours(path)).count();
+    let hidden = u32::try_from(hidden).unwrap_or(u32::MAX);
+    reasons.extend((hidden > 0).then_some(Keep::Hidden(hidden)));
     reasons.extend((status.changed > 0).then_some(Keep::Uncommitted(status.changed)));
     reasons.extend((untracked > 0).then_some(Keep::Untracked(untracked)));
     Ok(reasons)

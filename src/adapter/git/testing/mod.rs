@@ -4,6 +4,7 @@
 mod checking_out;
 mod filling;
 mod fuzz;
+mod hiding;
 mod landing;
 mod long;
 mod looking;
@@ -96,7 +97,7 @@ impl Place {
 
     /// [`Self::kept`] where `root` is the place of all worktrees.
     fn kept_below(&self, root: &Path, handle: &WorkspaceHandle, id: &str) -> Vec<String> {
-        match assess(handle, &session(id), root, &[".env*".into()], MINUTE) {
+        match assess(handle, &session(id), root, &[".env*".into()], &[], MINUTE) {
             Assessment::Keep(reasons) => reasons.iter().map(ToString::to_string).collect(),
             Assessment::Removable { .. } => Vec::new(),
             Assessment::Gone => vec!["gone".into()],

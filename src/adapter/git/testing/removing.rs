@@ -12,7 +12,7 @@ fn a_detached_worktree_goes_without_a_branch() {
     let new = NewWorktree { branch: None, create_branch: false, ..place.new_worktree("web-1") };
     let handle = place.add(&new);
     assert_eq!(status(&handle, MINUTE).unwrap().branch, None);
-    let assessment = assess(&handle, &session("web-1"), &place.root(), &[], MINUTE);
+    let assessment = assess(&handle, &session("web-1"), &place.root(), &[], &[], MINUTE);
     assert_eq!(assessment, Assessment::Removable { branch_deletable: false });
     remove(&place.repo, &handle, &session("web-1"), &place.root()).unwrap();
     assert_eq!(delete_branch(&place.repo, &handle, false).unwrap(), BranchFate::Absent);
@@ -28,7 +28,7 @@ fn a_real_rebase_and_changes_hidden_from_git_are_kept_and_preserved() {
     std_fs::write(path.join("a.txt"), "hidden\n").unwrap();
     plain(path, &["update-index", "--assume-unchanged", "a.txt"]);
     assert_eq!(plain(path, &["status", "--porcelain"]), "");
-    let reason = "could not tell: marked assume-unchanged: 1";
+    let reason = "1 file marked assume-unchanged or skip-worktree";
     assert_eq!(place.kept(&handle, "web-1"), [reason]);
     let preserved = preserve(&handle, &session("web-1"), &[]).unwrap();
     assert_eq!(plain(path, &["show", &format!("{}:a.txt", preserved.sha)]), "hidden");
@@ -62,7 +62,7 @@ fn every_reason_to_keep_is_told() {
     plain(&path, &["add", "."]);
     plain(&path, &["commit", "-qm", "work"]);
     assert_eq!(kept(), [""; 0], "on the branch, and a copy of the main worktree's");
-    let assessment = assess(&handle, &session("web-1"), &place.root(), &[], MINUTE);
+    let assessment = assess(&handle, &session("web-1"), &place.root(), &[], &[], MINUTE);
     assert_eq!(assessment, Assessment::Removable { branch_deletable: false });
 
     plain(&path, &["checkout", "-q", "--detach"]);
@@ -100,7 +100,7 @@ fn every_reason_to_keep_is_told() {
     child.wait().unwrap();
     assert!(seen.is_some());
 
-    let elsewhere = assess(&handle, &session("web-1"), Path::new("/nowhere"), &[], MINUTE);
+    let elsewhere = assess(&handle, &session("web-1"), Path::new("/nowhere"), &[], &[], MINUTE);
     assert_eq!(elsewhere, Assessment::Keep(vec![Keep::OutsideRoot]));
     let theirs = WorkspaceHandle { owned: false, ..handle.clone() };
     assert_eq!(place.kept(&theirs, "web-1"), ["not ours"]);
