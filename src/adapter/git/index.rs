@@ -14,10 +14,11 @@ use crate::adapter::{process, threads};
 /// Shorter ones are read and hashed sooner than a thread begins.
 pub(super) const WORTH_A_THREAD: usize = 1 << 20;
 
-/// Mode of a file, of one that may be run, of a symbolic link.
+/// Mode of a file, of one that may be run, of a symbolic link, of another repository.
 pub(super) const FILE: u32 = 0o100_644;
 pub(super) const PROGRAM: u32 = 0o100_755;
 pub(super) const LINK: u32 = 0o120_000;
+pub(super) const GITLINK: u32 = 0o160_000;
 
 const HEADER: usize = 12;
 /// Ten numbers that describe the file, and where its mode is among them.

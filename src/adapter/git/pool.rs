@@ -16,6 +16,7 @@ use super::command::{LONG, git, read};
 use super::copy::Source;
 use super::entry::Admin;
 use super::fill::{self, Begun, Head};
+use super::index::GITLINK;
 use super::spotless::is_as_known;
 use super::trash;
 use super::way::{Facts, judge};
@@ -282,6 +283,10 @@ pub fn refuses(
 fn flaw(source: &Source, mut facts: Facts) -> Option<String> {
     if source.index.entries().iter().any(|entry| !entry.plain) {
         return Some("git was told not to look at some of its files".to_owned());
+    }
+    // Whatever is in such a directory would be the next session's.
+    if source.index.entries().iter().any(|entry| entry.mode == GITLINK) {
+        return Some("there is a place for another repository in it".to_owned());
     }
     premises::add_attributes_of(source, &mut facts);
     unfit(&facts)

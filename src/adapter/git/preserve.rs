@@ -106,7 +106,7 @@ fn write_tree(
 
 /// Takes the marks off that make git pass over changes.
 fn see_everything(path: &Path, index: &TemporaryIndex) -> Result<(), GitError> {
-    let Silent { assumed, skipped } = silent(path, index.git(path))?;
+    let Silent { assumed, skipped, inner: _ } = silent(path, index.git(path))?;
     let marks = [("--no-assume-unchanged", assumed), ("--no-skip-worktree", skipped)];
     for (flag, marked) in marks.iter().filter(|(_, marked)| !marked.is_empty()) {
         let command = index.git(path).args(["update-index", flag, "-z", "--stdin"]);
@@ -123,18 +123,11 @@ fn list_of(paths: &[PathBuf]) -> Vec<u8> {
 
 /// A repository inside is stored as the name of its commit, its files not at all.
 fn refuse_nested(path: &Path, index: &TemporaryIndex) -> Result<(), GitError> {
-    let command = index.git(path).args(["ls-files", "--stage", "-z"]);
-    let output = read(&command, "git ls-files")?;
-    for line in output.stdout.split(|byte| *byte == 0) {
-        let Some(rest) = line.strip_prefix(b"160000 ") else { continue };
-        let Some(tab) = rest.iter().position(|byte| *byte == b'\t') else { continue };
-        let inner = path.join(String::from_utf8_lossy(&rest[tab + 1..]).as_ref());
+    match silent(path, index.git(path))?.inner.pop() {
+        Some(inner) => Err(GitError::NestedRepository { path: path.join(inner) }),
         // A submodule that was never initialised is an empty directory.
-        if fs::metadata(&inner.join(".git"))?.is_some() {
-            return Err(GitError::NestedRepository { path: inner });
-        }
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn has_head(path: &Path) -> Result<bool, GitError> {

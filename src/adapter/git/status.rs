@@ -114,6 +114,9 @@ pub(super) struct Silent {
     /// Files marked skip-worktree that are there all the same: most often they were changed. What
     /// a sparse checkout leaves out has that mark too, and is not there.
     pub(super) skipped: Vec<PathBuf>,
+    /// Places of repositories inside, known by their commit alone, where there is anything. In one
+    /// that is no repository yet, git does not look for files.
+    pub(super) inner: Vec<PathBuf>,
 }
 
 impl Silent {
@@ -135,7 +138,12 @@ pub(super) fn silent(top: &Path, command: Cmd) -> Result<Silent, GitError> {
             return Err(GitError::Unreadable { command: "git ls-files".into(), line });
         };
         let path = PathBuf::from(OsStr::from_bytes(&line[tab + 1..]));
-        if mark.eq_ignore_ascii_case(&b'S') && fs::metadata(&top.join(&path))?.is_some() {
+        let (is_inner, is_skipped) =
+            (line[1..].starts_with(b" 160000 "), mark.eq_ignore_ascii_case(&b'S'));
+        if is_inner && !fs::is_empty(&top.join(&path))? {
+            silent.inner.push(path.clone());
+        }
+        if is_skipped && !is_inner && fs::metadata(&top.join(&path))?.is_some() {
             silent.skipped.push(path.clone());
         }
         if mark.is_ascii_lowercase() {

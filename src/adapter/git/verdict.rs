@@ -35,7 +35,7 @@ pub enum Keep {
     Unreachable(u32),
     /// An ignored file of the keep-list that exists nowhere else.
     Ignored(PathBuf),
-    /// Submodules hold repositories of their own.
+    /// Submodules, and repositories inside that are committed as such, hold something of their own.
     Submodules,
     /// git has registered another worktree inside, which would go with it.
     Worktree(PathBuf),
@@ -74,7 +74,7 @@ impl fmt::Display for Keep {
                 write!(f, "{count} commit{} on no branch, tag or remote", s(count))
             }
             Self::Ignored(path) => write!(f, "ignored file {}", path.display()),
-            Self::Submodules => f.write_str("submodules with repositories of their own"),
+            Self::Submodules => f.write_str("submodules with repositories or files of their own"),
             Self::Worktree(path) => write!(f, "another worktree is inside: {}", path.display()),
             Self::Process { pid, name } => {
                 write!(f, "process {pid} ({name}) has its working directory inside")
@@ -251,7 +251,7 @@ pub(super) fn reasons_to_keep(
     };
     let questions: [&dyn Fn() -> Result<Vec<Keep>, GitError>; 8] = [
         &|| lock_reasons(subject, admin),
-        &|| asked(&|| file_reasons(subject, deadline)),
+        &|| asked(&|| file_reasons(subject, admin, deadline)),
         &|| progress_reasons(admin),
         &|| commit_reasons(subject, admin, deadline),
         &|| asked(&|| ignored_reasons(subject, deadline)),
@@ -298,7 +298,11 @@ fn lock_reasons(subject: &Subject<'_>, admin: &Admin) -> Result<Vec<Keep>, GitEr
     Ok(reasons)
 }
 
-fn file_reasons(subject: &Subject<'_>, deadline: Deadline) -> Result<Vec<Keep>, GitError> {
+fn file_reasons(
+    subject: &Subject<'_>,
+    admin: &Admin,
+    deadline: Deadline,
+) -> Result<Vec<Keep>, GitError> {
     let (status, untracked) = files(subject.path, deadline)?;
     let lost = untracked.iter().filter(|path| !is_copy_of_main(subject, path)).count();
     let untracked = u32::try_from(lost).unwrap_or(u32::MAX);
@@ -310,6 +314,10 @@ fn file_reasons(subject: &Subject<'_>, deadline: Deadline) -> Result<Vec<Keep>, 
     reasons.extend((hidden > 0).then_some(Keep::Hidden(hidden)));
     reasons.extend((status.changed > 0).then_some(Keep::Uncommitted(status.changed)));
     reasons.extend((untracked > 0).then_some(Keep::Untracked(untracked)));
+    // Where there are modules, that is told without a look at files.
+    if !silent.inner.is_empty() && !has_modules(admin)? {
+        reasons.push(Keep::Submodules);
+    }
     Ok(reasons)
 }
 
@@ -344,10 +352,15 @@ pub(super) fn in_progress(git_dir: &Path) -> Result<Vec<&'static str>, GitError>
 fn progress_reasons(admin: &Admin) -> Result<Vec<Keep>, GitError> {
     let unfinished = in_progress(&admin.dir)?;
     let mut reasons: Vec<Keep> = unfinished.into_iter().map(Keep::InProgress).collect();
-    if !fs::names(&admin.dir.join("modules"))?.is_empty() {
+    if has_modules(admin)? {
         reasons.push(Keep::Submodules);
     }
     Ok(reasons)
+}
+
+/// Returns whether git keeps repositories of submodules with the entry.
+fn has_modules(admin: &Admin) -> Result<bool, GitError> {
+    Ok(!fs::names(&admin.dir.join("modules"))?.is_empty())
 }
 
 /// Counts commits that would go with the worktree.

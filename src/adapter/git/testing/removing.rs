@@ -6,6 +6,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use super::super::entry::Admin;
 use super::*;
 
+const INNER: &str = "submodules with repositories or files of their own";
+
 #[test]
 fn a_detached_worktree_goes_without_a_branch() {
     let place = Place::new();
@@ -376,7 +378,7 @@ fn submodules_keep_a_worktree() {
         &handle.path,
         &["-c", "protocol.file.allow=always", "submodule", "update", "-q", "--init"],
     );
-    assert_eq!(place.kept(&handle, "web-1"), ["submodules with repositories of their own"]);
+    assert_eq!(place.kept(&handle, "web-1"), [INNER]);
 }
 
 #[test]
