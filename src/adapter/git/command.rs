@@ -24,6 +24,17 @@ pub(super) fn git(directory: &Path) -> Cmd {
         .args(["-c", "core.hooksPath=/dev/null"])
 }
 
+/// [`git`] that tells of every change of the files in `top`, whatever the configuration spares it.
+pub(super) fn looking(top: &Path) -> Cmd {
+    git(top)
+        // `core.worktree` would have it look elsewhere.
+        .env("GIT_WORK_TREE", top)
+        // A change of the same length whose times were put back is in these numbers alone.
+        .args(["-c", "core.trustctime=true", "-c", "core.checkStat=default"])
+        // A file would pass for another whose name differs in upper and lower case.
+        .args(["-c", "core.ignoreCase=false"])
+}
+
 /// [`git`] with the user's hooks.
 pub(super) fn git_with_hooks(directory: &Path) -> Cmd {
     bare_git(directory)

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::command::{LONG, git, read};
+use super::command::{LONG, looking, read};
 use super::copy::Source;
 use super::entry::Admin;
 use super::fill::{self, Begun, Head};
@@ -433,10 +433,9 @@ fn sweep(
     keep_ignored: bool,
 ) -> Result<Option<String>, GitError> {
     let ignored = if keep_ignored { "--ignored=no" } else { "--ignored=traditional" };
-    let command = git(tree)
+    let command = looking(tree)
         .deadline(LONG)
         .env("GIT_DIR", git_dir)
-        .env("GIT_WORK_TREE", tree)
         .env("GIT_INDEX_FILE", index)
         .args(["-c", "core.untrackedCache=false", "status", "--porcelain=v1", "-z"])
         .args(["--untracked-files=normal", "--ignore-submodules=none", "--no-renames", ignored]);

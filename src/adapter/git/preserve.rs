@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::command::{LONG, git, read, run};
+use super::command::{LONG, git, looking, read, run};
 use super::entry::linked_admin;
 use super::status::{Silent, silent, verify};
 use super::verdict::kept_ignored;
@@ -64,7 +64,7 @@ impl TemporaryIndex {
 
     fn git(&self, path: &Path) -> Cmd {
         // A split index would write its shared half beside the real one.
-        git(path)
+        looking(path)
             .deadline(LONG)
             .args(["-c", "core.splitIndex=false", "-c", "core.fsync=all"])
             .env("GIT_INDEX_FILE", self.0.as_os_str())

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::command::{git, read, run};
+use super::command::{git, looking, read, run};
 use super::entry::{linked_admin, settled};
 use super::{GitError, Repository, discover};
 use crate::adapter::clock::Deadline;
@@ -92,7 +92,7 @@ pub(super) fn files(
     deadline: Deadline,
 ) -> Result<(WorktreeStatus, Vec<PathBuf>), GitError> {
     // Every default that the configuration could change is said.
-    let command = git(path).deadline(deadline.remaining()).args([
+    let command = looking(path).deadline(deadline.remaining()).args([
         "status",
         "--porcelain=v2",
         "--branch",

@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::command::{git, read};
+use super::command::{git, looking, read};
 use super::entry::{Admin, linked_admin, settled};
 use super::spotless::is_spotless;
 use super::status::{files, silent};
@@ -307,7 +307,7 @@ fn file_reasons(
     let lost = untracked.iter().filter(|path| !is_copy_of_main(subject, path)).count();
     let untracked = u32::try_from(lost).unwrap_or(u32::MAX);
     let mut reasons = Vec::new();
-    let silent = silent(subject.path, git(subject.path).deadline(deadline.remaining()))?;
+    let silent = silent(subject.path, looking(subject.path).deadline(deadline.remaining()))?;
     let is_ours = |path: &&Path| subject.ours.iter().any(|ours| ours == path);
     let hidden = silent.files().into_iter().filter(|path| !is_ours(path)).count();
     let hidden = u32::try_from(hidden).unwrap_or(u32::MAX);
@@ -432,7 +432,7 @@ pub(super) fn kept_ignored(
         format!(":(glob){anywhere}{}", pattern.trim_start_matches('/'))
     });
     let unwanted = REGENERABLE.iter().map(|name| format!(":(exclude,glob)**/{name}/**"));
-    let command = git(path)
+    let command = looking(path)
         .deadline(deadline.remaining())
         .args(["ls-files", "--others", "--ignored", "--exclude-standard", "-z", "--"])
         .args(wanted.chain(unwanted));

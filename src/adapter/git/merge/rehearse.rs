@@ -10,7 +10,7 @@ use std::path::Path;
 use super::make::{self, MergePlan};
 use super::objects::Difference;
 use super::{Target, land};
-use crate::adapter::git::command::{LONG, git, read};
+use crate::adapter::git::command::{LONG, looking, read};
 use crate::adapter::git::entry::linked_admin;
 use crate::adapter::git::{GitError, Repository};
 use crate::model::collect::Sorted;
@@ -40,7 +40,7 @@ fn require_room(
     if repo.commit(&target.full_name)?.as_deref() != Some(target.sha.as_str()) {
         return Err(GitError::TargetMoved { branch: target.name.clone() });
     }
-    let command = git(path).deadline(LONG).args(["status", "--porcelain=v2", "-z"]).args([
+    let command = looking(path).deadline(LONG).args(["status", "--porcelain=v2", "-z"]).args([
         "--untracked-files=all",
         "--ignored=traditional",
         "--ignore-submodules=none",

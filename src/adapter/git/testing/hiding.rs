@@ -1,5 +1,7 @@
 //! What git says nothing of, and what keeps a worktree all the same.
 
+use std::os::unix::fs::MetadataExt;
+
 use super::*;
 
 const MARKED: &str = "1 file marked assume-unchanged or skip-worktree";
@@ -74,4 +76,85 @@ fn a_repository_inside_is_kept_although_its_commit_is_committed() {
     std_fs::write(inner.join("work"), "x").unwrap();
     assert_eq!(plain(path, &["status", "--porcelain", "--ignored", "-uall"]), "");
     assert_eq!(place.kept(&handle, "web-1"), [INNER]);
+}
+
+#[test]
+fn no_setting_has_git_pass_over_a_change_that_its_numbers_tell_of() {
+    let place = Place::new();
+    let settings = [("core.trustctime", "false"), ("core.checkStat", "minimal")];
+    for (name, value) in settings {
+        plain(&place.repo.main, &["config", name, value]);
+    }
+    let new = place.new_worktree("web-1");
+    let handle = place.add(&new);
+    let file = handle.path.join("a.txt");
+    let old = std::time::SystemTime::now() - MINUTE;
+    let change = |text: &str| {
+        std_fs::write(&file, text).unwrap();
+        std_fs::File::options().write(true).open(&file).unwrap().set_modified(old).unwrap();
+    };
+    change("one\n");
+    plain(&handle.path, &["update-index", "-q", "--refresh"]);
+    assert_eq!(place.kept(&handle, "web-1"), [""; 0]);
+    // git compares whole seconds.
+    let second = || std_fs::metadata(&file).unwrap().ctime();
+    let before = second();
+    let is_later = clock::poll_until(Deadline::after(MINUTE), || {
+        change("eno\n");
+        (second() > before).then_some(())
+    });
+    assert!(is_later.is_some());
+    assert_eq!(plain(&handle.path, &["status", "--porcelain"]), "");
+    assert_eq!(place.kept(&handle, "web-1"), ["1 uncommitted file"]);
+    assert_eq!(preserved_file(&handle, "web-1", "a.txt"), "eno");
+    assert_eq!(status(&handle, MINUTE).unwrap().changed, 1);
+
+    // Nor has the pool it pass for what the commit says.
+    let id = session("web-1");
+    let pool = Pool::beside(&handle.path, 2, false).unwrap();
+    assert_eq!(refuses(&place.repo, &handle, &pool).unwrap(), None);
+    retire(&place.repo, &handle, &id, &pool).unwrap();
+    remove(&place.repo, &handle, &id, &place.root()).unwrap();
+    let next = NewWorktree { path: place.root().join("web-2"), session: session("web-2"), ..new };
+    let next = NewWorktree { branch: Some(branch("ao/web-2")), ..next };
+    begin_add(&place.repo, &next).unwrap();
+    let filled = fill(&place.repo, &next, Some(&pool)).unwrap();
+    assert!(!matches!(filled.way, Way::Pooled { .. }), "{:?}", filled.way);
+    assert_eq!(std_fs::read_to_string(next.path.join("a.txt")).unwrap(), "one\n");
+}
+
+#[test]
+fn a_file_whose_name_differs_in_its_case_alone_is_one_of_its_own() {
+    let place = Place::new();
+    plain(&place.repo.main, &["config", "core.ignoreCase", "true"]);
+    let handle = place.add(&place.new_worktree("web-1"));
+    let other = handle.path.join("A.txt");
+    if other.exists() {
+        return; // The file system takes them for one, as does git.
+    }
+    std_fs::write(other, "mine\n").unwrap();
+    assert_eq!(plain(&handle.path, &["status", "--porcelain"]), "");
+    assert_eq!(place.kept(&handle, "web-1"), ["1 untracked file"]);
+    assert_eq!(preserved_file(&handle, "web-1", "A.txt"), "mine");
+    assert_eq!(preserved_file(&handle, "web-1", "a.txt"), "one");
+}
+
+#[test]
+fn git_is_asked_of_the_very_directory_that_would_go() {
+    let place = Place::new();
+    let handle = place.add(&place.new_worktree("web-1"));
+    let clone = place.root().join("clone");
+    plain(&place.repo.main, &["clone", "-q", ".", clone.to_str().unwrap()]);
+    std_fs::write(handle.path.join("new"), "mine\n").unwrap();
+    let clone = clone.to_str().unwrap();
+    plain(&place.repo.main, &["config", "extensions.worktreeConfig", "true"]);
+    // Of the worktree itself, and of all: with that extension git heeds this one, too.
+    for of in ["--worktree", "--local"] {
+        plain(&handle.path, &["config", of, "core.worktree", clone]);
+        assert_eq!(plain(&handle.path, &["rev-parse", "--show-toplevel"]), clone);
+        assert_eq!(plain(&handle.path, &["status", "--porcelain"]), "");
+        assert_eq!(place.kept(&handle, "web-1"), ["1 untracked file"]);
+        assert_eq!(preserved_file(&handle, "web-1", "new"), "mine");
+        plain(&handle.path, &["config", of, "--unset", "core.worktree"]);
+    }
 }
