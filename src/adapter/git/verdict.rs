@@ -427,9 +427,11 @@ pub(super) fn kept_ignored(
     if patterns.is_empty() {
         return Ok(Vec::new());
     }
-    let wanted = patterns.iter().map(|pattern| {
+    let wanted = patterns.iter().flat_map(|pattern| {
         let anywhere = if pattern.contains('/') { "" } else { "**/" };
-        format!(":(glob){anywhere}{}", pattern.trim_start_matches('/'))
+        let place = format!(":(glob){anywhere}{}", pattern.trim_matches('/'));
+        // A directory of that name is all that is in it.
+        [format!("{place}/**"), place]
     });
     let unwanted = REGENERABLE.iter().map(|name| format!(":(exclude,glob)**/{name}/**"));
     let command = looking(path)

@@ -158,3 +158,27 @@ fn git_is_asked_of_the_very_directory_that_would_go() {
         plain(&handle.path, &["config", of, "--unset", "core.worktree"]);
     }
 }
+
+#[test]
+fn a_name_of_the_keep_list_is_that_of_a_directory_as_well() {
+    let place = Place::new();
+    let ignored = "data\nlogs/\ndeep/\n.env*\nnode_modules/\n";
+    std_fs::write(place.repo.main.join(".gitignore"), ignored).unwrap();
+    plain(&place.repo.main, &["commit", "-qam", "ignore"]);
+    let handle = place.add(&place.new_worktree("web-1"));
+    let files = ["data/a/db", "d/data/db", ".env.d/secret", "logs/a/b", "deep/c/d"];
+    for file in files.into_iter().chain(["node_modules/data/x", "deep/other"]) {
+        std_fs::create_dir_all(handle.path.join(file).parent().unwrap()).unwrap();
+        std_fs::write(handle.path.join(file), "x").unwrap();
+    }
+    let kept = |patterns: &[&str]| {
+        let patterns: Vec<String> = patterns.iter().map(|it| (*it).to_owned()).collect();
+        let minute = Deadline::after(MINUTE);
+        let mut kept = verdict::kept_ignored(&handle.path, &patterns, minute).unwrap();
+        kept.sort();
+        kept.iter().map(|path| path.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(kept(&["data", ".env*"]), [".env.d/secret", "d/data/db", "data/a/db"]);
+    assert_eq!(kept(&["data/", "logs/*", "/deep/c"]), ["data/a/db", "deep/c/d", "logs/a/b"]);
+    assert_eq!(place.kept(&handle, "web-1"), ["ignored file .env.d/secret"]);
+}
