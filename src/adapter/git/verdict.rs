@@ -346,6 +346,10 @@ pub(super) fn in_progress(git_dir: &Path) -> Result<Vec<&'static str>, GitError>
             found.push(what);
         }
     }
+    // One of several commits that is resolved by a plain commit leaves nothing but the rest.
+    if found.is_empty() && fs::metadata(&git_dir.join("sequencer"))?.is_some() {
+        found.push("cherry-pick or revert of several commits");
+    }
     Ok(found)
 }
 

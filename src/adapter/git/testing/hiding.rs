@@ -182,3 +182,30 @@ fn a_name_of_the_keep_list_is_that_of_a_directory_as_well() {
     assert_eq!(kept(&["data/", "logs/*", "/deep/c"]), ["data/a/db", "deep/c/d", "logs/a/b"]);
     assert_eq!(place.kept(&handle, "web-1"), ["ignored file .env.d/secret"]);
 }
+
+#[test]
+fn the_rest_of_several_cherry_picks_is_not_forgotten() {
+    let place = Place::new();
+    let handle = place.add(&place.new_worktree("web-1"));
+    let path = &handle.path;
+    let (main, write) = (&place.repo.main, |at: &Path, text: &str| {
+        std_fs::write(at.join("a.txt"), text).unwrap();
+        plain(at, &["commit", "-qam", text]);
+    });
+    write(path, "ours\n");
+    for text in ["theirs\n", "more\n"] {
+        write(main, text);
+    }
+    assert!(!plain_output(path, &["cherry-pick", "main~2..main"]).success());
+    std_fs::write(path.join("a.txt"), "theirs\n").unwrap();
+    plain(path, &["add", "."]);
+    assert_eq!(
+        place.kept(&handle, "web-1"),
+        ["1 uncommitted file", "a cherry-pick is in progress"]
+    );
+    plain(path, &["commit", "-qm", "theirs"]);
+    let rest = ["a cherry-pick or revert of several commits is in progress"];
+    assert_eq!(place.kept(&handle, "web-1"), rest);
+    plain(path, &["cherry-pick", "--quit"]);
+    assert_eq!(place.kept(&handle, "web-1"), [""; 0]);
+}
