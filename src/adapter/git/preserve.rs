@@ -140,16 +140,31 @@ fn resolved(path: &Path, name: &str) -> Result<Option<String>, GitError> {
     Ok(output.success().then(|| output.text()))
 }
 
-/// Returns HEAD and what an unfinished merge or rebase would still need.
+/// Returns HEAD, what an unfinished merge or rebase would still need, and what refs of the worktree
+/// alone have.
 fn parents(path: &Path, git_dir: &Path) -> Result<Vec<String>, GitError> {
+    const NAMED: [&str; 8] = [
+        "MERGE_HEAD",
+        "CHERRY_PICK_HEAD",
+        "REVERT_HEAD",
+        "MERGE_AUTOSTASH",
+        "rebase-merge/orig-head",
+        "rebase-merge/autostash",
+        "rebase-apply/orig-head",
+        "rebase-apply/autostash",
+    ];
+    let mut names = "HEAD".to_owned();
+    for file in NAMED {
+        let bytes = fs::read_optional(&git_dir.join(file))?.unwrap_or_default();
+        // One line for each branch that is merged.
+        names = format!("{names}\n{}", String::from_utf8_lossy(&bytes));
+    }
+    let own = ["--format=%(objectname)", "refs/worktree", "refs/rewritten", "refs/bisect"];
+    let own = git(path).arg("for-each-ref").args(own);
+    names = format!("{names}\n{}", read(&own, "git for-each-ref")?.text());
     let mut parents = Vec::new();
-    let original = ["rebase-merge/orig-head", "rebase-apply/orig-head"].map(|file| {
-        let bytes = fs::read_optional(&git_dir.join(file)).ok().flatten();
-        bytes.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned())
-    });
-    let fixed = ["HEAD", "MERGE_HEAD", "CHERRY_PICK_HEAD"].map(|name| Some(name.to_owned()));
-    for name in fixed.into_iter().chain(original).flatten() {
-        match resolved(path, &name)? {
+    for name in names.lines().map(str::trim).filter(|name| !name.is_empty()) {
+        match resolved(path, name)? {
             Some(sha) if !parents.contains(&sha) => parents.push(sha),
             Some(_) | None => {}
         }

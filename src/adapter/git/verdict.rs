@@ -367,7 +367,7 @@ fn has_modules(admin: &Admin) -> Result<bool, GitError> {
     Ok(!fs::names(&admin.dir.join("modules"))?.is_empty())
 }
 
-/// Counts commits that would go with the worktree.
+/// Counts commits that would go with the worktree: with its HEAD, or with refs of its own.
 fn commit_reasons(
     subject: &Subject<'_>,
     admin: &Admin,
@@ -379,19 +379,21 @@ fn commit_reasons(
     }
     // Asked of the entry, so that it works without the directory as well.
     let command = git(&admin.dir).deadline(deadline.remaining()).arg("--git-dir").arg(&admin.dir);
+    let mut count = command.clone().args(["rev-list", "--count", "--glob=refs/worktree/*"]);
     let head = command.clone().args(["rev-parse", "--quiet", "--verify", "HEAD^{commit}"]);
-    if !super::command::run(&head)?.success() {
+    if super::command::run(&head)?.success() {
+        count = count.arg("HEAD");
+    } else {
         // Either a branch without a commit, or something that is not understood.
-        let symbolic = command.clone().args(["symbolic-ref", "--quiet", "HEAD"]);
+        let symbolic = command.args(["symbolic-ref", "--quiet", "HEAD"]);
         read(&symbolic, "git symbolic-ref HEAD")?;
-        return Ok(Vec::new());
     }
-    let count = command.args(["rev-list", "--count", "HEAD", "--not"]);
-    let count = match subject.base_sha {
-        Some(base) => count.args([base, "--"]),
+    count = match subject.base_sha {
+        Some(base) => count.args(["--not", base, "--"]),
         None => {
             let preserved = ["--glob=refs/ao/preserved/*", "--glob=refs/ao/merged/*"];
-            count.args(["--branches", "--tags", "--remotes"]).args(preserved).arg("--")
+            let lasting = ["--not", "--branches", "--tags", "--remotes"];
+            count.args(lasting).args(preserved).arg("--")
         }
     };
     let text = read(&count, WHAT)?.text();
@@ -400,9 +402,12 @@ fn commit_reasons(
     Ok((count > 0).then_some(Keep::Unreachable(count)).into_iter().collect())
 }
 
-/// Returns whether it is plain that nothing would go with the worktree: it stands on a branch,
-/// which stays, or still at the commit that it was made from.
+/// Returns whether it is plain that nothing would go with the worktree: it has no refs of its own,
+/// and stands on a branch, which stays, or still at the commit that it was made from.
 fn has_no_commit_of_its_own(subject: &Subject<'_>, admin: &Admin) -> bool {
+    if !fs::is_empty(&admin.dir.join("refs/worktree")).is_ok_and(|it| it) {
+        return false;
+    }
     let head = subject.repo.refs().and_then(|refs| refs.head_of(&admin.dir));
     match (head, subject.base_sha) {
         (Some((_, head)), Some(base)) => head.to_string() == base,

@@ -209,3 +209,24 @@ fn the_rest_of_several_cherry_picks_is_not_forgotten() {
     plain(path, &["cherry-pick", "--quit"]);
     assert_eq!(place.kept(&handle, "web-1"), [""; 0]);
 }
+
+#[test]
+fn a_commit_that_a_ref_of_the_worktree_alone_has_keeps_it() {
+    let place = Place::new();
+    let handle = place.add(&place.new_worktree("web-1"));
+    let path = &handle.path;
+    plain(path, &["commit", "-qm", "aside", "--allow-empty"]);
+    let aside = plain(path, &["rev-parse", "HEAD"]);
+    plain(path, &["reset", "-q", "--hard", "HEAD~1"]);
+    assert_eq!(place.kept(&handle, "web-1"), [""; 0]);
+    plain(path, &["update-ref", "refs/worktree/topic/aside", &aside]);
+    assert_eq!(place.kept(&handle, "web-1"), ["1 commit on no branch, tag or remote"]);
+    let preserved = preserve(&handle, &session("web-1"), &[]).unwrap();
+    let parents = plain(path, &["show", "-s", "--format=%P", &preserved.sha]);
+    assert!(parents.contains(&aside), "{parents}");
+    assert_eq!(place.kept(&handle, "web-1"), [""; 0], "it is preserved");
+    plain(path, &["update-ref", "-d", &preserved.ref_name]);
+
+    plain(path, &["update-ref", "-d", "HEAD"]);
+    assert!(place.kept(&handle, "web-1").contains(&"1 commit on no branch, tag or remote".into()));
+}
