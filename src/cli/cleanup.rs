@@ -12,7 +12,6 @@ use crate::cli::output;
 use crate::invocation::World;
 use crate::model::id::SessionId;
 use crate::model::sanitize;
-use crate::session::SessionError;
 use crate::session::cleanup::{self, Cleaned};
 
 /// Remove the panes and workspaces of ended sessions, and archive them
@@ -100,7 +99,7 @@ fn clean(
                 cleaned_up.push(json!({ "id": id, "kept": cleaned.kept }));
                 continue;
             }
-            Ok(cleaned) => SessionError::Kept { id: id.clone(), reasons: cleaned.kept }.into(),
+            Ok(cleaned) => cleaned.kept_error(id).into(),
             Err(error) => CommandError::from(error),
         };
         if ids.len() == 1 {

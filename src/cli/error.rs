@@ -446,6 +446,14 @@ impl From<SchedulerError> for CommandError {
     }
 }
 
+/// Returns what to do about a workspace that is kept.
+fn kept_hint(forcible: bool) -> &'static str {
+    match forcible {
+        true => "commit or remove it, or say --force, which saves everything first",
+        false => "see to that first: --force saves work, and overrules no more",
+    }
+}
+
 fn login_hint(binary: &str, variables: &[String]) -> String {
     let set = match variables {
         [] => String::new(),
@@ -510,10 +518,7 @@ impl From<SessionError> for CommandError {
             }
             SessionError::Unsafe { hint, .. } => (Exit::Refused, hint.clone()),
             SessionError::PromptNul => (Exit::Invalid, "take the NUL byte out".into()),
-            SessionError::Kept { .. } => (
-                Exit::Refused,
-                "commit or remove it, or say --force, which saves everything first".into(),
-            ),
+            SessionError::Kept { forcible, .. } => (Exit::Refused, kept_hint(*forcible).into()),
             SessionError::Store(_)
             | SessionError::Config(_)
             | SessionError::Decide(_)

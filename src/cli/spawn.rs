@@ -289,7 +289,7 @@ fn replace(context: &Context, world: &World, id: &SessionId) -> Result<(), Comma
         context.tell(&format!("saved the work of the old {id}: {command}"));
     }
     if !cleaned.kept.is_empty() {
-        return Err(SessionError::Kept { id: id.clone(), reasons: cleaned.kept }.into());
+        return Err(cleaned.kept_error(id).into());
     }
     Ok(world.home.set_aside(id, world.lock_timeout)?)
 }

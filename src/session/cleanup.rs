@@ -20,6 +20,8 @@ const ASSESS_DEADLINE: std::time::Duration = std::time::Duration::from_secs(60);
 pub struct Cleaned {
     /// Why its workspace was kept; empty where everything is gone.
     pub kept: Vec<String>,
+    /// Whether force would overrule all of that.
+    pub forcible: bool,
     /// Where the workspace went, until the trash is emptied.
     pub trash: Option<std::path::PathBuf>,
     /// Whether the workspace was kept for the next spawn.
@@ -30,6 +32,13 @@ pub struct Cleaned {
     pub restore_command: Option<String>,
     /// How much is still to be delivered before it is archived.
     pub undelivered: usize,
+}
+
+impl Cleaned {
+    /// Returns that the workspace was kept, as an error for who wanted it to go.
+    pub fn kept_error(self, id: &SessionId) -> SessionError {
+        SessionError::Kept { id: id.clone(), reasons: self.kept, forcible: self.forcible }
+    }
 }
 
 /// Returns what a cleanup would do, changing nothing.
@@ -228,6 +237,7 @@ fn remove_workspace(
         }
         Assessment::Keep(reasons) => {
             cleaned.kept = reasons.iter().map(ToString::to_string).collect();
+            cleaned.forcible = reasons.iter().all(git::Keep::is_forcible);
             return Ok(());
         }
     }

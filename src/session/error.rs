@@ -219,6 +219,8 @@ pub enum SessionError {
         id: SessionId,
         /// Why.
         reasons: Vec<String>,
+        /// Whether force would do.
+        forcible: bool,
     },
 }
 

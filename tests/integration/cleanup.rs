@@ -142,6 +142,27 @@ fn force_saves_every_byte_and_says_how_to_get_it_back() {
 }
 
 #[test]
+fn force_is_recommended_only_where_it_would_do() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let (id, tree) = ended(&env, &repo, "echo mine >>README.md");
+    let place = tree.to_str().unwrap();
+    env.git(&tree, &["update-index", "--skip-worktree", "README.md"]);
+    let hint = |args: &[&str]| {
+        let error = env.ao(&[&["cleanup", &id, "--json"], args].concat()).code(5).json_error();
+        error["error"]["hint"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(hint(&[]), "commit or remove it, or say --force, which saves everything first");
+    env.git(&repo, &["worktree", "lock", place]);
+    let other = "see to that first: --force saves work, and overrules no more";
+    assert_eq!([hint(&[]), hint(&["--force"])], [other; 2]);
+    env.git(&repo, &["worktree", "unlock", place]);
+    env.ao(&["cleanup", &id, "--force"]).success();
+    let saved = env.git(&repo, &["show", &format!("refs/ao/preserved/{id}:README.md")]);
+    assert_eq!(saved, "# A repository\nmine");
+}
+
+#[test]
 fn commits_keep_their_branch() {
     let env = TestEnvironment::new();
     let repo = env.repo("app");
