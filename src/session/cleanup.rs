@@ -1,9 +1,11 @@
 //! Cleanup: removes what a terminal session left, workspace included, and archives it.
 //!
-//! A workspace that holds anything that exists nowhere else stays, and the reason is told.
+//! A workspace that holds anything that exists nowhere else stays, and the reason is told. A
+//! cleanup that fails while the workspace is there is over: nobody goes on with it at another time.
+//! Of one by force that was killed, only what it had saved is removed by whoever comes next.
 
 use crate::adapter::git::{self, Assessment, BranchFate, Pool, Repository};
-use crate::adapter::{agent, failpoint};
+use crate::adapter::{agent, failpoint, fs};
 use crate::invocation::{self, World};
 use crate::model::id::SessionId;
 use crate::model::lifecycle::PrState;
@@ -14,6 +16,9 @@ use crate::store::StoreError;
 
 /// How long git may take to say whether a workspace is clean.
 const ASSESS_DEADLINE: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// The key, in an intent, of the commit that a cleanup by force has saved everything in.
+const PRESERVED: &str = "preserved";
 
 /// What became of a session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -84,7 +89,7 @@ fn cleanup_at(
     {
         return Ok(Some(cleaned));
     }
-    let Some(record) = claim(world, id, expected, force)? else { return Ok(None) };
+    let Some(record) = claim(world, id, expected)? else { return Ok(None) };
     pass("cleanup.recorded")?;
     run(world, id, &record, force).map(Some)
 }
@@ -102,19 +107,13 @@ fn finish_first(world: &World, id: &SessionId) -> Result<Option<Cleaned>, Sessio
 /// Goes on with a cleanup whose owner died.
 pub fn resume(world: &World, id: &SessionId) -> Result<Cleaned, SessionError> {
     let record = world.home.load(id)?.record;
-    let force = record
-        .intent
-        .as_ref()
-        .and_then(|intent| intent.details.get("force"))
-        .is_some_and(|force| force.as_bool() == Some(true));
-    run(world, id, &record, force)
+    run(world, id, &record, false)
 }
 
 fn claim(
     world: &World,
     id: &SessionId,
     expected: Option<u64>,
-    force: bool,
 ) -> Result<Option<Record>, SessionError> {
     let mut locked = world.home.lock_session(id, world.lock_timeout)?;
     if expected.is_some_and(|revision| locked.record().revision != revision) {
@@ -129,11 +128,7 @@ fn claim(
                 why: "only a session that has ended can be cleaned up",
             });
         }
-        let mut begun = intent::begin(IntentOp::Cleanup, "recorded")?;
-        if force {
-            begun.details.insert("force".to_owned(), true.into());
-        }
-        record.intent = Some(begun);
+        record.intent = Some(intent::begin(IntentOp::Cleanup, "recorded")?);
         if let Some(workspace) = &mut record.handles.workspace {
             // That of an earlier cleanup, before a restore.
             workspace.tip = None;
@@ -143,7 +138,33 @@ fn claim(
     Ok(Some(claimed))
 }
 
+/// Does all of it; where that fails, lets go of the intent unless the workspace is gone by then.
 fn run(
+    world: &World,
+    id: &SessionId,
+    record: &Record,
+    force: bool,
+) -> Result<Cleaned, SessionError> {
+    let cleaned = carry_out(world, id, record, force);
+    let has_failed = cleaned.as_ref().is_err_and(|error| !error.is_put_away());
+    if has_failed && !is_workspace_gone(record) {
+        let free = |record: &mut Record| {
+            record.intent = None;
+            Ok::<(), SessionError>(())
+        };
+        if let Err(error) = invocation::amend(world, id, "cleanup", free) {
+            tracing::warn!("the cleanup of {id} is not given up yet: {error}");
+        }
+    }
+    cleaned
+}
+
+fn is_workspace_gone(record: &Record) -> bool {
+    let handle = record.handles.workspace.as_ref().filter(|handle| handle.owned);
+    handle.is_some_and(|handle| matches!(fs::metadata(&handle.path), Ok(None)))
+}
+
+fn carry_out(
     world: &World,
     id: &SessionId,
     record: &Record,
@@ -219,7 +240,8 @@ fn remove_workspace(
 ) -> Result<(), SessionError> {
     let layered = world.config_of(record)?;
     let root = workspace::root(world, &layered.config)?;
-    let mut preserved = false;
+    let saved = saved_by_the_dead(record);
+    let mut preserved = saved.is_some();
     match assess(world, id, record)? {
         Assessment::Gone => {}
         Assessment::Removable { .. } => {
@@ -228,17 +250,20 @@ fn remove_workspace(
             // What git knows of it goes in any case.
             remove(handle, id, &root, cleaned)?;
         }
-        Assessment::Keep(reasons) if force && reasons.iter().all(git::Keep::is_forcible) => {
-            let saved = git::preserve(handle, id, &layered.config.workspace.keep)?;
-            cleaned.restore_command = Some(saved.restore_command);
+        Assessment::Keep(reasons) => {
+            let may_go = (force || preserved) && reasons.iter().all(git::Keep::is_forcible);
+            let keep = &layered.config.workspace.keep;
+            let again = may_go.then(|| git::preserve(handle, id, keep)).transpose()?;
+            let Some(again) = again.filter(|it| force || saved.as_ref() == Some(&it.sha)) else {
+                cleaned.kept = reasons.iter().map(ToString::to_string).collect();
+                cleaned.forcible = reasons.iter().all(git::Keep::is_forcible);
+                return Ok(());
+            };
+            note_saved(world, id, &again.sha)?;
+            cleaned.restore_command = Some(again.restore_command);
             preserved = true;
             pass("cleanup.preserved")?;
             remove(handle, id, &root, cleaned)?;
-        }
-        Assessment::Keep(reasons) => {
-            cleaned.kept = reasons.iter().map(ToString::to_string).collect();
-            cleaned.forcible = reasons.iter().all(git::Keep::is_forcible);
-            return Ok(());
         }
     }
     let Ok(repository) = workspace::repository_of(handle) else { return Ok(()) };
@@ -250,6 +275,22 @@ fn remove_workspace(
         BranchFate::Absent => None,
     };
     Ok(())
+}
+
+/// Returns the commit that a cleanup by force had saved everything in when its owner died: the
+/// same files make the same one again.
+fn saved_by_the_dead(record: &Record) -> Option<String> {
+    Some(record.intent.as_ref()?.details.get(PRESERVED)?.as_str()?.to_owned())
+}
+
+fn note_saved(world: &World, id: &SessionId, sha: &str) -> Result<(), SessionError> {
+    let note = |record: &mut Record| {
+        if let Some(intent) = &mut record.intent {
+            intent.details.insert(PRESERVED.to_owned(), sha.into());
+        }
+        Ok::<(), SessionError>(())
+    };
+    invocation::amend(world, id, "cleanup", note).map(drop)
 }
 
 /// Lets the next spawns have a clean workspace, where the pool has room for it; `false` where it

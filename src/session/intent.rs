@@ -1,8 +1,9 @@
 //! Who finishes what a dead owner began.
 //!
 //! A spawn or restore that is not recorded as complete is rolled back, whatever of it runs; kill
-//! and cleanup are rolled forward. A living owner's intent is respected. Every step may have been
-//! done already: "already there" and "already gone" are successes.
+//! and cleanup are rolled forward, a cleanup as far as nothing is lost with it. A living owner's
+//! intent is respected. Every step may have been done already: "already there" and "already gone"
+//! are successes.
 
 use std::time::Duration;
 
@@ -89,8 +90,8 @@ pub fn recover(world: &World, id: &SessionId, record: &Record) -> Result<Recover
             Ok(Recovery::Finished("kill"))
         }
         (IntentOp::Cleanup, _) => {
-            cleanup::resume(world, id)?;
-            Ok(Recovery::Finished("cleanup"))
+            let is_gone = cleanup::resume(world, id)?.kept.is_empty();
+            Ok(if is_gone { Recovery::Finished("cleanup") } else { Recovery::Undone("cleanup") })
         }
     }
 }

@@ -395,3 +395,71 @@ fn what_has_still_something_to_say_is_archived_once_that_is_told() {
     assert_eq!(env.ao_json(&["reap", "--json"])["reap"].get("cleaned"), None);
     env.ao(&["doctor", "--state"]).success();
 }
+
+/// Makes a repository of its own in a workspace, which a forced cleanup cannot save.
+fn nested(env: &TestEnvironment, tree: &Path) -> PathBuf {
+    let inner = tree.join("inner");
+    env.git(tree, &["init", "-q", "inner"]);
+    env.git(&inner, &["commit", "-q", "--allow-empty", "-m", "x"]);
+    inner
+}
+
+/// Nobody who comes later asked for force, whatever has become of the obstacle by then.
+#[test]
+fn a_force_that_was_refused_is_over() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    for (number, later) in ["cleanup", "reap", "restore"].into_iter().enumerate() {
+        let (id, tree) = ended(&env, &repo, "true");
+        let inner = nested(&env, &tree);
+        if number == 0 {
+            let words = ["spawn", "--agent", "shell", "--runtime", "process", "--id", &id];
+            let words = [&words[..], &["--if-exists", "replace", "true"]].concat();
+            env.ao_in(&repo, &words).code(5);
+        }
+        env.ao(&["cleanup", &id, "--force"]).code(5);
+        assert_eq!(env.record(&id).get("intent"), None, "{later}");
+        env.ao(&["doctor", "--state"]).success();
+
+        fs::remove_dir_all(inner).unwrap();
+        fs::write(tree.join("new"), "keep working").unwrap();
+        match later {
+            "reap" => {
+                let pass = env.ao_json(&["reap", "--json"])["reap"].take();
+                assert_eq!(pass["recovered"], json!([]), "{pass:#}");
+            }
+            "cleanup" => drop(env.ao(&["cleanup", &id]).code(5)),
+            _ => drop(env.ao(&["restore", &id]).success()),
+        }
+        assert_eq!(fs::read_to_string(tree.join("new")).unwrap(), "keep working", "{later}");
+        let saved = format!("refs/ao/preserved/{id}");
+        assert_eq!(env.git(&repo, &["for-each-ref", &saved]), "", "{later}");
+    }
+}
+
+/// A forced cleanup that was killed goes on where everything was saved, and only while that is so.
+#[test]
+fn a_force_that_was_killed_takes_nothing_that_came_later() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    for (point, adds, goes_on) in [
+        ("cleanup.recorded", false, false),
+        ("cleanup.preserved", false, true),
+        ("cleanup.preserved", true, false),
+    ] {
+        let (id, tree) = ended(&env, &repo, "echo x >new");
+        let fault = [("AO_FAILPOINT", &*format!("{point}=kill"))];
+        env.ao_env(&["cleanup", &id, "--force"], &fault).code(137);
+        if adds {
+            fs::write(tree.join("later"), "y").unwrap();
+        }
+        let pass = env.ao_json(&["reap", "--json"])["reap"].take();
+        let what = if goes_on { "finished cleanup" } else { "undid cleanup" };
+        assert_eq!(pass["recovered"], json!([{"id": id, "what": what}]), "{point} {adds}");
+        assert_eq!(tree.exists(), !goes_on, "{point} {adds}");
+        assert_eq!(env.record(&id).get("intent"), None);
+        assert_eq!(env.home().join("archive").join(&id).is_dir(), goes_on);
+        env.ao(&["cleanup", &id, "--force"]).success();
+        assert!(!tree.exists());
+    }
+}
