@@ -10,6 +10,7 @@ use crate::invocation::{self, World};
 use crate::model::id::SessionId;
 use crate::model::lifecycle::PrState;
 use crate::model::record::{IntentOp, Record, WorkspaceHandle};
+use crate::model::sanitize;
 use crate::model::status::Status;
 use crate::session::{SessionError, agent_files, check, deliver, intent, review, workspace};
 use crate::store::StoreError;
@@ -240,15 +241,26 @@ fn remove_workspace(
 ) -> Result<(), SessionError> {
     let layered = world.config_of(record)?;
     let root = workspace::root(world, &layered.config)?;
+    let repository = match workspace::repository_of(handle) {
+        Ok(repository) => repository,
+        Err(error) => {
+            cleaned.kept = vec![git::Keep::Unknown(sanitize::chain(&error)).to_string()];
+            return Ok(());
+        }
+    };
+    // Before the look: others may hold it for minutes, and somebody may work there meanwhile. A
+    // look at a large workspace with changes is a second that they wait.
+    let _lock = workspace::lock_repository(&repository)?;
     let saved = saved_by_the_dead(record);
     let mut preserved = saved.is_some();
     match assess(world, id, record)? {
         Assessment::Gone => {}
         Assessment::Removable { .. } => {
             let pool = workspace::pool(handle, &layered.config);
-            cleaned.pooled = pool.is_some_and(|pool| keep_for_others(world, id, handle, &pool));
+            let keep = |pool: Pool| keep_for_others(world, id, &repository, handle, &pool);
+            cleaned.pooled = pool.is_some_and(keep);
             // What git knows of it goes in any case.
-            remove(handle, id, &root, cleaned)?;
+            cleaned.trash = git::remove(&repository, handle, id, &root)?.trash;
         }
         Assessment::Keep(reasons) => {
             let may_go = (force || preserved) && reasons.iter().all(git::Keep::is_forcible);
@@ -263,11 +275,9 @@ fn remove_workspace(
             cleaned.restore_command = Some(again.restore_command);
             preserved = true;
             pass("cleanup.preserved")?;
-            remove(handle, id, &root, cleaned)?;
+            cleaned.trash = git::remove(&repository, handle, id, &root)?.trash;
         }
     }
-    let Ok(repository) = workspace::repository_of(handle) else { return Ok(()) };
-    let _lock = workspace::lock_repository(&repository)?;
     keep_what_was_merged(&repository, id, record, handle)?;
     cleaned.branch = match git::delete_branch(&repository, handle, preserved)? {
         BranchFate::Deleted { .. } => Some("deleted".to_owned()),
@@ -294,11 +304,16 @@ fn note_saved(world: &World, id: &SessionId, sha: &str) -> Result<(), SessionErr
 }
 
 /// Lets the next spawns have a clean workspace, where the pool has room for it; `false` where it
-/// is to be removed as any other.
-fn keep_for_others(world: &World, id: &SessionId, handle: &WorkspaceHandle, pool: &Pool) -> bool {
+/// is to be removed as any other. The caller holds the lock.
+fn keep_for_others(
+    world: &World,
+    id: &SessionId,
+    repository: &Repository,
+    handle: &WorkspaceHandle,
+    pool: &Pool,
+) -> bool {
     let kept = || -> Result<bool, SessionError> {
-        let repository = workspace::repository_of(handle)?;
-        if let Some(why) = git::refuses(&repository, handle, pool)? {
+        if let Some(why) = git::refuses(repository, handle, pool)? {
             tracing::info!("the workspace of {id} is removed, not kept: {why}");
             return Ok(false);
         }
@@ -314,8 +329,7 @@ fn keep_for_others(world: &World, id: &SessionId, handle: &WorkspaceHandle, pool
             Ok::<(), SessionError>(())
         })?;
         pass("cleanup.tip")?;
-        let _lock = workspace::lock_repository(&repository)?;
-        git::retire(&repository, handle, id, pool)?;
+        git::retire(repository, handle, id, pool)?;
         Ok(true)
     };
     kept().unwrap_or_else(|error| {
@@ -340,18 +354,6 @@ fn keep_what_was_merged(
     if handle.branch_created && record.lifecycle.pr.state == PrState::Merged && is_tip()? {
         git::keep_merged(repository, id, head)?;
     }
-    Ok(())
-}
-
-fn remove(
-    handle: &WorkspaceHandle,
-    id: &SessionId,
-    root: &std::path::Path,
-    cleaned: &mut Cleaned,
-) -> Result<(), SessionError> {
-    let repository = workspace::repository_of(handle)?;
-    let _lock = workspace::lock_repository(&repository)?;
-    cleaned.trash = git::remove(&repository, handle, id, root)?.trash;
     Ok(())
 }
 

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
+use ao::store::lock;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -461,5 +463,33 @@ fn a_force_that_was_killed_takes_nothing_that_came_later() {
         assert_eq!(env.home().join("archive").join(&id).is_dir(), goes_on);
         env.ao(&["cleanup", &id, "--force"]).success();
         assert!(!tree.exists());
+    }
+}
+
+/// Others may hold the repository's lock for minutes, and the workspace is nobody's meanwhile.
+#[test]
+fn what_is_done_while_a_cleanup_waits_for_its_turn_is_seen() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    for (script, pool, force, code) in
+        [("true", "0", false, 5), ("true", "1", false, 5), ("echo x >new", "0", true, 0)]
+    {
+        env.ao(&["config", "set", "pool.size", pool]).success();
+        let (id, tree) = ended(&env, &repo, script);
+        let held = lock::acquire(&repo.join(".git/ao.lock"), Duration::ZERO).unwrap();
+        let force = force.then_some("--force");
+        let words: Vec<&str> = ["cleanup", &*id].into_iter().chain(force).collect();
+        let command = env.ao_command(&words).env("AO_FAILPOINT", "lock.wait=stop");
+        let mut child = command.spawn(Stdio::null(), Stdio::null(), Stdio::null()).unwrap();
+        env.wait_stopped(child.id());
+        fs::write(tree.join("late"), "work of an hour").unwrap();
+        drop(held);
+        kill_process(Pid::from_child(&child), Signal::CONT).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{words:?}");
+        let late = match code {
+            0 => env.git(&repo, &["show", &format!("refs/ao/preserved/{id}:late")]),
+            _ => fs::read_to_string(tree.join("late")).unwrap(),
+        };
+        assert_eq!(late, "work of an hour", "{words:?}");
     }
 }
