@@ -8,6 +8,7 @@ use super::{GitError, Repository};
 use crate::adapter::clock::Deadline;
 use crate::adapter::cmd::{Cmd, CmdError};
 use crate::model::id::BranchName;
+use crate::model::record::WorkspaceHandle;
 
 /// A commit and the name it was found by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -229,6 +230,40 @@ impl Repository {
             Some(commit) => Ok(Some(commit)),
             None => self.commit_by_git(name),
         }
+    }
+
+    /// Returns the commits that the branch of `handle` began at: where the ref is by now that it
+    /// began at, and where that was then. What is called a base and is no branch, remote's branch
+    /// or tag (`HEAD`, `@{-1}`) is another commit with each checkout, and counts as it was then.
+    pub(super) fn bases(&self, handle: &WorkspaceHandle) -> Result<Vec<String>, GitError> {
+        let own = handle.branch.as_ref().map(|branch| format!("refs/heads/{branch}"));
+        let lasting = match &handle.base_ref {
+            Some(name) => self.lasting_ref(name)?,
+            None => None,
+        };
+        // A base that is the branch itself would make every branch spare.
+        let lasting = lasting.filter(|full| Some(full) != own.as_ref());
+        let mut found = Vec::new();
+        for name in lasting.iter().chain(&handle.base_sha) {
+            found.extend(self.commit(name)?);
+        }
+        Ok(found)
+    }
+
+    /// Returns the full name of the branch, remote's branch or tag that `name` means alone.
+    fn lasting_ref(&self, name: &str) -> Result<Option<String>, GitError> {
+        const PLACES: [&str; 3] = ["refs/heads/", "refs/remotes/", "refs/tags/"];
+        let is_lasting = |full: &String| PLACES.iter().any(|place| full.starts_with(place));
+        if let Some(full) = self.refs().and_then(|refs| refs.full_name(name)) {
+            return Ok(Some(full).filter(is_lasting));
+        }
+        let places = PLACES.iter().map(|place| format!("{place}{name}"));
+        let names: Vec<String> = places.chain(Some(name.to_owned()).filter(is_lasting)).collect();
+        let command = self.git().args(["for-each-ref", "--format=%(refname)", "--"]).args(&names);
+        let text = read(&command, "git for-each-ref")?.text();
+        // A pattern means what is below it as well.
+        let mut found = text.lines().filter(|line| names.iter().any(|name| name == line));
+        Ok(found.next().map(str::to_owned).filter(|_| found.next().is_none()))
     }
 
     /// Asks git itself for [`Self::commit`].

@@ -20,19 +20,13 @@ impl Repository {
         self.commit(&format!("refs/heads/{branch}"))
     }
 
-    /// Returns where `tip` left the first of `bases` that means a commit; `None` where none does,
-    /// or they have no commit in common.
-    pub fn fork(&self, tip: &str, bases: &[&str]) -> Result<Option<Fork>, GitError> {
+    /// Returns where `tip` left what the branch of `handle` began at; `None` where that is not
+    /// known, or they have no commit in common.
+    pub fn fork(&self, tip: &str, handle: &WorkspaceHandle) -> Result<Option<Fork>, GitError> {
         const WHAT: &str = "git rev-list";
-        let mut base = None;
-        for name in bases {
-            base = self.commit(name)?;
-            if base.is_some() {
-                break;
-            }
-        }
-        let Some(base) = base else { return Ok(None) };
-        let output = run(&self.git().args(["merge-base", &base, tip]))?;
+        let bases = self.bases(handle)?;
+        let Some(base) = bases.first() else { return Ok(None) };
+        let output = run(&self.git().args(["merge-base", base, tip]))?;
         let base = match (output.success(), output.text()) {
             (true, base) if !base.is_empty() => base,
             (_, _) if output.stderr.trim().is_empty() => return Ok(None),

@@ -256,7 +256,7 @@ impl Refs {
     }
 
     /// Returns the one ref that a short name can mean; none where there is no such ref, or two.
-    fn full_name(&self, short: &str) -> Option<String> {
+    pub(super) fn full_name(&self, short: &str) -> Option<String> {
         if !is_plain(short) || fs::metadata(&self.common.join(short)).ok()?.is_some() {
             return None;
         }

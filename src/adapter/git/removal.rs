@@ -144,13 +144,7 @@ impl Repository {
         if preserved {
             elsewhere.push("--glob=refs/ao/preserved/*".to_owned());
         }
-        for name in [handle.base_ref.as_deref(), handle.base_sha.as_deref()].into_iter().flatten() {
-            // A base that is the branch itself would make every branch spare.
-            let itself = [branch.as_str(), own.as_str()].contains(&name);
-            if !itself && let Some(sha) = self.commit(name)? {
-                elsewhere.push(sha);
-            }
-        }
+        elsewhere.extend(self.bases(handle)?);
         if elsewhere.contains(&tip) {
             return Ok(Some(tip));
         }

@@ -50,13 +50,9 @@ pub fn status(handle: &WorkspaceHandle, deadline: Duration) -> Result<WorktreeSt
     let repo = discover(&handle.repo)?;
     verify(&repo, handle)?;
     let (mut status, _) = files(&handle.path, deadline)?;
-    let base = handle.base_ref.as_deref().into_iter().chain(handle.base_sha.as_deref());
-    for base in base {
-        if let Some(base) = repo.commit(base)? {
-            let (behind, ahead) = distance(&handle.path, &base, deadline)?;
-            (status.behind, status.ahead) = (Some(behind), Some(ahead));
-            break;
-        }
+    if let Some(base) = repo.bases(handle)?.first() {
+        let (behind, ahead) = distance(&handle.path, base, deadline)?;
+        (status.behind, status.ahead) = (Some(behind), Some(ahead));
     }
     Ok(status)
 }

@@ -161,9 +161,7 @@ fn head_of(
         let (wanted, found) = (sanitize::line(wanted), tip);
         return Err(ReviewError::HeadMoved { id: id.clone(), wanted, found }.into());
     }
-    let bases = [handle.base_ref.as_deref(), handle.base_sha.as_deref()];
-    let bases: Vec<&str> = bases.into_iter().flatten().collect();
-    let fork = repository.fork(&tip, &bases)?;
+    let fork = repository.fork(&tip, handle)?;
     if fork.as_ref().is_some_and(|fork| fork.ahead == 0) {
         return Err(nothing().into());
     }

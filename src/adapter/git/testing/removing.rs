@@ -363,6 +363,37 @@ fn a_branch_with_work_of_its_own_stays() {
 }
 
 #[test]
+fn what_stands_where_a_branch_began_today_is_no_place_for_its_commits() {
+    let place = Place::new();
+    let main = &place.repo.main;
+    plain(main, &["tag", "v1"]);
+    plain(main, &["checkout", "-qb", "other"]);
+    plain(main, &["checkout", "-q", "main"]);
+    let spare = |id: &str, base_ref: &str, elsewhere: &[&str]| {
+        let handle = place.add(&place.new_worktree(id));
+        let handle = WorkspaceHandle { base_ref: Some(base_ref.into()), ..handle };
+        plain(&handle.path, &["commit", "-qm", "precious", "--allow-empty"]);
+        remove(&place.repo, &handle, &session(id), &place.root()).unwrap();
+        plain(main, elsewhere);
+        let fate = delete_branch(&place.repo, &handle, false).unwrap();
+        plain(main, &["checkout", "-q", "main"]);
+        matches!(fate, BranchFate::Deleted { .. })
+    };
+    assert!(!spare("web-1", "HEAD", &["checkout", "-q", "--detach", "ao/web-1"]));
+    assert!(!spare("web-2", "@", &["checkout", "-q", "--detach", "ao/web-2"]));
+    assert!(!spare("web-3", "FETCH_HEAD", &["fetch", "-q", ".", "ao/web-3"]));
+    let twice = "checkout -q --detach ao/web-4; git checkout -q main";
+    let back = format!("!git {twice}");
+    let alias = format!("alias.there-and-back={back}");
+    assert!(!spare("web-4", "@{-1}", &["-c", &alias, "there-and-back"]));
+    assert!(!spare("web-5", "ao/web-5", &["status"]), "its own name");
+    assert!(!spare("web-6", "refs/heads/ao/web-6", &["status"]), "its own name");
+    assert!(spare("web-7", "other", &["branch", "-qf", "other", "ao/web-7"]));
+    assert!(spare("web-8", "refs/heads/other", &["branch", "-qf", "other", "ao/web-8"]));
+    assert!(spare("web-9", "v1", &["tag", "-f", "v1", "ao/web-9"]));
+}
+
+#[test]
 fn submodules_keep_a_worktree() {
     let place = Place::new();
     let other = Place::new();
