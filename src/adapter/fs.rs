@@ -184,6 +184,18 @@ pub fn read_tail(path: &Path, limit: u64) -> Result<Vec<u8>, FsError> {
 
 /// Puts `bytes` at `path` (mode 0600) so that a reader sees the old content or the new one.
 pub fn replace(path: &Path, bytes: &[u8], durability: Durability) -> Result<(), FsError> {
+    replace_as(path, bytes, 0o600, durability)
+}
+
+/// Replaces the content of another program's file as [`replace`] does, but keeps its mode, and
+/// where a link leads to it, the link; a file that is not there is made with mode 0600.
+pub fn rewrite(path: &Path, bytes: &[u8], durability: Durability) -> Result<(), FsError> {
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let mode = metadata(&target)?.map_or(0o600, |metadata| metadata.permissions().mode());
+    replace_as(&target, bytes, mode, durability)
+}
+
+fn replace_as(path: &Path, bytes: &[u8], mode: u32, durability: Durability) -> Result<(), FsError> {
     let error = |source| FsError::at("write", path)(source);
     let directory = parent(path)?;
     // Removed again by its destructor wherever an error leaves this function.
@@ -191,7 +203,8 @@ pub fn replace(path: &Path, bytes: &[u8], durability: Durability) -> Result<(), 
         tempfile::Builder::new().prefix(&temporary_prefix()).tempfile_in(directory)
     })
     .map_err(error)?;
-    set_mode(temporary.as_file(), path, 0o600).map_err(error)?;
+    // Before the rename: whoever reads the file in another account reads it at any moment.
+    set_mode(temporary.as_file(), path, mode).map_err(error)?;
     failpoint::through("fs.write", path, || temporary.write_all(bytes)).map_err(error)?;
     if durability == Durability::PowerCut {
         failpoint::through("fs.sync", path, || temporary.as_file().sync_data()).map_err(error)?;
@@ -202,21 +215,6 @@ pub fn replace(path: &Path, bytes: &[u8], durability: Durability) -> Result<(), 
         sync_directory(directory)?;
     }
     Ok(())
-}
-
-/// Replaces the content of another program's file as [`replace`] does, but keeps its mode, and
-/// where a link leads to it, the link; a file that is not there is made with mode 0600.
-pub fn rewrite(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
-    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let mode = metadata(&target)?.map(|metadata| metadata.permissions());
-    replace(&target, bytes, Durability::Process)?;
-    match mode {
-        Some(mode) => {
-            failpoint::through("fs.mode", &target, || fs::set_permissions(&target, mode.clone()))
-                .map_err(FsError::at("write", &target))
-        }
-        None => Ok(()),
-    }
 }
 
 /// Creates a file of mode `mode` that must not exist, with `bytes` in it.

@@ -1,7 +1,9 @@
 //! What a session leaves outside its record: hook files, answers to first-run dialogs, the agent's
 //! own conversations. And screens, where an agent says nothing.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::agents::{
@@ -64,8 +66,9 @@ fn a_conversation_goes_on_only_where_it_was_held_in_this_workspace() {
     env.ao(&["log", &id, "--verify"]).success();
 }
 
-/// A card with a hook file in the workspace and an answer in the person's own file.
-fn filer(env: &TestEnvironment, script: &str) -> PathBuf {
+/// Makes a card with a hook file in the workspace and an answer in the person's own file, which is
+/// returned with the configuration that leads to it.
+pub(crate) fn filer_card(env: &TestEnvironment, script: &str) -> (PathBuf, String) {
     let section = "\n[[hooks.files]]\npath = \"{workspace}/.filer/hooks.json\"\nform = \"json\"\n\
          at = \"/hooks/{native}\"\nentry = { command = \"{command}\" }\n\
          \n[[trust]]\npaths = [\"{env:FILER}/trusted.json\"]\nat = \"/{workspace}\"\nvalue = true\ncreate = true\n";
@@ -74,8 +77,13 @@ fn filer(env: &TestEnvironment, script: &str) -> PathBuf {
         text.replace("[hooks.events.stop]\n", "[hooks.events.stop]\nnative = \"Stop\"\n") + section
     });
     let place = user_home(env).join("filer");
-    configure(env, &format!("[env]\nFILER = \"{}\"\n", place.display()));
-    place.join("trusted.json")
+    (place.join("trusted.json"), format!("[env]\nFILER = \"{}\"\n", place.display()))
+}
+
+fn filer(env: &TestEnvironment, script: &str) -> PathBuf {
+    let (trusted, configuration) = filer_card(env, script);
+    configure(env, &configuration);
+    trusted
 }
 
 #[test]
@@ -140,6 +148,38 @@ fn a_spawn_that_dies_takes_its_answers_along() {
     let left: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(&trusted).unwrap()).unwrap();
     assert_eq!(left, serde_json::json!({ "/mine": true }));
+}
+
+#[test]
+fn a_persons_file_keeps_its_mode_wherever_a_spawn_is_killed() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let trusted = filer(&env, IDLE);
+    fs::create_dir_all(trusted.parent().unwrap()).unwrap();
+    fs::write(&trusted, "{ \"/mine\": true }").unwrap();
+    fs::set_permissions(&trusted, fs::Permissions::from_mode(0o644)).unwrap();
+    let trace = env.path("trace");
+    let args = ["spawn", "--agent", "filer", "work"];
+    let faulted = |fault: &str| {
+        env.run(&env.ao_command(&args).cwd(&repo).env("AO_FAILPOINT", fault));
+        assert_eq!(fs::metadata(&trusted).unwrap().permissions().mode() & 0o777, 0o644, "{fault}");
+        env.ao(&["reap"]).success();
+    };
+    // What the first one asks of tmux and git is known from there on.
+    faulted("");
+    faulted(&format!("*=trace:{}", trace.display()));
+    let mut passed: BTreeMap<String, u32> = BTreeMap::new();
+    let mut killed = 0;
+    for line in fs::read_to_string(&trace).unwrap().lines() {
+        let (point, path) = line.split_once('\t').unwrap();
+        let count = passed.entry(point.to_owned()).or_default();
+        *count += 1;
+        if path == trusted.to_str().unwrap() {
+            faulted(&format!("{point}#{count}=kill"));
+            killed += 1;
+        }
+    }
+    assert!(killed > 3, "{passed:?}");
 }
 
 #[test]

@@ -478,6 +478,23 @@ fn each_operation_on_a_session_starts_so_many_children() {
 }
 
 #[test]
+fn a_spawn_of_an_agent_without_files_syncs_so_many_files_and_directories() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let spawn = |id: &str| {
+        let passed = points_passed(&env, |log| {
+            let args =
+                ["spawn", "--agent", "shell", "--runtime", "process", "--id", id, "sleep 600"];
+            env.run(&env.ao_command(&args).cwd(&repo).env("AO_FAILPOINT", log)).success();
+        });
+        ["store.sync", "fs.sync", "fs.sync_directory"].map(|point| passed.get(point).copied())
+    };
+    // The first makes the home's directories and the repository's.
+    spawn("app-1");
+    assert_eq!(spawn("app-2"), [Some(3), Some(9), Some(11)]);
+}
+
+#[test]
 fn a_cleanup_asks_git_of_files_only_where_one_was_touched() {
     let env = TestEnvironment::new();
     let repo = env.repo("app");

@@ -286,7 +286,7 @@ impl Work<'_> {
             tracked,
             made,
         });
-        self.remember()?;
+        self.remember(Durability::Process)?;
         if existing.as_deref() == Some(text.as_str()) {
             return Ok(());
         }
@@ -296,7 +296,7 @@ impl Work<'_> {
         if let Some(parent) = whole.parent() {
             fs::create_directories(parent)?;
         }
-        fs::rewrite(&whole, text.as_bytes())?;
+        fs::rewrite(&whole, text.as_bytes(), Durability::Process)?;
         if hide && !tracked && !git::is_ignored(workspace, path)? {
             self.hide(path)?;
         }
@@ -367,7 +367,8 @@ impl Work<'_> {
             made: existing.is_none(),
             directories: missing_directories(Path::new("/"), path)?,
         });
-        self.remember()?;
+        // The file is the person's: no power cut may leave it changed and the way back forgotten.
+        self.remember(Durability::PowerCut)?;
         match array {
             Some(array) => document.append(array, &value).map_err(edit)?,
             None => document.set(&at, &value).map_err(edit)?,
@@ -375,13 +376,13 @@ impl Work<'_> {
         if let Some(parent) = path.parent() {
             fs::create_private_directories(parent)?;
         }
-        Ok(fs::rewrite(path, document.text().as_bytes())?)
+        Ok(fs::rewrite(path, document.text().as_bytes(), Durability::PowerCut)?)
     }
 
-    fn remember(&self) -> Result<(), InstallError> {
+    fn remember(&self, durability: Durability) -> Result<(), InstallError> {
         let bytes = serde_json::to_vec_pretty(&self.installed).expect("it is JSON");
         let path = self.places.session_dir.join(INSTALLED);
-        Ok(fs::replace(&path, &bytes, Durability::Process)?)
+        Ok(fs::replace(&path, &bytes, durability)?)
     }
 }
 
@@ -428,7 +429,9 @@ fn remove_file(session_dir: &Path, file: &InstalledFile) -> Result<(), InstallEr
     };
     if let Some(current) = current {
         match hook_text::without(&file.addition, &current, original.as_deref()) {
-            Ok(Some(text)) if text != current => fs::rewrite(&path, text.as_bytes())?,
+            Ok(Some(text)) if text != current => {
+                fs::rewrite(&path, text.as_bytes(), Durability::Process)?;
+            }
             Ok(Some(_)) => {}
             Ok(None) => fs::remove_file(&path)?,
             // It is no JSON any more: a person changed it, and git is to say so.
@@ -477,7 +480,7 @@ fn remove_value(value: &InstalledValue) -> Result<(), InstallError> {
         }
         return Ok(());
     }
-    Ok(fs::rewrite(&value.path, text.as_bytes())?)
+    Ok(fs::rewrite(&value.path, text.as_bytes(), Durability::PowerCut)?)
 }
 
 /// Returns `word` with the workspace in it.

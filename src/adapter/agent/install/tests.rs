@@ -83,7 +83,7 @@ impl Stage {
         for (name, text) in files {
             let path = repo.join(name);
             fs::create_directories(path.parent().unwrap()).unwrap();
-            fs::rewrite(&path, text.as_bytes()).unwrap();
+            fs::rewrite(&path, text.as_bytes(), Durability::Process).unwrap();
         }
         stage.git(&repo, &["add", "-A"]);
         stage.git(&repo, &["commit", "-q", "--allow-empty", "-m", "first"]);
@@ -146,7 +146,8 @@ impl Stage {
 
 fn card() -> Card {
     let directory = tempfile::tempdir().unwrap();
-    fs::rewrite(&directory.path().join("filer.toml"), CARD.as_bytes()).unwrap();
+    fs::rewrite(&directory.path().join("filer.toml"), CARD.as_bytes(), Durability::Process)
+        .unwrap();
     load_cards(directory.path()).unwrap().find("filer").unwrap().clone()
 }
 
@@ -178,7 +179,7 @@ fn files_are_invisible_and_go_without_a_trace() {
         assert!(trusted.contains("work tree\": {"), "{trusted}");
         let cached = stage.workspace.join(".filer-cache/deep/cached");
         fs::create_directories(cached.parent().unwrap()).unwrap();
-        fs::rewrite(&cached, b"x").unwrap();
+        fs::rewrite(&cached, b"x", Durability::Process).unwrap();
         assert_eq!(stage.status(), "");
         // A second launch finds the files of the first.
         stage.install(&card()).unwrap();
@@ -196,7 +197,7 @@ fn files_that_lost_what_was_put_there_are_named() {
     stage.install(&card()).unwrap();
     assert_eq!(lost(&stage.session, &stage.workspace).unwrap(), Vec::<PathBuf>::new());
     let hooks = stage.workspace.join(".filer/hooks.json");
-    fs::rewrite(&hooks, b"{}").unwrap();
+    fs::rewrite(&hooks, b"{}", Durability::Process).unwrap();
     let plugin = stage.workspace.join(".filer/plugins/ao.js");
     fs::remove_file(&plugin).unwrap();
     let mut named = lost(&stage.session, &stage.workspace).unwrap();
@@ -209,7 +210,7 @@ fn what_was_installed_is_never_guessed() {
     let stage = Stage::new(&[]);
     stage.install(&card()).unwrap();
     let path = stage.session.join("installed.json");
-    fs::rewrite(&path, b"{}").unwrap();
+    fs::rewrite(&path, b"{}", Durability::Process).unwrap();
     assert!(matches!(
         uninstall(&stage.session, &stage.workspace),
         Err(InstallError::Forgotten { .. })
@@ -270,12 +271,12 @@ fn a_file_that_is_no_text_is_left_as_it_is() {
     let hooks = stage.workspace.join(".filer/hooks.json");
     let trust = stage.root.path().join("user/.filer.json");
     let bytes = b"{\"name\": \"caf\xe9\"}";
-    fs::rewrite(&trust, bytes).unwrap();
+    fs::rewrite(&trust, bytes, Durability::Process).unwrap();
     assert_eq!(stage.install(&card()).unwrap().len(), 1);
     assert_eq!(fs::read(&trust).unwrap(), bytes);
     uninstall(&stage.session, &stage.workspace).unwrap();
     fs::create_directories(hooks.parent().unwrap()).unwrap();
-    fs::rewrite(&hooks, bytes).unwrap();
+    fs::rewrite(&hooks, bytes, Durability::Process).unwrap();
     assert!(matches!(stage.install(&card()), Err(InstallError::Edit { .. })));
     assert_eq!(fs::read(&hooks).unwrap(), bytes);
 }
@@ -301,9 +302,9 @@ fn a_removal_that_was_cut_short_harms_nothing_when_it_is_done_again() {
     uninstall(&stage.session, &stage.workspace).unwrap();
     fs::create_directories(&copies).unwrap();
     for (name, bytes) in aside {
-        fs::rewrite(&copies.join(name), &bytes).unwrap();
+        fs::rewrite(&copies.join(name), &bytes, Durability::Process).unwrap();
     }
-    fs::rewrite(&stage.session.join("installed.json"), &memory).unwrap();
+    fs::rewrite(&stage.session.join("installed.json"), &memory, Durability::Process).unwrap();
     uninstall(&stage.session, &stage.workspace).unwrap();
     assert_eq!(stage.everything(), before);
 }
@@ -312,7 +313,7 @@ fn a_removal_that_was_cut_short_harms_nothing_when_it_is_done_again() {
 fn a_trust_file_that_cannot_be_read_is_told_and_stays() {
     let stage = Stage::new(&[]);
     let path = stage.root.path().join("user/.filer.json");
-    fs::rewrite(&path, b"not json").unwrap();
+    fs::rewrite(&path, b"not json", Durability::Process).unwrap();
     let notes = stage.install(&card()).unwrap();
     assert_eq!(notes.len(), 1);
     assert!(notes[0].starts_with("a first-run dialog could not be answered ahead: "), "{notes:?}");
@@ -325,12 +326,12 @@ fn a_trust_the_user_gave_before_stays() {
     let path = stage.root.path().join("user/.filer.json");
     let key = json_edit::escape(stage.workspace.to_str().unwrap()).replace("~1", "/");
     let own = format!("{{\"folders\": {{\"{key}\": {{\"trusted\": true}}, \"/x\": 1}}}}");
-    fs::rewrite(&path, own.as_bytes()).unwrap();
+    fs::rewrite(&path, own.as_bytes(), Durability::Process).unwrap();
     stage.install(&card()).unwrap();
     uninstall(&stage.session, &stage.workspace).unwrap();
     assert_eq!(fs::read_text(&path).unwrap(), own);
     let other = "{\n  \"folders\": {\"/x\": {}}\n}";
-    fs::rewrite(&path, other.as_bytes()).unwrap();
+    fs::rewrite(&path, other.as_bytes(), Durability::Process).unwrap();
     stage.install(&card()).unwrap();
     assert!(fs::read_text(&path).unwrap().contains("trusted"));
     uninstall(&stage.session, &stage.workspace).unwrap();
