@@ -4,14 +4,15 @@
 //! A git that is killed in the wrong moment leaves its lock on the ref for ever. Here, and for
 //! these refs alone, such a lock is taken away once it is certain that nobody holds it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::command::read;
 use super::{GitError, Repository};
 use crate::adapter::clock::Deadline;
 use crate::adapter::cmd::Cmd;
-use crate::adapter::{clock, fs, process};
+use crate::adapter::fs::{self, FsError};
+use crate::adapter::{clock, process};
 
 /// How old a lock has to be at the least. git holds one for milliseconds.
 const STALE_AFTER: Duration = Duration::from_secs(1);
@@ -20,7 +21,8 @@ impl Repository {
     /// Creates a ref of ours that does not exist.
     pub(super) fn create_ref(&self, name: &str, sha: &str) -> Result<(), GitError> {
         let null = "0".repeat(sha.len());
-        self.change_own_ref(name, &[name, sha, &null])
+        self.change_own_ref(name, &[name, sha, &null])?;
+        Ok(sync_name(&self.common_dir, name)?)
     }
 
     /// Deletes a ref of ours that is at `sha`, and none that has moved on.
@@ -94,9 +96,23 @@ impl Repository {
     }
 }
 
+/// Makes the name of a ref survive a power cut: git syncs what it writes, but no directory.
+pub(super) fn sync_name(common_dir: &Path, name: &str) -> Result<(), FsError> {
+    // That one is there from the beginning.
+    let is_branch = name.starts_with("refs/heads/");
+    let top = common_dir.join(if is_branch { "refs/heads" } else { "refs" });
+    let file = common_dir.join(name);
+    if fs::metadata(&file)?.is_none() {
+        // It is in a file, or a table, with others.
+        return Ok(());
+    }
+    let mut folders = file.ancestors().skip(1).take_while(|folder| folder.starts_with(&top));
+    folders.try_for_each(fs::sync_directory)
+}
+
 fn a_git_is_in(places: impl IntoIterator<Item = PathBuf>) -> Result<bool, GitError> {
     for place in places {
-        let list = |source| GitError::Fs(fs::FsError::at("look for processes in", &place)(source));
+        let list = |source| GitError::Fs(FsError::at("look for processes in", &place)(source));
         let inside = process::inside(&place).map_err(list)?;
         if inside.iter().any(|(_, name)| name.starts_with("git")) {
             return Ok(true);

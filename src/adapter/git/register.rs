@@ -8,6 +8,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use super::own_refs::sync_name;
 use super::refs::Refs;
 use super::worktree::NewWorktree;
 use super::{GitError, Repository};
@@ -90,7 +91,11 @@ fn enter(repo: &Repository, new: &NewWorktree, admin: &Path, log: &str) -> Resul
     for (name, bytes) in files {
         fs::create_by_umask(&aside.join(name), bytes)?;
     }
-    fs::create_directories(&repo.admin_root())?;
+    let root = repo.admin_root();
+    if fs::metadata(&root)?.is_none() {
+        fs::create_directories(&root)?;
+        fs::sync_directory(&repo.common_dir)?;
+    }
     fs::rename(&aside, admin)
 }
 
@@ -121,9 +126,7 @@ impl Refs {
         let Ok(mut branch) = self.library().reference(&full, oid, false, &note) else {
             return Ok(false);
         };
-        let heads = self.common().join("refs/heads");
-        let mut folders = file.ancestors().skip(1).take_while(|folder| folder.starts_with(&heads));
-        let synced = fs::sync_file(&file).and_then(|()| folders.try_for_each(fs::sync_directory));
+        let synced = fs::sync_file(&file).and_then(|()| sync_name(self.common(), &full));
         if synced.is_err() {
             // It deletes none that has moved on.
             let _ = branch.delete();

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use super::base::BranchState;
 use super::command::{LONG, git, once, retried, run};
 use super::entry::{Admin, linked_admin, settled};
+use super::own_refs::sync_name;
 use super::register::{Registered, register};
 use super::trash::{park, parked};
 use super::verdict::{Subject, reasons_to_keep};
@@ -60,8 +61,15 @@ pub fn begin_add(repo: &Repository, new: &NewWorktree) -> Result<(), GitError> {
         }
     }
     let command = add_command(repo, new);
-    retried(|| match once(&command, "git worktree add") {
-        Ok(_) => Ok(()),
+    let add = || {
+        once(&command, "git worktree add")?;
+        fs::sync_directory(&repo.common_dir)?;
+        let made = new.branch.iter().find(|_| new.create_branch);
+        let sync = |branch| sync_name(&repo.common_dir, &format!("refs/heads/{branch}"));
+        Ok(made.map_or(Ok(()), sync)?)
+    };
+    retried(|| match add() {
+        Ok(()) => Ok(()),
         // Made by somebody else since it was looked for, and theirs.
         Err(GitError::Failed { stderr, .. }) if stderr.contains("a branch named ") => {
             undo_worktree(repo, new, &mut Vec::new())?;

@@ -15,7 +15,7 @@
 mod checks;
 mod company;
 mod plan;
-mod prepare;
+pub(crate) mod prepare;
 mod run;
 mod standing;
 mod table;

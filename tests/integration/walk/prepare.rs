@@ -13,7 +13,7 @@ use crate::env::TestEnvironment;
 use crate::faulted::{AGENT, Case};
 use crate::server::{Server, reply};
 
-pub(super) const SPAWN: &[&str] =
+pub(crate) const SPAWN: &[&str] =
     &["spawn", "--agent", "shell", "--runtime", "process", "--id", "ID", AGENT];
 
 /// The session's agent leaves work behind that is committed nowhere, and stays.
@@ -60,7 +60,7 @@ pub(super) fn with_answers(env: &TestEnvironment, _: &Path) -> Option<Box<dyn An
     None
 }
 
-pub(super) fn with_judge(env: &TestEnvironment, _: &Path) -> Option<Box<dyn Any>> {
+pub(crate) fn with_judge(env: &TestEnvironment, _: &Path) -> Option<Box<dyn Any>> {
     configure(env, &notifier(env));
     card(env, "judge", "hook user-prompt-submit\nhook stop\nread\n", |it| it);
     None
@@ -170,7 +170,7 @@ pub(super) fn half_cleaned(case: &Case<'_>) {
 }
 
 /// A worker that has committed, and reads what it is sent.
-pub(super) fn at_rest(case: &Case<'_>) {
+pub(crate) fn at_rest(case: &Case<'_>) {
     let script = r#"echo precious >work.txt; git add work.txt; git commit -qm work
         echo ran >>"$AO_HOME/ran"; while read -r line; do echo "$line" >>"$AO_HOME/heard"; done"#;
     let words = ["spawn", "--agent", "shell", "--mode", "interactive", "--runtime", "process"];

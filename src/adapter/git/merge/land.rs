@@ -8,6 +8,7 @@ use crate::adapter::clock;
 use crate::adapter::fs;
 use crate::adapter::git::command::{LONG, failed, git_to_its_end, last_word, once, retried, run};
 use crate::adapter::git::entry::linked_admin;
+use crate::adapter::git::own_refs::sync_name;
 use crate::adapter::git::preserve::{publish, quoted};
 use crate::adapter::git::verdict::in_progress;
 use crate::adapter::git::{GitError, Repository};
@@ -82,6 +83,8 @@ pub fn land(repo: &Repository, target: &Target, new: &str) -> Result<Landed, Git
         }
     };
     if repo.commit(&target.full_name)?.as_deref() == Some(new) {
+        // Whoever is told of it may have the session's own branch deleted.
+        sync_name(&repo.common_dir, &target.full_name)?;
         Ok(Landed { worktree, undo })
     } else {
         Err(moved())

@@ -351,7 +351,7 @@ impl Objects for Library {
             // What is in a pack was there before.
             if fs::metadata(&file)?.is_some() {
                 fs::sync_file(&file)?;
-                directories.insert(directory);
+                directories.extend([directory, objects.clone()]);
             }
         }
         directories.iter().try_for_each(|directory| Ok(fs::sync_directory(directory)?))
