@@ -82,8 +82,30 @@ pub fn redacted<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>) -> S
     secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, REDACTED))
 }
 
+/// Returns `text` without the user and the password of each address in it.
+///
+/// With SSH a user alone is a name that the address needs; elsewhere it may be a token.
+pub fn without_credentials(text: &str) -> String {
+    let mut parts = text.split("://");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let is_named = out.ends_with("ssh") || out.ends_with("ssh+git");
+        out.push_str("://");
+        let end = part.find(|c: char| "/?#".contains(c) || c.is_whitespace());
+        let (authority, rest) = part.split_at(end.unwrap_or(part.len()));
+        let (login, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+        match login.split([':', '@']).next() {
+            Some(user) if is_named && !user.is_empty() => out.extend([user, "@", host, rest]),
+            Some(_) | None => out.extend([host, rest]),
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -102,5 +124,44 @@ mod tests {
     fn a_secret_within_a_secret_leaves_nothing_of_it() {
         let text = redacted("no abcd1234 and abcd -x", ["abcd", "abcd1234", "-x", ""]);
         assert_eq!(text, "no [redacted] and [redacted] -x");
+    }
+
+    #[test]
+    fn an_address_loses_its_credentials_and_nothing_else() {
+        for (text, expected) in [
+            ("https://bot:s3cret@host/o/r.git", "https://host/o/r.git"),
+            ("https://s3cret@host:8443/o/r.git", "https://host:8443/o/r.git"),
+            ("http://bot:s3@cret@host", "http://host"),
+            ("https://:s3cret@host?x#y", "https://host?x#y"),
+            ("git://s3cret@host/r", "git://host/r"),
+            ("cache::https://s3cret@host/r", "cache::https://host/r"),
+            ("ssh://git@host:2222/o/r.git", "ssh://git@host:2222/o/r.git"),
+            ("ssh://git:s3cret@host/r", "ssh://git@host/r"),
+            ("git+ssh://git:s3@cret@host/r", "git+ssh://git@host/r"),
+            ("ssh+git://git@host/r", "ssh+git://git@host/r"),
+            ("ssh://:s3cret@host/r", "ssh://host/r"),
+            ("git@host:o/r.git", "git@host:o/r.git"),
+            ("https://host/o/r@2.git", "https://host/o/r@2.git"),
+            ("file:///srv/me@home/r.git", "file:///srv/me@home/r.git"),
+            ("/srv/me@home/r.git", "/srv/me@home/r.git"),
+            ("", ""),
+            (
+                "fatal: could not read Password for 'https://s3cret@host': no prompt, mail a@b",
+                "fatal: could not read Password for 'https://host': no prompt, mail a@b",
+            ),
+            ("https://s3cret@a/ or ssh://git:s3cret@b/", "https://a/ or ssh://git@b/"),
+        ] {
+            assert_eq!(without_credentials(text), expected, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn of_an_address_without_credentials_nothing_more_goes(
+            text in "(ssh|https|://|[a-z@:/?# '+])*"
+        ) {
+            let once = without_credentials(&text);
+            prop_assert_eq!(without_credentials(&once), once);
+        }
     }
 }

@@ -10,7 +10,7 @@ use crate::invocation::World;
 use crate::model::effect::OutboxEntry;
 use crate::model::forge::TrackerKind;
 use crate::model::record::Record;
-use crate::model::sanitize;
+use crate::model::{sanitize, secret};
 use crate::session::{OutsideError, SessionError, forge};
 
 /// Returns the tracker of a repository, or refuses where there is none.
@@ -28,7 +28,7 @@ pub fn of(world: &World, main: &Path) -> Result<Option<Box<dyn Tracker>>, Sessio
         Some(TrackerKind::None) => None,
         Some(TrackerKind::Command) => {
             let command = config.tracker.command.clone().ok_or(OutsideError::NoTrackerCommand)?;
-            let origin = git::origin_of(main);
+            let origin = git::origin_of(main).map(|it| secret::without_credentials(&it));
             Some(Box::new(CommandTracker::new(&command, config.tracker.timeout, main, origin)))
         }
         Some(TrackerKind::GitHub) => Some(Box::new(forge::github(world, main, &config.scm)?)),

@@ -13,6 +13,7 @@ use crate::model::id::ProjectId;
 use crate::model::patch;
 use crate::model::record::MOST_EXACT;
 use crate::model::schema;
+use crate::model::secret;
 use crate::model::time::Timestamp;
 use crate::store::StoreError;
 use crate::store::home::{self, Home};
@@ -34,7 +35,7 @@ pub struct Project {
     pub common_dir: PathBuf,
     /// Absolute path of the main worktree or, where bare, the git directory.
     pub repo: PathBuf,
-    /// The address of the remote `origin`.
+    /// The address of the remote `origin`, without credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
     /// The branch that work starts from.
@@ -118,7 +119,7 @@ impl Home {
             id: self.free_project_id(&wanted.folder_name)?,
             common_dir: wanted.common_dir,
             repo: wanted.repo,
-            origin: wanted.origin,
+            origin: wanted.origin.map(|it| secret::without_credentials(&it)),
             default_branch: wanted.default_branch,
             counter: 0,
             approvals: BTreeMap::new(),
@@ -204,8 +205,12 @@ impl Home {
         let path = self.project_path(id);
         let Some(bytes) = home::read_ours(&path, LIMIT)? else { return Ok(None) };
         let damaged = |why| StoreError::Damaged { path: path.clone(), line: None, why };
-        let object: Map<String, Value> =
+        let mut object: Map<String, Value> =
             serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+        // An older version kept the credentials; the next write drops them.
+        if let Some(Value::String(origin)) = object.get_mut("origin") {
+            *origin = secret::without_credentials(origin);
+        }
         let view = serde_json::from_value(Value::Object(object.clone()));
         let project: Project = view.map_err(|error| match schema::newer(&bytes, SCHEMA) {
             Some(schema) => StoreError::NewerFile { path: path.clone(), schema },
@@ -312,6 +317,29 @@ mod tests {
         .unwrap();
         assert!(fs::read_text(&path).unwrap().contains("\"zeta\": 1.50"));
         assert_eq!(home.project(&project.id).unwrap().approvals.len(), 1);
+    }
+
+    #[test]
+    fn the_credentials_of_a_remote_are_neither_kept_nor_told() {
+        let (_directory, home) = home();
+        let wanted = NewProject {
+            origin: Some("https://bot:s3cret@host/o/r.git".to_owned()),
+            ..wanted("/src/web/.git")
+        };
+        let at = Timestamp::from_millis(0);
+        let (project, _) = home.register_project(wanted, SOON, at).unwrap();
+        assert_eq!(project.origin.as_deref(), Some("https://host/o/r.git"));
+        let path = home.project_path(&project.id);
+        let kept = fs::read_text(&path).unwrap();
+        assert!(!kept.contains("s3cret"), "{kept}");
+
+        // An older version kept them.
+        let old = kept.replace("https://host", "https://s3cret@host");
+        fs::replace(&path, old.as_bytes(), Durability::Process).unwrap();
+        assert_eq!(home.project(&project.id).unwrap(), project);
+        assert_eq!(home.projects().unwrap()[0], project);
+        home.update_project(&project.id, SOON, |p| p.counter += 1).unwrap();
+        assert_eq!(fs::read_text(&path).unwrap(), kept.replace("\"counter\": 0", "\"counter\": 1"));
     }
 
     #[test]

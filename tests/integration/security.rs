@@ -442,6 +442,15 @@ fn watch(stop: &AtomicBool) -> BTreeSet<String> {
     seen
 }
 
+/// Ends [`watch`], also where an assertion fails: a scope waits for its threads.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn no_secret_is_in_an_argument_an_output_or_a_file_of_the_whole_loop() {
     let env = TestEnvironment::new();
@@ -466,11 +475,16 @@ fn no_secret_is_in_an_argument_an_output_or_a_file_of_the_whole_loop() {
         "hook user-prompt-submit\nhook stop\nloop {\nread\nsay heard\nhook stop\n}\n",
     );
     let repo = env.repo("app");
-    env.git(&repo, &["remote", "add", "origin", "https://github.com/octo/app.git"]);
+    // The token of an address is git's to use; git tells it to its own programs alone.
+    let token = format!("{MARK}-in-an-address");
+    let host = server.url("").replace("http://", "");
+    let origin = format!("http://{token}@{host}/octo/app.git");
+    env.git(&repo, &["remote", "add", "origin", &origin]);
     let metrics = env.path("tmp/metrics.prom").to_str().unwrap().to_owned();
     let stop = AtomicBool::new(false);
-    let seen = std::thread::scope(|scope| {
+    let mut seen = std::thread::scope(|scope| {
         let watching = scope.spawn(|| watch(&stop));
+        let stopping = Stop(&stop);
         let quiet = |words: &[&str]| {
             let ao = env.ao_command(words).cwd(&repo).env("AO_LOG", "trace");
             let outcome = env.run(&ao);
@@ -528,7 +542,10 @@ fn no_secret_is_in_an_argument_an_output_or_a_file_of_the_whole_loop() {
             &["notify", "--test"],
             &["agent", "ls"],
             &["agent", "show", "chat"],
+            &["project", "show", "app"],
             &["project", "show", "app", "--json"],
+            &["project", "ls", "--json"],
+            &["project", "set", "app", "--repo", ".", "--json"],
             &["timer", "status", "--json"],
             &["merge", "one", "--dry-run"],
             &["spawn", "-a", "chat", "--dry-run", "x", "--json"],
@@ -546,14 +563,24 @@ fn no_secret_is_in_an_argument_an_output_or_a_file_of_the_whole_loop() {
         }
         let measured = fs::read_to_string(&metrics).unwrap();
         assert!(measured.contains("ao_sessions"), "{measured}");
-        stop.store(true, Ordering::Relaxed);
+        drop(stopping);
         watching.join().unwrap()
     });
+    let is_gits_own = |line: &str| {
+        let program = line.split(' ').next().and_then(|path| path.rsplit('/').next());
+        program.is_some_and(|name| name.starts_with("git"))
+            && !line.replace(&token, "").contains(MARK)
+    };
+    seen.retain(|line| !is_gits_own(line));
     assert_eq!(seen, BTreeSet::new(), "in a command line");
-    assert!(!server.requests().is_empty());
+    let asked = |start: &str| server.requests().iter().any(|it| it.path.starts_with(start));
+    assert!(asked("/octo/app.git/info/refs"), "git used the address");
+    assert!(asked("/repos/octo/app/") || asked("/graphql"), "ao knew the forge by the address");
     let mut found = Vec::new();
     for place in ["home", "user", "run", "tmp", "repos"] {
         marked(&env.path(place), &mut found);
     }
-    assert_eq!(found, [env.path("user/config/ao/config.toml")]);
+    found.sort_unstable();
+    let own = ["repos/app/.git/config", "user/config/ao/config.toml"];
+    assert_eq!(found, own.map(|place| env.path(place)));
 }

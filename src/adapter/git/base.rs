@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::command::{failed, git, git_to_its_end, git_with_hooks, last_word, read, retried, run};
+use super::command::{failed, git, git_to_its_end, git_with_hooks, read, retried, run};
 use super::{GitError, Repository};
 use crate::adapter::clock::Deadline;
 use crate::adapter::cmd::{Cmd, CmdError};
@@ -364,7 +364,7 @@ impl Repository {
 fn offline<T>(result: Result<T, GitError>) -> Result<Result<T, String>, GitError> {
     match result {
         Ok(value) => Ok(Ok(value)),
-        Err(GitError::Failed { stderr, .. }) => Ok(Err(last_word(&stderr).to_owned())),
+        Err(GitError::Failed { stderr, .. }) => Ok(Err(stderr)),
         Err(GitError::Cmd(error @ CmdError::TimedOut { .. })) => Ok(Err(error.to_string())),
         Err(error) => Err(error),
     }

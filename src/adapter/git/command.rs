@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::GitError;
 use crate::adapter::cmd::{Cmd, Ending, Output};
 use crate::adapter::{clock, program, remembered};
+use crate::model::secret;
 
 /// How long a question about refs and registrations may take.
 pub(super) const QUICK: Duration = Duration::from_secs(60);
@@ -67,7 +68,8 @@ fn surviving_git(directory: &Path) -> Cmd {
         .env("LC_ALL", "C")
         .env("LANGUAGE", "")
         .env("GIT_TERMINAL_PROMPT", "0")
-        .env("GIT_ASKPASS", "true")
+        // Empty is none at all: a program would be told the user in its argument.
+        .env("GIT_ASKPASS", "")
         .env("SSH_ASKPASS", "true")
         // A question must not take `index.lock` and make the agent's own git fail.
         .env("GIT_OPTIONAL_LOCKS", "0")
@@ -118,16 +120,17 @@ pub(super) fn why(output: &Output) -> String {
     if output.stderr.trim().is_empty() {
         output.status.to_string()
     } else {
-        last_word(&output.stderr).to_owned()
+        last_word(&output.stderr)
     }
 }
 
-/// Returns the line that says what went wrong: git narrates first.
-pub(super) fn last_word(stderr: &str) -> &str {
+/// Returns the line that says what went wrong: git narrates first. An address in it is without
+/// its credentials: git leaves a user there, which may be a token.
+pub(super) fn last_word(stderr: &str) -> String {
     let is_error = |line: &&str| line.starts_with("fatal:") || line.starts_with("error:");
     let mut lines = stderr.lines().map(str::trim).filter(|line| !line.is_empty()).rev();
     let last = lines.clone().find(is_error).or_else(|| lines.next());
-    last.unwrap_or("it gave no reason")
+    secret::without_credentials(last.unwrap_or("it gave no reason"))
 }
 
 /// Returns whether a failure is a race with another git, known to pass when tried again.
@@ -196,6 +199,9 @@ mod tests {
         assert_eq!(last_word(stderr), "fatal: last");
         assert_eq!(last_word("one\ntwo\n\n"), "two");
         assert_eq!(last_word(""), "it gave no reason");
+        let asked = "fatal: could not read Password for 'https://s3cret@host': no prompt\n";
+        let told = "fatal: could not read Password for 'https://host': no prompt";
+        assert_eq!(last_word(asked), told);
     }
 
     #[test]

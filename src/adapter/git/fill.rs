@@ -542,7 +542,7 @@ fn run_hook(repo: &Repository, new: &NewWorktree, head: &Head, facts: &Facts) ->
     let command = command.args(["hook", "run", "--ignore-missing", "post-checkout", "--"]);
     let why = match run(&command.args([null.as_str(), head.commit.as_str(), "1"])) {
         Ok(output) if output.success() => return None,
-        Ok(output) => last_word(&output.stderr).to_owned(),
+        Ok(output) => last_word(&output.stderr),
         Err(error) => error.to_string(),
     };
     Some(format!("the repository's post-checkout hook failed: {why}"))

@@ -158,7 +158,7 @@ fn fast_forward(
         return Err(GitError::WorktreeBusy { path: path.to_owned(), why });
     }
     if matches!(error, GitError::Failed { .. }) {
-        let why = last_word(&stderr).to_owned();
+        let why = last_word(&stderr);
         return Err(GitError::WorktreeBusy { path: path.to_owned(), why });
     }
     ran

@@ -301,7 +301,7 @@ impl Maker<'_> {
             return Ok(output.text());
         }
         if self.signs {
-            let why = last_word(&output.stderr).to_owned();
+            let why = last_word(&output.stderr);
             return Err(GitError::NotSigned { why });
         }
         Err(super::super::command::failed(WHAT, &output))
