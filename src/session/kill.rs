@@ -29,8 +29,13 @@ pub fn kill(
     detail: Option<String>,
 ) -> Result<Killed, SessionError> {
     match kill_at(world, id, None, cause, detail) {
-        // What is archived has ended, and nothing of it was left.
+        // What is archived has ended; what it left was ended before, or came to light since.
         Err(SessionError::Store(StoreError::Archived { id: gone })) if gone == *id => {
+            let loaded = world.home.load(id)?;
+            // One that was restored meanwhile runs under another launch, which nobody decided on.
+            if let (true, Some(launch)) = (loaded.archived, &loaded.record.handles.launch) {
+                intent::end_launch(world, id, &loaded.record, launch)?;
+            }
             Ok(Killed::AlreadyGone)
         }
         killed => Ok(killed?.expect("whatever its revision is will do")),

@@ -31,9 +31,41 @@ fn what_belongs_to_no_session_is_found_and_left_alone() {
 
     fs::rename(&aside, &record).unwrap();
     env.ao(&["doctor", "--state"]).success();
-    env.ao(&["kill", "app-1"]).success();
-    env.ao(&["cleanup", "app-1"]).success();
-    env.ao(&["doctor", "--state"]).success();
+    for words in [["kill", "app-1"], ["cleanup", "app-1"]] {
+        env.ao(&words).success();
+        env.ao(&["doctor", "--state"]).success();
+        outlived(&env, "app-1");
+    }
+}
+
+/// Has a process outlive a session, and asserts that it is found once nothing of the session may
+/// run any more, and ended by what the finding hints at.
+fn outlived(env: &TestEnvironment, id: &str) {
+    let record = env.record(id);
+    let launch = record["handles"]["launch"].as_str().unwrap();
+    let since = record["lifecycle"]["session"]["since"].as_str().unwrap();
+    let later = |seconds| {
+        let since: ao::model::time::Timestamp = since.parse().unwrap();
+        since.plus(std::time::Duration::from_secs(seconds)).to_string()
+    };
+    let mut sleep = std::process::Command::new("sleep");
+    sleep.arg("600").env("AO_HOME", env.home()).env("AO_SESSION", id).env("AO_LAUNCH", launch);
+    let mut process = sleep.spawn().unwrap();
+    let look = |seconds| {
+        env.ao_env(&["doctor", "--state", "--json"], &[("AO_TIMESTAMP", &later(seconds))])
+    };
+
+    look(4).success();
+    let answer = look(3600).code(1).json();
+    let checks = answer["doctor"]["checks"].as_array().unwrap();
+    let [check] = checks.as_slice() else { panic!("{answer:#}") };
+    assert_eq!(check["what"], "process");
+    assert_eq!(check["detail"], format!("{} outlives session {id}", process.id()));
+
+    let hint: Vec<&str> = check["hint"].as_str().unwrap().split(' ').skip(1).collect();
+    env.ao(&hint).success();
+    env.wait_for("its end", || process.try_wait().unwrap());
+    look(3600).success();
 }
 
 /// Returns the findings about `what`, each as `ok`, `warn` or `BAD` with its detail. Whatever is not

@@ -47,8 +47,7 @@ fn beside_sessions(world: &World) -> Vec<Check> {
     let mut checks: Vec<Check> = files::of_home(world).into_iter().map(file).collect();
     match orphans::orphans(world) {
         Ok(orphans) => checks.extend(orphans.into_iter().map(|orphan| {
-            let detail = format!("{} belongs to no session", orphan.detail);
-            Check::bad(orphan.what, detail)
+            Check::bad(orphan.what, orphan.detail)
                 .why("nobody watches it, ends it or removes it")
                 .hint(orphan.hint)
         })),
