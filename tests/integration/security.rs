@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ao::config::{self, FromRepository, KEYS, Kind, Origin, Sources};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::agents::{agent, configure, spawn, wait_activity};
+use crate::agents::{agent, configure, ledger, spawn, wait_activity, wait_status};
 use crate::damaged::Corpus;
 use crate::env::{Outcome, TestEnvironment};
 use crate::server::{Server, reply};
@@ -451,6 +451,16 @@ impl Drop for Stop<'_> {
     }
 }
 
+/// Runs `ao`, which must not say the mark whatever it is asked to narrate.
+#[track_caller]
+fn quiet(env: &TestEnvironment, repo: &Path, words: &[&str]) -> Outcome {
+    let outcome = env.run(&env.ao_command(words).cwd(repo).env("AO_LOG", "trace"));
+    for text in [&outcome.stdout, &outcome.stderr] {
+        assert!(!text.contains(MARK), "{words:?}\n{text}");
+    }
+    outcome
+}
+
 #[test]
 fn no_secret_is_in_an_argument_an_output_or_a_file_of_the_whole_loop() {
     let env = TestEnvironment::new();
@@ -464,7 +474,6 @@ fn no_secret_is_in_an_argument_an_output_or_a_file_of_the_whole_loop() {
         &env,
         &format!(
             "[env]\nAPI_KEY = \"{MARK}\"\n[scm]\nkind = \"github\"\n[tracker]\nkind = \"github\"\n\
-         [check]\ncommand = [\"sh\", \"-c\", \"echo $API_KEY $MY_PASSWORD; exit 1\"]\n\
          [notifiers.hook]\nkind = \"webhook\"\nurl = \"{}/{MARK}\"\nsecret = \"{MARK}\"\n",
             server.url("")
         ),
@@ -485,14 +494,7 @@ fn no_secret_is_in_an_argument_an_output_or_a_file_of_the_whole_loop() {
     let mut seen = std::thread::scope(|scope| {
         let watching = scope.spawn(|| watch(&stop));
         let stopping = Stop(&stop);
-        let quiet = |words: &[&str]| {
-            let ao = env.ao_command(words).cwd(&repo).env("AO_LOG", "trace");
-            let outcome = env.run(&ao);
-            for text in [&outcome.stdout, &outcome.stderr] {
-                assert!(!text.contains(MARK), "{words:?}\n{text}");
-            }
-            outcome
-        };
+        let quiet = |words: &[&str]| quiet(&env, &repo, words);
         quiet(&["spawn", "-a", "chat", "--id", "one", "the task"]).success();
         wait_activity(&env, "one", "idle");
         quiet(&["spawn", "-a", "shell", "--runtime", "process", "--id", "two", "exit 3"]).success();
@@ -582,5 +584,82 @@ fn no_secret_is_in_an_argument_an_output_or_a_file_of_the_whole_loop() {
     }
     found.sort_unstable();
     let own = ["repos/app/.git/config", "user/config/ao/config.toml"];
+    assert_eq!(found, own.map(|place| env.path(place)));
+}
+
+#[test]
+fn no_secret_that_a_check_or_an_agent_prints_is_told() {
+    let env = TestEnvironment::new();
+    env.set("MY_PASSWORD", MARK);
+    configure(
+        &env,
+        &format!(
+            "[env]\nAPI_KEY = \"{MARK}\"\n[scm]\nkind = \"local\"\n\
+             [check]\ncommand = [\"sh\", \"-c\", \"echo not $API_KEY, $MY_PASSWORD; exit 1\"]\n\
+             [notifiers.log]\nkind = \"file\"\npath = \"{}\"\n",
+            env.path("notices.jsonl").display()
+        ),
+    );
+    let turn = "hook user-prompt-submit\nrun sh -c \"echo I know $API_KEY\"";
+    let said = json!({ "last_message": format!("It is {MARK}.") });
+    let script = format!(
+        "hook session-start\n{turn}\nwrite one x\ncommit one\nhook stop {said}\nread\n\
+         {turn}\nhook stop {said}\nread\n"
+    );
+    agent(&env, "coder", &script);
+    let repo = env.repo("app");
+    let quiet = |words: &[&str]| quiet(&env, &repo, words).success();
+    // The check of one is told its agent, that of two a person: nobody else is left to be told.
+    quiet(&["spawn", "-a", "coder", "--id", "one", "the task"]);
+    wait_activity(&env, "one", "idle");
+    let commit = "echo $API_KEY; echo two >two; git add two; git commit -qm two";
+    quiet(&["spawn", "-a", "shell", "--runtime", "process", "--id", "two", commit]);
+    wait_status(&env, "two", "done");
+    quiet(&["reap", "--wait", "--json"]);
+    env.wait_for("the prompt", || {
+        let heard = String::from_utf8(ledger(&env, "coder")).unwrap();
+        heard.contains("not [redacted], [redacted]").then_some(())
+    });
+    wait_activity(&env, "one", "idle");
+    for id in ["one", "two"] {
+        for words in [["show", id], ["log", id], ["explain", id]] {
+            quiet(&words);
+            quiet(&[words[0], words[1], "--json"]);
+        }
+        let tail = |event: &Value| event["observation"]["ci_log_tail"].as_str().map(str::to_owned);
+        let tails: Vec<_> = env.events(id).iter().filter_map(tail).collect();
+        assert_eq!(tails, ["not [redacted], [redacted]\n"], "{id}");
+    }
+    for words in [
+        &["reap", "--json"][..],
+        &["status", "--json"],
+        &["ls", "--json"],
+        &["events", "--json"],
+        &["outbox", "ls", "--json"],
+        &["metrics"],
+        &["doctor", "--state", "--json"],
+        &["kill", "one", "--json"],
+    ] {
+        quiet(words);
+    }
+    let told = fs::read_to_string(env.path("notices.jsonl")).unwrap();
+    assert!(told.contains("sessions/two/check.log") && !told.contains(MARK), "{told}");
+    let heard = String::from_utf8(ledger(&env, "coder")).unwrap();
+    assert!(!heard.contains(MARK), "{heard}");
+
+    // What they print themselves is kept as it is, for a person to read, and nowhere else.
+    let mut found = Vec::new();
+    for place in ["home", "user", "run", "tmp", "repos"] {
+        marked(&env.path(place), &mut found);
+    }
+    found.sort_unstable();
+    let own = [
+        "home/sessions/one/answer.json",
+        "home/sessions/one/check.log",
+        "home/sessions/one/output.log",
+        "home/sessions/two/check.log",
+        "home/sessions/two/output.log",
+        "user/config/ao/config.toml",
+    ];
     assert_eq!(found, own.map(|place| env.path(place)));
 }
