@@ -1,4 +1,5 @@
-//! What the documents for people say is true: README.md and ARCHITECTURE.md.
+//! What the documents for people say is true: README.md, ARCHITECTURE.md, SECURITY.md and
+//! docs/reliability.md.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -138,6 +139,29 @@ fn every_invariant_names_a_test_that_exists() {
 #[test]
 fn every_failure_names_a_test_that_exists() {
     assert!(rows_that_name_tests(&document("docs/reliability.md")) > 36);
+}
+
+#[test]
+fn every_defence_names_a_test_that_exists() {
+    let security = document("SECURITY.md");
+    let defences = security.split("\n## What is defended").nth(1).unwrap();
+    let defences = defences.split("\n## ").next().unwrap();
+    let known = tests();
+    // All other words in code marks are commands, files and keys, which have no underscore here.
+    let name = Regex::new(r"`(\w+_\w+)`").unwrap();
+    let mut silent = Vec::new();
+    for defence in defences.split("\n\n**").skip(1) {
+        let title = defence.split(".**").next().unwrap();
+        let named: Vec<_> = name.captures_iter(defence).map(|it| it[1].to_owned()).collect();
+        for test in &named {
+            assert!(known.contains(test), "there is no test `{test}`: {title}");
+        }
+        if named.is_empty() {
+            silent.push(title);
+        }
+    }
+    // A script looks at them.
+    assert_eq!(silent, ["Dependencies"]);
 }
 
 /// Returns how many rows of a table there are, each of which names tests in its last cell.
