@@ -518,6 +518,9 @@ impl From<SessionError> for CommandError {
             }
             SessionError::Unsafe { hint, .. } => (Exit::Refused, hint.clone()),
             SessionError::PromptNul => (Exit::Invalid, "take the NUL byte out".into()),
+            SessionError::Empty(what) => {
+                (Exit::Invalid, format!("say what the {what} is, or leave it out"))
+            }
             SessionError::Kept { forcible, .. } => (Exit::Refused, kept_hint(*forcible).into()),
             SessionError::Store(_)
             | SessionError::Config(_)
@@ -578,6 +581,7 @@ impl CommandError {
             | SessionError::InTheWay { .. }
             | SessionError::Unsafe { .. }
             | SessionError::PromptNul
+            | SessionError::Empty(_)
             | SessionError::Kept { .. } => Self::new(Exit::Internal, error.into()),
         }
     }

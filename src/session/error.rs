@@ -212,6 +212,9 @@ pub enum SessionError {
     /// A prompt that cannot be passed on.
     #[error("the prompt contains a NUL byte")]
     PromptNul,
+    /// A task or an issue without a word in it.
+    #[error("the {0} is empty")]
+    Empty(&'static str),
     /// The workspace would be lost.
     #[error("`{id}` keeps its workspace: {}", reasons.join("; "))]
     Kept {

@@ -30,6 +30,9 @@ pub fn fill_in(
     force: bool,
 ) -> Result<Vec<String>, SessionError> {
     let Some(name) = request.issue.clone() else { return Ok(Vec::new()) };
+    if name.trim().is_empty() {
+        return Err(SessionError::Empty("issue"));
+    }
     let repository = context::repository(&world.directory)?;
     let Some(tracker) = tracker::of(world, &repository.main)? else {
         let note = format!("there is no tracker here: issue {name} is a name and nothing more");

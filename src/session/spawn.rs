@@ -196,6 +196,9 @@ pub fn plan_of_many(
     if request.prompt.as_ref().is_some_and(|prompt| prompt.contains(&0)) {
         return Err(SessionError::PromptNul);
     }
+    if request.prompt.as_ref().is_some_and(|prompt| prompt.trim_ascii().is_empty()) {
+        return Err(SessionError::Empty("prompt"));
+    }
     let cache = world.cache_directory();
     git::known_version(world.search_path(), cache.as_deref())?;
     let directory = request.repository.as_deref().unwrap_or(&world.directory);

@@ -67,6 +67,7 @@ mod send;
 mod server;
 mod soak;
 mod spawn;
+mod spawn_checks;
 mod storms;
 mod tidy;
 mod timer;
