@@ -17,10 +17,12 @@ use crate::cli::issue::QueryArgs;
 use crate::cli::output;
 use crate::cli::wait;
 use crate::invocation::World;
+use crate::model::answer::PlanStep;
 use crate::model::id::{BranchName, SessionId};
 use crate::model::record::{Mode, RuntimeKind};
+use crate::model::status::Status;
 use crate::session::spawn::{self, Plan, SpawnRequest, Spawned, WorkspaceKind};
-use crate::session::{SessionError, deliver, intent, issue};
+use crate::session::{SessionError, deliver, intent, issue, replace};
 use crate::store::StoreError;
 
 /// What to do where `--id` names a session that is there.
@@ -194,35 +196,15 @@ fn single(
     context: &Context,
     out: &mut dyn Write,
     args: &SpawnArgs,
-    mut request: SpawnRequest,
+    request: SpawnRequest,
 ) -> Result<Exit, CommandError> {
     if args.dry_run {
-        let world = context.reader()?;
-        let plan = plan(context, &world, request, args.force)?;
-        output::plan(out, context.global.json, &plan.steps(&world, 1)?)?;
-        return Ok(Exit::Done);
+        return dry_run(context, out, args, request);
     }
     let world = &context.world()?;
     recover_dead_spawns(world);
-    let id = request.id.clone();
-    // A name that is there already decides alone what becomes of it.
-    let known = id.as_ref().is_some_and(|id| world.home.load(id).is_ok());
-    if !(known && args.if_exists == IfExists::Reuse) {
-        tell_all(context, &issue::fill_in(world, &mut request, args.force)?);
-    }
     let first = first_spawn(world);
-    let spawned = match (spawn_one(world, request.clone()), args.if_exists, id) {
-        (Err(SessionError::Store(StoreError::Exists { id })), IfExists::Reuse, _) => {
-            let record = world.home.load(&id)?.record;
-            context.tell(&format!("{id} is there already"));
-            Spawned { id, revision: record.revision, notes: Vec::new() }
-        }
-        (Err(SessionError::Store(StoreError::Exists { id })), IfExists::Replace, _) => {
-            replace(context, world, &id)?;
-            spawn_one(world, request)?
-        }
-        (result, _, _) => result?,
-    };
+    let spawned = start(context, world, args, request)?;
     tell_all(context, &spawned.notes);
     deliver_prompt(context, world, &spawned.id);
     if first && !context.global.json {
@@ -249,49 +231,111 @@ fn single(
     Ok(Exit::Done)
 }
 
+/// Starts what is asked for, or finds it where that is to be reused.
+fn start(
+    context: &Context,
+    world: &World,
+    args: &SpawnArgs,
+    mut request: SpawnRequest,
+) -> Result<Spawned, CommandError> {
+    let known = known(world, &request);
+    if let (Some(id), IfExists::Reuse) = (&known, args.if_exists) {
+        // A name that is there already decides alone what becomes of it.
+        return reuse(context, world, id);
+    }
+    let replaced = known.filter(|_| args.if_exists == IfExists::Replace);
+    request.retires = replaced.iter().cloned().collect();
+    // Checked to the end before anybody is ended: without a successor the old one had better stay.
+    let started = plan(context, world, request, args.force).and_then(|plan| {
+        if let Some(id) = &replaced {
+            let cleaned = replace::replace(world, id)?;
+            if let Some(command) = &cleaned.restore_command {
+                context.tell(&format!("saved the work of the old {id}: {command}"));
+            }
+        }
+        spawn::execute(world, &plan)
+    });
+    match started {
+        // Another that was asked for at the same time came first.
+        Err(SessionError::Store(StoreError::Exists { id }))
+            if args.if_exists == IfExists::Reuse =>
+        {
+            reuse(context, world, &id)
+        }
+        started => Ok(started?),
+    }
+}
+
+/// Says what [`start`] would do.
+fn dry_run(
+    context: &Context,
+    out: &mut dyn Write,
+    args: &SpawnArgs,
+    mut request: SpawnRequest,
+) -> Result<Exit, CommandError> {
+    let world = &context.reader()?;
+    let known = known(world, &request);
+    let mut steps: Vec<PlanStep> = Vec::new();
+    if let (Some(id), IfExists::Reuse) = (&known, args.if_exists) {
+        require_live(world, id)?;
+        steps.push((format!("reuse {id}"), "it is there already".to_owned()).into());
+    } else {
+        if let Some(id) = known.filter(|_| args.if_exists == IfExists::Replace) {
+            let why = "its work is saved, then it is cleaned up".to_owned();
+            steps.push((format!("replace {id}"), why).into());
+            request.retires.push(id);
+        }
+        let plan = plan(context, world, request, args.force)?;
+        tell_all(context, &plan.notes);
+        steps.extend(plan.steps(world, 1)?);
+    }
+    output::plan(out, context.global.json, &steps)?;
+    Ok(Exit::Done)
+}
+
+/// Returns the name that is asked for, where a session has it.
+fn known(world: &World, request: &SpawnRequest) -> Option<SessionId> {
+    request.id.clone().filter(|id| world.home.load(id).is_ok())
+}
+
+fn reuse(context: &Context, world: &World, id: &SessionId) -> Result<Spawned, CommandError> {
+    let revision = require_live(world, id)?;
+    context.tell(&format!("{id} is there already"));
+    Ok(Spawned { id: id.clone(), revision, notes: Vec::new() })
+}
+
+/// Returns the revision of a session that lives: in one that has ended nobody would do the work.
+fn require_live(world: &World, id: &SessionId) -> Result<u64, CommandError> {
+    let record = world.home.load(id)?.record;
+    if !record.lifecycle.is_terminal() {
+        return Ok(record.revision);
+    }
+    let (status, why) = (Status::of(&record.lifecycle), "only a session that lives can be reused");
+    let error = SessionError::WrongState { id: id.clone(), status, why };
+    let hint = format!("`ao restore {id}` starts it again, --if-exists replace starts afresh");
+    Err(CommandError::from(error).hint(hint))
+}
+
 fn tell_all(context: &Context, notes: &[String]) {
     notes.iter().for_each(|note| context.tell(note));
 }
 
-/// Checks a request, its issue included, and makes nothing.
+/// Checks a request, its issue and what it replaces included, and makes nothing.
 fn plan(
     context: &Context,
     world: &World,
     mut request: SpawnRequest,
     force: bool,
 ) -> Result<Plan, SessionError> {
+    for id in &request.retires {
+        replace::require_possible(world, id, request.parent.as_ref())?;
+    }
     tell_all(context, &issue::fill_in(world, &mut request, force)?);
-    let plan = spawn::plan(world, request)?;
-    tell_all(context, &plan.notes);
-    Ok(plan)
+    spawn::plan(world, request)
 }
 
 fn first_spawn(world: &World) -> bool {
     world.home.is_unused().unwrap_or(false)
-}
-
-fn spawn_one(world: &World, request: SpawnRequest) -> Result<Spawned, SessionError> {
-    let plan = spawn::plan(world, request)?;
-    spawn::execute(world, &plan)
-}
-
-/// Ends and cleans up a session whose name is wanted; its work is never thrown away.
-fn replace(context: &Context, world: &World, id: &SessionId) -> Result<(), CommandError> {
-    use crate::model::facts::KillCause;
-    use crate::session::{cleanup, kill};
-    if world.home.load(id)?.archived {
-        world.home.set_aside(id, world.lock_timeout)?;
-        return Ok(());
-    }
-    kill::kill(world, id, KillCause::Manual, Some("replaced".to_owned()))?;
-    let cleaned = cleanup::cleanup(world, id, true)?;
-    if let Some(command) = &cleaned.restore_command {
-        context.tell(&format!("saved the work of the old {id}: {command}"));
-    }
-    if !cleaned.kept.is_empty() {
-        return Err(cleaned.kept_error(id).into());
-    }
-    Ok(world.home.set_aside(id, world.lock_timeout)?)
 }
 
 /// Delivers a prompt that has to be pasted; what is held goes out with the next reap.

@@ -28,6 +28,7 @@ pub mod poll;
 pub mod pr;
 pub mod preflight;
 pub mod press;
+pub mod replace;
 pub mod report;
 pub mod restore;
 pub mod review;

@@ -6,12 +6,12 @@
 mod base;
 mod name;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use self::base::Bases;
 use self::base::{check_branch, known_base};
-use crate::adapter::agent::{self, Card, Delivery, SystemDelivery};
+use crate::adapter::agent::{self, Card, CardError, Delivery, LaunchRequest, SystemDelivery};
 use crate::adapter::fs::{self, Durability};
 use crate::adapter::git::{self, Base, BranchState, Pool, Repository, Way};
 use crate::adapter::runtime::{RuntimeError, tmux::Tmux};
@@ -213,6 +213,12 @@ pub fn plan_of_many(
     }
     let mut notes = Vec::new();
     add_issue(&mut request, &card, &mut notes)?;
+    // What is configured for workers is not meant for a reviewer, which may be another agent.
+    if request.kind != Kind::Reviewer {
+        request.model = request.model.or_else(|| config.config.model.clone());
+        request.permission = request.permission.or_else(|| config.config.permission.clone());
+    }
+    require_renderable(&request, &card, mode)?;
     let runtime = choose_runtime(world, &request, mode, &mut notes)?;
     let project = world.home.find_project_by_common_dir(&repository.common_dir)?;
     let project_id = project.as_ref().map(|project| &project.id);
@@ -223,15 +229,36 @@ pub fn plan_of_many(
         return Err(SessionError::NotTrusted { shown: approval.shown, hash: approval.hash });
     }
     let base = known_base(&repository, &request, &config.config, bases, &mut notes)?;
-    if let Some(branch) = &request.branch {
-        check_branch(&repository, branch)?;
-    }
     let project = match project {
         Some(project) => project.id,
         None => ProjectId::from_folder_name(&context::folder_name(&repository)),
     };
     let root = workspace::root(world, &config.config)?;
-    Ok(Plan { request, repository, project, root, config, card, mode, runtime, base, notes })
+    let plan =
+        Plan { request, repository, project, root, config, card, mode, runtime, base, notes };
+    plan.require_place(world)?;
+    Ok(plan)
+}
+
+/// Refuses what the agent cannot be started with, before anything is made or ended for it.
+fn require_renderable(request: &SpawnRequest, card: &Card, mode: Mode) -> Result<(), CardError> {
+    let review = request.kind == Kind::Reviewer;
+    // A reviewer's task is written once its run has a number.
+    let has_prompt = review || request.prompt.is_some();
+    agent::render(&LaunchRequest {
+        card,
+        mode,
+        permission: request.permission.as_deref(),
+        review,
+        model: request.model.as_deref(),
+        prompt: has_prompt.then_some(&[]),
+        system: None,
+        session_dir: Path::new(""),
+        agent_session: None,
+        new_session: None,
+        workspace: Path::new(""),
+    })?;
+    Ok(())
 }
 
 /// Lets what the tracker says of the issue follow the prompt; an agent that runs its prompt as a
@@ -321,7 +348,7 @@ fn check_free(
     request: &SpawnRequest,
     config: &Config,
 ) -> Result<(), SessionError> {
-    if let Some(id) = &request.id
+    if let Some(id) = request.id.as_ref().filter(|id| !request.retires.contains(id))
         && world.home.load(id).is_ok()
     {
         return Err(StoreError::Exists { id: id.clone() }.into());
@@ -455,8 +482,6 @@ fn new_record(
     let request = &plan.request;
     let now = clock::now();
     let owner = process::current().map_err(SessionError::Proc)?;
-    // What is configured for workers is not meant for a reviewer, which may be another agent.
-    let configured = Some(&plan.config.config).filter(|_| request.kind != Kind::Reviewer);
     let mut record = Record {
         id: Some(id.clone()),
         project: Some(project.id.clone()),
@@ -469,11 +494,8 @@ fn new_record(
         issue: request.issue.clone(),
         title: request.title.clone(),
         parent: request.parent.clone(),
-        model: request.model.clone().or_else(|| configured.and_then(|it| it.model.clone())),
-        permission: request
-            .permission
-            .clone()
-            .or_else(|| configured.and_then(|it| it.permission.clone())),
+        model: request.model.clone(),
+        permission: request.permission.clone(),
         created_at: Some(now),
         intent: Some(Intent {
             op: IntentOp::Spawn,

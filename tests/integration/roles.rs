@@ -208,7 +208,9 @@ fn clean_retires_the_one_that_lives_and_saves_its_work() {
     assert_answer("PlanAnswer", &plan);
     assert_eq!(plan["plan"][0]["op"], format!("retire {lead}"));
     // Nobody is retired for a successor that cannot be had.
-    env.ao_in(&repo, &["orchestrator", "--clean", "--agent", "nobody"]).code(2);
+    for agent in ["nobody", "shell"] {
+        env.ao_in(&repo, &["orchestrator", "--clean", "--agent", agent]).code(2);
+    }
     assert_eq!(status(&env, &lead), "idle");
 
     let next = env.ao_in(&repo, &clean).success();

@@ -205,6 +205,7 @@ fn dry_run(
         let what = what(batch.of_query, number, &request);
         match plan(context, world, request, args.force) {
             Ok(plan) => {
+                tell_all(context, &plan.notes);
                 steps.extend(plan.steps(world, nth)?);
                 nth += u64::from(!has_name);
             }

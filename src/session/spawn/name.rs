@@ -1,10 +1,14 @@
 //! What a session and its branch are called.
 
-use crate::adapter::git::BranchState;
+use std::path::Path;
+
+use crate::adapter::fs;
+use crate::adapter::git::{BranchState, GitError};
 use crate::invocation::World;
 use crate::model::id::{BranchName, SessionId};
-use crate::session::SessionError;
+use crate::session::spawn::base::check_branch;
 use crate::session::spawn::{Plan, WorkspaceKind};
+use crate::session::{SessionError, workspace};
 
 impl Plan {
     /// Returns the name that the `nth` session would have that is numbered next.
@@ -32,6 +36,39 @@ impl Plan {
         let is_given = request.branch.is_some() || request.detached.is_some();
         let needs_branch = request.workspace == WorkspaceKind::Worktree && !is_given;
         Ok(!needs_branch || self.repository.branch(&self.branch_name(id)?)? == BranchState::Free)
+    }
+
+    /// Refuses a branch or a name whose place is somebody else's: what a session has that gives way
+    /// is free by then.
+    pub(super) fn require_place(&self, world: &World) -> Result<(), SessionError> {
+        let request = &self.request;
+        let gives_way = |path: &Path| {
+            request.retires.iter().any(|id| {
+                let record = world.home.load(id).map(|loaded| loaded.record);
+                let handle = record.ok().and_then(|record| record.handles.workspace);
+                handle.is_some_and(|handle| handle.owned && handle.path == path)
+            })
+        };
+        // One that is numbered takes a name that is free.
+        let named = request.id.as_ref().filter(|_| request.workspace == WorkspaceKind::Worktree);
+        let branch = match (&request.branch, named) {
+            (Some(branch), _) => Some(branch.clone()),
+            (None, Some(id)) if request.detached.is_none() => Some(self.branch_name(id)?),
+            (None, Some(_) | None) => None,
+        };
+        if let Some(branch) = branch {
+            match check_branch(&self.repository, &branch) {
+                Err(GitError::BranchElsewhere { path, .. }) if gives_way(&path) => {}
+                checked => drop(checked?),
+            }
+        }
+        let path = named.map(|id| workspace::path(&self.root, &self.project, id));
+        match path {
+            Some(path) if fs::metadata(&path)?.is_some() && !gives_way(&path) => {
+                Err(SessionError::InTheWay { path })
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     pub(super) fn branch_name(&self, id: &SessionId) -> Result<BranchName, SessionError> {
