@@ -321,7 +321,12 @@ fn unbury(
     tree: &Path,
 ) -> Result<(), GitError> {
     let admin = linked_admin(tree)?.unwrap_or_default();
-    if fs::metadata(&admin)?.is_none() {
+    let is_there = fs::metadata(&admin)?.is_some();
+    if is_there && Admin::load(&admin)?.worktree.as_deref() != Some(&settled(&handle.path)) {
+        // Another worktree has its name by now.
+        return unbury_without_entry(repo, handle, session, tree);
+    }
+    if !is_there {
         let Some(entry) = whole_entry(repo, handle, session)? else {
             return unbury_without_entry(repo, handle, session, tree);
         };

@@ -343,6 +343,22 @@ fn the_entry_of_a_restore_that_was_taken_back_is_not_brought_back() {
 }
 
 #[test]
+fn a_name_that_another_worktree_has_by_now_keeps_no_tree_in_the_trash() {
+    let place = Place::new();
+    let handle = place.add(&place.new_worktree("web-1"));
+    std_fs::write(handle.path.join("a.txt"), "changed\n").unwrap();
+    remove(&place.repo, &handle, &session("web-1"), &place.root()).unwrap();
+    let other = place.root().join("elsewhere/web-1");
+    let add = ["worktree", "add", "-q", "-b", "other", other.to_str().unwrap()];
+    plain(&place.repo.main, &add);
+    let before = tree(&other);
+    restore_worktree(&place.repo, &handle, &session("web-1")).unwrap();
+    assert_eq!(plain(&handle.path, &["status", "--porcelain"]), " M a.txt");
+    assert_eq!(std_fs::read(handle.path.join("a.txt")).unwrap(), b"changed\n");
+    assert_eq!((tree(&other), plain(&other, &["status", "--porcelain"])), (before, String::new()));
+}
+
+#[test]
 fn a_branch_with_work_of_its_own_stays() {
     let place = Place::new();
     let handle = place.add(&place.new_worktree("web-1"));
