@@ -90,11 +90,26 @@ pub fn read_optional(path: &Path) -> Result<Option<Vec<u8>>, FsError> {
 
 /// Reads what a person configured as [`read_optional`] does; a link to /dev/null is how many say that
 /// there is nothing. It is for those that only read: who writes would replace the device.
+///
+/// What it says is done in this user's name: a file that others may write, or that is neither this
+/// user's nor root's, is refused, for which [`FsError::is_denied`] is true.
 pub fn read_configured(path: &Path) -> Result<Option<Vec<u8>>, FsError> {
     let is_null = |found: fs::Metadata| {
         found.file_type().is_char_device() && found.rdev() == rustix::fs::makedev(1, 3)
     };
-    if fs::metadata(path).is_ok_and(is_null) { Ok(None) } else { read_optional(path) }
+    if fs::metadata(path).is_ok_and(is_null) {
+        return Ok(None);
+    }
+    let error = |source| FsError::at("read", path)(source);
+    let Some((file, length)) = open_plain(path, OFlags::empty())? else { return Ok(None) };
+    let found = file.metadata().map_err(error)?;
+    let own = rustix::process::geteuid().as_raw();
+    let why = match (found.uid(), found.mode()) {
+        (owner, _) if owner != own && owner != 0 => format!("user {owner} owns it, not {own}"),
+        (_, mode) if mode & 0o002 != 0 => "everybody may write it; chmod o-w it".to_owned(),
+        (_, _) => return whole((file, length), path, LONGEST).map(Some),
+    };
+    Err(error(io::Error::new(io::ErrorKind::PermissionDenied, why)))
 }
 
 /// Reads the first `limit` bytes of a file as [`read_optional`] does.

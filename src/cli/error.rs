@@ -187,7 +187,7 @@ impl From<ConfigError> for CommandError {
     fn from(error: ConfigError) -> Self {
         // What the machine refuses is no mistake in the file, as what stands in its place is.
         if let ConfigError::File(fs) = &error
-            && fs.source.raw_os_error().is_some()
+            && (fs.source.raw_os_error().is_some() || fs.is_denied())
         {
             let (exit, hint) = fs_exit(fs);
             let mut error = Self::new(exit, error.into());

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::process::geteuid;
 use serde_json::json;
 
+use crate::agents::configure;
 use crate::env::{Outcome, TestEnvironment};
 use crate::faulted::files_below;
 
@@ -244,6 +245,43 @@ fn a_home_that_others_own_or_write_is_refused() {
     }
     env.ao(&["ls"]).success();
     env.ao(&["rename", "one", "again"]).success();
+}
+
+#[test]
+fn a_configuration_that_others_own_or_write_is_not_obeyed() {
+    let (env, repo) = two_sessions();
+    configure(&env, "max_sessions = 40\n[env]\nA = \"b\"\n");
+    let path = env.path("user/config/ao/config.toml");
+    let card = path.with_file_name("agents").join("mine.toml");
+    fs::create_dir(card.parent().unwrap()).unwrap();
+    let text =
+        "[agent]\nname = \"mine\"\nbinary = \"sh\"\nmode = \"one_shot\"\none_shot = [\"sh\"]\n";
+    fs::write(&card, text).unwrap();
+    let refused = |why: &str| {
+        for outcome in [spawn(&env, &repo, "next"), env.ao(&["reap"])] {
+            let told = outcome.code(6).stderr;
+            let expected = format!("could not read {}", path.display());
+            assert!(told.contains(&expected) && told.contains(why), "{told}");
+        }
+        assert!(env.ao(&["config", "check"]).code(2).stdout.contains(why));
+        env.ao(&["ls"]).success();
+    };
+    let mode =
+        |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    mode(&path, 0o646);
+    refused("everybody may write it; chmod o-w it");
+    // With a group of one's own, as many systems have it, this is usual.
+    mode(&path, 0o664);
+    env.ao(&["reap"]).success();
+    mode(&card, 0o646);
+    let told = env.ao_in(&repo, &["spawn", "--agent", "mine", "x"]).code(2).stderr;
+    assert!(told.contains("mine.toml:1: everybody may write it"), "{told}");
+    if geteuid().is_root() {
+        std::os::unix::fs::chown(&path, Some(65534), None).unwrap();
+        refused("user 65534 owns it");
+    } else {
+        eprintln!("not shown with a file of somebody else: this user cannot give one away");
+    }
 }
 
 /// Asserts that readers and writers are refused with `code`, naming the home.

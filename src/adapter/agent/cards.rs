@@ -153,7 +153,7 @@ pub fn find_card(user_dir: &Path, name: &str) -> Result<Card, CardError> {
     let card = load_card(user_dir, name)?;
     let path = user_dir.join(format!("{name}.toml"));
     // Those of the built-in cards are looked at by a test.
-    match fs::read_optional(&path)? {
+    match fs::read_configured(&path)? {
         Some(_) => check_card(&path),
         None => Ok(card),
     }
@@ -206,7 +206,7 @@ pub fn built_in_hearings() -> String {
 pub fn load_card(user_dir: &Path, name: &str) -> Result<Card, CardError> {
     let path = user_dir.join(format!("{name}.toml"));
     // A name that is none must not lead out of the directory.
-    let own = if check::is_name(name) { fs::read_optional(&path) } else { Ok(None) };
+    let own = if check::is_name(name) { fs::read_configured(&path) } else { Ok(None) };
     let card = match own {
         Ok(Some(bytes)) => utf8(bytes).and_then(|text| parse(name, &text)),
         Err(error) => Err((1, error.source.to_string())),
@@ -234,7 +234,7 @@ pub fn find_binary(card: &Card, path_env: &OsStr) -> Option<PathBuf> {
 
 /// Reads a card of the user's, `name` being what its file is called.
 fn read_own(name: &str, path: &Path) -> Result<Card, (usize, String)> {
-    let bytes = fs::read_optional(path).map_err(|error| (1, error.source.to_string()))?;
+    let bytes = fs::read_configured(path).map_err(|error| (1, error.source.to_string()))?;
     let text = utf8(bytes.unwrap_or_default())?;
     check_patterns(parse(name, &text)?, &text)
 }
