@@ -12,7 +12,7 @@ fn a_minute_of_faults_loses_nothing_doubles_nothing_and_leaves_nothing() {
         ao: Path::new(env!("CARGO_BIN_EXE_ao")).to_owned(),
         sessions: 8,
         hands: 3,
-        time: Duration::from_secs(35),
+        time: Duration::from_secs(60),
         seed: 1,
         keep: false,
     });

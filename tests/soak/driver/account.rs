@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::Value;
 
 use super::Soak;
-use super::ledger::{Hook, Ledger, Sent};
+use super::ledger::{Failed, Hook, Ledger, Sent, Window};
 use super::stories::{self, Story};
 use super::verdict::Verdict;
 use super::world::World;
@@ -24,8 +24,10 @@ pub(crate) fn compare(soak: &Soak, verdict: &mut Verdict) {
     texts(world, &ledger, &stories, verdict);
     hooks(world, &ledger, &stories, verdict);
     starts(world, verdict);
-    notices(world, &stories, verdict);
+    notices(world, &ledger, &stories, verdict);
+    failures(&ledger, verdict);
     work(world, verdict);
+    pooled(world, &stories, verdict);
 }
 
 fn sessions(ledger: &Ledger, stories: &Stories, verdict: &mut Verdict) {
@@ -184,8 +186,15 @@ fn hooks(world: &World, ledger: &Ledger, stories: &Stories, verdict: &mut Verdic
         by_session.entry(&hook.session).or_default().push((hook, is_there));
     }
     for (session, hooks) in &by_session {
+        for (hook, _) in hooks {
+            verdict.check("hooks that ended with 0, or were killed");
+            // By hand, or with its session: a kill ends whatever says that it is the session's.
+            if !matches!(hook.code, 0 | 137 | 143) {
+                verdict.wrong.push(format!("a hook ended with {}: {hook:?}", hook.code));
+            }
+        }
         for (hook, _) in hooks.iter().filter(|(hook, there)| !there && hook.code == 0) {
-            let why = excuse(hook, hooks, stories.get(*session), ledger, &mut told);
+            let why = excuse(hook, stories.get(*session), ledger, &mut told);
             match why {
                 Some(why) => verdict.allow(why),
                 None => {
@@ -196,7 +205,7 @@ fn hooks(world: &World, ledger: &Ledger, stories: &Stories, verdict: &mut Verdic
         }
         for (hook, _) in hooks.iter().filter(|(_, is_there)| *is_there) {
             verdict.check("signals in the log");
-            if stories[*session].changes_to(&hook.token) > 2 {
+            if stories[*session].changes_to(&hook.token) > 1 {
                 verdict.double.push(format!("a signal: {hook:?}"));
             }
         }
@@ -206,7 +215,6 @@ fn hooks(world: &World, ledger: &Ledger, stories: &Stories, verdict: &mut Verdic
 /// Returns why the log need not know of a hook that ended with 0.
 fn excuse(
     hook: &Hook,
-    others: &[(&Hook, bool)],
     story: Option<&Story>,
     ledger: &Ledger,
     told: &mut String,
@@ -215,16 +223,14 @@ fn excuse(
     if story.was_elsewhere(&hook.launch, hook.from, hook.to) {
         return Some("signals of a launch that was over");
     }
-    if ledger.full.iter().any(|full| full.touches(hook.from - 0.5, hook.to + 0.5)) {
+    if ledger.was_full(hook.from, hook.to) {
         return Some("signals while the disk was full");
     }
     if ledger.steps.iter().any(|(at, _)| *at >= hook.from - 1.0 && *at <= hook.to + 1.0) {
         return Some("signals while the clock stepped");
     }
-    let overtakes = |(other, is_there): &(&Hook, bool)| {
-        *is_there && other.from <= hook.to && hook.from <= other.to
-    };
-    if others.iter().any(overtakes) || story.heard_between(hook.from, hook.to) {
+    let is_overtaken = story.heard_a_later_hook(hook.from, hook.to);
+    if is_overtaken || story.heard_between(hook.from, hook.to) {
         return Some("signals overtaken by a later one");
     }
     // `[time] [session] [card] [event]: [why]`; each line is one hook's.
@@ -252,7 +258,39 @@ fn starts(world: &World, verdict: &mut Verdict) {
     }
 }
 
-fn notices(world: &World, stories: &Stories, verdict: &mut Verdict) {
+/// What a text is answered with whose agent ends, or is killed, while it is delivered.
+const GONE: &[&str] = &[
+    "the agent's pane is not there",
+    "the agent has no open standard input",
+    "the program ended, and may not have read it",
+    "the program ended while the text was typed",
+    "unconfirmed: it has ended",
+    "unconfirmed: it is gone",
+    "unconfirmed: tmux could not act on a pane: it has no such session",
+    "message is not in the outbox",
+];
+
+/// A call that failed though nothing was done to it has a fault of the machine's for a reason.
+fn failures(ledger: &Ledger, verdict: &mut Verdict) {
+    for failed in &ledger.failed {
+        verdict.check("failures of calls that nothing was done to");
+        let Failed { what, during: Window { from, to } } = failed;
+        let is_about = |words: &[&str]| words.iter().any(|word| what.contains(word));
+        let is_explained = if is_about(&["os error 28", "KiB are free there"]) {
+            ledger.was_full(*from, *to)
+        } else if is_about(&["tmux does not answer", "tmux did not answer", "no tmux server runs"])
+        {
+            ledger.was_without_tmux(*from, *to)
+        } else {
+            is_about(GONE)
+        };
+        if !is_explained {
+            verdict.wrong.push(what.clone());
+        }
+    }
+}
+
+fn notices(world: &World, ledger: &Ledger, stories: &Stories, verdict: &mut Verdict) {
     let noted = world.noted("notices");
     let mut times: BTreeMap<String, u64> = BTreeMap::new();
     for line in noted.lines() {
@@ -260,16 +298,16 @@ fn notices(world: &World, stories: &Stories, verdict: &mut Verdict) {
         *times.entry(notice["id"].as_str().unwrap_or(line).to_owned()).or_default() += 1;
     }
     for (id, story) in stories {
-        let mut claims: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut claims: BTreeMap<&str, Vec<Claim>> = BTreeMap::new();
         let mut kinds: BTreeMap<&str, &str> = BTreeMap::new();
-        for event in &story.events {
+        for (event, phase) in story.events.iter().zip(&story.phases) {
             let entries = event["patch"]["outbox"].as_object().into_iter().flatten();
             for (key, entry) in entries {
                 if let Some(kind) = entry["kind"].as_str() {
                     kinds.insert(key, kind);
                 }
-                if entry.get("claim").is_some_and(Value::is_object) {
-                    *claims.entry(key).or_default() += 1;
+                if let Some(pid) = entry["claim"]["pid"].as_u64() {
+                    claims.entry(key).or_default().push(Claim { pid, at: phase.from });
                 }
             }
             let reason = event["reason"].as_str().unwrap_or_default();
@@ -282,11 +320,51 @@ fn notices(world: &World, stories: &Stories, verdict: &mut Verdict) {
         }
         for (key, claimed) in claims.iter().filter(|_| !story.is_cut) {
             let received = times.get(&format!("{id}.{key}")).copied().unwrap_or_default();
-            if received > *claimed {
-                verdict.double.push(format!("notice {id}.{key}: {received} for {claimed} claims"));
+            // The last one is nobody's reason to send it again.
+            let earlier = claimed.split_last().map_or(&[][..], |(_, earlier)| earlier);
+            let died = earlier.iter().filter(|claim| claim.died(ledger)).count();
+            if received > 1 + died as u64 {
+                let what = format!("notice {id}.{key}: {received} times, claims {claimed:?}");
+                verdict.double.push(what);
             } else if received > 1 {
                 verdict.allow("notices sent again under the same id, their sender killed");
             }
+        }
+    }
+}
+
+/// Who said that he would send a notice, and when.
+#[derive(Debug)]
+struct Claim {
+    pid: u64,
+    at: f64,
+}
+
+impl Claim {
+    /// Returns whether he may not have come to say what became of it.
+    fn died(&self, ledger: &Ledger) -> bool {
+        /// Seconds that a notifier is given, and more.
+        const PATIENCE: f64 = 15.0;
+        let is_hurt = u32::try_from(self.pid).is_ok_and(|pid| ledger.hurt.contains(&pid));
+        is_hurt || ledger.was_full(self.at, self.at + PATIENCE)
+    }
+}
+
+/// What came from the pool had nothing of another session's in it.
+fn pooled(world: &World, stories: &Stories, verdict: &mut Verdict) {
+    let work = world.noted("work");
+    let wrote = |file: &str| {
+        let mut lines = work.lines().filter_map(|line| line.split_once(' '));
+        lines.find(|(_, written)| *written == file).map(|(session, _)| session)
+    };
+    for (session, file) in world.noted("found").lines().filter_map(|line| line.split_once(' ')) {
+        if let Some(other) = wrote(file).filter(|other| *other != session) {
+            verdict.wrong.push(format!("{session} began with {file}, which {other} wrote"));
+        }
+    }
+    for story in stories.values() {
+        if story.events.iter().any(|event| event.to_string().contains("pool: the workspace that")) {
+            verdict.check("spawns from the pool");
         }
     }
 }

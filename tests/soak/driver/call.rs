@@ -8,7 +8,8 @@ use ao::adapter::clock;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::world::{self, World};
+use super::ledger::Window;
+use super::world::{self, World, uptime};
 
 /// What is done to a process on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +52,10 @@ pub(crate) struct Done {
     pub(crate) error: String,
     /// How long it took.
     pub(crate) took: Duration,
+    /// Its number.
+    pub(crate) pid: u32,
+    /// The machine's uptime before and after.
+    pub(crate) during: Window,
     /// What it and its children were doing when it had taken too long.
     pub(crate) overdue: Option<String>,
 }
@@ -83,7 +88,7 @@ impl Call {
         // Files rather than pipes: whatever inherits one cannot hold this up.
         let (mut out, mut error) = (tempfile::tempfile()?, tempfile::tempfile()?);
         command.stdout(out.try_clone()?).stderr(error.try_clone()?);
-        let started = Instant::now();
+        let (started, from) = (Instant::now(), uptime());
         let mut child = command.spawn()?;
         let overdue = self.wait(&mut child, started)?;
         let status = child.wait()?;
@@ -95,6 +100,8 @@ impl Call {
             text,
             error: read_back(&mut error)?,
             took,
+            pid: child.id(),
+            during: Window { from, to: uptime() },
             overdue,
         })
     }

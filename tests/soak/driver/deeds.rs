@@ -22,6 +22,7 @@ enum Deed {
     Cleanup,
     CleanupAll,
     Rename,
+    Report,
     Observe,
     Read,
     Wait,
@@ -35,9 +36,10 @@ const DEEDS: &[(Deed, u64)] = &[
     (Deed::Kill, 4),
     (Deed::Restore, 10),
     (Deed::RestoreAll, 1),
-    (Deed::Cleanup, 6),
+    (Deed::Cleanup, 8),
     (Deed::CleanupAll, 1),
-    (Deed::Rename, 9),
+    (Deed::Rename, 7),
+    (Deed::Report, 8),
     (Deed::Observe, 11),
     (Deed::Read, 14),
     (Deed::Wait, 2),
@@ -109,7 +111,7 @@ impl<'a> Hands<'a> {
             }
             Deed::Cleanup => {
                 if let Some(one) = self.choice.one(&ended) {
-                    let force = self.choice.percent(70);
+                    let force = self.choice.percent(50);
                     self.cleanup(&one.id, force, &harm);
                 }
             }
@@ -117,6 +119,11 @@ impl<'a> Hands<'a> {
             Deed::Rename => {
                 if let Some(one) = self.choice.one(&seen) {
                     self.rename(one, &harm);
+                }
+            }
+            Deed::Report => {
+                if let Some(one) = self.choice.one(&live) {
+                    self.report(one, &harm);
                 }
             }
             Deed::Observe => {
@@ -228,6 +235,19 @@ impl<'a> Hands<'a> {
         let done = self.run("rename", &["rename", &one.id, &token, "--json"], 60, harm);
         if let Some(done) = done.filter(|done| done.code == 0) {
             self.acknowledged("rename", &one.id, token, revision_of(&done.answer));
+        }
+    }
+
+    fn report(&mut self, one: &Seen, harm: &Harm) {
+        let token = self.token("note");
+        let state = self.choice.weighted(&[("working", 3), ("waiting", 1), ("needs-input", 1)]);
+        let mut call = Call::new(&["report", state, "--note", &token, "--json"], 60);
+        call.env.push(("AO_SESSION", one.id.clone()));
+        call.env.push(("AO_LAUNCH", one.launch.clone()));
+        call.harm = harm.clone();
+        if let Some(done) = self.soak.call("report", &call).filter(|done| done.code == 0) {
+            let revision = done.answer["report"]["revision"].as_u64().unwrap_or_default();
+            self.acknowledged("report", &one.id, token, revision);
         }
     }
 

@@ -95,6 +95,7 @@ fn kill_an_ao(soak: &Soak, choice: &mut Choice) {
     };
     let all: Vec<u32> = soak.world.processes().into_iter().filter(is_under_way).collect();
     if let Some(pid) = choice.one(&all) {
+        soak.ledger().hurt.insert(*pid);
         world::signal(*pid, Signal::KILL);
         soak.ledger().fault("kill -9 of any ao found");
     }
@@ -110,24 +111,27 @@ fn burst(soak: &Soak, one: &Seen, choice: &mut Choice) {
         for number in 0..width {
             let event = if number % 2 == 0 { "user-prompt-submit" } else { "pre-tool-use" };
             let token = format!("burst{stream}n{number}z");
-            scope.spawn(move || {
-                let mut call = Call::new(&["hook", card, event], 60);
-                call.stdin = Some(format!("{{\"session_id\":\"{token}\"}}"));
-                call.env.push(("AO_SESSION", one.id.clone()));
-                call.env.push(("AO_LAUNCH", one.launch.clone()));
-                let from = uptime();
-                let Some(done) = soak.call("hook (burst)", &call) else { return };
-                soak.ledger().hooks.push(Hook {
-                    token,
-                    session: one.id.clone(),
-                    launch: one.launch.clone(),
-                    event: event.to_owned(),
-                    from,
-                    to: uptime(),
-                    code: done.code,
-                });
-            });
+            scope.spawn(move || hook(soak, one, card, event, token));
         }
+    });
+    // No hook of the burst began later, so none of them is why this one is not heard.
+    hook(soak, one, card, "user-prompt-submit", format!("burst{stream}endz"));
+}
+
+fn hook(soak: &Soak, one: &Seen, card: &str, event: &str, token: String) {
+    let mut call = Call::new(&["hook", card, event], 60);
+    call.stdin = Some(format!("{{\"session_id\":\"{token}\"}}"));
+    call.env.push(("AO_SESSION", one.id.clone()));
+    call.env.push(("AO_LAUNCH", one.launch.clone()));
+    let Some(done) = soak.call("hook (burst)", &call) else { return };
+    soak.ledger().hooks.push(Hook {
+        token,
+        session: one.id.clone(),
+        launch: one.launch.clone(),
+        event: event.to_owned(),
+        from: done.during.from,
+        to: done.during.to,
+        code: done.code,
     });
 }
 
@@ -190,12 +194,14 @@ fn stop_server(soak: &Soak, milliseconds: u64) {
 
 fn kill_server(soak: &Soak) {
     let Some(server) = soak.world.server() else { return };
+    let from = uptime();
     world::signal(server, Signal::KILL);
     soak.ledger().fault("kill -9 of the tmux server");
     // Who lost everything starts it again.
     let mut call = Call::new(&["restore", "--all", "--json"], 600);
     call.harm = Harm::None;
     soak.call("restore --all", &call);
+    soak.ledger().stopped.push(Window { from, to: uptime() });
 }
 
 fn fill_disk(soak: &Soak, milliseconds: u64) {

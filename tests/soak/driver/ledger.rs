@@ -1,6 +1,6 @@
 //! The driver's own account of what was acknowledged, kept outside of `ao`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// A text that was sent.
@@ -68,6 +68,15 @@ impl Hook {
     }
 }
 
+/// A call that nothing was done to, and that failed in a way that asks for a reason.
+#[derive(Clone, Debug)]
+pub(crate) struct Failed {
+    /// The call and what it said.
+    pub(crate) what: String,
+    /// When it was under way.
+    pub(crate) during: Window,
+}
+
 /// Something from one uptime to another.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Window {
@@ -109,8 +118,12 @@ pub(crate) struct Ledger {
     pub(crate) hooks: Vec<Hook>,
     /// When the disk was full.
     pub(crate) full: Vec<Window>,
-    /// When the tmux server was stopped.
+    /// When the tmux server was stopped, or killed and not started again.
     pub(crate) stopped: Vec<Window>,
+    /// Every `ao` that was killed, stopped or had an error on its way, by its number.
+    pub(crate) hurt: BTreeSet<u32>,
+    /// Calls that failed and have to be explained.
+    pub(crate) failed: Vec<Failed>,
     /// Each step of the clock: the uptime, and the milliseconds from then on.
     pub(crate) steps: Vec<(f64, i64)>,
     /// What took longer than it may.
@@ -125,6 +138,16 @@ impl Ledger {
     /// Counts a fault.
     pub(crate) fn fault(&mut self, kind: &'static str) {
         *self.faults.entry(kind).or_default() += 1;
+    }
+
+    /// Returns whether the disk was full at any moment between the two.
+    pub(crate) fn was_full(&self, from: f64, to: f64) -> bool {
+        self.full.iter().any(|full| full.touches(from - 0.5, to + 0.5))
+    }
+
+    /// Returns whether the tmux server did not answer at any moment between the two.
+    pub(crate) fn was_without_tmux(&self, from: f64, to: f64) -> bool {
+        self.stopped.iter().any(|stopped| stopped.touches(from - 0.5, to + 0.5))
     }
 
     /// Returns the uptime of an event that `ao` dated `at` (Unix milliseconds by its own clock).

@@ -107,6 +107,10 @@ fn waiting(seen: &[Seen], verdict: &mut Verdict) {
 }
 
 fn end_everything(soak: &Soak, verdict: &mut Verdict) {
+    // What is in the pool is nobody's any more: the last pass puts it away.
+    if let Err(error) = soak.world.write_configuration(0) {
+        verdict.wrong.push(format!("the configuration cannot be written: {error}"));
+    }
     for args in [
         &["kill", "--all", "--yes", "--json"][..],
         &["reap", "--json"],

@@ -26,6 +26,8 @@ pub(crate) struct Phase {
     pub(crate) from: f64,
     pub(crate) launch: String,
     pub(crate) terminal: bool,
+    /// When the hook began that said so, where one did.
+    pub(crate) hook_began: Option<f64>,
 }
 
 impl Story {
@@ -43,11 +45,16 @@ impl Story {
             if let Some(state) = patch["lifecycle"]["session"]["state"].as_str() {
                 terminal = matches!(state, "done" | "terminated");
             }
-            let at = event["at"].as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
-            let from = at.and_then(|at| ledger.uptime_of(at.as_millisecond(), boot));
+            let uptime = |at: &Value| {
+                let at = at.as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok())?;
+                ledger.uptime_of(at.as_millisecond(), boot)
+            };
+            let from = uptime(&event["at"]);
+            let is_hook = event["cause"] == "hook";
+            let hook_began = uptime(&event["observation"]["observed_at"]).filter(|_| is_hook);
             let seq = event["seq"].as_u64().unwrap_or_default();
             let from = from.unwrap_or_default();
-            phases.push(Phase { seq, from, launch: launch.clone(), terminal });
+            phases.push(Phase { seq, from, launch: launch.clone(), terminal, hook_began });
         }
         Self { events, is_cut, phases }
     }
@@ -68,6 +75,17 @@ impl Story {
         self.events.iter().zip(&self.phases).any(|(event, phase)| {
             let is_said = event["observation"]["kind"] == "activity" && event["cause"] != "hook";
             is_said && phase.from >= from - 0.1 && phase.from <= to + 0.1
+        })
+    }
+
+    /// Returns whether a hook that began after `from` was heard before `to`: the signal of one that
+    /// began at `from` is older, and says nothing.
+    pub(crate) fn heard_a_later_hook(&self, from: f64, to: f64) -> bool {
+        /// Seconds by which the two clocks may differ.
+        const OFF: f64 = 0.05;
+        self.phases.iter().any(|phase| {
+            let began = phase.hook_began.is_some_and(|began| began >= from - OFF);
+            began && phase.from <= to + OFF
         })
     }
 

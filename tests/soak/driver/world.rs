@@ -13,12 +13,20 @@ use serde_json::Value;
 /// The variable that every process of a world carries, with the world's root.
 const MARKER: &str = "TEST_ROOT";
 
+/// How many clean workspaces are kept: fewer than are cleaned up, so that others go to the trash.
+const POOL: usize = 3;
+
 /// The scripted agent's card, of which the cards here are variants.
 const CARD: &str = include_str!("../../../src/adapter/agent/cards/demo.toml");
 
 /// Notes each hook with its outcome, and what it was answered.
 const HOOK: &str = r#"#!/bin/sh
-[ "$2" != session-start ] || echo "$AO_SESSION $AO_LAUNCH" >>'ROOT/ledger/starts'
+if [ "$2" = session-start ]; then
+    echo "$AO_SESSION $AO_LAUNCH" >>'ROOT/ledger/starts'
+    for file in w-*; do
+        [ ! -e "$file" ] || echo "$AO_SESSION $file" >>'ROOT/ledger/found'
+    done
+fi
 while :; do
     read -r id </proc/sys/kernel/random/uuid
     read -r before rest </proc/uptime
@@ -111,7 +119,7 @@ impl World {
         }
         fs::write(world.path("clock"), pad(0))?;
         world.write_programs()?;
-        world.write_configuration()?;
+        world.write_configuration(POOL)?;
         world.make_repository()?;
         Ok(world)
     }
@@ -215,12 +223,14 @@ impl World {
         Ok(())
     }
 
-    fn write_configuration(&self) -> io::Result<()> {
+    /// Writes the person's configuration, with a pool of so many.
+    pub(crate) fn write_configuration(&self, pool: usize) -> io::Result<()> {
         let config = self.path("user/.config/ao");
         fs::create_dir_all(config.join("agents"))?;
         let notice = self.path("bin/notice");
         let text = format!(
             "agent = \"chat\"\nmax_sessions = 1000\n[scm]\nkind = \"none\"\n\
+             [pool]\nsize = {pool}\n\
              [notifiers.page]\nkind = \"command\"\ncommand = [\"{}\"]\n",
             notice.display()
         );
@@ -280,6 +290,15 @@ impl World {
             while file.write_all(&vec![0; size]).is_ok() {}
         }
         true
+    }
+
+    /// Copies the home to `[ROOT]/kept` where its file system goes with this process.
+    pub(crate) fn keep_home(&self) -> io::Result<()> {
+        if self.disk == Disk::Mount {
+            let mut copy = Command::new("cp");
+            copy.arg("-a").arg(self.home()).arg(self.path("kept")).status()?;
+        }
+        Ok(())
     }
 
     /// Makes room again.
