@@ -1,8 +1,9 @@
 //! Checks answers against the generated JSON Schemas.
 //!
 //! Understands what those schemas use: types, properties, items, references, alternatives,
-//! enumerations and constants. Stricter than the schemas themselves, which leave room for keys of
-//! later versions: a key that no schema names is a fault here.
+//! enumerations, constants, limits and formats; a keyword that it does not know is a fault of the
+//! schema. Stricter than the schemas themselves, which leave room for keys of later versions: a key
+//! that no schema names is a fault here.
 
 use std::collections::BTreeSet;
 
@@ -102,8 +103,11 @@ fn open_faults(root: &Value, schema: &Value, value: &Value, at: &str) -> Vec<Str
             "anyOf" | "oneOf" => {
                 let each = argument.as_array().unwrap().iter();
                 let each: Vec<_> = each.map(|one| open_faults(root, one, value, at)).collect();
-                if each.iter().all(|faults| !faults.is_empty()) {
+                let fitting = each.iter().filter(|faults| faults.is_empty()).count();
+                if fitting == 0 {
                     found.extend(each.into_iter().flatten());
+                } else if rule == "oneOf" && fitting > 1 {
+                    found.push(format!("{at}: {value} is {fitting} of what it may be one of"));
                 }
             }
             "allOf" => {
@@ -136,10 +140,46 @@ fn open_faults(root: &Value, schema: &Value, value: &Value, at: &str) -> Vec<Str
                     found.extend(faults(root, argument, value, &format!("{at}[{index}]")));
                 }
             }
-            _ => {}
+            "minimum" if value.as_f64().is_some_and(|it| it < argument.as_f64().unwrap()) => {
+                found.push(format!("{at}: {value} is less than {argument}"));
+            }
+            "maximum" if value.as_f64().is_some_and(|it| it > argument.as_f64().unwrap()) => {
+                found.push(format!("{at}: {value} is more than {argument}"));
+            }
+            "uniqueItems" if argument == true => {
+                let all = value.as_array().map_or(&[][..], Vec::as_slice);
+                let again = all.iter().enumerate().filter(|(n, one)| all[..*n].contains(one));
+                found.extend(again.map(|(_, one)| format!("{at}: {one} is there twice")));
+            }
+            "format" if !has_format(argument.as_str().unwrap(), value) => {
+                found.push(format!("{at}: {value} is no {argument}"));
+            }
+            "type" | "enum" | "const" | "minimum" | "maximum" | "uniqueItems" | "format" => {}
+            // Nothing that a value could break.
+            "$defs" | "$schema" | "$comment" | "title" | "description" | "default" => {}
+            other => panic!("{at}: the schema has the keyword `{other}`"),
         }
     }
     found
+}
+
+/// Returns whether `value` is what the format says; of one that is for texts, no number is.
+fn has_format(format: &str, value: &Value) -> bool {
+    let is_within = |low: i64, high: u64| {
+        let is_high = value.as_i64().is_none_or(|it| it >= low);
+        !value.is_number() || is_high && value.as_u64().is_none_or(|it| it <= high)
+    };
+    match format {
+        "uint8" => is_within(0, u8::MAX.into()),
+        "uint16" => is_within(0, u16::MAX.into()),
+        "uint32" => is_within(0, u32::MAX.into()),
+        "uint64" | "uint" => is_within(0, u64::MAX),
+        "int32" => is_within(i32::MIN.into(), i32::MAX.cast_unsigned().into()),
+        "int64" => is_within(i64::MIN, i64::MAX.cast_unsigned()),
+        "double" => true,
+        "date-time" => value.as_str().is_none_or(|it| it.parse::<jiff::Timestamp>().is_ok()),
+        other => panic!("the schema names a format `{other}`"),
+    }
 }
 
 /// Returns whether `value` is of the type, or of one of the types, that `wanted` names.
@@ -192,4 +232,25 @@ fn answers_of_the_wrong_shape_are_told() {
     );
 
     assert_record(&serde_json::to_value(ao::model::record::Record::default()).unwrap());
+}
+
+#[test]
+fn limits_and_formats_and_alternatives_are_checked_and_an_unknown_keyword_is_refused() {
+    use serde_json::json;
+    let is_fine = |schema: Value, value: Value| faults(&schema, &schema, &value, "it").is_empty();
+    for (schema, good, bad) in [
+        (json!({ "minimum": 1 }), json!(1), json!(0)),
+        (json!({ "maximum": 255 }), json!(255), json!(256)),
+        (json!({ "uniqueItems": true }), json!([1, 2]), json!([1, 2, 1])),
+        (json!({ "format": "uint8" }), json!(255), json!(256)),
+        (json!({ "format": "uint32" }), json!(0), json!(-1)),
+        (json!({ "format": "int32" }), json!(-1), json!(1_i64 << 31)),
+        (json!({ "format": "date-time" }), json!("2026-11-20T10:00:00Z"), json!("yesterday")),
+        (json!({ "oneOf": [{ "type": "integer" }, { "const": 1 }] }), json!(2), json!(1)),
+    ] {
+        assert!(is_fine(schema.clone(), good.clone()), "{good} is {schema}");
+        assert!(!is_fine(schema.clone(), bad.clone()), "{bad} is not {schema}");
+    }
+    let unknown = std::panic::catch_unwind(|| is_fine(json!({ "pattern": "a" }), json!("b")));
+    assert!(unknown.is_err());
 }
