@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::command::{failed, git, git_to_its_end, git_with_hooks, read, retried, run};
+use super::command::{failed, git, git_to_its_end, git_with_hooks, pairs, read, retried, run};
 use super::{GitError, Repository};
 use crate::adapter::clock::Deadline;
 use crate::adapter::cmd::{Cmd, CmdError};
@@ -76,7 +76,7 @@ impl Repository {
     /// Returns the default branch without a remote's name: the remote's, else the main
     /// worktree's branch.
     pub fn default_branch(&self) -> Option<String> {
-        let remote = self.remote_default();
+        let remote = self.remote_default().ok().flatten();
         let name = remote.and_then(|name| name.strip_prefix("origin/").map(str::to_owned));
         name.or_else(|| self.head_branch())
     }
@@ -84,7 +84,7 @@ impl Repository {
     /// Asks git itself for [`Self::default_branch`].
     #[cfg(test)]
     pub(super) fn default_branch_by_git(&self) -> Option<String> {
-        let remote = self.remote_default_by_git();
+        let remote = self.remote_default_by_git().ok().flatten();
         let name = remote.and_then(|name| name.strip_prefix("origin/").map(str::to_owned));
         name.or_else(|| self.answer(&["symbolic-ref", "--quiet", "--short", "HEAD"]))
     }
@@ -110,7 +110,7 @@ impl Repository {
             return Ok(Fetched::NoRemote);
         }
         let deadline = Deadline::after(deadline);
-        let known = self.remote_default();
+        let known = self.remote_default()?;
         let name = match known.as_deref().and_then(|name| name.strip_prefix("origin/")) {
             Some(name) => name.to_owned(),
             None => match self.ask_remote_default(deadline)? {
@@ -148,7 +148,7 @@ impl Repository {
                 repo: self.main.clone(),
             });
         }
-        let remote = self.remote_default();
+        let remote = self.remote_default()?;
         if let Some(base) = remote.as_deref().map(found).transpose()?.flatten() {
             return Ok(base);
         }
@@ -171,23 +171,11 @@ impl Repository {
     /// Asks git itself for [`Self::branch`].
     pub(super) fn branch_by_git(&self, branch: &BranchName) -> Result<BranchState, GitError> {
         let name = branch.as_str();
-        let ancestors = name.match_indices('/').map(|(end, _)| &name[..end]);
-        let names: Vec<&str> = ancestors.clone().chain([name]).collect();
         let command = self
             .git()
             .args(["for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "--"])
-            .args(names.iter().map(|name| format!("refs/heads/{name}")));
-        let mut tip = None;
-        for line in read(&command, "git for-each-ref")?.text().lines() {
-            let Some((sha, other)) = line.split_once(' ') else { continue };
-            let below = other.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'));
-            if other == name {
-                tip = Some(sha.to_owned());
-            } else if below || ancestors.clone().any(|ancestor| ancestor == other) {
-                let (branch, other) = (name.to_owned(), other.to_owned());
-                return Err(GitError::BranchNameTaken { branch, other });
-            }
-        }
+            .args(ancestors(name).chain([name]).map(|name| format!("refs/heads/{name}")));
+        let tip = branch_in(&read(&command, "git for-each-ref")?.text(), name)?;
         // An unborn branch has a worktree and no tip.
         let holder =
             self.worktrees_by_git()?.into_iter().find(|e| e.branch.as_deref() == Some(name));
@@ -290,27 +278,19 @@ impl Repository {
     }
 
     /// Returns `origin/<default branch>` as far as the last fetch tells.
-    fn remote_default(&self) -> Option<String> {
+    fn remote_default(&self) -> Result<Option<String>, GitError> {
         match self.refs().and_then(|refs| refs.remote_default()) {
-            Some(name) => name,
+            Some(name) => Ok(name),
             None => self.remote_default_by_git(),
         }
     }
 
     /// Asks git itself for [`Self::remote_default`].
-    fn remote_default_by_git(&self) -> Option<String> {
-        const NAMES: [&str; 3] = ["HEAD", "main", "master"];
-        let refs = NAMES.map(|name| format!("refs/remotes/origin/{name}"));
+    fn remote_default_by_git(&self) -> Result<Option<String>, GitError> {
+        let refs = DEFAULTS.map(|name| format!("refs/remotes/origin/{name}"));
         let format = "--format=%(refname:lstrip=2) %(symref:lstrip=2)";
         let list = self.git().args(["for-each-ref", format]).args(&refs);
-        let text = read(&list, "git for-each-ref").ok()?.text();
-        // What they are called, in this order: HEAD, if it leads anywhere, then main, then master.
-        let found = |name: &str| {
-            let lines = text.lines().filter_map(|line| line.split_once(' '));
-            let mut named = lines.filter(|(this, _)| this.strip_prefix("origin/") == Some(name));
-            named.next().map(|(this, target)| if target.is_empty() { this } else { target })
-        };
-        NAMES.into_iter().find_map(found).map(str::to_owned)
+        default_in(&read(&list, "git for-each-ref")?.text())
     }
 
     /// Asks the remote for its default branch, and notes the answer as a clone would have.
@@ -323,16 +303,14 @@ impl Repository {
             Ok(output) => output,
             Err(why) => return Ok(Err(why)),
         };
-        let text = output.text();
-        let target = text.lines().find_map(|line| line.strip_prefix("ref: refs/heads/"));
-        let Some((name, _)) = target.and_then(|rest| rest.split_once('\t')) else {
+        let Some(name) = head_in(&output.text())? else {
             return Ok(Err("the remote has no default branch".to_owned()));
         };
         let tracking = format!("refs/remotes/origin/{name}");
         let note =
             self.git_to_its_end().args(["symbolic-ref", "refs/remotes/origin/HEAD", &tracking]);
         read(&note, "git symbolic-ref")?;
-        Ok(Ok(name.to_owned()))
+        Ok(Ok(name))
     }
 
     /// Returns a git command that may talk to a remote, but never to a person.
@@ -358,6 +336,48 @@ impl Repository {
             command
         })
     }
+}
+
+/// What a remote-tracking branch that counts as the default one is called, the likeliest first.
+const DEFAULTS: [&str; 3] = ["HEAD", "main", "master"];
+
+/// Returns the names above `branch`, none of which another branch can have beside it.
+fn ancestors(branch: &str) -> impl Iterator<Item = &str> {
+    branch.match_indices('/').map(|(end, _)| &branch[..end])
+}
+
+/// Returns where a list of commits and branches has this branch; an error where it has one that
+/// excludes it.
+pub(super) fn branch_in(list: &str, branch: &str) -> Result<Option<String>, GitError> {
+    let mut tip = None;
+    for (sha, other) in pairs("git for-each-ref", list, ' ')? {
+        let below = other.strip_prefix(branch).is_some_and(|rest| rest.starts_with('/'));
+        if other == branch {
+            tip = Some(sha.to_owned());
+        } else if below || ancestors(branch).any(|ancestor| ancestor == other) {
+            let (branch, other) = (branch.to_owned(), other.to_owned());
+            return Err(GitError::BranchNameTaken { branch, other });
+        }
+    }
+    Ok(tip)
+}
+
+/// Returns the first of [`DEFAULTS`] that a list of remote-tracking branches has, each with the
+/// one that it stands for, if it does.
+pub(super) fn default_in(list: &str) -> Result<Option<String>, GitError> {
+    let refs = pairs("git for-each-ref", list, ' ')?;
+    let found = |name: &str| {
+        let mut named = refs.iter().filter(|(this, _)| this.strip_prefix("origin/") == Some(name));
+        named.next().map(|(this, target)| if target.is_empty() { this } else { target })
+    };
+    Ok(DEFAULTS.into_iter().find_map(found).map(|name| (*name).to_owned()))
+}
+
+/// Returns the branch that a remote's HEAD stands for, by what `git ls-remote --symref` prints.
+pub(super) fn head_in(list: &str) -> Result<Option<String>, GitError> {
+    let mut refs = pairs("git ls-remote", list, '\t')?.into_iter();
+    let target = refs.find_map(|(target, _)| target.strip_prefix("ref: refs/heads/"));
+    Ok(target.map(str::to_owned))
 }
 
 /// Turns a remote that fails or does not answer into a reason; git itself missing stays an error.

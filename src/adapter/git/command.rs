@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::GitError;
 use crate::adapter::cmd::{Cmd, Ending, Output};
 use crate::adapter::{clock, program, remembered};
-use crate::model::secret;
+use crate::model::{sanitize, secret};
 
 /// How long a question about refs and registrations may take.
 pub(super) const QUICK: Duration = Duration::from_secs(60);
@@ -115,6 +115,25 @@ pub(super) fn failed(what: &str, output: &Output) -> GitError {
     GitError::Failed { command: what.to_owned(), stderr: why(output) }
 }
 
+/// Returns the error of an answer, or a part of one, that makes no sense.
+pub(super) fn unreadable(what: &str, part: &[u8]) -> GitError {
+    /// How much of it is shown, in bytes.
+    const SHOWN: usize = 200;
+    let line = sanitize::inline(&String::from_utf8_lossy(part), SHOWN);
+    GitError::Unreadable { command: what.to_owned(), line }
+}
+
+/// Returns both halves of every line of an answer.
+pub(super) fn pairs<'a>(
+    what: &str,
+    text: &'a str,
+    between: char,
+) -> Result<Vec<(&'a str, &'a str)>, GitError> {
+    let pair =
+        |line: &'a str| line.split_once(between).ok_or_else(|| unreadable(what, line.as_bytes()));
+    text.lines().map(pair).collect()
+}
+
 /// Returns what git says of a failure.
 pub(super) fn why(output: &Output) -> String {
     if output.stderr.trim().is_empty() {
@@ -180,8 +199,7 @@ fn said() -> Result<String, GitError> {
 }
 
 fn version_in(text: String) -> Result<(u32, u32), GitError> {
-    parse_version(&text)
-        .ok_or_else(|| GitError::Unreadable { command: "git version".into(), line: text })
+    parse_version(&text).ok_or_else(|| unreadable("git version", text.as_bytes()))
 }
 
 pub(super) fn parse_version(text: &str) -> Option<(u32, u32)> {

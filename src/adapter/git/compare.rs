@@ -1,6 +1,6 @@
 //! How a branch stands to what it began at, and moving a worktree that is on no branch.
 
-use super::command::{LONG, failed, git_to_its_end, read, run};
+use super::command::{LONG, failed, git_to_its_end, read, run, unreadable};
 use super::{GitError, Repository};
 use crate::model::id::BranchName;
 use crate::model::record::WorkspaceHandle;
@@ -36,7 +36,7 @@ impl Repository {
         let text = read(&self.git().args(["rev-list", "--count", &range, "--"]), WHAT)?.text();
         match text.parse() {
             Ok(ahead) => Ok(Some(Fork { base, ahead })),
-            Err(_) => Err(GitError::Unreadable { command: WHAT.into(), line: text }),
+            Err(_) => Err(unreadable(WHAT, text.as_bytes())),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::command::read;
+use super::command::{read, unreadable};
 use super::{GitError, Repository};
 use crate::adapter::fs::{self, FsError};
 
@@ -145,6 +145,7 @@ pub(super) fn settled(path: &Path) -> PathBuf {
 }
 
 pub(super) fn parse_list(bytes: &[u8]) -> Result<Vec<WorktreeEntry>, GitError> {
+    const WHAT: &str = "git worktree list";
     let mut entries: Vec<WorktreeEntry> = Vec::new();
     for line in bytes.split(|byte| *byte == 0).filter(|line| !line.is_empty()) {
         let space = line.iter().position(|byte| *byte == b' ').unwrap_or(line.len());
@@ -155,7 +156,7 @@ pub(super) fn parse_list(bytes: &[u8]) -> Result<Vec<WorktreeEntry>, GitError> {
             entries.push(WorktreeEntry { path, ..WorktreeEntry::default() });
             continue;
         }
-        let Some(entry) = entries.last_mut() else { return Err(unreadable(line)) };
+        let Some(entry) = entries.last_mut() else { return Err(unreadable(WHAT, line)) };
         match label {
             b"HEAD" => entry.head = Some(text()).filter(|sha| sha.bytes().any(|b| b != b'0')),
             b"branch" => {
@@ -169,14 +170,7 @@ pub(super) fn parse_list(bytes: &[u8]) -> Result<Vec<WorktreeEntry>, GitError> {
             _ => {}
         }
     }
-    if entries.is_empty() { Err(unreadable(bytes)) } else { Ok(entries) }
-}
-
-fn unreadable(line: &[u8]) -> GitError {
-    GitError::Unreadable {
-        command: "git worktree list".into(),
-        line: String::from_utf8_lossy(line).into_owned(),
-    }
+    if entries.is_empty() { Err(unreadable(WHAT, bytes)) } else { Ok(entries) }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
-use super::command::{LONG, git, git_with_hooks, last_word, read, run};
+use super::command::{LONG, git, git_with_hooks, last_word, read, run, unreadable};
 use super::copy::{Source, copy};
 use super::entry::Admin;
 use super::index::{Index, IndexError, WORTH_A_THREAD};
@@ -386,11 +386,7 @@ fn differing_from(
 }
 
 /// Returns the paths that attributes make something else of.
-fn converted_paths(
-    new: &NewWorktree,
-    admin: &Admin,
-    source: &Source,
-) -> Result<HashSet<Vec<u8>>, GitError> {
+fn converted_paths(new: &NewWorktree, admin: &Admin, source: &Source) -> Result<Paths, GitError> {
     const NAMES: [&str; 4] = ["filter", "ident", "working-tree-encoding", "eol"];
     let index = &source.index;
     let paths: Vec<&[u8]> = index.entries().iter().map(|entry| index.path(entry)).collect();
@@ -398,14 +394,25 @@ fn converted_paths(
     let command = git(&new.path).deadline(LONG).args(flags).args(NAMES).stdin(paths.join(&0));
     with_snapshot(admin, source, |index| {
         let output = read(&command.clone().env("GIT_INDEX_FILE", index), "git check-attr")?;
-        let words: Vec<&[u8]> = output.stdout.split(|byte| *byte == 0).collect();
-        let given = words.chunks_exact(3).filter(|words| match (words[1], words[2]) {
-            (_, b"unspecified" | b"unset") => false,
-            (b"eol", value) => value != b"lf",
-            _ => true,
-        });
-        Ok(given.map(|words| words[0].to_owned()).collect())
+        converted_in(&output.stdout)
     })
+}
+
+/// Returns the paths of which `git check-attr -z` tells an attribute that makes something else of
+/// them.
+pub(super) fn converted_in(bytes: &[u8]) -> Result<Paths, GitError> {
+    let words: Vec<&[u8]> = bytes.split(|byte| *byte == 0).collect();
+    // A NUL ends every word, so that nothing follows the last one.
+    let (answers, &[b""]) = words.as_chunks::<3>() else {
+        let last = words.into_iter().rfind(|word| !word.is_empty());
+        return Err(unreadable("git check-attr", last.unwrap_or_default()));
+    };
+    let given = answers.iter().filter(|[_, name, value]| match (*name, *value) {
+        (_, b"unspecified" | b"unset") => false,
+        (b"eol", value) => value != b"lf",
+        _ => true,
+    });
+    Ok(given.map(|[path, ..]| path.to_vec()).collect())
 }
 
 /// Lets git look at the index of `source` as it was read, whatever becomes of it meanwhile.
@@ -440,10 +447,8 @@ fn head_of(repo: &Repository, new: &NewWorktree, admin: &Admin) -> Result<Head, 
     }
     let command = git(&new.path).args(["rev-parse", "HEAD", "HEAD^{tree}"]);
     let text = read(&command, "git rev-parse")?.text();
-    let (commit, tree) = text.split_once('\n').ok_or_else(|| GitError::Unreadable {
-        command: "git rev-parse".into(),
-        line: text.clone(),
-    })?;
+    let (commit, tree) =
+        text.split_once('\n').ok_or_else(|| unreadable("git rev-parse", text.as_bytes()))?;
     Ok(Head { commit: commit.to_owned(), tree: tree.trim().to_owned() })
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::command::{LONG, looking, read};
+use super::command::{LONG, looking, read, unreadable};
 use super::copy::Source;
 use super::entry::Admin;
 use super::fill::{self, Begun, Head};
@@ -440,20 +440,34 @@ fn sweep(
         .args(["-c", "core.untrackedCache=false", "status", "--porcelain=v1", "-z"])
         .args(["--untracked-files=normal", "--ignore-submodules=none", "--no-renames", ignored]);
     let output = read(&command, "git status")?;
-    let mut aside = Vec::new();
-    for line in output.stdout.split(|byte| *byte == 0).filter(|line| line.len() > 3) {
-        match (&line[..2], &line[3..]) {
-            (b"??" | b"!!", path) => aside.push(path.to_owned()),
-            // The second letter is about the files, the first about the commit.
-            ([_, b' '], _) => {}
-            (_, path) => return Ok(Some(format!("{} was changed", String::from_utf8_lossy(path)))),
+    Ok(match not_gits(&output.stdout)? {
+        Ok(aside) => {
+            put_aside(tree, place, &aside)?;
+            None
         }
-    }
-    put_aside(tree, place, &aside)?;
-    Ok(None)
+        Err(changed) => Some(format!("{} was changed", String::from_utf8_lossy(changed))),
+    })
 }
 
-fn put_aside(tree: &Path, place: &Path, paths: &[Vec<u8>]) -> Result<(), FsError> {
+/// Returns the paths that `git status --porcelain=v1 -z` tells are not git's; where a file of git's
+/// was changed, that.
+pub(super) fn not_gits(bytes: &[u8]) -> Result<Result<Vec<&[u8]>, &[u8]>, GitError> {
+    let mut aside = Vec::new();
+    for line in bytes.split(|byte| *byte == 0).filter(|line| !line.is_empty()) {
+        let Some((&[first, second, b' '], path @ [_, ..])) = line.split_first_chunk() else {
+            return Err(unreadable("git status", line));
+        };
+        match (first, second) {
+            (b'?', b'?') | (b'!', b'!') => aside.push(path),
+            // The second letter is about the files, the first about the commit.
+            (_, b' ') => {}
+            (_, _) => return Ok(Err(path)),
+        }
+    }
+    Ok(Ok(aside))
+}
+
+fn put_aside(tree: &Path, place: &Path, paths: &[&[u8]]) -> Result<(), FsError> {
     use std::os::unix::ffi::OsStrExt;
     let left = place.join(LEFT);
     for path in paths {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::command::{LONG, run, why};
+use super::command::{LONG, pairs, run, why};
 use super::{GitError, Repository};
 use crate::adapter::clock::Deadline;
 use crate::adapter::cmd::Output;
@@ -21,10 +21,7 @@ impl Repository {
         if !output.success() {
             return Err(remote("git ls-remote", &output));
         }
-        let text = output.text();
-        // The remote's patterns match the ends of names, so others may be listed too.
-        let mut lines = text.lines().filter_map(|line| line.split_once('\t'));
-        Ok(lines.find(|(_, found)| *found == name).map(|(sha, _)| sha.to_owned()))
+        tip_in(&output.text(), &name)
     }
 
     /// Pushes a local branch to the remote `origin` under its own name, never by force. The
@@ -36,6 +33,13 @@ impl Repository {
             run(&command.args(["push", "--quiet", "--end-of-options", "origin", &refspec]))?;
         if output.success() { Ok(()) } else { Err(remote("git push", &output)) }
     }
+}
+
+/// Returns the commit that a remote's list of refs has for this one.
+pub(super) fn tip_in(list: &str, full_name: &str) -> Result<Option<String>, GitError> {
+    // The remote's patterns match the ends of names, so others may be listed too.
+    let mut refs = pairs("git ls-remote", list, '\t')?.into_iter();
+    Ok(refs.find(|(_, name)| *name == full_name).map(|(sha, _)| sha.to_owned()))
 }
 
 fn remote(what: &str, output: &Output) -> GitError {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::base::BranchState;
-use super::command::{git, read, run};
+use super::command::{git, read, run, unreadable};
 use super::entry::{Admin, linked_admin, settled};
 use super::fill;
 use super::status::verify;
@@ -152,7 +152,7 @@ impl Repository {
         let text = read(&command.arg("--"), WHAT)?.text();
         match text.parse::<u64>() {
             Ok(count) => Ok((count == 0).then_some(tip)),
-            Err(_) => Err(GitError::Unreadable { command: WHAT.into(), line: text }),
+            Err(_) => Err(unreadable(WHAT, text.as_bytes())),
         }
     }
 }
@@ -397,13 +397,20 @@ fn restore_branch(
         }
         BranchState::Free => {
             let log = fs::read_optional(&entry.join("logs/HEAD"))?.unwrap_or_default();
-            let log = String::from_utf8_lossy(&log);
-            let tip = log.lines().last().and_then(|line| line.split(' ').nth(1)).unwrap_or("");
-            let tip = if tip.is_empty() { None } else { repo.commit(tip)? };
+            let tip = last_in(&log).map(|tip| repo.commit(&tip)).transpose()?.flatten();
             let Some(tip) = tip else { return Err(branch_gone(branch)) };
             repo.create_ref(&format!("refs/heads/{branch}"), &tip)
         }
     }
+}
+
+/// Returns the commit to which the last line of a log leads; a word that is no hash would mean
+/// some branch.
+pub(super) fn last_in(log: &[u8]) -> Option<String> {
+    let log = String::from_utf8_lossy(log);
+    let tip = log.lines().last()?.split(' ').nth(1)?;
+    let is_hash = tip.len() >= 40 && tip.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hash.then(|| tip.to_owned())
 }
 
 fn branch_gone(branch: &BranchName) -> GitError {

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::command::{git, looking, read, run};
+use super::command::{git, looking, read, run, unreadable};
 use super::entry::{linked_admin, settled};
 use super::{GitError, Repository, discover};
 use crate::adapter::clock::Deadline;
@@ -126,16 +126,9 @@ impl Silent {
 pub(super) fn silent(top: &Path, command: Cmd) -> Result<Silent, GitError> {
     let output = read(&command.args(["ls-files", "-v", "--stage", "-z"]), "git ls-files")?;
     let mut silent = Silent::default();
-    for line in output.stdout.split(|byte| *byte == 0).filter(|line| !line.is_empty()) {
-        // A letter, mode, hash and stage; a tab; the path.
-        let tab = memchr::memchr(b'\t', line);
-        let (Some(tab), Some(&mark)) = (tab, line.first()) else {
-            let line = String::from_utf8_lossy(line).into_owned();
-            return Err(GitError::Unreadable { command: "git ls-files".into(), line });
-        };
-        let path = PathBuf::from(OsStr::from_bytes(&line[tab + 1..]));
-        let (is_inner, is_skipped) =
-            (line[1..].starts_with(b" 160000 "), mark.eq_ignore_ascii_case(&b'S'));
+    for (mark, is_inner, path) in staged_in(&output.stdout)? {
+        let path = PathBuf::from(OsStr::from_bytes(path));
+        let is_skipped = mark.eq_ignore_ascii_case(&b'S');
         if is_inner && !fs::is_empty(&top.join(&path))? {
             silent.inner.push(path.clone());
         }
@@ -147,6 +140,23 @@ pub(super) fn silent(top: &Path, command: Cmd) -> Result<Silent, GitError> {
         }
     }
     Ok(silent)
+}
+
+/// Returns mark and path of each file that `git ls-files -v --stage -z` names, and whether it is a
+/// repository inside.
+pub(super) fn staged_in(bytes: &[u8]) -> Result<Vec<(u8, bool, &[u8])>, GitError> {
+    let lines = bytes.split(|byte| *byte == 0).filter(|line| !line.is_empty());
+    let parse = |line| {
+        // A letter, mode, hash and stage; a tab; the path.
+        let parts = memchr::memchr(b'\t', line).map(|tab| line.split_at(tab));
+        match parts {
+            Some(([mark, b' ', what @ ..], [_, path @ ..])) if !path.is_empty() => {
+                Ok((*mark, what.starts_with(b"160000 "), path))
+            }
+            _ => Err(unreadable("git ls-files", line)),
+        }
+    };
+    lines.map(parse).collect()
 }
 
 /// Returns how many commits `base` has alone, and how many the worktree has.
@@ -163,7 +173,7 @@ fn distance(path: &Path, base: &str, deadline: Deadline) -> Result<(u32, u32), G
     let numbers = text.split_once('\t').map(|(left, right)| (left.parse(), right.parse()));
     match numbers {
         Some((Ok(left), Ok(right))) => Ok((left, right)),
-        Some(_) | None => Err(GitError::Unreadable { command: WHAT.into(), line: text }),
+        Some(_) | None => Err(unreadable(WHAT, text.as_bytes())),
     }
 }
 
@@ -172,13 +182,9 @@ pub(super) fn parse_status(bytes: &[u8]) -> Result<(WorktreeStatus, Vec<PathBuf>
     let mut untracked = Vec::new();
     let mut records = bytes.split(|byte| *byte == 0).filter(|record| !record.is_empty());
     while let Some(record) = records.next() {
-        let text = String::from_utf8_lossy(record);
-        let unreadable = || GitError::Unreadable {
-            command: "git status".into(),
-            line: text.clone().into_owned(),
-        };
+        let unreadable = || unreadable("git status", record);
         match record.first_chunk::<2>() {
-            Some(b"# ") => parse_header(&text, &mut status),
+            Some(b"# ") => parse_header(&String::from_utf8_lossy(record), &mut status),
             Some(b"1 " | b"2 ") => {
                 let [staged, unstaged] =
                     *record.get(2..4).and_then(<[u8]>::first_chunk::<2>).ok_or_else(unreadable)?;

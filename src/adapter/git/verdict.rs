@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::command::{git, looking, read};
+use super::command::{git, looking, read, unreadable};
 use super::entry::{Admin, linked_admin, settled};
 use super::spotless::is_spotless;
 use super::status::{files, silent};
@@ -398,7 +398,7 @@ fn commit_reasons(
     };
     let text = read(&count, WHAT)?.text();
     let count = text.parse::<u32>();
-    let count = count.map_err(|_| GitError::Unreadable { command: WHAT.into(), line: text })?;
+    let count = count.map_err(|_| unreadable(WHAT, text.as_bytes()))?;
     Ok((count > 0).then_some(Keep::Unreachable(count)).into_iter().collect())
 }
 

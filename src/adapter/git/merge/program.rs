@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::fingerprint::Fingerprint;
 use super::objects::{Change, Commit, Difference, LogLine, MAX_WALK, Merge, Objects};
 use crate::adapter::cmd::{Cmd, Output};
-use crate::adapter::git::command::{LONG, failed, read, run};
+use crate::adapter::git::command::{LONG, failed, pairs, read, run, unreadable};
 use crate::adapter::git::{GitError, Repository};
 use crate::model::collect::Sorted;
+
+/// The question for a branch's log.
+const WHAT_MOVED: &str = "git log --walk-reflogs";
 
 /// A repository that is asked by way of the program.
 pub(super) struct Program<'a> {
@@ -21,8 +24,11 @@ impl<'a> Program<'a> {
     }
 
     fn git(&self) -> Cmd {
+        let command = self.repo.git().deadline(LONG);
         // What a partial clone lacks is not fetched for a look.
-        self.repo.git().deadline(LONG).env("GIT_NO_LAZY_FETCH", "1")
+        let command = command.env("GIT_NO_LAZY_FETCH", "1");
+        // What the user's gpg says of a commit would stand between the lines of a log.
+        command.args(["-c", "log.showSignature=false"])
     }
 
     fn merge_tree(&self) -> Cmd {
@@ -98,17 +104,9 @@ impl Objects for Program<'_> {
     }
 
     fn missing_from(&self, tip: &str, others: &[&str]) -> Result<Vec<Commit>, GitError> {
-        const WHAT: &str = "git log";
         let command = self.git().args(["log", "--topo-order", "--format=%H|%P|%at", tip, "--not"]);
-        let output = read(&command.args(others.iter().copied()).arg("--"), WHAT)?;
-        let commit = |line: &str| {
-            let [sha, parents, authored] = line.split('|').collect::<Vec<_>>().try_into().ok()?;
-            let parents = parents.split_whitespace().map(str::to_owned).collect();
-            Some(Commit { sha: sha.to_owned(), parents, authored: authored.parse().ok()? })
-        };
-        let unreadable =
-            |line: &str| GitError::Unreadable { command: WHAT.into(), line: line.into() };
-        output.text().lines().map(|line| commit(line).ok_or_else(|| unreadable(line))).collect()
+        let command = command.args(others.iter().copied()).arg("--");
+        read_commits(&read(&command, "git log")?.text())
     }
 
     fn is_first_parent(&self, commit: &str, tip: &str, until: &str) -> Result<bool, GitError> {
@@ -170,14 +168,10 @@ impl Objects for Program<'_> {
     }
 
     fn differences(&self, from: &str, tree: &str) -> Result<Vec<Difference>, GitError> {
-        const WHAT: &str = "git diff-tree";
         let flags = ["diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames"];
         let flags = flags.into_iter().chain(["--ignore-submodules=none"]);
         let command = self.git().args(flags).args([&self.tree(from)?, tree, "--"]);
-        read_differences(&read(&command, WHAT)?.stdout).ok_or_else(|| GitError::Unreadable {
-            command: WHAT.into(),
-            line: "a line of another form".into(),
-        })
+        read_differences(&read(&command, "git diff-tree")?.stdout)
     }
 
     fn keep(&self, _ours: &str, _theirs: &str, _tree: &str) -> Result<(), GitError> {
@@ -188,20 +182,34 @@ impl Objects for Program<'_> {
     fn log(&self, full_name: &str) -> Result<Vec<LogLine>, GitError> {
         let command =
             self.git().args(["log", "--walk-reflogs", "--format=%H %gs", full_name, "--"]);
-        let text = read(&command, "git log --walk-reflogs")?.text();
-        let line = |line: &str| {
-            let (sha, message) = line.split_once(' ')?;
-            Some(LogLine { sha: sha.to_owned(), message: message.to_owned() })
-        };
-        Ok(text.lines().filter_map(line).collect())
+        read_log(&read(&command, WHAT_MOVED)?.text())
     }
+}
+
+/// Reads the commits that `git log` prints, each with its parents and its time.
+fn read_commits(text: &str) -> Result<Vec<Commit>, GitError> {
+    let commit = |line: &str| {
+        let [sha, parents, authored] = line.split('|').collect::<Vec<_>>().try_into().ok()?;
+        let parents = parents.split_whitespace().map(str::to_owned).collect();
+        Some(Commit { sha: sha.to_owned(), parents, authored: authored.parse().ok()? })
+    };
+    let read = |line: &str| commit(line).ok_or_else(|| unreadable("git log", line.as_bytes()));
+    text.lines().map(read).collect()
+}
+
+/// Reads a branch's log. A message may be empty; the space before it is there all the same.
+fn read_log(text: &str) -> Result<Vec<LogLine>, GitError> {
+    let lines = pairs(WHAT_MOVED, text, ' ')?.into_iter();
+    let line = |(sha, message): (&str, &str)| LogLine { sha: sha.into(), message: message.into() };
+    Ok(lines.map(line).collect())
 }
 
 fn read_merge(output: &Output, what: &str) -> Result<Merge, GitError> {
     let text = String::from_utf8_lossy(&output.stdout);
     let mut parts = text.split('\0').filter(|part| !part.is_empty());
-    match (output.status.code(), parts.next()) {
-        (Some(0), Some(tree)) => Ok(Merge::Clean(tree.trim_end().to_owned())),
+    let tree = parts.next().map(str::trim_end).filter(|tree| !tree.is_empty());
+    match (output.status.code(), tree) {
+        (Some(0), Some(tree)) => Ok(Merge::Clean(tree.to_owned())),
         (Some(1), Some(_)) => {
             let paths = parts.map(str::to_owned).into_set();
             Ok(Merge::Conflicts(paths.into_iter().collect()))
@@ -210,10 +218,15 @@ fn read_merge(output: &Output, what: &str) -> Result<Merge, GitError> {
     }
 }
 
-/// Reads what `git diff-tree --raw -z` prints; none where it is not that.
-fn read_differences(bytes: &[u8]) -> Option<Vec<Difference>> {
+/// Reads what `git diff-tree --raw -z` prints.
+fn read_differences(bytes: &[u8]) -> Result<Vec<Difference>, GitError> {
+    let unreadable = |part: &[u8]| unreadable("git diff-tree", part);
     let fields: Vec<&[u8]> = bytes.split(|byte| *byte == 0).collect();
-    let (pairs, _) = fields.as_chunks::<2>();
+    // A NUL ends every field, so that nothing follows the last one.
+    let (pairs, &[b""]) = fields.as_chunks::<2>() else {
+        let last = fields.into_iter().rfind(|field| !field.is_empty());
+        return Err(unreadable(last.unwrap_or_default()));
+    };
     let side = |mode: &str, hash: &str| {
         let mode = u32::from_str_radix(mode, 8).ok()?;
         Some((mode != 0).then(|| (mode, hash.to_owned())))
@@ -226,7 +239,7 @@ fn read_differences(bytes: &[u8]) -> Option<Vec<Difference>> {
         let (before, after) = (side(before, old)?, side(after, new)?);
         Some(Difference { path: path.to_vec(), before, after })
     };
-    pairs.iter().map(read).collect()
+    pairs.iter().map(|pair| read(pair).ok_or_else(|| unreadable(pair[0]))).collect()
 }
 
 /// Reads patches that NUL and a commit's hash precede; without those, one of no name.
@@ -279,8 +292,105 @@ fn read_patch(lines: &[&[u8]]) -> Option<Change> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::ExitStatus;
+
     use super::*;
+    use crate::adapter::git::testing::shows;
     use crate::fuzz::target;
+
+    #[test]
+    fn a_line_that_is_no_answer_is_refused() {
+        let refused = |error: GitError| {
+            error.to_string().replace("could not read the answer of ", "").replace('`', "")
+        };
+        let log = read_log("a1 commit: x\nb2 ").unwrap();
+        assert_eq!(
+            log.iter().map(|line| line.message.as_str()).collect::<Vec<_>>(),
+            ["commit: x", ""]
+        );
+        let odd = refused(read_log("a1 commit: x\nb2").unwrap_err());
+        assert_eq!(odd, "git log --walk-reflogs: b2");
+        let odd = refused(read_commits("a1|b2 c3|1\na1|b2").unwrap_err());
+        assert_eq!(odd, "git log: a1|b2");
+        let raw = b":100644 000000 a1 00 D\0x\0";
+        let one =
+            Difference { path: b"x".to_vec(), before: Some((0o100644, "a1".into())), after: None };
+        assert_eq!(read_differences(raw).unwrap(), [one]);
+        assert_eq!(read_differences(b"").unwrap(), []);
+        let cut = [&raw[..], b":100644 000000 b2 00 D\0y"].concat();
+        assert_eq!(refused(read_differences(&cut).unwrap_err()), "git diff-tree: y");
+        let cut = [&raw[..], b":100644 000000 b2 00 D\0"].concat();
+        assert_eq!(
+            refused(read_differences(&cut).unwrap_err()),
+            "git diff-tree: :100644 000000 b2 00 D"
+        );
+    }
+
+    #[test]
+    fn fuzz_git_logs() {
+        let target = target("git-logs").seed("a1|b2 c3|1700000000\nb2||-1\n");
+        target.seed("a1 commit: x\nb2 \n").run_text(|text| {
+            let lines = || text.lines().map(str::as_bytes);
+            match read_commits(text) {
+                Ok(commits) => {
+                    let line = |it: &Commit| {
+                        format!("{}|{}|{}\n", it.sha, it.parents.join(" "), it.authored)
+                    };
+                    let again: String = commits.iter().map(line).collect();
+                    assert_eq!(read_commits(&again).unwrap(), commits);
+                    assert_eq!(commits.len(), lines().count());
+                }
+                Err(error) => assert!(shows(&error, lines()), "{error}"),
+            }
+            match read_log(text) {
+                Ok(log) => {
+                    let again = log.iter().map(|it| format!("{} {}", it.sha, it.message));
+                    assert!(again.eq(text.lines()));
+                }
+                Err(error) => assert!(shows(&error, lines()), "{error}"),
+            }
+        });
+    }
+
+    #[test]
+    fn fuzz_git_differences() {
+        let seed = ":100644 100755 a1 b2 M\0x\0:000000 120000 00 c3 A\0y z\0";
+        target("git-differences").seed(seed).run(|bytes| {
+            let parts = || bytes.split(|byte| *byte == 0);
+            match read_differences(bytes) {
+                Ok(found) => {
+                    let paths = found.iter().map(|it| it.path.as_slice());
+                    assert!(parts().skip(1).step_by(2).eq(paths));
+                }
+                Err(error) => assert!(shows(&error, parts()), "{error}"),
+            }
+        });
+    }
+
+    #[test]
+    fn fuzz_git_merges() {
+        target("git-merges").seed("a1b2\0x\0d/y z\0").run_text(|text| {
+            let parts = || text.split('\0').filter(|part| !part.is_empty());
+            let is_there = |found: &String| parts().any(|part| part.trim_end() == found.trim_end());
+            for code in [0, 1, 2] {
+                let (status, stdout) = (ExitStatus::from_raw(code << 8), text.as_bytes().to_vec());
+                let output = Output { status, stdout, stderr: String::new() };
+                match read_merge(&output, "git merge-tree") {
+                    Ok(Merge::Clean(tree)) => {
+                        assert!(code == 0 && !tree.is_empty() && is_there(&tree));
+                    }
+                    Ok(Merge::Conflicts(paths)) => {
+                        assert!(code == 1 && paths.is_sorted() && paths.iter().all(is_there));
+                    }
+                    Err(_) => {
+                        let says_nothing = parts().next().is_none_or(|it| it.trim().is_empty());
+                        assert!(code == 2 || says_nothing);
+                    }
+                }
+            }
+        });
+    }
 
     #[test]
     fn fuzz_git_patches() {

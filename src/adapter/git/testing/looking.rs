@@ -274,6 +274,23 @@ fn a_look_writes_nothing() {
 }
 
 #[test]
+fn what_a_users_gpg_says_of_commits_is_no_line_of_a_log() {
+    let place = Place::new();
+    let gpg = place.directory.path().join("gpg");
+    let said = "#!/bin/sh\necho '[GNUPG:] SIG_CREATED D' >&2\necho 'gpg: good' >&2\n\
+         echo '-----BEGIN PGP SIGNATURE-----'\necho '-----END PGP SIGNATURE-----'\n";
+    std_fs::write(&gpg, said).unwrap();
+    std_fs::set_permissions(&gpg, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let story = format!(
+        "git config gpg.program '{}'; git config log.showSignature true; \
+         echo new >x; git add x; git commit -q -S -m signed",
+        gpg.display()
+    );
+    let open = "open into main, 1 ahead";
+    assert_eq!(told_of(&place, &story, Some("main")), open);
+}
+
+#[test]
 fn formats_that_libgit2_refuses_are_looked_at_all_the_same() {
     for init in [&["--object-format=sha256"][..], &["--ref-format=reftable"]] {
         if version().unwrap() < (2, 45) {

@@ -1,6 +1,7 @@
 //! Real repositories in temporary directories.
 #![expect(clippy::disallowed_methods, reason = "arranges files for tests")]
 
+mod answers;
 mod checking_out;
 mod filling;
 mod fuzz;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use super::*;
 use crate::adapter::clock::{self, Deadline};
 use crate::adapter::cmd::Cmd;
+use crate::adapter::git::command::unreadable;
 use crate::model::id::{BranchName, SessionId};
 use crate::model::record::WorkspaceHandle;
 
@@ -103,6 +105,13 @@ impl Place {
             Assessment::Gone => vec!["gone".into()],
         }
     }
+}
+
+/// Returns whether an error shows one of these parts of an answer, and no control character.
+pub(super) fn shows<'a>(error: &GitError, mut parts: impl Iterator<Item = &'a [u8]>) -> bool {
+    let GitError::Unreadable { line, .. } = error else { return false };
+    let is_it = |part| matches!(unreadable("", part), GitError::Unreadable { line: shown, .. } if shown == *line);
+    !error.to_string().contains(char::is_control) && parts.any(is_it)
 }
 
 fn session(id: &str) -> SessionId {
