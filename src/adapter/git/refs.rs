@@ -344,7 +344,7 @@ struct Seat {
 }
 
 /// What `HEAD` says.
-enum Head {
+pub(super) enum Head {
     Branch(String),
     Detached(String),
 }
@@ -392,7 +392,11 @@ fn holder_of(repo: &Repository, branch: &str) -> Option<Option<PathBuf>> {
 
 fn read_head(git_dir: &Path) -> Option<Head> {
     // Long ago it could be a link to the branch, and no link is followed.
-    let bytes = fs::read_own(&git_dir.join("HEAD")).ok()??;
+    head_in(&fs::read_own(&git_dir.join("HEAD")).ok()??)
+}
+
+/// Returns what a `HEAD` says; none where git would not have written it like this.
+pub(super) fn head_in(bytes: &[u8]) -> Option<Head> {
     let text = std::str::from_utf8(bytes.strip_suffix(b"\n")?).ok()?;
     match text.strip_prefix("ref: ") {
         Some(full) => Some(Head::Branch(full.strip_prefix("refs/heads/")?.to_owned())),
@@ -401,7 +405,7 @@ fn read_head(git_dir: &Path) -> Option<Head> {
 }
 
 /// Reads where a linked worktree is and why it is locked.
-fn linked(admin: &Path) -> Option<(PathBuf, Option<String>)> {
+pub(super) fn linked(admin: &Path) -> Option<(PathBuf, Option<String>)> {
     let text = |file: &str| fs::read_optional(&admin.join(file)).ok();
     if text("commondir")??.trim_ascii() != b"../.." {
         return None;

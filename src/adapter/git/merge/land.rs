@@ -191,6 +191,19 @@ pub(super) fn lock_age(git_dir: &Path) -> Result<Option<String>, GitError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzz::target;
+
+    #[test]
+    fn fuzz_git_overwritten() {
+        let local = "error: Your local changes would be overwritten:\n\ta.txt\n\td/b c\nAborting\n";
+        let entry = "error: Entry 'x y' not uptodate. Cannot merge.\n";
+        let target = target("git-overwritten").seed(local).seed(entry);
+        target.words(&["error: Entry '", "' ", "\n\t"]).run_text(|text| {
+            for file in overwritten(text) {
+                assert!(text.contains(&file) && !file.contains('\n'), "{file:?}");
+            }
+        });
+    }
 
     #[test]
     fn files_in_the_way_are_read_from_gits_own_words() {

@@ -2,13 +2,19 @@
 //! "nothing".
 
 use super::*;
+use crate::adapter::git::base::{branch_in, default_in, head_in};
 use crate::adapter::git::command::{is_race, last_word, parse_version};
-use crate::adapter::git::entry::{parse_gitdir, parse_list};
+use crate::adapter::git::entry::{Admin, parse_gitdir, parse_list};
+use crate::adapter::git::fill::converted_in;
 use crate::adapter::git::include::{matching, safe_path};
 use crate::adapter::git::index::{Entry, Index};
+use crate::adapter::git::pool::not_gits;
 use crate::adapter::git::proven::Records;
+use crate::adapter::git::push::tip_in;
+use crate::adapter::git::refs;
+use crate::adapter::git::removal::last_in;
 use crate::adapter::git::spotless::Folders;
-use crate::adapter::git::status::parse_status;
+use crate::adapter::git::status::{marked_in, parse_status};
 use crate::adapter::git::trash::parse_name;
 use crate::fuzz::target;
 
@@ -44,6 +50,102 @@ fn fuzz_git_worktrees() {
             let said = said.filter(|it| *it == b"worktree" || it.starts_with(b"worktree "));
             assert_eq!(entries.len(), said.count());
         }
+    });
+}
+
+#[test]
+fn fuzz_git_refs() {
+    let seeds = [
+        "a1b2\trefs/heads/x/main\nc3d4\trefs/heads/main\n",
+        "ref: refs/heads/dev\tHEAD\na1b2\tHEAD\n",
+        "a1b2 ao/web\nc3d4 ao/web-1\n",
+        "origin/HEAD origin/dev\norigin/main \n",
+    ];
+    let target = seeds.iter().fold(target("git-refs"), |target, seed| target.seed(*seed));
+    target.words(&["origin/", "refs/heads/", "main", "HEAD", "ref: "]).run_text(|text| {
+        let is_there = |found: Option<String>| found.is_none_or(|found| text.contains(&found));
+        let is_whole = |between: char| text.lines().all(|line| line.contains(between));
+        let read = |between: char, read: Result<Option<String>, GitError>| match read {
+            Ok(found) => assert!(is_whole(between) && is_there(found)),
+            Err(GitError::BranchNameTaken { other, .. }) => assert!(is_there(Some(other))),
+            Err(error) => assert!(shows(&error, text.lines().map(str::as_bytes)), "{error}"),
+        };
+        read('\t', tip_in(text, "refs/heads/main"));
+        read('\t', head_in(text));
+        read(' ', branch_in(text, "ao/web-1"));
+        read(' ', default_in(text));
+    });
+}
+
+#[test]
+fn fuzz_git_paths() {
+    let seeds = [
+        "a\0filter\0lfs\0b c\0eol\0lf\0d\0ident\0unset\0",
+        "H a\0h b c\0s d\0",
+        "?? a\0A  b c\0!! d/\0",
+        " M a\0?? b\0",
+    ];
+    let target = seeds.iter().fold(target("git-paths"), |target, seed| target.seed(*seed));
+    target.words(&["unspecified", "?? ", "!! ", "UU "]).run(|bytes| {
+        let parts = || bytes.split(|byte| *byte == 0);
+        let told = parts().filter(|part| !part.is_empty()).count();
+        match converted_in(bytes) {
+            Ok(paths) => {
+                assert!((parts().count() - 1).is_multiple_of(3));
+                assert!(paths.iter().all(|path| parts().any(|part| part == path)));
+            }
+            Err(error) => assert!(shows(&error, parts()), "{error}"),
+        }
+        match marked_in(bytes) {
+            Ok(paths) => {
+                assert!(paths.len() <= told);
+                assert!(paths.iter().all(|path| parts().any(|it| it.get(2..) == Some(path))));
+            }
+            Err(error) => assert!(shows(&error, parts()), "{error}"),
+        }
+        match not_gits(bytes) {
+            // None is passed over: each is put aside, as the commit has it, or the end of it.
+            Ok(Ok(aside)) => {
+                let is_fine = |line: &&[u8]| line.get(1) == Some(&b' ');
+                assert!(aside.len() + parts().filter(is_fine).count() >= told);
+            }
+            Ok(Err(changed)) => assert!(parts().any(|part| part.ends_with(changed))),
+            Err(error) => assert!(shows(&error, parts()), "{error}"),
+        }
+    });
+}
+
+#[test]
+fn fuzz_git_entries() {
+    let directory = tempfile::tempdir().unwrap();
+    let entry = directory.path().join("web-1");
+    std_fs::create_dir(&entry).unwrap();
+    let (old, new) = ("0".repeat(40), "a".repeat(40));
+    let line = format!("{old} {new} t <t@example.org> 1 +0000\tcommit: x\n");
+    let target = target("git-entries").seed(line).seed("ref: refs/heads/ao/web-1\n");
+    let target = target.seed(format!("{new}\n")).seed("../..\n").seed("/srv/web-1/.git\n");
+    target.words(&[&new, "ref: ", "refs/heads/"]).run(|bytes| {
+        let text = String::from_utf8_lossy(bytes);
+        if let Some(tip) = last_in(bytes) {
+            assert!(text.contains(&tip) && tip.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        }
+        match refs::head_in(bytes) {
+            Some(refs::Head::Branch(name)) => {
+                assert_eq!(text, format!("ref: refs/heads/{name}\n"));
+            }
+            Some(refs::Head::Detached(sha)) => {
+                assert_eq!(text.to_ascii_lowercase(), format!("{sha}\n"));
+            }
+            None => {}
+        }
+        for name in ["commondir", "gitdir", "locked"] {
+            std_fs::write(entry.join(name), bytes).unwrap();
+        }
+        let admin = Admin::load(&entry).unwrap();
+        assert_eq!(admin.bricked, bytes.trim_ascii().is_empty());
+        assert!(admin.worktree.is_none_or(|worktree| worktree.is_absolute()));
+        // One file cannot be both, so git is asked about every such entry.
+        assert_eq!(refs::linked(&entry), None);
     });
 }
 
