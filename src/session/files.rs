@@ -14,6 +14,7 @@ use crate::model::id::{ProjectId, SessionId};
 use crate::model::record::Record;
 use crate::model::sanitize::chain;
 use crate::session::agent_files::workspace_of;
+use crate::session::intake;
 use crate::store::home;
 
 /// A file that is not what it should be.
@@ -37,7 +38,10 @@ const TWICE_HINT: &str = "move one of the two away; nothing is overwritten meanw
 const KIND_HINT: &str = "move it away; ao makes what it needs anew";
 const MODE_HINT: &str = "take the right to write it from others (`chmod go-w`)";
 const PASS_HINT: &str = "move it away; the next `ao reap` writes it anew";
+const TIMER_HINT: &str = "move it away; `ao timer install` writes it anew";
 const PROJECT_HINT: &str = "move it away, then `ao project add` in its repository";
+const INTAKE_HINT: &str = "move it away; issues that were given up, or whose sessions nobody \
+     remembers, are then tried again";
 const LAUNCH_HINT: &str = "`ao kill` ends whatever is left of the agent; then move it away";
 const CHECK_HINT: &str = "move it away; the next reap checks the branch again";
 const HOOKS_HINT: &str =
@@ -50,13 +54,13 @@ pub fn of_home(world: &World) -> Vec<Finding> {
     for below in ["sessions", "archive", "projects"] {
         found.extend(kinds("home", &root.join(below)));
     }
-    let pass = root.join("reap.json");
     let is_json = |bytes: Vec<u8>| serde_json::from_slice::<serde_json::Value>(&bytes).is_ok();
-    if let Ok(Some(bytes)) = fs::read_own(&pass)
-        && !is_json(bytes)
-    {
-        let detail = format!("{} is damaged: it is not JSON", pass.display());
-        found.push(Finding { what: "home".to_owned(), detail, hint: PASS_HINT });
+    for (name, hint) in [("reap.json", PASS_HINT), ("timer.json", TIMER_HINT)] {
+        let path = root.join(name);
+        if fs::read_own(&path).is_ok_and(|bytes| bytes.is_some_and(|bytes| !is_json(bytes))) {
+            let detail = format!("{} is damaged: it is not JSON", path.display());
+            found.push(Finding { what: "home".to_owned(), detail, hint });
+        }
     }
     let archived = world.home.archived_ids().unwrap_or_default();
     for id in world.home.session_ids().unwrap_or_default() {
@@ -72,10 +76,12 @@ pub fn of_home(world: &World) -> Vec<Finding> {
     found
 }
 
-fn of_project(world: &World, id: &ProjectId) -> Option<Finding> {
-    let error = world.home.project(id).err()?;
-    let what = format!("project {id}");
-    Some(Finding { what, detail: chain(&error), hint: PROJECT_HINT })
+fn of_project(world: &World, id: &ProjectId) -> Vec<Finding> {
+    let project = world.home.project(id).err().map(|error| (chain(&error), PROJECT_HINT));
+    let intake = intake::load(world, id).err().map(|error| (chain(&error), INTAKE_HINT));
+    let what = || format!("project {id}");
+    let found = project.into_iter().chain(intake);
+    found.map(|(detail, hint)| Finding { what: what(), detail, hint }).collect()
 }
 
 /// Returns what is wrong with the files beside the record of a live session.

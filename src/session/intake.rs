@@ -19,7 +19,7 @@ use crate::invocation::World;
 use crate::model::collect::Sorted;
 use crate::model::effect::{EntryKind, OutboxEntry, Priority};
 use crate::model::forge::{Issue, IssueQuery};
-use crate::model::id::SessionId;
+use crate::model::id::{ProjectId, SessionId};
 use crate::model::status::Status;
 use crate::model::summary::Summary;
 use crate::model::time::Timestamp;
@@ -120,7 +120,7 @@ impl<'a> Pass<'a> {
     }
 
     fn take(&mut self, label: &str) -> Result<(), SessionError> {
-        let mut ledger = self.load()?;
+        let mut ledger = load(self.world, &self.project.id)?;
         let intake = &self.config.intake;
         if !ledger.may_ask(intake.interval, self.now) {
             return Ok(());
@@ -330,31 +330,34 @@ impl<'a> Pass<'a> {
         });
     }
 
-    fn path(&self) -> PathBuf {
-        let name = format!("{}.intake.json", self.project.id);
-        self.world.home.root().join("projects").join(name)
-    }
-
-    /// Reads what is remembered; what cannot be read is not taken for nothing.
-    fn load(&self) -> Result<Ledger, SessionError> {
-        let path = self.path();
-        let Some(bytes) = fs::read_regular(&path, LONGEST_LEDGER)? else {
-            return Ok(Ledger { schema: LEDGER_SCHEMA, ..Ledger::default() });
-        };
-        if let Some(schema) = schema::newer(&bytes, LEDGER_SCHEMA) {
-            return Err(StoreError::NewerFile { path, schema }.into());
-        }
-        serde_json::from_slice(&bytes).map_err(|error| {
-            let why = error.to_string();
-            StoreError::Damaged { path, line: None, why }.into()
-        })
-    }
-
     fn store(&self, ledger: &Ledger) -> Result<(), SessionError> {
         let mut bytes = serde_json::to_vec_pretty(ledger).expect("texts and numbers are JSON");
         bytes.push(b'\n');
-        Ok(fs::replace(&self.path(), &bytes, Durability::PowerCut)?)
+        Ok(fs::replace(&path(self.world, &self.project.id), &bytes, Durability::PowerCut)?)
     }
+}
+
+fn path(world: &World, project: &ProjectId) -> PathBuf {
+    world.home.root().join("projects").join(format!("{project}.intake.json"))
+}
+
+/// Reads what is remembered of a project's issues; what cannot be read is not taken for nothing.
+pub(super) fn load(world: &World, project: &ProjectId) -> Result<Ledger, SessionError> {
+    let path = path(world, project);
+    match fs::read_regular(&path, LONGEST_LEDGER)? {
+        Some(bytes) => Ok(parse(&bytes, path)?),
+        None => Ok(Ledger { schema: LEDGER_SCHEMA, ..Ledger::default() }),
+    }
+}
+
+fn parse(bytes: &[u8], path: PathBuf) -> Result<Ledger, StoreError> {
+    if let Some(schema) = schema::newer(bytes, LEDGER_SCHEMA) {
+        return Err(StoreError::NewerFile { path, schema });
+    }
+    serde_json::from_slice(bytes).map_err(|error| {
+        let why = error.to_string();
+        StoreError::Damaged { path, line: None, why }
+    })
 }
 
 /// Returns whether the spawn of a session was undone: where it runs is known of one from the end of
@@ -392,5 +395,37 @@ fn query(intake: &IntakeConfig, label: &str) -> IssueQuery {
         assignee: intake.assignee.clone(),
         state: Some("open".to_owned()),
         limit: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fuzz::target;
+
+    #[test]
+    fn fuzz_intake_ledger() {
+        let seed = r#"{"schema":1,"asked_at":"2026-11-20T10:00:00Z","issues":{"7":{"session":"app-1",
+            "attempts":2,"next_at":"2026-11-20T10:05:00Z","last_error":"x","told":{"bell":
+            "2026-11-20T10:00:00Z"},"is_settled":true}}}"#;
+        let words = ["issues", "attempts", "4294967295", "+999999-01-01T00:00:00Z"];
+        target("intake-ledger").seed(seed).words(&words).run(|bytes| {
+            match parse(bytes, "projects/app.intake.json".into()) {
+                Ok(mut ledger) => {
+                    let again = serde_json::to_vec_pretty(&ledger).unwrap();
+                    assert_eq!(parse(&again, PathBuf::new()).unwrap(), ledger);
+                    let now = Timestamp::from_millis(i64::MAX);
+                    for id in ledger.issues.clone().keys() {
+                        ledger.due(id, now);
+                        ledger.begin(id, now);
+                        ledger.failed(id, "it did not start");
+                    }
+                }
+                Err(error) => {
+                    let told = sanitize::chain(&error);
+                    assert!(told.contains("projects/app.intake.json"), "{told}");
+                }
+            }
+        });
     }
 }
