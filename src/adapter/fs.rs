@@ -414,9 +414,10 @@ pub fn copy_file(from: &Path, to: &Path) -> Result<(), FsError> {
             Ok(()) => Ok(()),
             Err(_) => io::copy(&mut source, &mut copy).map(|_| ()),
         });
-    let copied = copied.and_then(|()| copy.set_permissions(permissions));
+    let mode = || copy.set_permissions(permissions.clone());
+    let copied = copied.and_then(|()| failpoint::through("fs.mode", to, mode));
     copied.map_err(|source| {
-        let _ = fs::remove_file(to);
+        let _ = remove_file(to);
         error(source)
     })
 }

@@ -547,3 +547,30 @@ fn a_clock_that_goes_backwards_loses_nothing_and_escalates_nothing() {
     env.ao(&["log", "--verify", "one"]).success();
     env.ao(&["doctor", "--state"]).success();
 }
+
+#[test]
+fn a_line_that_failed_and_cannot_be_cut_off_again_harms_nobody() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    spawn(&env, &repo, "one").success();
+    env.ao(&["reap"]).success();
+    for first in ["store.write", "store.sync"] {
+        for (second, code) in [("kill", 137), ("error:28", 1), ("error:5", 1)] {
+            let fault = format!("{first}#1=error:28,store.uncut={second}");
+            let outcome = env.ao_env(&["rename", "one", &fault], &[("AO_FAILPOINT", &fault)]);
+            let outcome = outcome.code(code);
+            let told = outcome.stderr.contains("No space left on device");
+            assert!(told || code == 137, "the first error is the one to tell\n{outcome}");
+            env.ao(&["ls"]).success();
+            env.ao(&["reap"]).success();
+            env.ao(&["log", "--verify", "one"]).success();
+            env.ao(&["rename", "one", first]).success();
+            assert_eq!(env.record("one")["title"], first, "{fault}");
+            let numbers = env.events("one").into_iter().map(|event| event["seq"].as_u64().unwrap());
+            let last = env.record("one")["revision"].as_u64().unwrap();
+            assert_eq!(numbers.collect::<Vec<_>>(), (1..=last).collect::<Vec<_>>(), "{fault}");
+        }
+    }
+    env.ao(&["doctor", "--state"]).success();
+    env.ao(&["kill", "--yes", "one"]).success();
+}

@@ -513,3 +513,29 @@ fn what_is_made_of_a_worktree_has_the_modes_that_the_umask_leaves() {
         }
     }
 }
+
+#[test]
+fn a_branch_that_could_not_be_synced_is_taken_back() {
+    let story = Story::new();
+    let words = ["spawn", "-a", "shell", "--runtime", "process", "--wait", "--id"];
+    let spawn = |id: &str, fault: &str| {
+        let command = story.env.ao_command(&[&words[..], &[id, "true"]].concat()).cwd(&story.repo);
+        story.env.run(&command.env("AO_FAILPOINT", fault))
+    };
+    spawn("first", "").success();
+    // Undisturbed, to learn when the branch is synced.
+    let trace = story.env.path("trace");
+    spawn("second", &format!("fs.sync=trace:{}", trace.display())).success();
+    let text = fs::read_to_string(trace).unwrap();
+    let nth = text.lines().position(|line| line.contains("/refs/heads/ao/")).unwrap() + 1;
+    for (number, (fault, code)) in
+        [("git2.unbranch=kill", 137), ("git2.unbranch#1=error:4", 1)].into_iter().enumerate()
+    {
+        let id = format!("next-{number}");
+        spawn(&id, &format!("fs.sync#{nth}=error:5,{fault}")).code(code);
+        story.ao(&["reap"]).success();
+        assert_eq!(story.git(&["branch", "--list", &format!("ao/{id}")]), "", "{fault}");
+        assert!(!story.workspace(&id).exists(), "{fault}");
+        story.ao(&["doctor", "--state"]).success();
+    }
+}

@@ -273,3 +273,27 @@ fn no_link_where_workspaces_are_kept_is_followed() {
         }
     }
 }
+
+#[test]
+fn what_its_owner_may_not_change_is_deleted_by_the_next_pass_at_the_latest() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    ended(&env, &repo, "one");
+    env.ao(&["config", "set", "trash.keep", "0s"]).success();
+    let trash = env.home().join("worktrees/.trash");
+    let left = || fs::read_dir(&trash).unwrap().count();
+    for (fault, code, stays) in [
+        ("dirfd.mode=kill", 137, 1),
+        ("dirfd.mode=error:5", 1, 1),
+        ("dirfd.mode=error:1", 1, 1),
+        ("dirfd.mode#1=error:4", 0, 0),
+    ] {
+        fs::create_dir_all(trash.join("one-0000000000000000/x")).unwrap();
+        let points = format!("dirfd.empty#1=error:13,{fault}");
+        env.ao_env(&["reap", "--strict"], &[("AO_FAILPOINT", &points)]).code(code);
+        assert_eq!(left(), stays, "{fault}");
+        env.ao(&["reap", "--strict"]).success();
+        assert_eq!(left(), 0, "{fault}");
+    }
+    env.ao(&["doctor", "--state"]).success();
+}

@@ -378,3 +378,34 @@ fn of_two_restores_from_the_archive_the_second_finds_it_live() {
     }
     env.ao(&["doctor", "--state"]).success();
 }
+
+#[test]
+fn one_that_waits_for_a_lock_may_fail_or_die_and_nobody_else_notices() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    spawn(&env, &repo, "one");
+    env.ao(&["reap"]).success();
+    let stopped =
+        env.ao_command(&["rename", "one", "held"]).env("AO_FAILPOINT", "store.append=stop");
+    let mut holder = stopped.spawn(Stdio::null(), Stdio::null(), Stdio::null()).unwrap();
+    env.wait_stopped(holder.id());
+    let lock = env.home().join("sessions/one/lock");
+    // 5 is EIO. One whose wait a signal interrupts, 4, waits on.
+    for (fault, code, said) in [
+        ("lock.wait=kill", 137, ""),
+        ("lock.wait=error:5", 1, "Input/output error"),
+        ("lock.wait#1=error:4", 4, "ao rename"),
+    ] {
+        let words = ["--lock-timeout", "300ms", "rename", "one", "waited"];
+        let outcome = env.ao_env(&words, &[("AO_FAILPOINT", fault)]).code(code);
+        assert!(outcome.stderr.contains(said), "{fault}: {outcome}");
+        let names_lock = outcome.stderr.contains(&*lock.to_string_lossy());
+        assert!(names_lock || code == 137, "{fault}: {outcome}");
+        env.ao(&["ls"]).success();
+    }
+    kill_process(Pid::from_child(&holder), Signal::CONT).unwrap();
+    assert!(holder.wait().unwrap().success());
+    assert_eq!(env.record("one")["title"], "held");
+    env.ao(&["rename", "one", "next"]).success();
+    assert_whole(&env, "one");
+}

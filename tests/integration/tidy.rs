@@ -47,12 +47,26 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// Returns the numbered lines that are not comments, up to the unit tests; none of a file
-    /// that holds nothing else.
+    /// Returns the numbered lines that are neither comments nor in what is there in test builds
+    /// alone; none of a file that is.
     pub(crate) fn code(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.lines()
-            .take_while(|(_, line)| !self.only_tests && !line.starts_with("#[cfg(test)]"))
-            .filter(|(_, line)| !line.trim_start().starts_with("//"))
+        // How far the item is indented that is being left out.
+        let mut left_out: Option<usize> = None;
+        let is_code = move |(_, line): &(usize, &str)| {
+            let text = line.trim_start();
+            let indent = line.len() - text.len();
+            if text == "#[cfg(test)]" {
+                left_out.get_or_insert(indent);
+                return false;
+            }
+            let is_out = left_out.is_some();
+            let is_last = text.starts_with('}') || text.ends_with([';', '}']);
+            if left_out == Some(indent) && is_last && !text.starts_with("//") {
+                left_out = None;
+            }
+            !is_out && !text.starts_with("//")
+        };
+        self.lines().filter(|_| !self.only_tests).filter(is_code)
     }
 
     fn lines(&self) -> impl Iterator<Item = (usize, &str)> {

@@ -3,8 +3,11 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Stdio;
 
+use ao::adapter::cmd::exit_code;
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use serde_json::Value;
 
 use crate::env::{Outcome, TestEnvironment, program_in_path};
@@ -370,4 +373,35 @@ fn inside_a_tmux_of_the_users_own_that_one_is_left_alone() {
     story.ao(&["kill", "app-1"]).success();
     story.ao(&["cleanup", "--force", "app-1"]).success();
     assert_eq!(seen(pane.trim()), before);
+}
+
+#[test]
+fn an_attach_that_fails_or_dies_leaves_the_agent_as_it_is() {
+    let story = Story::new();
+    let id = story.spawn(1, TYPIST).remove(0);
+    let attach = |fault: &str| {
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
+        let person = openpt(flags).unwrap();
+        grantpt(&person).unwrap();
+        unlockpt(&person).unwrap();
+        let terminal = Stdio::from(ioctl_tiocgptpeer(&person, flags).unwrap());
+        let fault = format!("cmd.exec:tmux={fault}");
+        let command = story.env.ao_command(&["attach", &id]).env("AO_FAILPOINT", fault);
+        let child = command.spawn(terminal, Stdio::piped(), Stdio::piped()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        (exit_code(output.status), String::from_utf8(output.stderr).unwrap())
+    };
+    for (fault, code, said) in [
+        ("kill", 137, ""),
+        ("error:5", 1, "Input/output error"),
+        ("error:13", 1, "Permission denied"),
+    ] {
+        let (status, stderr) = attach(fault);
+        assert_eq!(status, code, "{fault}: {stderr}");
+        assert!(stderr.contains(said), "{fault}: {stderr}");
+        assert!(stderr.contains("`tmux`") || code == 137, "{fault}: {stderr}");
+        story.ao(&["reap"]).success();
+        assert_eq!(story.state(&id), "working", "{fault}");
+    }
+    story.ao(&["send", &id, "hello"]).success();
 }

@@ -310,8 +310,10 @@ impl Directory {
             if deadline.remaining().is_zero() {
                 return Ok(false);
             }
-            let removed = self
-                .writable_if_ours(|| Ok(rustix::fs::unlinkat(&readable, name, AtFlags::empty())?));
+            let removed = self.writable_if_ours(|| {
+                failpoint::pass("dirfd.unlink")?;
+                Ok(rustix::fs::unlinkat(&readable, name, AtFlags::empty())?)
+            });
             match removed.as_ref().map_err(Errno::from_io_error) {
                 Ok(()) | Err(Some(Errno::NOENT)) => {}
                 Err(Some(Errno::ISDIR | Errno::PERM)) => {
@@ -322,6 +324,7 @@ impl Directory {
                     if !child.empty(deadline)? {
                         return Ok(false);
                     }
+                    failpoint::pass("dirfd.rmdir")?;
                     rustix::fs::unlinkat(&readable, name, AtFlags::REMOVEDIR)?;
                 }
                 Err(_) => return removed.map(|()| false),
@@ -358,6 +361,7 @@ impl Directory {
         failpoint::pass("dirfd.symlink")?;
         rustix::fs::symlinkat(target, &self.0, name)?;
         let flags = AtFlags::SYMLINK_NOFOLLOW;
+        failpoint::pass("dirfd.stamp")?;
         rustix::fs::utimensat(&self.0, name, &both(mtime), flags)?;
         Ok(Stat::of(&rustix::fs::statat(&self.0, name, flags)?))
     }
@@ -365,6 +369,7 @@ impl Directory {
 
 /// Says that `file` was last changed at `mtime`, in seconds; returns what git would note of it.
 pub fn stamp(file: &File, mtime: i64) -> io::Result<Stat> {
+    failpoint::pass("dirfd.stamp")?;
     rustix::fs::futimens(file, &both(mtime))?;
     noted(file)
 }
@@ -384,6 +389,7 @@ pub fn share_blocks(source: &File, copy: &File) -> bool {
 pub fn pass_on(source: &File, copy: &File, length: usize) -> io::Result<bool> {
     let mut rest = length;
     while rest > 0 {
+        failpoint::pass("dirfd.pass_on")?;
         match rustix::fs::copy_file_range(source, None, copy, None, rest)? {
             0 => return Ok(false),
             passed => rest -= passed.min(rest),

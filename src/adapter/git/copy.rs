@@ -286,9 +286,7 @@ impl<'j, 'a> Worker<'j, 'a> {
         }
         let Ok(file) = from.file(name) else { return Ok(None) };
         let copy = to.create_file(name, mode)?;
-        let passed = failpoint::through("git.copy", Path::new(""), || {
-            pass_on(&file, &copy, known.size as usize)
-        });
+        let passed = pass_on(&file, &copy, known.size as usize);
         // Its times tell that nobody has written to it until now.
         if matches!(passed, Ok(true)) && noted(&file).is_ok_and(|now| now == *known) {
             let copied = self.copied(&copy, None);

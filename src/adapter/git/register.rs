@@ -129,7 +129,7 @@ impl Refs {
         let synced = fs::sync_file(&file).and_then(|()| sync_name(self.common(), &full));
         if synced.is_err() {
             // It deletes none that has moved on.
-            let _ = branch.delete();
+            let _ = failpoint::pass_at("git2.unbranch", &file).map(|()| branch.delete());
         }
         synced.map(|()| true)
     }

@@ -4,7 +4,7 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use ao::store::Home;
 use serde_json::{Value, json};
 
 use super::checks::{
-    fixed_once_or_told, is_logged, is_put_off, restored_or_ended, spawned_or_gone,
+    fixed_once_or_told, is_logged, is_put_off, merged_or_not, restored_or_ended, spawned_or_gone,
     typed_once_or_told, work_is_kept, work_is_somewhere,
 };
 use super::prepare::{
@@ -69,6 +69,43 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ..Operation::PLAIN
     },
     Operation {
+        name: "spawn that listens",
+        is_variant: true,
+        args: &[
+            "spawn",
+            "--agent",
+            "shell",
+            "--runtime",
+            "process",
+            "--mode",
+            "interactive",
+            "--id",
+            "ID",
+            AGENT,
+        ],
+        check: spawned_or_gone,
+        ..Operation::PLAIN
+    },
+    Operation {
+        name: "spawn of what was proved",
+        is_variant: true,
+        setting: with_an_old_tree,
+        prepare: proved,
+        args: SPAWN,
+        check: spawned_from_the_pool_or_gone,
+        ..Operation::PLAIN
+    },
+    Operation {
+        name: "merge of another history",
+        is_variant: true,
+        prepare: committed_without_a_parent,
+        args: &["merge", "ID", "--method", "rebase"],
+        check: merged_or_not,
+        changes: &[".git/index", ".git/refs/heads/main"],
+        moves: true,
+        ..Operation::PLAIN
+    },
+    Operation {
         name: "cleanup into the pool",
         is_variant: true,
         setting: with_a_pool,
@@ -99,7 +136,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation {
         name: "reap empties the trash",
         setting: with_short_trash,
-        prepare: cleaned_up,
+        prepare: cleaned_up_with_folders,
         args: &["reap"],
         check: the_trash_is_empty,
         ..Operation::PLAIN
@@ -175,6 +212,22 @@ fn with_a_tree(env: &TestEnvironment, repo: &Path) -> Option<Box<dyn Any>> {
     env.git(repo, &[&["add"], &names[..]].concat());
     env.git(repo, &[&["commit", "-qm", "a tree", "--"], &names[..]].concat());
     configured(env, "[workspace]\ncopy = [\"own.local\"]\n")
+}
+
+/// The same, whose files were there before anything looks at them: what is of the present second
+/// may change unseen, so nothing is noted of it.
+fn with_an_old_tree(env: &TestEnvironment, repo: &Path) -> Option<Box<dyn Any>> {
+    let kept = with_a_tree(env, repo);
+    let changed = || {
+        let now = env.path("now");
+        fs::write(&now, "").unwrap();
+        let at = |path: &Path| fs::metadata(path).unwrap().ctime();
+        (at(&now) - at(&repo.join("edited.txt")) > 2).then_some(())
+    };
+    env.wait_for("its files to be old", changed);
+    // Whatever is not in the commit is nobody's to copy.
+    env.git(repo, &["status"]);
+    kept
 }
 
 fn with_a_pool(env: &TestEnvironment, _: &Path) -> Option<Box<dyn Any>> {
@@ -272,6 +325,32 @@ fn pooled(case: &Case<'_>) {
     case.ao(&["cleanup", &format!("{}-near", case.id)]).success();
     let place = case.home.join("worktrees/.pool/app");
     assert_eq!(fs::read_dir(place).unwrap().count(), 1, "it is in the pool");
+}
+
+/// A workspace was copied from the person's own files, and is gone.
+fn proved(case: &Case<'_>) {
+    beside_a_clean_one(case);
+    case.ao(&["cleanup", "--force", &format!("{}-near", case.id)]).success();
+    assert!(case.stage.repo.join(".git/ao-proven").exists(), "nothing is noted");
+}
+
+/// A session whose branch has nothing in common with the base.
+fn committed_without_a_parent(case: &Case<'_>) {
+    let script = "git update-ref -d HEAD && git rm -qrf . && echo precious >work.txt && \
+                  git add work.txt && git commit -qm work";
+    let words = ["spawn", "--agent", "shell", "--runtime", "process", "--id", "ID", "--wait"];
+    case.ao(&[&words[..], &[script]].concat()).success();
+    case.ao(&["reap"]).success();
+}
+
+/// What waits in the trash has directories in it.
+fn cleaned_up_with_folders(case: &Case<'_>) {
+    let script = "mkdir -p deep/er; echo deep >deep/er/file; echo precious >work.txt; git add .; \
+                  git commit -qm work";
+    case.spawn(script);
+    wait_until_it_ended(case);
+    case.ao(&["reap"]).success();
+    case.ao(&["cleanup", "ID"]).success();
 }
 
 /// A session that ended with a commit, told of, and not cleaned up.

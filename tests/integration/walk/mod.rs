@@ -27,7 +27,7 @@ use std::sync::{Mutex, OnceLock};
 
 use crate::faulted::Stage;
 use plan::{Passing, Run};
-use table::{OPERATIONS, Operation};
+use table::{ELSEWHERE, OPERATIONS, Operation};
 
 /// How many runs are under way at the same time: most of each waits for children.
 const WORKERS: usize = 4;
@@ -188,4 +188,26 @@ fn every_failpoint_of_the_source_is_passed_by_an_operation() {
     let passed: Vec<&str> = all.iter().map(|it| it.point.as_str()).collect();
     let missing = plan::not_passed(&passed);
     assert_eq!(missing, [""; 0], "no operation of the table passes these");
+    // Somebody may have to wait, now and then.
+    let is_idle = |point: &&str| passed.contains(point) && *point != "lock.wait";
+    let idle = ELSEWHERE.iter().map(|(point, ..)| *point).filter(is_idle);
+    assert_eq!(idle.collect::<Vec<_>>(), [""; 0], "an operation of the table passes these as well");
+}
+
+#[test]
+fn every_point_that_is_left_out_is_hurt_by_another_test() {
+    let tests = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/integration");
+    let mut unhurt = Vec::new();
+    for (point, _, file) in ELSEWHERE {
+        let text = std::fs::read_to_string(tests.join(file)).unwrap();
+        let name = regex::escape(point);
+        // By its name, or as one of a list.
+        let hurt = format!(r"\b{name}(:\w+)?(#\d+\+?)?=(kill|stop|error:|sleep:|\{{)");
+        let is_hurt = regex::Regex::new(&hurt).unwrap().is_match(&text);
+        let is_listed = text.contains(&format!("\"{point}\"")) && text.contains("{point}=kill");
+        if !is_hurt && !is_listed {
+            unhurt.push(format!("{point}: {file}"));
+        }
+    }
+    assert_eq!(unhurt, [""; 0], "no fault is made there");
 }

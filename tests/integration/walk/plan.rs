@@ -283,7 +283,7 @@ pub(super) fn not_passed(passed: &[&str]) -> Vec<String> {
                 let it = it.rsplit_once('/').map_or(*it, |(_, point)| point);
                 it == point || it.starts_with(&format!("{point}:"))
             });
-            if !is_passed && !ELSEWHERE.iter().any(|(elsewhere, _)| *elsewhere == point) {
+            if !is_passed && !ELSEWHERE.iter().any(|(elsewhere, ..)| *elsewhere == point) {
                 missing.insert(point.to_owned());
             }
         }

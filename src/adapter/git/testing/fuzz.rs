@@ -14,7 +14,7 @@ use crate::adapter::git::push::tip_in;
 use crate::adapter::git::refs;
 use crate::adapter::git::removal::last_in;
 use crate::adapter::git::spotless::Folders;
-use crate::adapter::git::status::{marked_in, parse_status};
+use crate::adapter::git::status::{parse_status, staged_in};
 use crate::adapter::git::trash::parse_name;
 use crate::fuzz::target;
 
@@ -81,7 +81,7 @@ fn fuzz_git_refs() {
 fn fuzz_git_paths() {
     let seeds = [
         "a\0filter\0lfs\0b c\0eol\0lf\0d\0ident\0unset\0",
-        "H a\0h b c\0s d\0",
+        "H 100644 a1 0\ta\0h 160000 b2 0\tb c\0",
         "?? a\0A  b c\0!! d/\0",
         " M a\0?? b\0",
     ];
@@ -96,10 +96,14 @@ fn fuzz_git_paths() {
             }
             Err(error) => assert!(shows(&error, parts()), "{error}"),
         }
-        match marked_in(bytes) {
-            Ok(paths) => {
-                assert!(paths.len() <= told);
-                assert!(paths.iter().all(|path| parts().any(|it| it.get(2..) == Some(path))));
+        match staged_in(bytes) {
+            // None is passed over.
+            Ok(files) => {
+                assert_eq!(files.len(), told);
+                let lines = parts().filter(|part| !part.is_empty());
+                assert!(files.iter().zip(lines).all(|((mark, _, path), it)| {
+                    it.first() == Some(mark) && it.ends_with(path)
+                }));
             }
             Err(error) => assert!(shows(&error, parts()), "{error}"),
         }
