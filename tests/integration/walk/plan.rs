@@ -64,8 +64,11 @@ impl Passing {
     /// Whether it is a place at which the operating system is asked for something, rather than a
     /// step of an operation.
     pub(super) fn is_call(&self) -> bool {
-        const CALLS: [&str; 11] = [
+        const CALLS: [&str; 14] = [
             "fs.",
+            "dirfd.",
+            "directory.",
+            "git.",
             "store.",
             "cmd.",
             "flock.",
