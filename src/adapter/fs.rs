@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is the file system")]
 
 pub mod directory;
+pub mod leftovers;
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};

@@ -80,7 +80,8 @@ pub(crate) fn filer_card(env: &TestEnvironment, script: &str) -> (PathBuf, Strin
     (place.join("trusted.json"), format!("[env]\nFILER = \"{}\"\n", place.display()))
 }
 
-fn filer(env: &TestEnvironment, script: &str) -> PathBuf {
+/// [`filer_card`] in the configuration.
+pub(crate) fn filer(env: &TestEnvironment, script: &str) -> PathBuf {
     let (trusted, configuration) = filer_card(env, script);
     configure(env, &configuration);
     trusted

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::process::geteuid;
 use serde_json::json;
 
+use crate::agent_files::filer;
 use crate::agents::configure;
 use crate::env::{Outcome, TestEnvironment};
 use crate::faulted::files_below;
@@ -573,4 +574,32 @@ fn a_line_that_failed_and_cannot_be_cut_off_again_harms_nobody() {
     }
     env.ao(&["doctor", "--state"]).success();
     env.ao(&["kill", "--yes", "one"]).success();
+}
+
+#[test]
+fn a_full_disk_keeps_no_answer_in_a_persons_file_for_ever() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let trusted = filer(&env, "hook user-prompt-submit\nhook stop\nread\n");
+    fs::create_dir_all(trusted.parent().unwrap()).unwrap();
+    let own = "{\n\t// mine\n\t\"/mine\": true\n}\n";
+    fs::write(&trusted, own).unwrap();
+    // Of these, some are of the person's file, and some of the workspace's.
+    let mut refused = 0;
+    for (number, fault) in
+        (1..=4).flat_map(|nth| ["fs.write", "fs.rename"].map(|it| (it, nth))).enumerate()
+    {
+        let (id, (point, nth)) = (format!("s{number}"), fault);
+        env.ao_in(&repo, &["spawn", "--agent", "filer", "--id", &id, "work"]).success();
+        env.ao(&["kill", &id]).success();
+        assert!(fs::read_to_string(&trusted).unwrap().contains(&id));
+        let fault = format!("{point}#{nth}=error:28");
+        let outcome = env.ao_env(&["cleanup", "--force", &id], &[("AO_FAILPOINT", &fault)]);
+        if outcome.status != 0 {
+            refused += 1;
+            env.ao(&["cleanup", "--force", &id]).success();
+        }
+        assert_eq!(fs::read_to_string(&trusted).unwrap(), own, "{fault}");
+    }
+    assert!(refused > 0, "nothing was refused");
 }

@@ -79,7 +79,7 @@ impl Stage {
 /// Returns what nothing that ao does may change: files, index, head, branch, configuration.
 fn users_files(repo: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let names = ["README.md", "staged.txt", "untracked.txt", ".git/index", ".git/HEAD"];
-    let more = [".git/refs/heads/main", ".git/config"];
+    let more = [".git/refs/heads/main", ".git/config", ".git/info/exclude"];
     let read = |name| (PathBuf::from(name), fs::read(repo.join(name)).unwrap());
     names.into_iter().chain(more).map(read).collect()
 }

@@ -14,7 +14,7 @@ use crate::adapter::agent::card::{Card, HookFile, TrustEntry};
 use crate::adapter::agent::hook_text::{self, Addition};
 use crate::adapter::agent::place::{Variables, first_place};
 use crate::adapter::agent::template;
-use crate::adapter::fs::{self, Durability, FsError};
+use crate::adapter::fs::{self, Durability, FsError, leftovers};
 use crate::adapter::git::{self, GitError};
 use crate::adapter::json_edit::{self, Document, EditError};
 
@@ -23,6 +23,9 @@ const ELEMENT: &str = "/-";
 
 /// What was put where, beside the session.
 const INSTALLED: &str = "installed.json";
+
+/// Holds a copy of each file as it was.
+const ORIGINAL: &str = "original";
 
 /// The longest file of a user's that is changed, in bytes.
 const LONGEST: u64 = 16 << 20;
@@ -167,9 +170,9 @@ pub fn has_hooks(card: &Card, owned: bool) -> bool {
     owned || !card.hooks.files.iter().any(|file| file.path.starts_with("{workspace}/"))
 }
 
-/// Returns whether [`install`] put something there.
+/// Returns whether [`install`] put something there, or was about to.
 pub fn is_installed(session_dir: &Path) -> bool {
-    session_dir.join(INSTALLED).exists()
+    [INSTALLED, ORIGINAL].iter().any(|name| session_dir.join(name).exists())
 }
 
 /// Returns the tracked files that [`install`] hid from git, relative to the workspace.
@@ -197,19 +200,25 @@ pub fn lost(session_dir: &Path, workspace: &Path) -> Result<Vec<PathBuf>, Instal
 ///
 /// Done twice it is done once. A workspace that is gone took its files along.
 pub fn uninstall(session_dir: &Path, workspace: &Path) -> Result<(), InstallError> {
-    let Some(installed) = load(session_dir, workspace)? else { return Ok(()) };
+    let originals = session_dir.join(ORIGINAL);
+    let Some(installed) = load(session_dir, workspace)? else {
+        return Ok(fs::remove_tree(&originals)?);
+    };
     for file in installed.files.iter().rev() {
         remove_file(session_dir, file)?;
     }
     for value in installed.values.iter().rev() {
-        // A file that the agent broke is not ours to mend.
-        if let Err(error) = remove_value(value) {
-            tracing::warn!("{}", crate::model::sanitize::chain(&error));
+        match remove_value(value) {
+            // A file that the agent broke is not ours to mend.
+            Err(error @ InstallError::Edit { .. }) => {
+                tracing::warn!("{}", crate::model::sanitize::chain(&error));
+            }
+            other => other?,
         }
     }
     // In this order: without the copies, a second run would take a user's lines for ao's.
     fs::remove_file(&session_dir.join(INSTALLED))?;
-    Ok(fs::remove_tree(&session_dir.join("original"))?)
+    Ok(fs::remove_tree(&originals)?)
 }
 
 /// Checks that what was installed can be told; what is not there was not.
@@ -317,7 +326,7 @@ impl Work<'_> {
     /// Keeps a copy of what was there, and returns its name.
     fn keep(&self, existing: Option<&str>) -> Result<Option<String>, InstallError> {
         let Some(existing) = existing else { return Ok(None) };
-        let directory = self.places.session_dir.join("original");
+        let directory = self.places.session_dir.join(ORIGINAL);
         fs::create_private_directories(&directory)?;
         let name = self.installed.files.len().to_string();
         fs::replace(&directory.join(&name), existing.as_bytes(), Durability::Process)?;
@@ -424,9 +433,12 @@ fn remove_file(session_dir: &Path, file: &InstalledFile) -> Result<(), InstallEr
         }),
     };
     let original = match &file.original {
-        Some(name) => read(&session_dir.join("original").join(name))?,
+        Some(name) => read(&session_dir.join(ORIGINAL).join(name))?,
         None => None,
     };
+    if let Some(directory) = path.parent().filter(|_| !is_linked) {
+        leftovers::drop_temporaries(directory)?;
+    }
     if let Some(current) = current {
         match hook_text::without(&file.addition, &current, original.as_deref()) {
             Ok(Some(text)) if text != current => {
@@ -456,7 +468,13 @@ fn remove_file(session_dir: &Path, file: &InstalledFile) -> Result<(), InstallEr
 
 fn remove_value(value: &InstalledValue) -> Result<(), InstallError> {
     let edit = |source| InstallError::Edit { path: value.path.clone(), source };
-    let Some(current) = read(&value.path)? else { return Ok(()) };
+    // A link leads to where it is written.
+    let target = fs::canonical(&value.path).unwrap_or_else(|_| value.path.clone());
+    leftovers::drop_temporaries(target.parent().unwrap_or(&target))?;
+    let Some(current) = read(&value.path)? else {
+        remove_made(value);
+        return Ok(());
+    };
     let document = Document::parse(&current).map_err(edit)?;
     let had = |at: &str| value.holders.iter().any(|holder| holder == at);
     if let Some(array) = value.at.strip_suffix(ELEMENT) {
@@ -475,12 +493,17 @@ fn remove_value(value: &InstalledValue) -> Result<(), InstallError> {
     let text = document.text();
     if value.made && text.trim().trim_matches(['{', '}']).trim().is_empty() {
         fs::remove_file(&value.path)?;
-        for directory in value.directories.iter().rev() {
-            fs::remove_empty_directory(directory);
-        }
+        remove_made(value);
         return Ok(());
     }
     Ok(fs::rewrite(&value.path, text.as_bytes(), Durability::PowerCut)?)
+}
+
+/// Removes the directories that were made for a file that is not there any more, or never was.
+fn remove_made(value: &InstalledValue) {
+    for directory in value.directories.iter().rev() {
+        fs::remove_empty_directory(directory);
+    }
 }
 
 /// Returns `word` with the workspace in it.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::entry::{Admin, linked_admin};
 use super::{GitError, Repository};
 use crate::adapter::clock::{self, Deadline};
-use crate::adapter::fs::{self, FsError};
-use crate::adapter::{ids, process};
+use crate::adapter::fs::{self, FsError, leftovers};
+use crate::adapter::ids;
 use crate::model::id::SessionId;
 use crate::model::time::Timestamp;
 
@@ -48,7 +48,8 @@ pub(super) fn since(path: &Path) -> Option<Timestamp> {
 pub(super) fn park(repo: &Repository, admin: &Admin, owner: &str) -> Result<PathBuf, FsError> {
     let directory = repo.common_dir.join(ENTRIES);
     fs::create_own_directory(&directory)?;
-    drop_temporaries(&admin.dir)?;
+    // They would come back with the entry; one that cannot be removed goes with it.
+    leftovers::drop_temporaries(&admin.dir)?;
     let to = directory.join(fresh_name(owner));
     fs::rename(&admin.dir, &to)?;
     fs::sync_directory(&directory)?;
@@ -57,18 +58,6 @@ pub(super) fn park(repo: &Repository, admin: &Admin, owner: &str) -> Result<Path
         fs::sync_directory(&repo.admin_root())?;
     }
     Ok(to)
-}
-
-/// Removes what this process, or one that is dead, left of its temporary files in an entry: they
-/// would come back with it. One that cannot be removed goes with the entry.
-fn drop_temporaries(entry: &Path) -> Result<(), FsError> {
-    for name in fs::names(entry)? {
-        let is_left = |pid| pid == std::process::id() || process::is_over(pid);
-        if fs::temporary_owner(&name).is_some_and(is_left) {
-            let _ = fs::remove_file(&entry.join(name));
-        }
-    }
-    Ok(())
 }
 
 /// Moves a worktree's directory into the trash of `root`; returns where it waits.

@@ -191,7 +191,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     },
 ];
 
-fn configured(env: &TestEnvironment, text: &str) -> Option<Box<dyn Any>> {
+pub(super) fn configured(env: &TestEnvironment, text: &str) -> Option<Box<dyn Any>> {
     configure(env, &format!("{text}{}", notifier(env)));
     None
 }

@@ -14,6 +14,7 @@
 
 mod checks;
 mod company;
+mod filed;
 mod plan;
 pub(crate) mod prepare;
 mod run;
@@ -55,7 +56,7 @@ fn in_parallel<T: Sync, R: Send>(items: &[T], job: impl Fn(&T) -> R + Sync) -> V
 /// Returns the operations to look at.
 fn chosen() -> Vec<&'static Operation> {
     let only = std::env::var("AO_FAULTS_ONLY").unwrap_or_default();
-    let all = OPERATIONS.iter().chain(company::OPERATIONS);
+    let all = OPERATIONS.iter().chain(company::OPERATIONS).chain(filed::OPERATIONS);
     let chosen: Vec<_> = all.filter(|it| only.is_empty() || it.name == only).collect();
     assert!(!chosen.is_empty(), "AO_FAULTS_ONLY: no operation is called `{only}`");
     chosen

@@ -17,7 +17,8 @@ pub(crate) const SPAWN: &[&str] =
     &["spawn", "--agent", "shell", "--runtime", "process", "--id", "ID", AGENT];
 
 /// The session's agent leaves work behind that is committed nowhere, and stays.
-const DIRTY: &str = r#"echo precious >work.txt; echo ran >>"$AO_HOME/ran"; exec sleep 600"#;
+pub(super) const DIRTY: &str =
+    r#"echo precious >work.txt; echo ran >>"$AO_HOME/ran"; exec sleep 600"#;
 
 pub(super) fn as_it_is(_: &TestEnvironment, _: &Path) -> Option<Box<dyn Any>> {
     None
