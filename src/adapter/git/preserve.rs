@@ -1,5 +1,7 @@
 //! Saving everything in a worktree as a commit before it is removed by force.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::command::{LONG, git, looking, read, run};
@@ -10,6 +12,7 @@ use super::{GitError, Repository, discover};
 use crate::adapter::clock::Deadline;
 use crate::adapter::cmd::Cmd;
 use crate::adapter::{fs, ids};
+use crate::model::collect::Sorted;
 use crate::model::id::SessionId;
 use crate::model::record::WorkspaceHandle;
 
@@ -18,7 +21,8 @@ use crate::model::record::WorkspaceHandle;
 pub struct Preserved {
     /// The ref that holds it.
     pub ref_name: String,
-    /// The commit: the whole tree, its parents every commit that only the worktree reached.
+    /// The commit: the whole tree, byte for byte; its parents every commit that only the worktree
+    /// reached, and one each of what is staged and of what git is in the middle of.
     pub sha: String,
     /// A shell command that checks it out.
     pub restore_command: String,
@@ -34,10 +38,29 @@ pub fn preserve(
     let repo = discover(&handle.repo)?;
     verify(&repo, handle)?;
     let git_dir = linked_admin(&handle.path)?.unwrap_or_else(|| repo.common_dir.clone());
+    let path = &handle.path;
     let index = TemporaryIndex::of(&git_dir)?;
-    let tree = write_tree(&handle.path, &git_dir, &index, keep_patterns)?;
-    let parents = parents(&handle.path, &git_dir)?;
-    let sha = commit_tree(&handle.path, &tree, &parents, session)?;
+    let base = match resolved(path, "HEAD^{tree}")? {
+        Some(tree) => tree,
+        None => make_tree(path, Vec::new())?,
+    };
+    if fs::metadata(&index.0)?.is_none() {
+        read(&index.git(path).args(["read-tree", &base]), "git read-tree")?;
+    }
+    let staged = staged_tree(path, &git_dir, &index)?;
+    let tree = write_tree(path, &git_dir, &index, &base, keep_patterns)?;
+    let mut parents = parents(path, &git_dir)?;
+    let more = [
+        (Some(staged).filter(|it| *it != base && *it != tree), "what is staged"),
+        (unfinished_tree(path, &git_dir)?, "what git is in the middle of"),
+    ];
+    let head = parents.first().cloned();
+    for (tree, what) in more {
+        if let Some(tree) = tree {
+            parents.push(commit_tree(path, &tree, head.as_slice(), what, session)?);
+        }
+    }
+    let sha = commit_tree(path, &tree, &parents, "everything", session)?;
     let ref_name = publish(&repo, "preserved", session, &sha)?;
     let restore_command = format!(
         "git -C {} worktree add --detach {} {ref_name}",
@@ -51,13 +74,14 @@ pub fn preserve(
 struct TemporaryIndex(PathBuf);
 
 impl TemporaryIndex {
-    /// Copies the index, with what it knows of each file: unchanged ones are not read again.
+    /// Takes the very file, which git replaces and never changes: its time says which of the
+    /// files git has to read again.
     fn of(git_dir: &Path) -> Result<Self, GitError> {
         let path = git_dir.join(format!("{}{}", fs::temporary_prefix(), ids::hex(8)));
         let copy = Self(path);
         let index = git_dir.join("index");
         if fs::metadata(&index)?.is_some() {
-            fs::copy_file(&index, &copy.0)?;
+            fs::link(&index, &copy.0)?;
         }
         Ok(copy)
     }
@@ -78,16 +102,83 @@ impl Drop for TemporaryIndex {
     }
 }
 
+/// Returns the tree of what is staged; where there is a conflict, of what it was before.
+fn staged_tree(path: &Path, git_dir: &Path, index: &TemporaryIndex) -> Result<String, GitError> {
+    let unmerged = index.git(path).args(["ls-files", "--unmerged", "-z"]);
+    let unmerged = read(&unmerged, "git ls-files")?.stdout;
+    let write = |index: &TemporaryIndex| {
+        Ok(read(&index.git(path).arg("write-tree"), "git write-tree")?.text())
+    };
+    if unmerged.is_empty() {
+        return write(index);
+    }
+    let lines = || unmerged.split_inclusive(|byte| *byte == 0).filter_map(staged_line);
+    let mut list = Vec::new();
+    for (object, _, path) in lines() {
+        // All stages go, by a mode and a hash that are none.
+        let hash = "0".repeat(object.len().saturating_sub("100644 ".len()));
+        list.extend_from_slice(&[b"0 ", hash.as_bytes(), b"\t", path].concat());
+    }
+    for (object, _, path) in lines().filter(|(_, stage, _)| *stage == b"2") {
+        list.extend_from_slice(&[object, b" 0\t", path].concat());
+    }
+    let index = TemporaryIndex::of(git_dir)?;
+    let settle = index.git(path).args(["update-index", "-z", "--index-info"]).stdin(list);
+    read(&settle, "git update-index")?;
+    write(&index)
+}
+
+/// Returns mode and hash, stage, and path of a line of `ls-files --stage`.
+fn staged_line(line: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let tab = memchr::memchr(b'\t', line)?;
+    let blank = memchr::memrchr(b' ', &line[..tab])?;
+    Some((&line[..blank], &line[blank + 1..tab], &line[tab + 1..]))
+}
+
+/// Returns the tree of what git noted of a rebase, of patches or of several commits to be picked:
+/// patches may be nowhere else.
+fn unfinished_tree(path: &Path, git_dir: &Path) -> Result<Option<String>, GitError> {
+    let mut directories = Vec::new();
+    for name in ["rebase-apply", "rebase-merge", "sequencer"] {
+        let mut files = Vec::new();
+        for file in fs::names(&git_dir.join(name))? {
+            let file = git_dir.join(name).join(file);
+            if fs::metadata(&file)?.is_some_and(|metadata| metadata.is_file()) {
+                files.push(file);
+            }
+        }
+        let mut list = Vec::new();
+        for (file, hash) in files.iter().zip(hashes(git(path), &files, &["-w"])?) {
+            list.extend_from_slice(format!("100644 blob {hash}\t").as_bytes());
+            list.extend_from_slice(file.file_name().unwrap_or_default().as_encoded_bytes());
+            list.push(0);
+        }
+        if !list.is_empty() {
+            let tree = make_tree(path, list)?;
+            directories.extend_from_slice(format!("040000 tree {tree}\t{name}\0").as_bytes());
+        }
+    }
+    let some = !directories.is_empty();
+    some.then(|| make_tree(path, directories)).transpose()
+}
+
+fn make_tree(path: &Path, list: Vec<u8>) -> Result<String, GitError> {
+    let command = git(path).args(["-c", "core.fsync=all", "mktree", "-z"]).stdin(list);
+    Ok(read(&command, "git mktree")?.text())
+}
+
 fn write_tree(
     path: &Path,
     git_dir: &Path,
     index: &TemporaryIndex,
+    base: &str,
     keep_patterns: &[String],
 ) -> Result<String, GitError> {
-    if fs::metadata(&git_dir.join("index"))?.is_none() && has_head(path)? {
-        read(&index.git(path).args(["read-tree", "HEAD"]), "git read-tree")?;
-    }
     see_everything(path, index)?;
+    let names = |command: Cmd| {
+        Ok::<_, GitError>(read(&command.args(["--name-only", "-z"]), "git diff")?.stdout)
+    };
+    let mut changed = names(index.git(path).arg("diff-files"))?;
     let add = |flags: &[&str]| {
         let command = index.git(path).args(["-c", "advice.addEmbeddedRepo=false", "add"]);
         command.args(flags)
@@ -101,12 +192,81 @@ fn write_tree(
         read(&command, "git add --force")?;
     }
     refuse_nested(path, index)?;
+    changed.extend(names(index.git(path).args(["diff-index", "--cached", base]))?);
+    keep_bytes(path, git_dir, index, &changed)?;
     Ok(read(&index.git(path).arg("write-tree"), "git write-tree")?.text())
+}
+
+/// Puts the very bytes of changed files into the index where what git made of them, by line ends or
+/// a filter, would not come back as them.
+fn keep_bytes(
+    path: &Path,
+    git_dir: &Path,
+    index: &TemporaryIndex,
+    changed: &[u8],
+) -> Result<(), GitError> {
+    let changed = changed.split_inclusive(|byte| *byte == 0).into_set();
+    let listed = read(&index.git(path).args(["ls-files", "--stage", "-z"]), "git ls-files")?.stdout;
+    let lines = listed.split_inclusive(|byte| *byte == 0).filter_map(staged_line);
+    let is_file = |line: &(&[u8], &[u8], &[u8])| line.0.starts_with(b"100");
+    let lines: Vec<_> = lines.filter(|line| is_file(line) && changed.contains(line.2)).collect();
+    let place = |top: &Path, name: &[u8]| top.join(OsStr::from_bytes(&name[..name.len() - 1]));
+    let files: Vec<PathBuf> = lines.iter().map(|line| place(path, line.2)).collect();
+    let exact = hashes(index.git(path), &files, &[])?;
+    let all = lines.iter().zip(&files).zip(&exact).map(|((line, file), hash)| (line, file, hash));
+    let converted = all.filter(|(line, _, hash)| !line.0.ends_with(hash.as_bytes()));
+    let converted: Vec<_> = converted.collect();
+    if converted.is_empty() {
+        return Ok(());
+    }
+    // What a checkout would make of it again: where it fails, some are missing.
+    let aside = TemporaryDirectory(git_dir.join(format!("{}back", fs::temporary_prefix())));
+    let names = converted.iter().flat_map(|(line, ..)| line.2.iter().copied());
+    let prefix = format!("--prefix={}/", aside.0.display());
+    let again = index.git(path).args(["checkout-index", &prefix, "-z", "--stdin"]);
+    run(&again.stdin(names.collect::<Vec<u8>>()))?;
+    let mut list = Vec::new();
+    for ((object, _, name), file, hash) in converted {
+        let back = place(&aside.0, name);
+        let is_there = fs::metadata(&back)?.is_some();
+        if !is_there || hashes(git(path), &[back], &[])?.first() != Some(hash) {
+            hashes(index.git(path), std::slice::from_ref(file), &["-w"])?;
+            list.extend_from_slice(&object[..object.len() - hash.len()]);
+            list.extend_from_slice(&[hash.as_bytes(), b"\t", name].concat());
+        }
+    }
+    let put = index.git(path).args(["update-index", "-z", "--index-info"]).stdin(list);
+    read(&put, "git update-index").map(drop)
+}
+
+/// A directory that goes when it goes out of scope.
+struct TemporaryDirectory(PathBuf);
+
+impl Drop for TemporaryDirectory {
+    fn drop(&mut self) {
+        let _ = fs::remove_tree(&self.0);
+    }
+}
+
+/// Returns the hash of each file as it is, no filter and no conversion in between.
+fn hashes(command: Cmd, files: &[PathBuf], flags: &[&str]) -> Result<Vec<String>, GitError> {
+    let mut list = Vec::new();
+    for file in files {
+        // In quotes a name may have any character.
+        list.push(b'"');
+        for byte in file.as_os_str().as_encoded_bytes() {
+            list.extend_from_slice(format!("\\{byte:03o}").as_bytes());
+        }
+        list.extend_from_slice(b"\"\n");
+    }
+    let command = command.deadline(LONG).args(["hash-object", "--no-filters", "--stdin-paths"]);
+    let output = read(&command.args(flags).stdin(list), "git hash-object")?;
+    Ok(output.text().lines().map(str::to_owned).collect())
 }
 
 /// Takes the marks off that make git pass over changes.
 fn see_everything(path: &Path, index: &TemporaryIndex) -> Result<(), GitError> {
-    let Silent { assumed, skipped, inner: _ } = silent(path, index.git(path))?;
+    let Silent { assumed, skipped, .. } = silent(path, index.git(path))?;
     let marks = [("--no-assume-unchanged", assumed), ("--no-skip-worktree", skipped)];
     for (flag, marked) in marks.iter().filter(|(_, marked)| !marked.is_empty()) {
         let command = index.git(path).args(["update-index", flag, "-z", "--stdin"]);
@@ -130,13 +290,8 @@ fn refuse_nested(path: &Path, index: &TemporaryIndex) -> Result<(), GitError> {
     }
 }
 
-fn has_head(path: &Path) -> Result<bool, GitError> {
-    Ok(resolved(path, "HEAD")?.is_some())
-}
-
 fn resolved(path: &Path, name: &str) -> Result<Option<String>, GitError> {
-    let name = format!("{name}^{{commit}}");
-    let output = run(&git(path).args(["rev-parse", "--quiet", "--verify", &name]))?;
+    let output = run(&git(path).args(["rev-parse", "--quiet", "--verify", name]))?;
     Ok(output.success().then(|| output.text()))
 }
 
@@ -164,7 +319,7 @@ fn parents(path: &Path, git_dir: &Path) -> Result<Vec<String>, GitError> {
     names = format!("{names}\n{}", read(&own, "git for-each-ref")?.text());
     let mut parents = Vec::new();
     for name in names.lines().map(str::trim).filter(|name| !name.is_empty()) {
-        match resolved(path, name)? {
+        match resolved(path, &format!("{name}^{{commit}}"))? {
             Some(sha) if !parents.contains(&sha) => parents.push(sha),
             Some(_) | None => {}
         }
@@ -176,11 +331,12 @@ fn commit_tree(
     path: &Path,
     tree: &str,
     parents: &[String],
+    what: &str,
     session: &SessionId,
 ) -> Result<String, GitError> {
     // The same content makes the same commit: done again after a crash, it is found again.
     const DATE: &str = "@0 +0000";
-    let message = format!("ao: everything in the worktree of {session}\n");
+    let message = format!("ao: {what} in the worktree of {session}\n");
     let command = git(path)
         .args(["-c", "core.fsync=all", "-c", "i18n.commitEncoding=UTF-8", "commit-tree", tree])
         .args(parents.iter().flat_map(|parent| ["-p", parent.as_str()]))

@@ -1,6 +1,5 @@
 //! What a worktree has that is in no commit.
 
-use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -110,16 +109,11 @@ pub(super) struct Silent {
     /// Files marked skip-worktree that are there all the same: most often they were changed. What
     /// a sparse checkout leaves out has that mark too, and is not there.
     pub(super) skipped: Vec<PathBuf>,
+    /// Each of these once.
+    pub(super) hidden: Vec<PathBuf>,
     /// Places of repositories inside, known by their commit alone, where there is anything. In one
     /// that is no repository yet, git does not look for files.
     pub(super) inner: Vec<PathBuf>,
-}
-
-impl Silent {
-    /// Returns every file whose changes git passes over.
-    pub(super) fn files(&self) -> BTreeSet<&Path> {
-        self.assumed.iter().chain(&self.skipped).map(PathBuf::as_path).collect()
-    }
 }
 
 /// Returns what of the index that `command` reads is passed over in the worktree `top`.
@@ -128,16 +122,15 @@ pub(super) fn silent(top: &Path, command: Cmd) -> Result<Silent, GitError> {
     let mut silent = Silent::default();
     for (mark, is_inner, path) in staged_in(&output.stdout)? {
         let path = PathBuf::from(OsStr::from_bytes(path));
-        let is_skipped = mark.eq_ignore_ascii_case(&b'S');
         if is_inner && !fs::is_empty(&top.join(&path))? {
             silent.inner.push(path.clone());
         }
-        if is_skipped && !is_inner && fs::metadata(&top.join(&path))?.is_some() {
-            silent.skipped.push(path.clone());
-        }
-        if mark.is_ascii_lowercase() {
-            silent.assumed.push(path);
-        }
+        let is_left_out = mark.eq_ignore_ascii_case(&b'S') && !is_inner;
+        let is_skipped = is_left_out && fs::metadata(&top.join(&path))?.is_some();
+        let is_assumed = mark.is_ascii_lowercase();
+        silent.skipped.extend(is_skipped.then(|| path.clone()));
+        silent.assumed.extend(is_assumed.then(|| path.clone()));
+        silent.hidden.extend((is_skipped || is_assumed).then_some(path));
     }
     Ok(silent)
 }

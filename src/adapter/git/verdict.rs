@@ -308,8 +308,7 @@ fn file_reasons(
     let untracked = u32::try_from(lost).unwrap_or(u32::MAX);
     let mut reasons = Vec::new();
     let silent = silent(subject.path, looking(subject.path).deadline(deadline.remaining()))?;
-    let is_ours = |path: &&Path| subject.ours.iter().any(|ours| ours == path);
-    let hidden = silent.files().into_iter().filter(|path| !is_ours(path)).count();
+    let hidden = silent.hidden.iter().filter(|path| !subject.ours.contains(path)).count();
     let hidden = u32::try_from(hidden).unwrap_or(u32::MAX);
     reasons.extend((hidden > 0).then_some(Keep::Hidden(hidden)));
     reasons.extend((status.changed > 0).then_some(Keep::Uncommitted(status.changed)));

@@ -13,6 +13,7 @@ mod making;
 mod proving;
 mod refs;
 mod removing;
+mod saving;
 mod spotless;
 
 use std::fs as std_fs;

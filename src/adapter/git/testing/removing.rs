@@ -44,7 +44,8 @@ fn a_real_rebase_and_changes_hidden_from_git_are_kept_and_preserved() {
     assert_eq!(status(&handle, MINUTE).unwrap().conflicted, 1);
     let preserved = preserve(&handle, &session("web-1"), &[]).unwrap();
     let parents = plain(path, &["show", "-s", "--format=%P", &preserved.sha]);
-    assert_eq!(parents.split(' ').count(), 2, "where it stands and where it came from");
+    let three = "where it stands, where it came from, and what is to be done";
+    assert_eq!(parents.split(' ').count(), 3, "{three}");
 }
 
 #[test]
