@@ -161,8 +161,11 @@ fn run(
 }
 
 fn is_workspace_gone(record: &Record) -> bool {
-    let handle = record.handles.workspace.as_ref().filter(|handle| handle.owned);
-    handle.is_some_and(|handle| matches!(fs::metadata(&handle.path), Ok(None)))
+    record.handles.workspace.as_ref().is_some_and(|handle| handle.owned && is_gone(handle))
+}
+
+fn is_gone(handle: &WorkspaceHandle) -> bool {
+    matches!(fs::metadata(&handle.path), Ok(None))
 }
 
 fn carry_out(
@@ -259,8 +262,10 @@ fn remove_workspace(
             let pool = workspace::pool(handle, &layered.config);
             let keep = |pool: Pool| keep_for_others(world, id, &repository, handle, &pool);
             cleaned.pooled = pool.is_some_and(keep);
-            // What git knows of it goes in any case.
-            cleaned.trash = git::remove(&repository, handle, id, &root)?.trash;
+            match cleaned.pooled {
+                true => git::unregister(&repository, handle, id)?,
+                false => cleaned.trash = git::remove(&repository, handle, id, &root)?.trash,
+            }
         }
         Assessment::Keep(reasons) => {
             let may_go = (force || preserved) && reasons.iter().all(git::Keep::is_forcible);
@@ -312,7 +317,9 @@ fn keep_for_others(
     handle: &WorkspaceHandle,
     pool: &Pool,
 ) -> bool {
-    let kept = || -> Result<bool, SessionError> {
+    // By this, or by whoever died in the middle of it.
+    let mut is_noted = handle.tip.is_some();
+    let mut keep = || -> Result<bool, SessionError> {
         if let Some(why) = git::refuses(repository, handle, pool)? {
             tracing::info!("the workspace of {id} is removed, not kept: {why}");
             return Ok(false);
@@ -322,20 +329,30 @@ fn keep_for_others(
             Some(branch) => repository.branch_tip(branch.as_str())?,
             None => None,
         };
-        invocation::amend(world, id, "cleanup", |record| {
-            if let Some(workspace) = &mut record.handles.workspace {
-                workspace.tip = tip;
-            }
-            Ok::<(), SessionError>(())
-        })?;
+        is_noted = true;
+        note_tip(world, id, tip)?;
         pass("cleanup.tip")?;
         git::retire(repository, handle, id, pool)?;
         Ok(true)
     };
-    kept().unwrap_or_else(|error| {
-        tracing::warn!("the workspace of {id} is not kept: {error}");
-        false
-    })
+    let told = |error: SessionError| tracing::warn!("the workspace of {id} is not kept: {error}");
+    let is_kept = keep().map_err(told).unwrap_or(false);
+    if !is_kept && is_noted && !is_gone(handle) {
+        let _ = note_tip(world, id, None).map_err(told);
+    }
+    is_kept
+}
+
+/// Records where the branch was when the workspace went into the pool; a restore then looks for
+/// nothing in the trash.
+fn note_tip(world: &World, id: &SessionId, tip: Option<String>) -> Result<(), SessionError> {
+    let note = |record: &mut Record| {
+        if let Some(workspace) = &mut record.handles.workspace {
+            workspace.tip = tip;
+        }
+        Ok::<(), SessionError>(())
+    };
+    invocation::amend(world, id, "cleanup", note).map(drop)
 }
 
 /// Gives the tip of a branch a name of its own where that very commit was merged: a squash or a

@@ -70,7 +70,8 @@ fn require_possible(world: &World, id: &SessionId, record: &Record) -> Result<()
     preflight::require_usable(world, card, &config)?;
     if let Some(handle) = record.handles.workspace.as_ref().filter(|handle| handle.owned) {
         workspace::refuse_links(world, handle)?;
-        git::require_restorable(&workspace::repository_of(handle)?, handle, id)?;
+        let repository = workspace::repository_of(handle)?;
+        git::require_restorable(&repository, handle, id, record.created_at)?;
     }
     Ok(())
 }
@@ -170,7 +171,7 @@ fn make(
         let repository = workspace::repository_of(handle)?;
         let _lock = workspace::lock_repository(&repository)?;
         workspace::refuse_links(world, handle)?;
-        git::restore_worktree(&repository, handle, id)?;
+        git::restore_worktree(&repository, handle, id, record.created_at)?;
     }
     let cards = world.cards()?;
     let card = cards.find(&record.agent)?;

@@ -91,6 +91,53 @@ fn a_session_that_was_cleaned_up_comes_back_from_the_trash() {
 }
 
 #[test]
+fn what_an_earlier_session_of_the_same_name_left_does_not_come_back() {
+    for (pool, by_hand) in [("2", false), ("0", true)] {
+        let env = TestEnvironment::new();
+        let repo = env.repo("app");
+        env.ao(&["config", "set", "pool.size", pool]).success();
+        let spawn = |more: &[&str], script: &str| {
+            let words = ["spawn", "--agent", "shell", "--runtime", "process", "--id", "z"];
+            env.ao_in(&repo, &[&words[..], more, &["--wait", script]].concat()).success();
+        };
+        spawn(&[], "echo OLD >old; echo OLD >>README.md");
+        let commit = "echo c >c; git add c; git -c user.name=A -c user.email=a@b commit -qm NEW";
+        spawn(&["--if-exists", "replace"], commit);
+        let tree = env.home().join("worktrees/app/z");
+        if by_hand {
+            fs::remove_dir_all(&tree).unwrap();
+        }
+        env.ao(&["cleanup", "z", "--yes"]).success();
+        env.ao(&["restore", "z"]).success();
+        assert_eq!(env.git(&tree, &["status", "--porcelain"]), "", "{pool}");
+        assert_eq!(env.git(&tree, &["show", "-s", "--format=%s"]), "NEW", "{pool}");
+    }
+}
+
+#[test]
+fn a_workspace_that_was_away_during_its_cleanup_comes_back_with_a_restore() {
+    let env = TestEnvironment::new();
+    let id = idler(&env);
+    env.ao(&["kill", &id]).success();
+    let tree = env.record(&id)["handles"]["workspace"]["path"].as_str().unwrap().to_owned();
+    let tree = std::path::Path::new(&tree);
+    fs::write(tree.join("draft"), "mine").unwrap();
+    let away = |path: &std::path::Path| path.with_file_name("away");
+    let project = tree.parent().unwrap();
+    fs::rename(project, away(project)).unwrap();
+    let outcome = env.ao(&["cleanup", &id]).code(5);
+    assert!(outcome.stderr.contains("is it mounted?"), "{outcome}");
+    fs::rename(away(project), project).unwrap();
+
+    fs::rename(tree, away(tree)).unwrap();
+    env.ao(&["cleanup", &id]).success();
+    fs::rename(away(tree), tree).unwrap();
+    env.ao(&["restore", &id]).success();
+    assert_eq!(env.git(tree, &["status", "--porcelain"]), "?? draft");
+    assert_eq!(env.git(tree, &["branch", "--show-current"]), format!("ao/{id}"));
+}
+
+#[test]
 fn a_session_that_never_had_a_workspace_is_not_started_anywhere() {
     let env = TestEnvironment::new();
     let repo = env.repo("app");

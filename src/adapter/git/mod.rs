@@ -51,7 +51,7 @@ pub use pool::{Pool, Stock, Tended, refuses, retire};
 pub use preserve::{Preserved, preserve};
 pub use removal::{
     BranchFate, Removed, delete_branch, is_half_restored, remove, require_restorable,
-    restore_worktree, undo_restore,
+    restore_worktree, undo_restore, unregister,
 };
 pub use status::{WorktreeStatus, status};
 pub use trash::{Emptied, buried_in, empty_trash, overdue, trash_in};

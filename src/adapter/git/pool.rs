@@ -301,7 +301,7 @@ pub(super) fn unfit(facts: &Facts) -> Option<String> {
 }
 
 /// Moves the worktree of `handle` into the pool instead of the trash; what is left of it for git
-/// goes as with [`remove`](super::remove), which the caller calls next. The caller holds the lock.
+/// goes with [`unregister`](super::unregister), which the caller calls next. The caller holds the lock.
 ///
 /// Interrupted before the move there is only a directory without a tree, which a pass takes away.
 pub fn retire(

@@ -7,13 +7,14 @@ use super::command::{git, read, run, unreadable};
 use super::entry::{Admin, linked_admin, settled};
 use super::fill;
 use super::status::verify;
-use super::trash::{buried, bury, park, parked};
+use super::trash::{self, buried, bury, park, parked, stand_in};
 use super::verdict::is_inside;
 use super::worktree::{NewWorktree, begin_add, finish_add, is_stub, undo_worktree};
 use super::{GitError, Repository};
 use crate::adapter::fs;
 use crate::model::id::{BranchName, SessionId};
 use crate::model::record::WorkspaceHandle;
+use crate::model::time::Timestamp;
 
 /// Where a removed worktree waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,16 +65,26 @@ pub fn remove(
         }
         verify(repo, handle)?;
         bury(root, path, session)?;
+    } else if admin.is_some() {
+        stand_in(root, session, repo)?;
     }
-    let trash = buried(root, session)?.pop();
     if let Some(admin) = admin {
-        let parked = park(repo, &admin, session.as_str())?;
-        if trash.is_none() {
-            // Nothing is left that it could be brought back for.
-            fs::remove_tree(&parked)?;
-        }
+        park(repo, &admin, session.as_str())?;
     }
-    Ok(Removed { trash })
+    Ok(Removed { trash: buried(root, session)?.pop() })
+}
+
+/// Takes the entry away of a worktree that [`retire`](super::retire) has moved: nothing is left that
+/// it could be brought back for. The caller holds the lock.
+pub fn unregister(
+    repo: &Repository,
+    handle: &WorkspaceHandle,
+    session: &SessionId,
+) -> Result<(), GitError> {
+    if let Some(admin) = repo.admin_of(&handle.path)? {
+        fs::remove_tree(&park(repo, &admin, session.as_str())?)?;
+    }
+    Ok(())
 }
 
 fn refuse_locked(admin: &Admin, path: &Path, session: &SessionId) -> Result<(), GitError> {
@@ -158,22 +169,30 @@ impl Repository {
 }
 
 /// Makes the worktree of `handle` be there: as it is, out of the trash, or checked out again
-/// from its branch. The caller holds the lock.
+/// from its branch. What went to the trash before `since` is of an earlier session of the same
+/// name. The caller holds the lock.
 pub fn restore_worktree(
     repo: &Repository,
     handle: &WorkspaceHandle,
     session: &SessionId,
+    since: Option<Timestamp>,
 ) -> Result<(), GitError> {
     undo_restore(repo, handle, session)?;
     if fs::metadata(&handle.path)?.is_some() {
+        if let Some(waiting) = entry_for(repo, handle, session, since, &handle.path)? {
+            readmit(repo, handle, &waiting)?;
+        }
         verify(repo, handle)?;
         return make_index(handle);
     }
-    if let Some(tree) = tree_in_trash(repo, handle, session)? {
-        return unbury(repo, handle, session, &tree);
+    if let Some(tree) = tree_in_trash(repo, handle, session, since)? {
+        return unbury(repo, handle, session, since, &tree);
     }
     if let Some(admin) = repo.admin_of(&handle.path)? {
         refuse_locked(&admin, &handle.path, session)?;
+        if let Some(root) = handle.path.ancestors().nth(2) {
+            stand_in(root, session, repo)?;
+        }
         park(repo, &admin, session.as_str())?;
     }
     let new = again(repo, handle, session)?;
@@ -231,12 +250,16 @@ pub fn require_restorable(
     repo: &Repository,
     handle: &WorkspaceHandle,
     session: &SessionId,
+    since: Option<Timestamp>,
 ) -> Result<(), GitError> {
     let half = is_half_restored(repo, handle, session)?;
     if !half && fs::metadata(&handle.path)?.is_some() {
-        return verify(repo, handle);
+        return match entry_for(repo, handle, session, since, &handle.path)? {
+            Some(_) => Ok(()),
+            None => verify(repo, handle),
+        };
     }
-    match tree_in_trash(repo, handle, session)? {
+    match tree_in_trash(repo, handle, session, since)? {
         Some(_) => Ok(()),
         None => match again(repo, handle, session) {
             // Its own registration outlived its directory; a restore puts that one away first.
@@ -301,11 +324,18 @@ fn tree_in_trash(
     repo: &Repository,
     handle: &WorkspaceHandle,
     session: &SessionId,
+    since: Option<Timestamp>,
 ) -> Result<Option<PathBuf>, GitError> {
+    if handle.tip.is_some() {
+        // Its last workspace went into the pool: what is in the trash is an older one.
+        return Ok(None);
+    }
     let root = settled(&repo.admin_root());
     for ancestor in handle.path.ancestors().skip(1) {
         for tree in buried(ancestor, session)?.into_iter().rev() {
-            if linked_admin(&tree)?.is_some_and(|admin| admin.parent() == Some(root.as_path())) {
+            if is_since(&tree, since)
+                && linked_admin(&tree)?.is_some_and(|admin| admin.parent() == Some(root.as_path()))
+            {
                 return Ok(Some(tree));
             }
         }
@@ -313,11 +343,17 @@ fn tree_in_trash(
     Ok(None)
 }
 
+/// Returns whether something went to the trash at `since` or later.
+fn is_since(path: &Path, since: Option<Timestamp>) -> bool {
+    since.is_none_or(|since| trash::since(path).is_some_and(|at| at >= since))
+}
+
 /// Moves entry and tree back, in the reverse order of [`remove`].
 fn unbury(
     repo: &Repository,
     handle: &WorkspaceHandle,
     session: &SessionId,
+    since: Option<Timestamp>,
     tree: &Path,
 ) -> Result<(), GitError> {
     let admin = linked_admin(tree)?.unwrap_or_default();
@@ -327,13 +363,10 @@ fn unbury(
         return unbury_without_entry(repo, handle, session, tree);
     }
     if !is_there {
-        let Some(entry) = whole_entry(repo, handle, session)? else {
+        let Some(waiting) = entry_for(repo, handle, session, since, tree)? else {
             return unbury_without_entry(repo, handle, session, tree);
         };
-        restore_branch(repo, handle, &entry)?;
-        fs::create_private_directories(&repo.admin_root())?;
-        fs::rename(&entry, &admin)?;
-        fs::sync_directory(&repo.admin_root())?;
+        readmit(repo, handle, &waiting)?;
     }
     if let Some(parent) = handle.path.parent() {
         fs::create_own_directory(parent)?;
@@ -344,6 +377,38 @@ fn unbury(
     }
     verify(repo, handle)?;
     make_index(handle)
+}
+
+/// An entry that is out of git's sight.
+struct Waiting {
+    entry: PathBuf,
+    /// Where git had it.
+    place: PathBuf,
+}
+
+/// Returns the entry that waits for the files at `tree`, if the one that these name is away.
+fn entry_for(
+    repo: &Repository,
+    handle: &WorkspaceHandle,
+    session: &SessionId,
+    since: Option<Timestamp>,
+    tree: &Path,
+) -> Result<Option<Waiting>, GitError> {
+    let Some(place) = linked_admin(tree)? else { return Ok(None) };
+    let is_ours = place.parent() == Some(settled(&repo.admin_root()).as_path());
+    if !is_ours || fs::metadata(&place)?.is_some() {
+        return Ok(None);
+    }
+    let entry = whole_entry(repo, handle, session, since)?;
+    Ok(entry.map(|entry| Waiting { entry, place }))
+}
+
+/// Puts an entry back, and its branch where that is gone.
+fn readmit(repo: &Repository, handle: &WorkspaceHandle, waiting: &Waiting) -> Result<(), GitError> {
+    restore_branch(repo, handle, &waiting.entry)?;
+    fs::create_private_directories(&repo.admin_root())?;
+    fs::rename(&waiting.entry, &waiting.place)?;
+    Ok(fs::sync_directory(&repo.admin_root())?)
 }
 
 /// Makes the index where there is none: that of a tree whose entry was lost. It is made aside, so
@@ -370,8 +435,11 @@ fn whole_entry(
     repo: &Repository,
     handle: &WorkspaceHandle,
     session: &SessionId,
+    since: Option<Timestamp>,
 ) -> Result<Option<PathBuf>, GitError> {
-    for entry in parked(repo, session.as_str())?.into_iter().rev() {
+    let mut entries = parked(repo, session.as_str())?;
+    entries.retain(|entry| is_since(entry, since));
+    for entry in entries.into_iter().rev() {
         let admin = Admin::load(&entry)?;
         let head = fs::read_optional(&entry.join("HEAD"))?.unwrap_or_default();
         let registers = admin.worktree.as_deref() == Some(settled(&handle.path).as_path());

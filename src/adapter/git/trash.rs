@@ -1,11 +1,12 @@
 //! Where removed things wait: worktrees under `<root>/.trash`, their entries under
 //! `<common directory>/ao-trash`, both by rename, so that removing is atomic and can be undone.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::entry::{Admin, linked_admin};
+use super::entry::{Admin, linked_admin, settled};
 use super::{GitError, Repository};
 use crate::adapter::clock::{self, Deadline};
 use crate::adapter::fs::{self, FsError, leftovers};
@@ -15,6 +16,8 @@ use crate::model::time::Timestamp;
 
 const TREES: &str = ".trash";
 const ENTRIES: &str = "ao-trash";
+/// The file of a tree that [`stand_in`] made.
+const STANDS_IN: &str = ".ao-gone";
 /// How the name begins of what is being deleted.
 const GOING: &str = ".going-";
 
@@ -73,9 +76,25 @@ pub(super) fn bury(root: &Path, path: &Path, session: &SessionId) -> Result<Path
     Ok(to)
 }
 
+/// Puts something into the trash of `root` for a tree that is gone and not by us, so that the entry
+/// that [`park`] puts away waits as long as any other, and goes then: the tree may have been moved,
+/// and may come back.
+pub(super) fn stand_in(root: &Path, session: &SessionId, repo: &Repository) -> Result<(), FsError> {
+    let trash = trash_in(root);
+    fs::create_own_directory(&trash)?;
+    let place = trash.join(fresh_name(session.as_str()));
+    fs::create_private_directories(&place)?;
+    let common = repo.common_dir.as_os_str().as_bytes();
+    fs::replace(&place.join(STANDS_IN), common, fs::Durability::PowerCut)
+}
+
 /// Returns what `session` has in the trash of `root`, the latest last.
 pub(super) fn buried(root: &Path, session: &SessionId) -> Result<Vec<PathBuf>, FsError> {
-    named(&trash_in(root), session.as_str())
+    let mut trees = named(&trash_in(root), session.as_str())?;
+    let has = |tree: &Path, name| !matches!(fs::metadata(&tree.join(name)), Ok(None));
+    // A session may have a file of that name in its workspace.
+    trees.retain(|tree| has(tree, ".git") || !has(tree, STANDS_IN));
+    Ok(trees)
 }
 
 /// Returns the entries of `owner` that were taken out of git's sight, the latest last.
@@ -194,19 +213,41 @@ fn condemn(directory: &Path, name: &str, old: &dyn Fn(&str) -> bool) -> Result<(
     Ok(fs::rename(&tree, &directory.join(format!("{GOING}{name}")))?)
 }
 
-/// Deletes the old entries of a session that belong to its tree in the trash.
+/// Deletes the old entries of a session that belong to its tree in the trash; with its last tree
+/// there, those too that were put away later.
 fn forget_entries(tree: &Path, session: &str, old: &dyn Fn(&str) -> bool) -> Result<(), GitError> {
-    // `<common directory>/worktrees/<name>`; the entry itself is long gone.
-    let common = linked_admin(tree)?.and_then(|admin| Some(admin.parent()?.parent()?.to_owned()));
-    let Some(common) = common else { return Ok(()) };
+    let Some(common) = common_directory(tree)? else { return Ok(()) };
     let entries = common.join(ENTRIES);
-    for entry in named(&entries, session)? {
-        if entry.file_name().and_then(|name| name.to_str()).is_some_and(old) {
+    // In this order: whatever has an entry has its tree there before.
+    let parked = named(&entries, session)?;
+    let trash = tree.parent().unwrap_or(tree);
+    let is_last = named(trash, session)?.iter().all(|other| other == tree);
+    for entry in parked {
+        let is_old = entry.file_name().and_then(|name| name.to_str()).is_some_and(old);
+        if is_old || (is_last && is_of(&entry, trash)?) {
             fs::remove_tree(&entry)?;
         }
     }
     fs::remove_empty_directory(&entries);
     Ok(())
+}
+
+/// Returns the common directory of the repository that a tree in the trash was of.
+fn common_directory(tree: &Path) -> Result<Option<PathBuf>, FsError> {
+    if let Some(admin) = linked_admin(tree)? {
+        // `<common directory>/worktrees/<name>`; the entry itself is long gone.
+        return Ok(admin.parent().and_then(Path::parent).map(Path::to_owned));
+    }
+    let common = fs::read_own(&tree.join(STANDS_IN))?;
+    Ok(common.map(|common| PathBuf::from(OsStr::from_bytes(&common))))
+}
+
+/// Returns whether an entry registered a worktree beside this trash: another home may have a
+/// session of the same name in the same repository.
+fn is_of(entry: &Path, trash: &Path) -> Result<bool, FsError> {
+    let root = trash.parent().map(settled);
+    let worktree = Admin::load(entry)?.worktree;
+    Ok(worktree.zip(root).is_some_and(|(worktree, root)| worktree.starts_with(root)))
 }
 
 #[cfg(test)]

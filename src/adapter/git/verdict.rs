@@ -203,6 +203,13 @@ fn judge(
         (true, None) => return keep(Keep::NotRegistered("no entry names it".into())),
         (_, Some(admin)) => admin,
     };
+    if !exists
+        && let Some(parent) = path.parent()
+        && fs::metadata(parent)?.is_none()
+    {
+        // Nobody deletes that one with the last of what is in it: it may only not be mounted.
+        return keep(Keep::Unknown(format!("{} is not there; is it mounted?", parent.display())));
+    }
     let subject = Subject { repo: &repo, path, session, base_sha: None, keep_patterns, ours };
     let reasons = if exists {
         reasons_to_keep(&subject, &admin, deadline)

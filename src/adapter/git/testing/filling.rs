@@ -369,8 +369,10 @@ pub(super) fn retire_it(place: &Place, new: &NewWorktree) -> Option<String> {
     let why = refuses(&place.repo, &handle, &pool).unwrap();
     if why.is_none() {
         retire(&place.repo, &handle, &new.session, &pool).unwrap();
+        unregister(&place.repo, &handle, &new.session).unwrap();
+    } else {
+        remove(&place.repo, &handle, &new.session, &below(place)).unwrap();
     }
-    remove(&place.repo, &handle, &new.session, &below(place)).unwrap();
     why
 }
 

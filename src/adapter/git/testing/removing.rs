@@ -18,7 +18,7 @@ fn a_detached_worktree_goes_without_a_branch() {
     assert_eq!(assessment, Assessment::Removable { branch_deletable: false });
     remove(&place.repo, &handle, &session("web-1"), &place.root()).unwrap();
     assert_eq!(delete_branch(&place.repo, &handle, false).unwrap(), BranchFate::Absent);
-    restore_worktree(&place.repo, &handle, &session("web-1")).unwrap();
+    restore_worktree(&place.repo, &handle, &session("web-1"), None).unwrap();
     assert!(handle.path.join("a.txt").exists());
 }
 
@@ -136,8 +136,95 @@ fn deleted_and_moved_worktrees_are_told_apart() {
     let removed = remove(&place.repo, &handle, &session("web-1"), &place.root()).unwrap();
     assert_eq!(removed.trash, None);
     assert_eq!(place.kept(&handle, "web-1"), ["gone"]);
-    restore_worktree(&place.repo, &handle, &session("web-1")).unwrap();
+    restore_worktree(&place.repo, &handle, &session("web-1"), None).unwrap();
     assert!(handle.path.join("a.txt").exists());
+}
+
+#[test]
+fn a_worktree_that_comes_back_by_itself_is_taken_up_again() {
+    let place = Place::new();
+    let (handle, id) = (place.add(&place.new_worktree("web-1")), session("web-1"));
+    std_fs::write(handle.path.join("a.txt"), "staged").unwrap();
+    plain(&handle.path, &["add", "."]);
+    let state = || (tree(&handle.path), plain(&handle.path, &["status", "--porcelain"]));
+    let before = state();
+    let away = |path: &Path| path.with_file_name("away");
+    let remove = || {
+        let removed = remove(&place.repo, &handle, &id, &place.root()).unwrap();
+        assert_eq!(removed.trash, None);
+        let fate = delete_branch(&place.repo, &handle, false).unwrap();
+        assert!(matches!(fate, BranchFate::Deleted { .. }), "{fate:?}");
+    };
+
+    // What holds it is not mounted.
+    std_fs::rename(place.root(), away(&place.root())).unwrap();
+    let reason = format!("could not tell: {} is not there; is it mounted?", place.root().display());
+    assert_eq!(place.kept(&handle, "web-1"), [reason]);
+    std_fs::rename(away(&place.root()), place.root()).unwrap();
+
+    std_fs::rename(&handle.path, away(&handle.path)).unwrap();
+    remove();
+    std_fs::rename(away(&handle.path), &handle.path).unwrap();
+    require_restorable(&place.repo, &handle, &id, None).unwrap();
+    let later = Some(clock::now().plus(MINUTE));
+    assert!(require_restorable(&place.repo, &handle, &id, later).is_err(), "of an earlier one");
+    restore_worktree(&place.repo, &handle, &id, None).unwrap();
+    assert_eq!(state(), before);
+
+    // Of one that stays away nothing is left for ever.
+    std_fs::rename(&handle.path, away(&handle.path)).unwrap();
+    remove();
+    let entries = place.repo.common_dir.join("ao-trash");
+    assert_eq!(std_fs::read_dir(&entries).unwrap().count(), 1);
+    let day = Duration::from_secs(24 * 3600);
+    let empty = |now| empty_trash(&place.root(), day, now, MINUTE).unwrap();
+    assert_eq!(empty(clock::now()).gone.len(), 0);
+    assert_eq!(empty(clock::now().plus(day)).gone.len(), 2);
+    assert!(!entries.exists());
+    assert_eq!(std_fs::read_dir(place.root().join(".trash")).unwrap().count(), 0);
+}
+
+/// As where a removal died in the middle, or a restore was taken back.
+#[test]
+fn an_entry_that_was_put_away_later_than_its_tree_goes_with_it() {
+    let place = Place::new();
+    let (handle, id) = (place.add(&place.new_worktree("web-1")), session("web-1"));
+    remove(&place.repo, &handle, &id, &place.root()).unwrap();
+    let entries = place.repo.common_dir.join("ao-trash");
+    let rename = |to: &str| {
+        let entry = std_fs::read_dir(&entries).unwrap().next().unwrap().unwrap();
+        std_fs::rename(entry.path(), entries.join(to)).unwrap();
+    };
+    rename("web-1-fffffffffff00000");
+    // Another home's, whose tree is in another trash.
+    let theirs = entries.join("web-1-fffffffffff11111");
+    std_fs::create_dir(&theirs).unwrap();
+    std_fs::write(theirs.join("gitdir"), "/elsewhere/web-1/.git\n").unwrap();
+    let later = clock::now().plus(MINUTE);
+    assert_eq!(empty_trash(&place.root(), MINUTE, later, MINUTE).unwrap().gone.len(), 1);
+    let left: Vec<_> = std_fs::read_dir(&entries).unwrap().map(|it| it.unwrap().path()).collect();
+    assert_eq!(left, [theirs]);
+}
+
+#[test]
+fn what_went_to_the_trash_before_a_session_began_is_not_its_own() {
+    let place = Place::new();
+    let (handle, id) = (place.add(&place.new_worktree("web-1")), session("web-1"));
+    let text = || std_fs::read_to_string(handle.path.join("a.txt")).unwrap();
+    std_fs::write(handle.path.join("a.txt"), "old").unwrap();
+    let before = Some(clock::now());
+    remove(&place.repo, &handle, &id, &place.root()).unwrap();
+    let after = Some(clock::now().plus(Duration::from_millis(1)));
+    require_restorable(&place.repo, &handle, &id, after).unwrap();
+    restore_worktree(&place.repo, &handle, &id, after).unwrap();
+    assert_eq!(text(), "one\n");
+    std_fs::remove_dir_all(&handle.path).unwrap();
+    let pooled = WorkspaceHandle { tip: handle.base_sha.clone(), ..handle.clone() };
+    restore_worktree(&place.repo, &pooled, &id, None).unwrap();
+    assert_eq!(text(), "one\n");
+    std_fs::remove_dir_all(&handle.path).unwrap();
+    restore_worktree(&place.repo, &handle, &id, before).unwrap();
+    assert_eq!(text(), "old");
 }
 
 #[test]
@@ -219,14 +306,14 @@ fn a_removal_can_stop_anywhere_and_be_taken_back() {
     let fate = delete_branch(&place.repo, &handle, false).unwrap();
     assert!(matches!(fate, BranchFate::Deleted { .. }), "{fate:?}");
 
-    restore_worktree(&place.repo, &handle, &id).unwrap();
+    restore_worktree(&place.repo, &handle, &id, None).unwrap();
     assert!(!left.exists() && !left.with_extension("lock").exists());
     assert_eq!((tree(&handle.path), plain(&handle.path, &["status", "--porcelain"])), before);
 
     // Its entry was emptied from the trash earlier than its files.
     remove(&place.repo, &handle, &id, &place.root()).unwrap();
     std_fs::remove_dir_all(place.repo.common_dir.join("ao-trash")).unwrap();
-    restore_worktree(&place.repo, &handle, &id).unwrap();
+    restore_worktree(&place.repo, &handle, &id, None).unwrap();
     assert_eq!(std_fs::read(handle.path.join("build/out")).unwrap(), b"o");
     assert_eq!(
         plain(&handle.path, &["status", "--porcelain"]),
@@ -248,7 +335,8 @@ fn a_removal_can_stop_anywhere_and_be_taken_back() {
     assert!(empty(later, Duration::ZERO).unfinished);
     assert_eq!(trash::buried(&place.root(), &id).unwrap(), [""; 0].map(PathBuf::from));
     let emptied = empty(later, MINUTE);
-    assert_eq!((emptied.gone.len(), emptied.unfinished), (1, false));
+    // With what stands there for the tree that was gone when the removal went on.
+    assert_eq!((emptied.gone.len(), emptied.unfinished), (2, false));
     assert!(place.repo.main.join("a.txt").exists());
     assert!(!place.repo.common_dir.join("ao-trash").exists());
 }
@@ -336,7 +424,7 @@ fn the_entry_of_a_restore_that_was_taken_back_is_not_brought_back() {
     std_fs::write(admin.join("index.lock"), "").unwrap();
     trash::park(&place.repo, &Admin::load(&admin).unwrap(), "web-1").unwrap();
     std_fs::remove_dir_all(&handle.path).unwrap();
-    restore_worktree(&place.repo, &handle, &id).unwrap();
+    restore_worktree(&place.repo, &handle, &id, None).unwrap();
     assert_eq!(plain(&handle.path, &["status", "--porcelain"]), " M a.txt");
     for left in ["locked", "index.lock", "ao-index", "ao-index.lock"] {
         assert!(!admin.join(left).exists(), "{left}");
@@ -353,7 +441,7 @@ fn a_name_that_another_worktree_has_by_now_keeps_no_tree_in_the_trash() {
     let add = ["worktree", "add", "-q", "-b", "other", other.to_str().unwrap()];
     plain(&place.repo.main, &add);
     let before = tree(&other);
-    restore_worktree(&place.repo, &handle, &session("web-1")).unwrap();
+    restore_worktree(&place.repo, &handle, &session("web-1"), None).unwrap();
     assert_eq!(plain(&handle.path, &["status", "--porcelain"]), " M a.txt");
     assert_eq!(std_fs::read(handle.path.join("a.txt")).unwrap(), b"changed\n");
     assert_eq!((tree(&other), plain(&other, &["status", "--porcelain"])), (before, String::new()));
@@ -374,7 +462,7 @@ fn a_branch_with_work_of_its_own_stays() {
     let fate = delete_branch(&place.repo, &handle, true).unwrap();
     assert!(matches!(fate, BranchFate::Deleted { .. }), "{fate:?}");
     std_fs::remove_dir_all(place.root().join(".trash")).unwrap();
-    let gone = restore_worktree(&place.repo, &handle, &session("web-1")).unwrap_err();
+    let gone = restore_worktree(&place.repo, &handle, &session("web-1"), None).unwrap_err();
     let text = "branch `ao/web-1` is gone; its work is preserved as refs/ao/preserved/web-1";
     assert_eq!(gone.to_string(), text);
 }
@@ -484,7 +572,7 @@ fn what_is_half_restored_goes_back_and_a_whole_worktree_stays() {
     assert!(is_half());
     undo_restore(repo, &handle, &id).unwrap();
     assert!(!is_half() && !entry.exists());
-    restore_worktree(repo, &handle, &id).unwrap();
+    restore_worktree(repo, &handle, &id, None).unwrap();
     assert_eq!(std_fs::read_to_string(handle.path.join("work.txt")).unwrap(), "precious");
     assert!(!trash.exists());
 
@@ -507,8 +595,8 @@ fn what_is_half_restored_goes_back_and_a_whole_worktree_stays() {
         std_fs::remove_dir_all(repo.common_dir.join("ao-trash")).unwrap();
         begin();
         assert!(is_half());
-        require_restorable(repo, &handle, &id).unwrap();
-        restore_worktree(repo, &handle, &id).unwrap();
+        require_restorable(repo, &handle, &id, None).unwrap();
+        restore_worktree(repo, &handle, &id, None).unwrap();
         assert_eq!(std_fs::read_to_string(handle.path.join("a.txt")).unwrap(), "one\n");
         assert_eq!(plain(&handle.path, &["status", "--porcelain"]), "");
     }
