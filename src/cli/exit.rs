@@ -29,7 +29,7 @@ pub enum Exit {
     WaitNeedsInput,
     /// `wait`: it errored.
     WaitErrored,
-    /// `wait`: it was killed, exited or was cleaned up.
+    /// `wait`: it was killed, exited or was cleaned up, or ended otherwise than was waited for.
     WaitEnded,
     /// `wait`: the agent's usage limit is reached.
     WaitLimited,
@@ -110,7 +110,9 @@ impl Exit {
             Self::MissingDependency => "tmux, git or the agent is missing or too old",
             Self::WaitNeedsInput => "wait: the session needs input or is stuck",
             Self::WaitErrored => "wait: the session errored",
-            Self::WaitEnded => "wait: the session was killed, exited or was cleaned up",
+            Self::WaitEnded => {
+                "wait: the session was killed, exited or was cleaned up, or ended otherwise than --until says"
+            }
             Self::WaitLimited => "wait: the agent's usage limit is reached",
             Self::Timeout => "time is up",
         }

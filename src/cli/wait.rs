@@ -17,7 +17,7 @@ use crate::cli::output;
 use crate::invocation::World;
 use crate::model::event::Event;
 use crate::model::id::SessionId;
-use crate::model::lifecycle::{SessionReason, SessionState};
+use crate::model::lifecycle::{PrState, SessionReason, SessionState};
 use crate::model::record::Record;
 use crate::model::status::Status;
 use crate::reap;
@@ -73,7 +73,8 @@ Examples:
 /// are waited for without --until, is an agent at rest whatever its pull request shows. `--since REVISION`, printed by
 /// `spawn` and `send`, fences: only what came after it counts. Makes a reap pass every 2 s unless
 /// one ran lately, so it works with no timer at all. Exits 0 for a status that was waited for, 20
-/// to 23 for one that means trouble, 124 when time is up.
+/// to 23 for one that means trouble, 22 for an end that --until does not name, 124 when time is up;
+/// of several sessions it is the first, in their order here, that is not 0.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct WaitArgs {
@@ -99,16 +100,12 @@ pub struct WaitArgs {
 struct Outcome {
     status: Status,
     exit: Exit,
-    /// It is a status that was waited for.
-    asked: bool,
 }
 
 impl Outcome {
     fn word(&self) -> &'static str {
         match self.exit {
-            Exit::Done if self.asked => "reached",
-            // It has ended well, which is as far as it goes.
-            Exit::Done => "done",
+            Exit::Done => "reached",
             Exit::WaitNeedsInput
             | Exit::WaitErrored
             | Exit::WaitEnded
@@ -238,7 +235,7 @@ fn wait(
     for id in ids {
         if !outcomes.contains_key(id) {
             let status = Status::of(&world.home.load(id)?.record.lifecycle);
-            outcomes.insert(id.clone(), Outcome { status, exit: Exit::Timeout, asked: false });
+            outcomes.insert(id.clone(), Outcome { status, exit: Exit::Timeout });
         }
     }
     Ok(outcomes)
@@ -283,7 +280,7 @@ fn look(
             Fence::Text { key, since, joins } => {
                 match turn_of(world, id, &record, key, since, joins) {
                     Turn::Lost => {
-                        return Ok(Some(Outcome { status, exit: Exit::Internal, asked: false }));
+                        return Ok(Some(Outcome { status, exit: Exit::Internal }));
                     }
                     Turn::Waits | Turn::Goes => true,
                     Turn::Ended => false,
@@ -295,9 +292,15 @@ fn look(
         }
     }
     let limited = record.lifecycle.session.reason == SessionReason::UsageLimited;
-    let is_named = until.contains(&status) || rest_asked && until.contains(&Status::Idle);
-    let exit = if is_named { Exit::Done } else { exit_of(status, limited) };
-    Ok(Some(Outcome { status, exit, asked }))
+    // So does, once the session has ended, that its pull request was merged before.
+    let is_merged = record.lifecycle.pr.state == PrState::Merged && until.contains(&Status::Merged);
+    let is_named = is_merged || until.contains(&status) || rest_asked && !until.is_empty();
+    let mut exit = if is_named { Exit::Done } else { exit_of(status, limited) };
+    if exit == Exit::Done && !is_named && !until.is_empty() {
+        // It has ended well, and otherwise than was waited for.
+        exit = Exit::WaitEnded;
+    }
+    Ok(Some(Outcome { status, exit }))
 }
 
 /// What became of a text, and of the turn that it began.

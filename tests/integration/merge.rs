@@ -123,6 +123,10 @@ fn what_a_person_reads_says_what_was_done_and_how_to_undo_it() {
     let again = env.ao(&["merge", &id]).success();
     assert_eq!(again.stdout, "ao/app-1 is merged into main already\n");
     assert_eq!(merge(&env, &id, &[])["already"], true);
+    // Which it was, whatever has become of its agent.
+    let waited = env.ao(&["wait", &id, "--until", "merged", "--json"]).success().json();
+    let found = (&waited["wait"]["status"], &waited["wait"]["outcome"]);
+    assert_eq!(found, (&"done".into(), &"reached".into()));
     assert_eq!(env.git(&repo, &["rev-parse", "main"]), new);
     let nothing = env.ao(&["merge", &id, "--dry-run"]).success();
     assert_eq!(nothing.stdout, "nothing to do\n");

@@ -21,7 +21,14 @@ fn every_end_has_its_exit_code() {
     wait(&[&asker]).code(20);
     wait(&[&failing]).code(21);
     wait(&[&done]).success();
-    wait(&[&done, "--until", "idle"]).success();
+    // It ended otherwise than in what was waited for, however well.
+    for other in ["idle", "merged", "killed,exited"] {
+        let otherwise = wait(&[&done, "--until", other, "--json"]).code(22).json();
+        assert_answer("WaitAnswer", &otherwise);
+        let found = (&otherwise["wait"]["status"], &otherwise["wait"]["outcome"]);
+        assert_eq!(found, (&"done".into(), &"ended".into()));
+    }
+    wait(&[&done, "--until", "merged,done"]).success();
     wait(&[&failing, "--until", "errored"]).success();
     env.ao(&["kill", &idler]).success();
     let killed = wait(&[&idler, "--json"]).code(22);
