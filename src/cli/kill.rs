@@ -58,7 +58,7 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &KillArgs) -> Result<Ex
         match kill::kill(&world, id, KillCause::Manual, None) {
             Ok(killed) => {
                 let loaded = world.home.load(id)?;
-                sessions.push(output::session_of(&loaded.document, &loaded.record));
+                sessions.push(output::session_of(&loaded));
                 if !context.global.json {
                     let word = match killed {
                         Killed::Ended => "killed",

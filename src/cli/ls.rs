@@ -70,7 +70,7 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &LsArgs) -> Result<Exit
         let mut sessions = Vec::new();
         for row in &rows {
             match world.home.load(&row.id) {
-                Ok(loaded) => sessions.push(output::session_of(&loaded.document, &loaded.record)),
+                Ok(loaded) => sessions.push(output::session_of(&loaded)),
                 Err(error) => {
                     context.tell(&format!(
                         "warning: {}: {}",

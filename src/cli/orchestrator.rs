@@ -172,7 +172,7 @@ fn answer(
         return Ok(Exit::Done);
     }
     let loaded = world.home.load(id)?;
-    let session = output::session_of(&loaded.document, &loaded.record);
+    let session = output::session_of(&loaded);
     let mut value = json!({ "schema": output::SCHEMA, "session": session });
     if let Some(since) = since {
         value["since"] = json!(since);

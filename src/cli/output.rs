@@ -8,10 +8,11 @@ use serde_json::{Map, Value, json};
 use crate::adapter::clock;
 use crate::model::answer::PlanStep;
 use crate::model::collect::Sorted;
-use crate::model::record::{Document, Record};
+use crate::model::record::Document;
 use crate::model::sanitize;
 use crate::model::status::Status;
 use crate::model::time::Timestamp;
+use crate::store::Loaded;
 
 /// The version of every JSON answer's shape.
 pub const SCHEMA: u64 = 1;
@@ -58,8 +59,17 @@ pub fn session_value(document: &Document, status: Status) -> Value {
 }
 
 /// Returns the session of a record.
-pub fn session_of(document: &Document, record: &Record) -> Value {
-    session_value(document, Status::of(&record.lifecycle))
+pub fn session_of(loaded: &Loaded) -> Value {
+    let mut value = session_value(&loaded.document, Status::of(&loaded.record.lifecycle));
+    mark_archived(&mut value, loaded.archived);
+    value
+}
+
+/// Adds to a session that it is archived.
+pub fn mark_archived(value: &mut Value, is_archived: bool) {
+    if is_archived {
+        value["archived"] = Value::Bool(true);
+    }
 }
 
 /// Writes a plan: what would be done, and why.
@@ -167,16 +177,6 @@ pub fn sessions(out: &mut dyn Write, sessions: Vec<Value>, failed: Vec<Value>) -
 }
 
 /// Writes one session: as JSON, or `text` on a line.
-pub fn session(
-    out: &mut dyn Write,
-    as_json: bool,
-    document: &Document,
-    record: &Record,
-    text: &str,
-) -> io::Result<()> {
-    if as_json {
-        json_answer(out, "session", session_of(document, record))
-    } else {
-        writeln!(out, "{text}")
-    }
+pub fn session(out: &mut dyn Write, as_json: bool, loaded: &Loaded, text: &str) -> io::Result<()> {
+    if as_json { json_answer(out, "session", session_of(loaded)) } else { writeln!(out, "{text}") }
 }

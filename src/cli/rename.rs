@@ -46,8 +46,7 @@ pub fn run(
     output::session(
         out,
         context.global.json,
-        &loaded.document,
-        &loaded.record,
+        &loaded,
         &format!("{id} {title}"),
     )?;
     Ok(Exit::Done)

@@ -118,7 +118,7 @@ fn restore_one(context: &Context, world: &World, id: &SessionId) -> Result<Value
         }
     }
     let loaded = world.home.load(id)?;
-    Ok(output::session_of(&loaded.document, &loaded.record))
+    Ok(output::session_of(&loaded))
 }
 
 /// Returns what ended without anybody wanting it to.

@@ -52,7 +52,7 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &ShowArgs) -> Result<Ex
         None
     });
     if context.global.json {
-        let session = output::session_value(&loaded.document, status);
+        let session = output::session_of(&loaded);
         let brief: Vec<ReviewBrief> = reviews.iter().map(ReviewBrief::from).collect();
         let answer = output::object([
             ("schema", json!(output::SCHEMA)),

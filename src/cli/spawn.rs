@@ -219,7 +219,7 @@ fn single(
     }
     let loaded = world.home.load(&spawned.id)?;
     if context.global.json {
-        let session = output::session_of(&loaded.document, &loaded.record);
+        let session = output::session_of(&loaded);
         let revision = spawned.revision;
         output::json(
             out,

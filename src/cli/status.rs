@@ -50,6 +50,7 @@ struct Chosen {
     record: Box<Record>,
     /// As it is stored, where that is printed.
     document: Option<Document>,
+    archived: bool,
     /// Its launcher was seen alive.
     is_held: bool,
 }
@@ -58,6 +59,7 @@ struct Row {
     id: SessionId,
     record: Box<Record>,
     document: Option<Document>,
+    archived: bool,
     status: Status,
     why: String,
     git: Option<Result<WorktreeStatus, GitError>>,
@@ -109,7 +111,7 @@ fn chosen(
     if args.ids.is_empty() {
         for (id, sight) in seen(context, world, look)? {
             if let Some(Sight { record, is_held, .. }) = sight {
-                sessions.push(Chosen { id, record, document: None, is_held });
+                sessions.push(Chosen { id, record, document: None, archived: false, is_held });
                 continue;
             }
             match world.home.load(&id) {
@@ -147,8 +149,8 @@ fn seen(
 
 impl Chosen {
     fn of(id: SessionId, loaded: Loaded) -> Self {
-        let Loaded { document, record, .. } = loaded;
-        Self { id, record: Box::new(record), document: Some(document), is_held: false }
+        let Loaded { document, record, archived, .. } = loaded;
+        Self { id, record: Box::new(record), document: Some(document), archived, is_held: false }
     }
 }
 
@@ -182,7 +184,7 @@ fn looked_at(
     sessions
         .into_iter()
         .zip(foreseen)
-        .map(|(Chosen { id, record, document, .. }, foreseen)| {
+        .map(|(Chosen { id, record, document, archived, .. }, foreseen)| {
             let fact = facts.remove(&id);
             // What it means that all is as it seemed was decided while tmux was asked.
             let (status, why) = match foreseen.filter(|_| fact == Probe::expected(&record, now)) {
@@ -191,7 +193,7 @@ fn looked_at(
             };
             let handle = record.handles.workspace.as_ref();
             let git = handle.filter(|_| with_git).map(|handle| git::status(handle, GIT_DEADLINE));
-            Row { id, status, why, git, record, document }
+            Row { id, status, why, git, record, document, archived }
         })
         .collect()
 }
@@ -215,6 +217,7 @@ fn decided(
 fn value(row: &Row, with_git: bool) -> Value {
     let stored = row.document.clone().unwrap_or_else(|| row.record.to_document());
     let mut value = output::session_value(&stored, row.status);
+    output::mark_archived(&mut value, row.archived);
     if with_git {
         value["git"] = match &row.git {
             Some(Ok(status)) => json!({

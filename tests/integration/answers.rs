@@ -358,8 +358,15 @@ fn about_sessions() {
     assert_eq!(kept.unwrap()["id"], "app-1", "{cleaned:#}");
     table.refused(&["cleanup", "app-1"], 5);
     table.run(&["cleanup", "app-1", "nobody"], "", 3);
+    let archived = |shown: &Value| shown["session"].get("archived").cloned();
+    assert_eq!(archived(&table.ok(&["show", "app-1"])), None);
     table.ok(&["cleanup", "app-1", "--force"]);
-    table.ok(&["show", "app-1"]);
+    assert_eq!(archived(&table.ok(&["show", "app-1"])), Some(json!(true)));
+    for list in [&["ls", "--all"][..], &["status", "app-1"], &["kill", "app-1"]] {
+        let listed = table.ok(list);
+        let found = listed["sessions"].as_array().unwrap().iter().find(|it| it["id"] == "app-1");
+        assert_eq!(found.unwrap()["archived"], true, "{list:?} {listed:#}");
+    }
     table.ends(ABOUT_SESSIONS);
 }
 

@@ -247,7 +247,7 @@ fn start(
         match started.result {
             Ok(session) => {
                 let loaded = world.home.load(&session.id)?;
-                outcome.sessions.push(output::session_of(&loaded.document, &loaded.record));
+                outcome.sessions.push(output::session_of(&loaded));
                 if !context.global.json {
                     writeln!(out, "{}", session.id)?;
                     out.flush()?;

@@ -147,6 +147,9 @@ pub struct Session {
     pub record: Record,
     /// The one word for its state, derived from the record.
     pub status: Status,
+    /// It is archived: it was cleaned up, and only `ao restore` changes it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub archived: bool,
     /// Its workspace, in `status --git`; `null` where git could not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub git: Option<GitShown>,
@@ -390,7 +393,7 @@ pub struct Waited {
     pub id: String,
     /// Its status.
     pub status: Status,
-    /// The word for the exit code: `done`, `needs_input`, `errored`, `ended`, `timeout`, ….
+    /// The word for the exit code: `reached`, `needs_input`, `errored`, `ended`, `timeout`, ….
     pub outcome: String,
 }
 
