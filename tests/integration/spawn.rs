@@ -440,6 +440,14 @@ fn waiting_for_a_spawn_exits_as_its_end_says() {
     agent(&env, "worker", &format!("hook session-start\nhook user-prompt-submit\n{gate}\n"));
     let run = |args: &[&str]| {
         env.ao_in(&repo, &[&["spawn", "--wait", "--timeout", "30s"], args].concat())
+    let all = run(&["--agent", "shell", "--count", "2", "exit 3"]).code(21);
+    assert_eq!(all.stdout, "app-2\napp-3\napp-2 errored\napp-3 errored\n");
+    let all = run(&["--agent", "shell", "--count", "2", "--json", "true"]).success().json();
+    assert_answer("SessionsAnswer", &all);
+    assert_eq!(
+        (&all["sessions"][0]["status"], &all["sessions"][1]["id"]),
+        (&"done".into(), &"app-5".into())
+    );
     };
     let done = run(&["--agent", "shell", "true"]).success();
     assert_eq!(done.stdout, "app-1\napp-1 done\n");

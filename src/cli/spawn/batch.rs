@@ -19,6 +19,7 @@ use crate::invocation::World;
 use crate::model::answer::Skipped;
 use crate::model::forge::IssueQuery;
 use crate::model::record::{Mode, RuntimeKind};
+use crate::model::status::Status;
 use crate::session::many::{self, Started};
 use crate::session::spawn::{SpawnRequest, Spawned};
 use crate::session::{SessionError, context as names, issue, tracker};
@@ -56,7 +57,6 @@ struct Batch {
 /// What came of it.
 #[derive(Default)]
 struct Outcome {
-    sessions: Vec<Value>,
     spawned: Vec<Spawned>,
     failed: Vec<Value>,
     /// That of the first failure.
@@ -79,8 +79,15 @@ pub(super) fn run(
     }
     recover_dead_spawns(&world);
     let outcome = start(context, out, &world, args, &batch)?;
+    // What was started is told of, whatever comes of the wait.
+    let waited = wait_for_all(context, out, &world, args, &outcome.spawned);
     if context.global.json {
-        let mut answer = json!({ "schema": output::SCHEMA, "sessions": outcome.sessions });
+        let sessions = outcome.spawned.iter().map(|session| {
+            let loaded = world.home.load(&session.id)?;
+            Ok(output::session_of(&loaded))
+        });
+        let sessions = sessions.collect::<Result<Vec<Value>, CommandError>>()?;
+        let mut answer = json!({ "schema": output::SCHEMA, "sessions": sessions });
         if !outcome.failed.is_empty() {
             answer["failed"] = json!(outcome.failed);
         }
@@ -91,11 +98,8 @@ pub(super) fn run(
     } else if outcome.spawned.is_empty() && outcome.failed.is_empty() {
         context.tell("there is nothing to start");
     }
-    match outcome.exit {
-        Some(exit) => Ok(exit),
-        None if args.wait => wait_for_all(context, &world, args, &outcome.spawned),
-        None => Ok(Exit::Done),
-    }
+    let waited = waited?;
+    Ok(outcome.exit.unwrap_or(waited))
 }
 
 fn batch(context: &Context, world: &World, args: &SpawnArgs) -> Result<Batch, CommandError> {
@@ -246,8 +250,6 @@ fn start(
         tell_all(context, &started.notes);
         match started.result {
             Ok(session) => {
-                let loaded = world.home.load(&session.id)?;
-                outcome.sessions.push(output::session_of(&loaded));
                 if !context.global.json {
                     writeln!(out, "{}", session.id)?;
                     out.flush()?;
@@ -287,19 +289,26 @@ impl Outcome {
     }
 }
 
+/// Waits, where that is asked for, and says how each of them ended.
 fn wait_for_all(
     context: &Context,
+    out: &mut dyn Write,
     world: &World,
     args: &SpawnArgs,
     spawned: &[Spawned],
 ) -> Result<Exit, CommandError> {
     let deadline = args.timeout.map(clock::Deadline::after);
     let mut worst = Exit::Done;
-    for session in spawned {
+    for session in spawned.iter().filter(|_| args.wait) {
         let left = deadline.map(|deadline| deadline.remaining());
         let code = wait::quietly(context, world, &session.id, session.revision, left)?;
         if worst == Exit::Done {
             worst = code;
+        }
+        if !context.global.json {
+            let status = Status::of(&world.home.load(&session.id)?.record.lifecycle);
+            writeln!(out, "{} {status}", session.id)?;
+            out.flush()?;
         }
     }
     Ok(worst)
