@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::adapter::git::GitError;
 use crate::adapter::process;
 use crate::invocation::{Shared, World};
+use crate::model::answer::PlanStep;
 use crate::model::id::BranchName;
+use crate::model::summary::Summary;
 use crate::session::spawn::{self, Plan, Seeded, SpawnRequest, Spawned};
 use crate::session::{SessionError, issue};
 
@@ -76,6 +78,22 @@ pub fn spawn_all<E>(
     })
 }
 
+/// Tells `each` what would be done for the requests, one after the other, as if those before it
+/// had been started, and what the person should know. Makes nothing.
+pub fn plan_all(
+    world: &World,
+    requests: &[SpawnRequest],
+    force: bool,
+    mut each: impl FnMut(usize, &[String], Result<Vec<PlanStep>, SessionError>),
+) {
+    let mut planner = Planner::new(world, force);
+    for (number, request) in requests.iter().enumerate() {
+        let mut notes = Vec::new();
+        let steps = planner.foresee(request, &mut notes);
+        each(number, &notes, steps);
+    }
+}
+
 /// Those whose turn to be told has not come.
 struct Told<'a, F> {
     next: usize,
@@ -103,8 +121,7 @@ fn begin_all<E, F: FnMut(usize, Started) -> Result<(), E>>(
     results: &Receiver<(usize, Started)>,
     told: &mut Told<'_, F>,
 ) -> Result<(), E> {
-    let (bases, branches) = (spawn::Bases::default(), BTreeSet::new());
-    let mut planner = Planner { world, force, last: None, bases, branches };
+    let mut planner = Planner::new(world, force);
     for (number, request) in requests.iter().enumerate() {
         let mut notes = Vec::new();
         match planner.begin(request, &mut notes) {
@@ -132,31 +149,67 @@ struct Planner<'a> {
     bases: spawn::Bases,
     /// Those that were asked for by name: the first that is begun has it, whoever is quicker.
     branches: BTreeSet<BranchName>,
+    /// The sessions that a dry run has planned.
+    planned: Vec<Summary>,
+    /// Those of them that are numbered.
+    numbered: u64,
 }
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
+    fn new(world: &'a World, force: bool) -> Self {
+        let (bases, branches) = (spawn::Bases::default(), BTreeSet::new());
+        Self { world, force, last: None, bases, branches, planned: Vec::new(), numbered: 0 }
+    }
+
     fn begin(
         &mut self,
         request: &SpawnRequest,
         notes: &mut Vec<String>,
     ) -> Result<(Arc<Plan>, Seeded), SessionError> {
+        let plan = self.plan(request, notes)?;
+        let seeded = spawn::begin(self.world, &plan)?;
+        self.branches.extend(request.branch.clone());
+        Ok((plan, seeded))
+    }
+
+    /// Returns the steps of a request that is not begun, and counts it for the next.
+    fn foresee(
+        &mut self,
+        request: &SpawnRequest,
+        notes: &mut Vec<String>,
+    ) -> Result<Vec<PlanStep>, SessionError> {
+        let plan = self.plan(request, notes)?;
+        notes.extend(plan.notes.iter().cloned());
+        let nth = self.numbered + 1;
+        let steps = plan.steps(self.world, nth)?;
+        self.planned.push(plan.foreseen(self.world, nth)?);
+        self.numbered += u64::from(request.id.is_none());
+        self.branches.extend(request.branch.clone());
+        Ok(steps)
+    }
+
+    fn plan(
+        &mut self,
+        request: &SpawnRequest,
+        notes: &mut Vec<String>,
+    ) -> Result<Arc<Plan>, SessionError> {
         let branch = request.branch.as_ref();
         if let Some(branch) = branch.filter(|it| self.branches.contains(*it)) {
             return Err(GitError::BranchExists { branch: branch.to_string() }.into());
         }
-        let plan = match &self.last {
-            Some((last, plan)) if last == request => Arc::clone(plan),
+        match &self.last {
+            // What is only planned is in the way of the next that is.
+            Some((last, plan)) if last == request && !request.dry_run => Ok(Arc::clone(plan)),
             Some(_) | None => {
+                let (world, planned) = (self.world, &self.planned);
                 let mut filled = request.clone();
-                notes.extend(issue::fill_in(self.world, &mut filled, self.force)?);
-                let plan = Arc::new(spawn::plan_of_many(self.world, filled, &mut self.bases)?);
+                notes.extend(issue::fill_in(world, &mut filled, self.force)?);
+                let plan = spawn::plan_of_many(world, filled, &mut self.bases, planned)?;
+                let plan = Arc::new(plan);
                 self.last = Some((request.clone(), Arc::clone(&plan)));
-                plan
+                Ok(plan)
             }
-        };
-        let seeded = spawn::begin(self.world, &plan)?;
-        self.branches.extend(branch.cloned());
-        Ok((plan, seeded))
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! session and its intent, makes workspace and runtime, and undoes both where a step fails.
 
 mod base;
+mod free;
 mod name;
 
 use std::path::{Path, PathBuf};
@@ -11,6 +12,8 @@ use std::sync::Arc;
 
 pub use self::base::Bases;
 use self::base::{check_branch, known_base};
+use self::free::check_free;
+pub(super) use self::free::live_summaries;
 use crate::adapter::agent::{self, Card, CardError, Delivery, LaunchRequest, SystemDelivery};
 use crate::adapter::fs::{self, Durability};
 use crate::adapter::git::{self, Base, BranchState, Pool, Repository, Way};
@@ -30,7 +33,7 @@ use crate::session::start::{self, Running, Task};
 use crate::session::{
     OutsideError, SessionError, context, intent, issue, preflight, role, workspace,
 };
-use crate::store::{Home, Project, StoreError};
+use crate::store::{Project, StoreError};
 
 /// The prompt of an orchestrator that is asked for nothing yet, where there has to be one.
 const WAIT: &str = "Say in one line that you are ready, then wait for what you are asked.";
@@ -120,10 +123,7 @@ impl Plan {
     /// Returns the steps, for `--dry-run`; it is the `nth` session of its project that is planned,
     /// the first being 1.
     pub fn steps(&self, world: &World, nth: u64) -> Result<Vec<PlanStep>, SessionError> {
-        let id = match &self.request.id {
-            Some(id) => id.clone(),
-            None => self.nth_free(world, nth)?,
-        };
+        let id = self.nth_name(world, nth)?;
         let branch = match &self.request.detached {
             Some(_) => "no branch, at".to_owned(),
             None => format!("branch {} from", self.branch_name(&id)?),
@@ -184,14 +184,15 @@ impl Plan {
 /// Checks a request: tools, repository, agent, limits, trust, base, branch. Makes nothing; the base
 /// alone is fetched, unless it is a dry run.
 pub fn plan(world: &World, request: SpawnRequest) -> Result<Plan, SessionError> {
-    plan_of_many(world, request, &mut Bases::default())
+    plan_of_many(world, request, &mut Bases::default(), &[])
 }
 
-/// [`plan`] for one request of several.
+/// [`plan`] for one request of several; those that are `planned` count as if they lived.
 pub fn plan_of_many(
     world: &World,
     mut request: SpawnRequest,
     bases: &mut Bases,
+    planned: &[Summary],
 ) -> Result<Plan, SessionError> {
     if request.prompt.as_ref().is_some_and(|prompt| prompt.contains(&0)) {
         return Err(SessionError::PromptNul);
@@ -222,7 +223,7 @@ pub fn plan_of_many(
     let runtime = choose_runtime(world, &request, mode, &mut notes)?;
     let project = world.home.find_project_by_common_dir(&repository.common_dir)?;
     let project_id = project.as_ref().map(|project| &project.id);
-    check_free(world, &repository, project_id, &request, &config.config)?;
+    check_free(world, &repository, project_id, &request, &config.config, planned)?;
     if let Some(approval) =
         workspace::missing_approval(world, project.as_ref(), trust::approval(&config))
     {
@@ -340,59 +341,6 @@ fn choose_runtime(
     }
 }
 
-/// Refuses what is there already: the id, the issue, too many sessions, the repository itself.
-fn check_free(
-    world: &World,
-    repository: &Repository,
-    project: Option<&ProjectId>,
-    request: &SpawnRequest,
-    config: &Config,
-) -> Result<(), SessionError> {
-    if let Some(id) = request.id.as_ref().filter(|id| !request.retires.contains(id))
-        && world.home.load(id).is_ok()
-    {
-        return Err(StoreError::Exists { id: id.clone() }.into());
-    }
-    let mut live = 0;
-    for found in live_summaries(&world.home)? {
-        if request.retires.contains(&found.id) {
-            continue;
-        }
-        live += 1;
-        let is_of_project = found.project.as_ref() == project;
-        let kinds = (request.kind, found.kind);
-        if kinds == (Kind::Orchestrator, Kind::Orchestrator) && is_of_project {
-            return Err(SessionError::OrchestratorLives { id: found.id });
-        }
-        if request.workspace == WorkspaceKind::None
-            // Workspaces of their own are never the repository itself.
-            && found.workspace.as_ref() == Some(&repository.main)
-        {
-            let path = repository.main.clone();
-            return Err(SessionError::RepositoryTaken { id: found.id, path });
-        }
-        if let Some(issue) = request.issue.as_ref()
-            && found.issue.as_ref() == Some(issue)
-            && is_of_project
-        {
-            return Err(SessionError::IssueTaken { id: found.id, issue: issue.clone() });
-        }
-    }
-    if live >= config.max_sessions as usize {
-        return Err(SessionError::TooMany { live, limit: config.max_sessions });
-    }
-    Ok(())
-}
-
-/// Returns what there is to know of the sessions that are not terminal, without reading the whole
-/// record of each. One that cannot be read hides no other.
-pub(super) fn live_summaries(
-    home: &Home,
-) -> Result<impl Iterator<Item = Box<Summary>>, StoreError> {
-    let all = home.summaries(false)?.into_iter().flatten();
-    Ok(all.filter(|found| !found.lifecycle.is_terminal()))
-}
-
 /// A session that is recorded, and of which nothing exists yet.
 #[derive(Debug)]
 pub struct Seeded {
@@ -415,7 +363,7 @@ pub fn begin(world: &World, plan: &Plan) -> Result<Seeded, SessionError> {
     // One at a time: of two spawns that count at once, neither would see the other.
     let _counting = world.home.lock_file("spawn.lock", world.lock_timeout)?;
     let config = &plan.config.config;
-    check_free(world, &plan.repository, Some(&project.id), &plan.request, config)?;
+    check_free(world, &plan.repository, Some(&project.id), &plan.request, config, &[])?;
     seed(world, plan, &project, launch)
 }
 

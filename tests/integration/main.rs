@@ -19,6 +19,7 @@ mod damaged;
 mod demo;
 mod disk;
 mod doctor;
+mod dry_run;
 #[allow(dead_code, reason = "the vocabulary of the tests, whichever of them use it")]
 mod env;
 mod exit_codes;

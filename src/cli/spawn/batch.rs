@@ -9,7 +9,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{SpawnArgs, base, plan, prompt, prompt_delivery, recover_dead_spawns, tell_all};
+use super::{SpawnArgs, base, prompt, prompt_delivery, recover_dead_spawns, tell_all};
 use crate::adapter::{clock, fs};
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
@@ -54,6 +54,12 @@ struct Batch {
     of_query: bool,
 }
 
+impl Batch {
+    fn requests(&self) -> Vec<SpawnRequest> {
+        self.requests.iter().map(|(_, request)| request.clone()).collect()
+    }
+}
+
 /// What came of it.
 #[derive(Default)]
 struct Outcome {
@@ -75,7 +81,7 @@ pub(super) fn run(
         context.tell(&format!("issue {} is left alone: {}", skipped.issue, skipped.why));
     }
     if args.dry_run {
-        return dry_run(context, out, &world, args, batch);
+        return dry_run(context, out, &world, args, &batch);
     }
     recover_dead_spawns(&world);
     let outcome = start(context, out, &world, args, &batch)?;
@@ -201,29 +207,24 @@ fn dry_run(
     out: &mut dyn Write,
     world: &World,
     args: &SpawnArgs,
-    batch: Batch,
+    batch: &Batch,
 ) -> Result<Exit, CommandError> {
-    let (mut steps, mut exit, mut nth) = (Vec::new(), Exit::Done, 1);
-    for (number, request) in batch.requests {
-        let has_name = request.id.is_some();
-        let what = what(batch.of_query, number, &request);
-        match plan(context, world, request, args.force) {
-            Ok(plan) => {
-                tell_all(context, &plan.notes);
-                steps.extend(plan.steps(world, nth)?);
-                nth += u64::from(!has_name);
-            }
+    let (mut steps, mut exit) = (Vec::new(), None);
+    many::plan_all(world, &batch.requests(), args.force, |nth, notes, planned| {
+        tell_all(context, notes);
+        match planned {
+            Ok(planned) => steps.extend(planned),
             Err(error) => {
-                let error = CommandError::from(error);
+                let (number, request) = &batch.requests[nth];
+                let (error, what) =
+                    (CommandError::from(error), what(batch.of_query, *number, request));
                 steps.push((format!("leave {what} out"), error.one_line()).into());
-                if exit == Exit::Done {
-                    exit = error.exit;
-                }
+                exit.get_or_insert(error.exit);
             }
         }
-    }
+    });
     output::plan(out, context.global.json, &steps)?;
-    Ok(exit)
+    Ok(exit.unwrap_or(Exit::Done))
 }
 
 /// Returns how one session of a batch is named where it has no id.
@@ -242,11 +243,10 @@ fn start(
     batch: &Batch,
 ) -> Result<Outcome, CommandError> {
     let mut outcome = Outcome::default();
-    let requests: Vec<SpawnRequest> = batch.requests.iter().map(|(_, it)| it.clone()).collect();
     let deliver = |world: &World, spawned: &Spawned| -> Vec<String> {
         prompt_delivery(world, &spawned.id).into_iter().collect()
     };
-    many::spawn_all(world, &requests, args.force, &deliver, |nth, started: Started| {
+    many::spawn_all(world, &batch.requests(), args.force, &deliver, |nth, started: Started| {
         tell_all(context, &started.notes);
         match started.result {
             Ok(session) => {

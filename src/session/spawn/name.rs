@@ -6,13 +6,34 @@ use crate::adapter::fs;
 use crate::adapter::git::{BranchState, GitError};
 use crate::invocation::World;
 use crate::model::id::{BranchName, SessionId};
+use crate::model::record::Record;
+use crate::model::summary::Summary;
 use crate::session::spawn::base::check_branch;
 use crate::session::spawn::{Plan, WorkspaceKind};
 use crate::session::{SessionError, workspace};
 
 impl Plan {
-    /// Returns the name that the `nth` session would have that is numbered next.
-    pub(super) fn nth_free(&self, world: &World, nth: u64) -> Result<SessionId, SessionError> {
+    /// Returns the name that the session would have as the `nth` of those that are numbered next.
+    pub(super) fn nth_name(&self, world: &World, nth: u64) -> Result<SessionId, SessionError> {
+        self.request.id.clone().map_or_else(|| self.nth_free(world, nth), Ok)
+    }
+
+    /// Returns what a listing would show of the `nth` session, for those that are planned after it.
+    pub fn foreseen(&self, world: &World, nth: u64) -> Result<Summary, SessionError> {
+        let project = world.home.find_project_by_common_dir(&self.repository.common_dir)?;
+        let record = Record {
+            project: project.map(|project| project.id),
+            kind: self.request.kind,
+            issue: self.request.issue.clone(),
+            ..Record::default()
+        };
+        let mut summary = *Summary::of(&self.nth_name(world, nth)?, &record, false);
+        let in_repository = self.request.workspace == WorkspaceKind::None;
+        summary.workspace = in_repository.then(|| self.repository.main.clone());
+        Ok(summary)
+    }
+
+    fn nth_free(&self, world: &World, nth: u64) -> Result<SessionId, SessionError> {
         let mut number = world.home.project(&self.project).map_or(0, |project| project.counter);
         let mut left = nth;
         loop {
