@@ -20,12 +20,13 @@ use crate::adapter::clock::{self, Stopwatch};
 use crate::adapter::runtime::tmux::Tmux;
 use crate::adapter::threads;
 use crate::config::Layered;
-use crate::decide;
+use crate::decide::{self, Outcome};
 use crate::invocation::{self, World};
 use crate::model::collect::Sorted;
 use crate::model::effect::{EntryKind, OutboxEntry};
 use crate::model::facts::{Bare, Observation, RuntimeFact};
 use crate::model::id::SessionId;
+use crate::model::lifecycle::SessionReason;
 use crate::model::record::{Kind, Record};
 use crate::model::reset::reset_time;
 use crate::model::sanitize;
@@ -256,6 +257,18 @@ pub fn preview(world: &World) -> Result<Preview, StoreError> {
         Err(error) => report.failed.push(clean::stays("empty trash", &error)),
     }
     Ok(Preview { steps, failed: report.failed, storm: report.storm })
+}
+
+/// Returns the sessions that a pass would find lost, without making it.
+pub fn would_lose(world: &World) -> Result<Vec<SessionId>, StoreError> {
+    let mut pass = Pass { is_preview: true, ..Pass::new(world, clock::now()) };
+    let look = pass.load_all(None)?;
+    let mut lost = pass.look(look);
+    lost.retain(|(id, fact)| {
+        let after = pass.outcome_of(id, fact).map(|outcome| outcome.after.lifecycle);
+        after.is_some_and(|it| it.is_terminal() && it.session.reason == SessionReason::RuntimeLost)
+    });
+    Ok(lost.into_iter().map(|(id, _)| id).collect())
 }
 
 impl Pass<'_> {
@@ -501,12 +514,16 @@ impl Pass<'_> {
         }
     }
 
-    /// Returns the step that a fact would make, if any.
-    fn would_change(&self, id: &SessionId, observation: &Observation) -> Option<(String, String)> {
+    /// Returns what a fact would mean, where that can be decided.
+    fn outcome_of(&self, id: &SessionId, observation: &Observation) -> Option<Outcome> {
         let record = self.records.get(id)?;
         let layered = self.world.config_of(record).ok()?;
-        let now = clock::now();
-        let outcome = decide::reduce(record, observation, &layered.config.policy, now).ok()?;
+        decide::reduce(record, observation, &layered.config.policy, clock::now()).ok()
+    }
+
+    /// Returns the step that a fact would make, if any.
+    fn would_change(&self, id: &SessionId, observation: &Observation) -> Option<(String, String)> {
+        let outcome = self.outcome_of(id, observation)?;
         if outcome.is_unchanged() {
             return None;
         }

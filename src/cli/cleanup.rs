@@ -8,11 +8,12 @@ use crate::adapter::git::{Assessment, Keep};
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
-use crate::cli::output;
+use crate::cli::{dry_run, output};
 use crate::invocation::World;
 use crate::model::id::SessionId;
 use crate::model::sanitize;
 use crate::session::cleanup::{self, Cleaned};
+use crate::store::Loaded;
 
 /// Remove the panes and workspaces of ended sessions, and archive them
 ///
@@ -52,11 +53,14 @@ pub fn run(
         ended(&world)?
     };
     if args.dry_run {
-        output::plan(out, context.global.json, &plan(&world, &ids, args.force)?)?;
-        return Ok(Exit::Done);
+        return dry_run::answer(context, out, &ids, |id| {
+            let (step, refused) = step(&world, id, args.force)?;
+            if named { refused.map_or(Ok(step), |error| Err(error.into())) } else { Ok(step) }
+        });
     }
     if !args.yes && ids.len() > 1 {
-        for (op, why) in plan(&world, &ids, args.force)? {
+        for id in &ids {
+            let ((op, why), _) = step(&world, id, args.force)?;
             context.tell(&format!("would {op}: {why}"));
         }
         if !context.confirm(&format!("clean up {} sessions?", ids.len()), "--yes")? {
@@ -150,32 +154,33 @@ fn report(
     Ok(())
 }
 
-fn plan(
+/// Returns what would be done with one session, and as what it would be refused to whoever names
+/// it.
+fn step(
     world: &World,
-    ids: &[SessionId],
+    id: &SessionId,
     force: bool,
-) -> Result<Vec<(String, String)>, CommandError> {
-    let mut steps = Vec::new();
-    for id in ids {
-        let record = world.home.load(id)?.record;
-        if !record.lifecycle.is_terminal() {
-            steps.push((format!("leave {id}"), "it has not ended".to_owned()));
-            continue;
-        }
-        steps.push(match cleanup::assess(world, id, &record)? {
-            Assessment::Gone => (format!("archive {id}"), "its workspace is gone".to_owned()),
-            Assessment::Removable { .. } => {
-                (format!("remove {id}"), "its workspace is clean".to_owned())
-            }
-            Assessment::Keep(reasons) => {
-                let forced = force && reasons.iter().all(Keep::is_forcible);
-                let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
-                let verb = if forced { "save and remove" } else { "keep" };
-                (format!("{verb} {id}"), reasons.join("; "))
-            }
-        });
+) -> Result<((String, String), Option<SessionError>), CommandError> {
+    let Loaded { record, archived, .. } = world.home.load(id)?;
+    if archived {
+        return Ok(((format!("leave {id}"), "it is cleaned up already".to_owned()), None));
     }
-    Ok(steps)
+    cleanup::require_possible(id, &record)?;
+    let (op, why) = match cleanup::assess(world, id, &record)? {
+        Assessment::Gone => ("archive", "its workspace is gone".to_owned()),
+        Assessment::Removable { .. } => ("remove", "its workspace is clean".to_owned()),
+        Assessment::Keep(keeps) => {
+            let forced = force && keeps.iter().all(Keep::is_forcible);
+            let reasons: Vec<String> = keeps.iter().map(ToString::to_string).collect();
+            let why = reasons.join("; ");
+            if !forced {
+                let error = SessionError::Kept { id: id.clone(), reasons };
+                return Ok(((format!("keep {id}"), why), Some(error)));
+            }
+            ("save and remove", why)
+        }
+    };
+    Ok(((format!("{op} {id}"), why), None))
 }
 
 fn ended(world: &World) -> Result<Vec<SessionId>, CommandError> {

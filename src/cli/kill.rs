@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
-use crate::cli::output;
+use crate::cli::{dry_run, output};
 use crate::invocation::World;
 use crate::model::facts::KillCause;
 use crate::model::id::SessionId;
+use crate::session::intent;
 use crate::session::kill::{self, Killed};
 use crate::store::Loaded;
 
@@ -37,16 +38,14 @@ pub struct KillArgs {
 pub fn run(context: &Context, out: &mut dyn Write, args: &KillArgs) -> Result<Exit, CommandError> {
     let world = context.world()?;
     let ids = chosen(context, &world, args)?;
-    if args.dry_run || ((args.all || ids.len() > 1) && !args.yes) {
-        let steps: Vec<(String, String)> = ids
-            .iter()
-            .map(|id| (format!("end {id}"), "its workspace is kept".to_owned()))
-            .collect();
-        if args.dry_run {
-            output::plan(out, context.global.json, &steps)?;
-            return Ok(Exit::Done);
+    if args.dry_run {
+        return dry_run::answer(context, out, &ids, |id| step(&world, id));
+    }
+    if (args.all || ids.len() > 1) && !args.yes {
+        for id in &ids {
+            let (op, why) = step(&world, id)?;
+            context.tell(&format!("would {op}: {why}"));
         }
-        steps.iter().for_each(|(op, why)| context.tell(&format!("would {op}: {why}")));
         if !context.confirm(&format!("end {} sessions?", ids.len()), "--yes")? {
             return Ok(Exit::Refused);
         }
@@ -84,6 +83,18 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &KillArgs) -> Result<Ex
         output::sessions(out, sessions, failed)?;
     }
     Ok(worst)
+}
+
+/// Returns what would be done with one session.
+fn step(world: &World, id: &SessionId) -> Result<(String, String), CommandError> {
+    let Loaded { record, archived, .. } = world.home.load(id)?;
+    if archived {
+        return Ok((format!("leave {id}"), "it is cleaned up already".to_owned()));
+    }
+    intent::require_free(id, &record)?;
+    let had_ended = record.lifecycle.is_terminal();
+    let op = if had_ended { "end what is left of" } else { "end" };
+    Ok((format!("{op} {id}"), "its workspace is kept".to_owned()))
 }
 
 fn kept(loaded: &Loaded) -> String {

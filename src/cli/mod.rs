@@ -10,6 +10,7 @@ pub mod context;
 pub mod decide;
 pub mod demo;
 pub mod doctor;
+mod dry_run;
 pub mod env;
 pub mod error;
 pub mod examples;

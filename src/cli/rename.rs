@@ -9,6 +9,7 @@ use crate::cli::output;
 use crate::invocation;
 use crate::model::sanitize;
 use crate::session::SessionError;
+use crate::store::StoreError;
 
 /// Change a session's title; its id, branch and tmux session keep their names
 #[derive(Debug, clap::Args)]
@@ -34,6 +35,9 @@ pub fn run(
     let id = context.session(&world, &args.id)?;
     let title = sanitize::line(&args.title).trim().to_owned();
     if args.dry_run {
+        if world.home.load(&id)?.archived {
+            return Err(StoreError::Archived { id }.into());
+        }
         let step = (format!("call {id} {title:?}"), "its id and branch stay".to_owned());
         output::plan(out, context.global.json, &[step])?;
         return Ok(Exit::Done);
@@ -43,11 +47,6 @@ pub fn run(
         Ok::<(), SessionError>(())
     })?;
     let loaded = world.home.load(&id)?;
-    output::session(
-        out,
-        context.global.json,
-        &loaded,
-        &format!("{id} {title}"),
-    )?;
+    output::session(out, context.global.json, &loaded, &format!("{id} {title}"))?;
     Ok(Exit::Done)
 }

@@ -10,7 +10,7 @@ use crate::adapter::clock;
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
-use crate::cli::output;
+use crate::cli::{dry_run, output};
 use crate::invocation::World;
 use crate::model::id::SessionId;
 use crate::model::lifecycle::SessionReason;
@@ -44,22 +44,17 @@ pub fn run(
     out: &mut dyn Write,
     args: &RestoreArgs,
 ) -> Result<Exit, CommandError> {
+    if args.dry_run {
+        return plan(context, out, args);
+    }
     let world = context.world()?;
     let ids = if args.all {
         // After a reboot nobody has looked yet: what was lost still counts as working.
-        if !args.dry_run {
-            reap::reap(&world)?;
-        }
+        reap::reap(&world)?;
         lost(&world)?
     } else {
-        args.ids.iter().map(|name| context.session(&world, name)).collect::<Result<Vec<_>, _>>()?
+        named(context, &world, args)?
     };
-    if args.dry_run {
-        let steps: Vec<(String, String)> =
-            ids.iter().map(|id| (format!("restore {id}"), "it has ended".to_owned())).collect();
-        output::plan(out, context.global.json, &steps)?;
-        return Ok(Exit::Done);
-    }
     if ids.is_empty() {
         context.tell("nothing to restore");
     }
@@ -105,6 +100,29 @@ pub fn run(
         output::sessions(out, sessions, failed)?;
     }
     Ok(worst)
+}
+
+/// Says what would be restored, and what a look would find lost before that.
+fn plan(context: &Context, out: &mut dyn Write, args: &RestoreArgs) -> Result<Exit, CommandError> {
+    let world = context.reader()?;
+    let found_lost = if args.all { reap::would_lose(&world)? } else { Vec::new() };
+    let mut ids = if args.all { lost(&world)? } else { named(context, &world, args)? };
+    ids.extend(found_lost.iter().cloned());
+    dry_run::answer(context, out, &ids, |id| {
+        if found_lost.contains(id) {
+            return Ok((format!("restore {id}"), "its agent is lost".to_owned()));
+        }
+        restore::check(&world, id)?;
+        Ok((format!("restore {id}"), "it has ended".to_owned()))
+    })
+}
+
+fn named(
+    context: &Context,
+    world: &World,
+    args: &RestoreArgs,
+) -> Result<Vec<SessionId>, CommandError> {
+    args.ids.iter().map(|name| context.session(world, name)).collect()
 }
 
 fn restore_one(context: &Context, world: &World, id: &SessionId) -> Result<Value, CommandError> {

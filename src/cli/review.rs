@@ -7,12 +7,13 @@ use serde_json::{Value, json};
 
 use crate::adapter::clock;
 use crate::cli::context::Context;
+use crate::cli::dry_run;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output::{self, Table};
 use crate::invocation::World;
 use crate::model::id::{SessionId, short};
-use crate::model::review::{Run, RunState, Verdict};
+use crate::model::review::{Run, Verdict};
 use crate::session::deliver::Patience;
 use crate::session::review::submit::{Submission, submit};
 use crate::session::review::trigger::{self, Wanted};
@@ -291,20 +292,14 @@ fn cancel(
 ) -> Result<Exit, CommandError> {
     if dry_run {
         let world = context.reader()?;
-        let mut steps = Vec::new();
-        for name in names {
+        return dry_run::answer(context, out, names, |name| {
             let run = review::find(&world, name)?;
-            let op = match run.state {
-                RunState::Running => format!("cancel {name}"),
-                RunState::Complete
-                | RunState::Delivered
-                | RunState::Failed
-                | RunState::Cancelled => continue,
-            };
-            steps.push((op, format!("head {} by {}", short(&run.head_sha), run.reviewer)));
-        }
-        output::plan(out, context.global.json, &steps)?;
-        return Ok(Exit::Done);
+            if !review::is_cancellable(&run)? {
+                return Ok((format!("leave {name}"), "it was cancelled already".to_owned()));
+            }
+            let why = format!("head {} by {}", short(&run.head_sha), run.reviewer);
+            Ok((format!("cancel {name}"), why))
+        });
     }
     let world = context.world()?;
     let (mut runs, mut failed, mut worst) = (Vec::new(), Vec::<Value>::new(), Exit::Done);

@@ -13,8 +13,7 @@ use crate::adapter::runtime::tmux::Tmux;
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
-use crate::cli::output;
-use crate::cli::wait;
+use crate::cli::{dry_run, output, wait};
 use crate::decide::{self, Sendable};
 use crate::invocation::World;
 use crate::model::effect::{EntryKind, OutboxEntry, SendWhen};
@@ -23,6 +22,7 @@ use crate::model::lifecycle::ActivityState;
 use crate::model::status::Status;
 use crate::session::answer::last_words;
 use crate::session::send::{self, Message, Sent, When};
+use crate::store::{Loaded, StoreError};
 
 /// Lines of the screen in which `--wait` looks for the answer.
 const ANSWER_LINES: u32 = 400;
@@ -94,9 +94,7 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &SendArgs) -> Result<Ex
         (false, false) => When::AsConfigured,
     };
     if args.dry_run {
-        let steps = ids.iter().map(|id| step(&world, id, when)).collect::<Result<Vec<_>, _>>()?;
-        output::plan(out, context.global.json, &steps)?;
-        return Ok(Exit::Done);
+        return dry_run::answer(context, out, &ids, |id| step(&world, id, when));
     }
     let from = context.env.text("AO_SESSION").and_then(|id| id.parse().ok());
     let message = Message { text, when, force: args.force, from };
@@ -108,18 +106,29 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &SendArgs) -> Result<Ex
 
 /// Returns what a send would do with the session as it is.
 fn step(world: &World, id: &SessionId, when: When) -> Result<(String, String), CommandError> {
-    let record = world.home.load(id)?.record;
+    let Loaded { record, archived, .. } = world.home.load(id)?;
+    if archived {
+        return Err(StoreError::Archived { id: id.clone() }.into());
+    }
+    send::require_possible(id, &record)?;
     let layered = world.config_of(&record)?;
     let entry = OutboxEntry {
         when: (when == When::Now).then_some(SendWhen::Now),
         ..OutboxEntry::new(EntryKind::Send, clock::now())
     };
     let status = Status::of(&record.lifecycle);
-    Ok(match decide::sendable(&record, &entry, &layered.config.policy) {
-        Sendable::Now if when != When::Queue => (format!("type it into {id}"), status.to_string()),
-        Sendable::Now => (format!("record it for {id}"), "the next reap delivers it".to_owned()),
-        Sendable::Wait(why) => (format!("queue it for {id}"), why),
-        Sendable::Hold(why) | Sendable::Never(why) => (format!("refuse it for {id}"), why),
+    let sendable = decide::sendable(&record, &entry, &layered.config.policy);
+    Ok(match (sendable, when == When::Queue) {
+        (Sendable::Wait(why), _) => (format!("queue it for {id}"), why),
+        (Sendable::Now | Sendable::Hold(_) | Sendable::Never(_), true) => {
+            (format!("record it for {id}"), "the next reap delivers it".to_owned())
+        }
+        (Sendable::Now, false) => (format!("type it into {id}"), status.to_string()),
+        (Sendable::Hold(why) | Sendable::Never(why), false) => {
+            let delivery = Some(Delivery::Held(why));
+            let sent = Sent { key: String::new(), revision: 0, was_busy: false, delivery };
+            return Err(failure(id, &sent, exit_of(&sent)));
+        }
     })
 }
 

@@ -111,6 +111,19 @@ pub fn resume(world: &World, id: &SessionId) -> Result<Cleaned, SessionError> {
     run(world, id, &record, false)
 }
 
+/// Refuses a session that lives, or that a living process is at work on.
+pub fn require_possible(id: &SessionId, record: &Record) -> Result<(), SessionError> {
+    intent::require_free(id, record)?;
+    if record.lifecycle.is_terminal() {
+        return Ok(());
+    }
+    Err(SessionError::WrongState {
+        id: id.clone(),
+        status: Status::of(&record.lifecycle),
+        why: "only a session that has ended can be cleaned up",
+    })
+}
+
 fn claim(
     world: &World,
     id: &SessionId,
@@ -121,20 +134,13 @@ fn claim(
         return Ok(None);
     }
     let claimed = invocation::amend_locked(&mut locked, "cleanup", |record| {
-        intent::require_free(id, record)?;
-        if !record.lifecycle.is_terminal() {
-            return Err(SessionError::WrongState {
-                id: id.clone(),
-                status: Status::of(&record.lifecycle),
-                why: "only a session that has ended can be cleaned up",
-            });
-        }
+        require_possible(id, record)?;
         record.intent = Some(intent::begin(IntentOp::Cleanup, "recorded")?);
         if let Some(workspace) = &mut record.handles.workspace {
             // That of an earlier cleanup, before a restore.
             workspace.tip = None;
         }
-        Ok(())
+        Ok::<(), SessionError>(())
     })?;
     Ok(Some(claimed))
 }

@@ -16,16 +16,7 @@ use crate::store::{Loaded, LockedSession, StoreError};
 /// Starts a terminal session again.
 pub fn restore(world: &World, id: &SessionId) -> Result<Spawned, SessionError> {
     intent::recover_first(world, id)?;
-    let Loaded { record: before, archived, .. } = world.home.load(id)?;
-    intent::require_free(id, &before)?;
-    if !before.lifecycle.is_terminal() {
-        return Err(SessionError::WrongState {
-            id: id.clone(),
-            status: Status::of(&before.lifecycle),
-            why: "only a session that has ended can be restored",
-        });
-    }
-    require_possible(world, id, &before)?;
+    let Loaded { record: before, archived, .. } = check(world, id)?;
     // Leftovers of the old launch must be gone before another one begins; nothing is archived
     // before its own are.
     if !archived {
@@ -61,7 +52,17 @@ pub fn restore(world: &World, id: &SessionId) -> Result<Spawned, SessionError> {
 
 /// Checks everything that can be checked, before anything is changed: a session that cannot come
 /// back stays as it ended.
-fn require_possible(world: &World, id: &SessionId, record: &Record) -> Result<(), SessionError> {
+pub fn check(world: &World, id: &SessionId) -> Result<Loaded, SessionError> {
+    let loaded = world.home.load(id)?;
+    let record = &loaded.record;
+    intent::require_free(id, record)?;
+    if !record.lifecycle.is_terminal() {
+        return Err(SessionError::WrongState {
+            id: id.clone(),
+            status: Status::of(&record.lifecycle),
+            why: "only a session that has ended can be restored",
+        });
+    }
     start::require_workspace(id, record)?;
     orchestrator::require_alone(world, record)?;
     let cards = world.cards()?;
@@ -73,7 +74,7 @@ fn require_possible(world: &World, id: &SessionId, record: &Record) -> Result<()
         let repository = workspace::repository_of(handle)?;
         git::require_restorable(&repository, handle, id, record.created_at)?;
     }
-    Ok(())
+    Ok(loaded)
 }
 
 fn end_leftovers(world: &World, id: &SessionId, record: &Record) -> Result<(), SessionError> {

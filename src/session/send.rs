@@ -7,6 +7,7 @@ use crate::invocation::{self, World};
 use crate::model::effect::{EntryKind, OutboxEntry, SendWhen};
 use crate::model::id::SessionId;
 use crate::model::lifecycle::SessionState;
+use crate::model::record::Record;
 use crate::model::status::Status;
 use crate::session::deliver::{self, Patience};
 use crate::session::{SessionError, intent};
@@ -84,17 +85,23 @@ fn deliver_in_order(
     }
 }
 
+/// Refuses a session in which there is no agent to be told, or that is only made.
+pub fn require_possible(id: &SessionId, record: &Record) -> Result<(), SessionError> {
+    intent::require_free(id, record)?;
+    if !record.lifecycle.is_terminal() {
+        return Ok(());
+    }
+    Err(SessionError::WrongState {
+        id: id.clone(),
+        status: Status::of(&record.lifecycle),
+        why: "there is no agent to read it; `ao restore` starts it again",
+    })
+}
+
 fn record(world: &World, id: &SessionId, message: &Message) -> Result<Sent, SessionError> {
     let mut key = String::new();
     let record = invocation::amend(world, id, "send", |record| {
-        intent::require_free(id, record)?;
-        if record.lifecycle.is_terminal() {
-            return Err(SessionError::WrongState {
-                id: id.clone(),
-                status: Status::of(&record.lifecycle),
-                why: "there is no agent to read it; `ao restore` starts it again",
-            });
-        }
+        require_possible(id, record)?;
         key = format!("{}.message", record.revision + 1);
         let entry = OutboxEntry {
             message: message.text.clone(),
@@ -104,7 +111,7 @@ fn record(world: &World, id: &SessionId, message: &Message) -> Result<Sent, Sess
             ..OutboxEntry::new(EntryKind::Send, clock::now())
         };
         record.outbox.insert(key.clone(), entry);
-        Ok(())
+        Ok::<(), SessionError>(())
     })?;
     let was_busy = record.lifecycle.session.state == SessionState::Working;
     Ok(Sent { key, revision: record.revision, was_busy, delivery: None })

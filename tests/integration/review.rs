@@ -312,6 +312,7 @@ fn a_verdict_is_handed_in_once_and_by_its_own_reviewer() {
     assert!(other.contains("handed in already: approved"), "{other}");
     let other = code(work.submit("app-1-r1", "approved", "Another text."), 4);
     assert!(other.contains("handed in already"), "{other}");
+    code(work.review(&["cancel", "app-1-r1", "--dry-run"]), 4);
     let over = code(work.review(&["cancel", "app-1-r1"]), 4);
     assert!(over.contains("is complete"), "{over}");
     assert_eq!(work.told(), "", "an approval is typed nowhere");

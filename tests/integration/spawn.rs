@@ -237,13 +237,10 @@ fn a_dry_run_changes_nothing_at_all() {
         ]
     );
     assert_eq!(plan["plan"][2]["way"], "copy");
-    for args in [
-        &["kill", "app-1", "--dry-run"][..],
-        &["cleanup", "--dry-run"],
-        &["restore", "app-1", "--dry-run"],
-    ] {
+    for args in [&["kill", "app-1", "--dry-run"][..], &["cleanup", "--dry-run"]] {
         env.ao(args).success();
     }
+    env.ao(&["restore", "app-1", "--dry-run"]).code(4);
     env.ao_in(&repo, &["spawn", "--agent", "nobody", "--dry-run", "y"]).code(2);
     let (before, after) = (before.concat(), all().concat());
     let changed = |a: &[(PathBuf, Vec<u8>)], b: &[(PathBuf, Vec<u8>)]| {
@@ -440,6 +437,9 @@ fn waiting_for_a_spawn_exits_as_its_end_says() {
     agent(&env, "worker", &format!("hook session-start\nhook user-prompt-submit\n{gate}\n"));
     let run = |args: &[&str]| {
         env.ao_in(&repo, &[&["spawn", "--wait", "--timeout", "30s"], args].concat())
+    };
+    let done = run(&["--agent", "shell", "true"]).success();
+    assert_eq!(done.stdout, "app-1\napp-1 done\n");
     let all = run(&["--agent", "shell", "--count", "2", "exit 3"]).code(21);
     assert_eq!(all.stdout, "app-2\napp-3\napp-2 errored\napp-3 errored\n");
     let all = run(&["--agent", "shell", "--count", "2", "--json", "true"]).success().json();
@@ -448,9 +448,6 @@ fn waiting_for_a_spawn_exits_as_its_end_says() {
         (&all["sessions"][0]["status"], &all["sessions"][1]["id"]),
         (&"done".into(), &"app-5".into())
     );
-    };
-    let done = run(&["--agent", "shell", "true"]).success();
-    assert_eq!(done.stdout, "app-1\napp-1 done\n");
     run(&["--agent", "shell", "exit 3"]).code(21);
     run(&["--agent", "idler", "x"]).success();
     run(&["--agent", "asker", "x"]).code(20);

@@ -112,16 +112,7 @@ pub fn worker_is_cleaned_up(world: &World, worker: &SessionId) -> Result<(), Ses
 /// Returns the run, and whether it was cancelled before.
 pub fn cancel(world: &World, name: &str) -> Result<(Run, bool), SessionError> {
     let run = find(world, name)?;
-    let over = |run: &Run| match run.state {
-        RunState::Running => None,
-        RunState::Cancelled => Some(Ok(())),
-        RunState::Complete | RunState::Delivered | RunState::Failed => {
-            let (name, state) = (run.run.clone(), run.state);
-            Some(Err(ReviewError::Over { run: name, state, why: run.why.clone() }))
-        }
-    };
-    if let Some(result) = over(&run) {
-        result?;
+    if !is_cancellable(&run)? {
         return Ok((run, true));
     }
     close(world, &run.worker, RunState::Cancelled, "it was ended by `ao review cancel`", |it| {
@@ -129,14 +120,25 @@ pub fn cancel(world: &World, name: &str) -> Result<(Run, bool), SessionError> {
     })?;
     failpoint::pass("review.cancelled").map_err(SessionError::Proc)?;
     let run = find(world, name)?;
-    if let Some(Err(error)) = over(&run) {
-        // Its verdict was quicker.
-        return Err(error.into());
-    }
+    // Its verdict may have been quicker.
+    is_cancellable(&run)?;
     if let Some(session) = tidy::reviewer_of(world, &run) {
         tidy::retire(world, &session, tidy::Rest::None)?;
     }
     Ok((run, false))
+}
+
+/// Returns whether a run goes on, so that it can be cancelled; one that came to an end of its own
+/// is refused.
+pub fn is_cancellable(run: &Run) -> Result<bool, ReviewError> {
+    match run.state {
+        RunState::Running => Ok(true),
+        RunState::Cancelled => Ok(false),
+        RunState::Complete | RunState::Delivered | RunState::Failed => {
+            let (name, state) = (run.run.clone(), run.state);
+            Err(ReviewError::Over { run: name, state, why: run.why.clone() })
+        }
+    }
 }
 
 #[cfg(test)]
