@@ -157,7 +157,7 @@ complete -c ao -n "__fish_ao_using_subcommand spawn" -l runtime -d 'Where the pr
 complete -c ao -n "__fish_ao_using_subcommand spawn" -l workspace -d 'Where it works: worktree, or none for the repository itself' -r -f -a "worktree\t''
 none\t''"
 complete -c ao -n "__fish_ao_using_subcommand spawn" -l id -d 'The session\'s name instead of <project>-<n>' -r
-complete -c ao -n "__fish_ao_using_subcommand spawn" -l if-exists -d 'Where --id names a session that is there: fail, reuse it, or replace it' -r -f -a "fail\t''
+complete -c ao -n "__fish_ao_using_subcommand spawn" -l if-exists -d 'Where --id names a session that is there: fail, reuse it if it lives, or replace it' -r -f -a "fail\t''
 reuse\t''
 replace\t''"
 complete -c ao -n "__fish_ao_using_subcommand spawn" -l count -d 'Start that many sessions' -r

@@ -102,7 +102,7 @@ pub struct SpawnArgs {
     /// The session's name instead of <project>-<n>
     #[arg(long, value_name = "ID")]
     id: Option<String>,
-    /// Where --id names a session that is there: fail, reuse it, or replace it
+    /// Where --id names a session that is there: fail, reuse it if it lives, or replace it
     #[arg(long, value_name = "WHAT", default_value = "fail", requires = "id")]
     if_exists: IfExists,
     /// Start that many sessions
@@ -111,8 +111,10 @@ pub struct SpawnArgs {
     count: u32,
     /// Start one session per JSON line of FILE (`-`: standard input), or per issue of a query
     ///
-    /// Without FILE, --label, --assignee, --state and --limit say which issues; those that a live
-    /// session works on are left alone.
+    /// A line is an object with any of `prompt`, `agent`, `issue`, `title`, `branch`, `base`,
+    /// `model`, `permission`, `mode`, `runtime` and `id`, each as the option of that name. Without
+    /// FILE, --label, --assignee, --state and --limit say which issues; those that a live session
+    /// works on are left alone.
     #[arg(long, value_name = "FILE", num_args = 0..=1)]
     #[arg(conflicts_with_all = ["prompt", "prompt_file", "count", "id", "issue", "branch"])]
     batch: Option<Option<PathBuf>>,

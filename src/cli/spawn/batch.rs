@@ -320,6 +320,18 @@ mod tests {
     use crate::fuzz::target;
 
     #[test]
+    fn the_help_names_every_key_of_a_line() {
+        let error = of_line("{\"\":0}", &SpawnRequest::default()).unwrap_err().to_string();
+        let keys: Vec<&str> = error.split('`').skip(3).step_by(2).collect();
+        assert!(keys.len() > 9 && keys.contains(&"prompt"), "{error}");
+        let command = crate::cli::command();
+        let spawn = command.find_subcommand("spawn").unwrap();
+        let batch = spawn.get_arguments().find(|it| it.get_id() == "batch").unwrap();
+        let help = batch.get_long_help().unwrap().to_string();
+        keys.iter().for_each(|key| assert!(help.contains(&format!("`{key}`")), "{key}: {help}"));
+    }
+
+    #[test]
     fn fuzz_batch_lines() {
         let line = r#"{"prompt":"x","agent":"codex","issue":"7","title":"t","branch":"a/b","base":"main","model":"m","permission":"auto","mode":"one_shot","runtime":"process","id":"web-1"}"#;
         target("batch-lines").seed(line).words(&["\"id\"", "../x"]).run_text(|line| {
