@@ -12,6 +12,7 @@ use crate::cli::{dry_run, output};
 use crate::invocation::World;
 use crate::model::id::SessionId;
 use crate::model::sanitize;
+use crate::session::SessionError;
 use crate::session::cleanup::{self, Cleaned};
 use crate::store::Loaded;
 
@@ -170,11 +171,11 @@ fn step(
         Assessment::Gone => ("archive", "its workspace is gone".to_owned()),
         Assessment::Removable { .. } => ("remove", "its workspace is clean".to_owned()),
         Assessment::Keep(keeps) => {
-            let forced = force && keeps.iter().all(Keep::is_forcible);
+            let forcible = keeps.iter().all(Keep::is_forcible);
             let reasons: Vec<String> = keeps.iter().map(ToString::to_string).collect();
             let why = reasons.join("; ");
-            if !forced {
-                let error = SessionError::Kept { id: id.clone(), reasons };
+            if !(force && forcible) {
+                let error = SessionError::Kept { id: id.clone(), reasons, forcible };
                 return Ok(((format!("keep {id}"), why), Some(error)));
             }
             ("save and remove", why)
