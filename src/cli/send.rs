@@ -88,6 +88,10 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &SendArgs) -> Result<Ex
     if text.trim().is_empty() {
         return Err(CommandError::new(Exit::Invalid, anyhow::anyhow!("the message is empty")));
     }
+    if text.contains('\0') {
+        let error = anyhow::anyhow!("the message contains a NUL byte");
+        return Err(CommandError::new(Exit::Invalid, error));
+    }
     let when = match (args.now, args.queue) {
         (true, _) => When::Now,
         (false, true) => When::Queue,

@@ -340,6 +340,53 @@ fn a_program_that_reads_lines_has_taken_what_it_has_read() {
     assert_eq!(env.ao(&["output", &deaf]).stdout, "hello\n");
 }
 
+#[test]
+fn what_a_terminal_in_line_mode_would_cut_or_split_is_not_typed() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let got = env.path("got");
+    let script = format!("while read -r line; do echo ${{#line}} >>{}; done", got.display());
+    let id = spawn(&env, &repo, &["--agent", "shell", "--mode", "interactive", &script]);
+    for text in ["x".repeat(4096), "x".repeat(20_000), "one\ntwo".to_owned()] {
+        let outcome = env.ao_stdin(&["send", &id, "-"], text.as_str()).code(1);
+        assert!(outcome.stderr.contains(": failed: the program reads lines"), "{outcome}");
+        assert!(outcome.stderr.contains("4095 bytes"), "{outcome}");
+    }
+    assert_eq!(env.record(&id).get("outbox"), None);
+    // The longest that it takes arrives whole, and the screen does not have to show it.
+    for text in ["x".repeat(4095), "|".repeat(3)] {
+        env.ao_stdin(&["send", &id, "-"], text.as_str()).success();
+    }
+    env.wait_for("both lines", || (fs::read_to_string(&got).ok()? == "4095\n3\n").then_some(()));
+}
+
+#[test]
+fn enter_is_pressed_once_where_a_terminal_takes_lines() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let got = env.path("got");
+    // It draws over what the terminal shows of Enter, in the place where the text is.
+    let script = format!(
+        "stty -echo; printf hello; while read -r line; do echo \"<$line>\" >>{}; done",
+        got.display()
+    );
+    let id = spawn(&env, &repo, &["--agent", "shell", "--mode", "interactive", &script]);
+    env.wait_for("it is drawn", || env.ao(&["output", &id]).stdout.contains("hello").then_some(()));
+    let outcome = env.ao(&["send", &id, "hello"]).code(1);
+    assert!(outcome.stderr.contains(": unconfirmed: "), "{outcome}");
+    assert_eq!(read_on(&env, &id, &got), "<hello>\n<x>\n");
+}
+
+#[test]
+fn a_text_with_a_nul_byte_is_refused() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let id = spawn(&env, &repo, &["--agent", "shell", "--mode", "interactive", "cat"]);
+    let outcome = env.ao_stdin(&["send", &id, "-"], "a\0b").code(2);
+    assert!(outcome.stderr.contains("NUL"), "{outcome}");
+    assert_eq!(env.ao(&["output", &id]).stdout, "");
+}
+
 /// Starts an agent that keeps what it is typed in a file, which is returned as well.
 fn keeper(env: &TestEnvironment) -> (String, PathBuf) {
     let repo = env.repo("app");
@@ -359,7 +406,11 @@ fn hurt(env: &TestEnvironment, id: &str, fault: &str) -> String {
 /// Ends the line that is typed with an `x` of its own, and returns all that the agent has read.
 fn read_on(env: &TestEnvironment, id: &str, kept: &Path) -> String {
     env.tmux(&["send-keys", "-t", &format!("={id}:"), "x", "Enter"]).success();
-    env.wait_for("the line", || fs::read_to_string(kept).ok().filter(|text| text.ends_with("x\n")))
+    env.wait_for("the line", || {
+        fs::read_to_string(kept)
+            .ok()
+            .filter(|text| text.ends_with("x\n") || text.ends_with("<x>\n"))
+    })
 }
 
 #[test]

@@ -194,6 +194,13 @@ struct Seen {
     terminal: Option<(String, PathBuf)>,
 }
 
+impl Seen {
+    /// Opens the terminal, where one is known.
+    fn opened(&self) -> Option<Terminal> {
+        Terminal::open(&self.terminal.as_ref()?.1).ok()
+    }
+}
+
 impl Sending<'_> {
     fn run(
         &self,
@@ -202,10 +209,18 @@ impl Sending<'_> {
         force: bool,
         proof: &mut dyn FnMut(Deadline) -> bool,
     ) -> Result<SendOutcome, RuntimeError> {
-        if self.read.is_some()
-            && let Some(outcome) = self.make_room(force)?
-        {
-            return Ok(outcome);
+        if self.read.is_some() {
+            let seen = match self.make_room(force)? {
+                Ok(seen) => seen,
+                Err(outcome) => return Ok(outcome),
+            };
+            if seen.opened().is_some_and(|terminal| terminal.reads_lines())
+                && unsendable(text, false).is_some()
+            {
+                let why = "the program reads lines, and would take this text cut or in pieces: \
+                           one line of at most 4095 bytes is all that its terminal passes on";
+                return Ok(SendOutcome::Failed { why: why.to_owned() });
+            }
         }
         let pasted = match self.paste(text) {
             Err(RuntimeError::Unresponsive { .. }) => {
@@ -240,8 +255,8 @@ impl Sending<'_> {
         }
     }
 
-    /// Sees to it that the composer takes a text; returns why it does not.
-    fn make_room(&self, force: bool) -> Result<Option<SendOutcome>, RuntimeError> {
+    /// Sees to it that the composer takes a text; returns the last look at it, or why it does not.
+    fn make_room(&self, force: bool) -> Result<Result<Seen, SendOutcome>, RuntimeError> {
         let mut seen = self.look(Duration::ZERO)?;
         if seen.reading.menu && !self.keys.close.is_empty() {
             seen = self.press(&self.keys.close, Duration::from_millis(300))?;
@@ -252,14 +267,14 @@ impl Sending<'_> {
         let mut cleared = 0;
         loop {
             if seen.reading.dialog {
-                return Ok(Some(SendOutcome::Held { why: "a dialog is open".to_owned() }));
+                return Ok(Err(SendOutcome::Held { why: "a dialog is open".to_owned() }));
             }
             if seen.reading.normal_mode {
                 let why = "the composer takes commands, not text".to_owned();
-                return Ok(Some(SendOutcome::Held { why }));
+                return Ok(Err(SendOutcome::Held { why }));
             }
             if !matches!(seen.reading.composer, Some(Composer::Filled(_))) {
-                return Ok(None);
+                return Ok(Ok(seen));
             }
             let why = match force {
                 false => "somebody's draft is in the composer",
@@ -275,7 +290,7 @@ impl Sending<'_> {
                     continue;
                 }
             };
-            return Ok(Some(SendOutcome::Draft { why: why.to_owned() }));
+            return Ok(Err(SendOutcome::Draft { why: why.to_owned() }));
         }
     }
 
@@ -333,21 +348,29 @@ impl Sending<'_> {
         proof: &mut dyn FnMut(Deadline) -> bool,
     ) -> SendOutcome {
         const PATIENCE: [u64; MOST_ENTERS] = [500, 1000, 2000];
-        let terminal = typed.terminal.as_ref().and_then(|(_, path)| Terminal::open(path).ok());
-        for wait in PATIENCE {
+        let terminal = typed.opened();
+        let reads_lines = || terminal.as_ref().is_some_and(Terminal::reads_lines);
+        for (turn, wait) in PATIENCE.into_iter().enumerate() {
             let wait = Duration::from_millis(wait);
-            let after = match self.press(&self.keys.submit, Duration::from_millis(150)) {
+            // To a program that reads lines, another Enter is another line.
+            let looked = if turn > 0 && reads_lines() {
+                self.look(Duration::ZERO)
+            } else {
+                self.press(&self.keys.submit, Duration::from_millis(150))
+            };
+            let after = match looked {
                 Ok(seen) => seen,
                 Err(error) => return unseen(&error, proof(Deadline::after(wait))),
             };
-            let read = terminal.as_ref().filter(|_| before.is_some());
-            match read.map_or(Input::Keys, |terminal| input_after(terminal, typed, &after)) {
+            match terminal.as_ref().map_or(Input::Keys, |it| input_after(it, typed, &after)) {
                 Input::Waiting => return unconfirmed("the program has not read it yet"),
                 Input::HungUp if proof(Deadline::after(wait)) => return SendOutcome::Submitted,
                 Input::HungUp => {
                     return unconfirmed("the program ended, and may not have read it");
                 }
                 Input::Read => return SendOutcome::Submitted,
+                // What it draws moves a text as well, and proves nothing of who read it.
+                Input::Keys if reads_lines() => {}
                 Input::Keys if self.is_emptied(before, &after) => return SendOutcome::Submitted,
                 Input::Keys => {}
             }
@@ -362,7 +385,7 @@ impl Sending<'_> {
                 Ok(seen) => seen,
                 Err(error) => return unseen(&error, proof(Deadline::after(Duration::ZERO))),
             };
-            if self.is_emptied(before, &later) {
+            if !reads_lines() && self.is_emptied(before, &later) {
                 return SendOutcome::Submitted;
             }
             if later.reading.dialog {

@@ -42,6 +42,11 @@ impl Terminal {
         }
     }
 
+    /// Returns whether its program reads lines, at this moment.
+    pub(super) fn reads_lines(&self) -> bool {
+        matches!(self.input(), Ok(Input::Read | Input::Waiting))
+    }
+
     fn ask(&self) -> Result<Input, Errno> {
         if !tcgetattr(&self.0)?.local_modes.contains(LocalModes::ICANON) {
             return Ok(Input::Keys);
