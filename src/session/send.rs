@@ -59,6 +59,19 @@ pub fn send(world: &World, id: &SessionId, message: &Message) -> Result<Sent, Se
     if message.when == When::Queue {
         return Ok(sent);
     }
+    deliver(world, id, message, &sent).inspect_err(|_| {
+        // Whoever is told that it failed sends it again; what kept it from going out may keep it
+        // from being taken back too, and only the first is worth telling.
+        let _ = take_back(world, id, &sent.key);
+    })
+}
+
+fn deliver(
+    world: &World,
+    id: &SessionId,
+    message: &Message,
+    sent: &Sent,
+) -> Result<Sent, SessionError> {
     let patience = if message.force { Patience::Insistent } else { Patience::Foreground };
     let delivery = deliver_in_order(world, id, &sent.key, patience)?;
     // Held for the end of a turn, or in another deliverer's hands: it stays in the outbox.
@@ -67,7 +80,8 @@ pub fn send(world: &World, id: &SessionId, message: &Message) -> Result<Sent, Se
     if !queued && stays {
         take_back(world, id, &sent.key)?;
     }
-    Ok(Sent { delivery: (!queued).then_some(delivery), ..sent })
+    let delivery = (!queued).then_some(delivery);
+    Ok(Sent { key: sent.key.clone(), delivery, ..*sent })
 }
 
 /// Delivers what waits for this agent, oldest first, up to `key`.

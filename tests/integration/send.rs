@@ -387,6 +387,18 @@ fn a_text_with_a_nul_byte_is_refused() {
     assert_eq!(env.ao(&["output", &id]).stdout, "");
 }
 
+#[test]
+fn a_text_whose_sending_failed_is_not_delivered_later() {
+    let env = TestEnvironment::new();
+    let (id, kept) = keeper(&env);
+    configure(&env, "agnet = \"shell\"\n");
+    env.ao(&["send", &id, "hello"]).code(2);
+    configure(&env, "");
+    assert_eq!(env.record(&id).get("outbox"), None);
+    env.ao(&["reap"]).success();
+    assert_eq!(read_on(&env, &id, &kept), "x\n");
+}
+
 /// Starts an agent that keeps what it is typed in a file, which is returned as well.
 fn keeper(env: &TestEnvironment) -> (String, PathBuf) {
     let repo = env.repo("app");
