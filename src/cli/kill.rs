@@ -11,6 +11,7 @@ use crate::cli::{dry_run, output};
 use crate::invocation::World;
 use crate::model::facts::KillCause;
 use crate::model::id::SessionId;
+use crate::model::sanitize;
 use crate::session::intent;
 use crate::session::kill::{self, Killed};
 use crate::store::Loaded;
@@ -49,6 +50,10 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &KillArgs) -> Result<Ex
         if !context.confirm(&format!("end {} sessions?", ids.len()), "--yes")? {
             return Ok(Exit::Refused);
         }
+    }
+    if let Err(error) = world.config(None) {
+        let why = sanitize::chain(&error);
+        context.tell(&format!("warning: {why}; what is built in applies instead"));
     }
     let mut sessions: Vec<Value> = Vec::new();
     let mut failed: Vec<Value> = Vec::new();

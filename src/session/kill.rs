@@ -86,9 +86,10 @@ fn record(
     intent::require_free(id, &before)?;
     let was_terminal = before.lifecycle.is_terminal();
     let observation = Observation::Kill(Kill { observed_at: None, cause, detail });
-    let layered = world.config_of(&before)?;
+    // An emergency stop does not wait for somebody to mend a file.
+    let policy = world.config_of(&before).map(|layered| layered.config.policy.clone());
     let now = crate::adapter::clock::now();
-    let outcome = decide::reduce(&before, &observation, &layered.config.policy, now)?;
+    let outcome = decide::reduce(&before, &observation, &policy.unwrap_or_default(), now)?;
     let mut after: Record =
         decide::enqueue(&outcome.after, &outcome.effects, before.revision + 1, now);
     after.intent = Some(intent::begin(IntentOp::Kill, "recorded")?);

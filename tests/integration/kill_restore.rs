@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::agents::{agent, agents_alive, ledger, pasted, spawn, status, wait_status};
+use crate::agents::{agent, agents_alive, configure, ledger, pasted, spawn, status, wait_status};
 use crate::env::TestEnvironment;
 use crate::schema::{assert_answer, assert_record};
 
@@ -44,6 +44,18 @@ fn a_kill_ends_the_tree_and_keeps_the_workspace() {
     assert_eq!(again.stdout, format!("{id} had ended already, workspace kept: {workspace}\n"));
     assert_eq!(status(&env, &id), "killed");
     env.ao(&["log", &id, "--verify"]).success();
+}
+
+#[test]
+fn a_kill_does_not_wait_for_a_configuration_to_be_mended() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let id = spawn(&env, &repo, &["--agent", "shell", "sleep 600"]);
+    configure(&env, "agnet = \"shell\"\n");
+    let outcome = env.ao(&["kill", &id]).success();
+    assert!(outcome.stderr.contains("warning: ") && outcome.stderr.contains("agnet"), "{outcome}");
+    assert_eq!(status(&env, &id), "killed");
+    assert_eq!(env.tmux(&["list-panes", "-a"]).stdout, "");
 }
 
 #[test]
@@ -294,7 +306,12 @@ fn output_is_followed_line_by_line_in_json() {
         let line: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
         assert_answer("OutputAnswer", &line);
         let more = line["output"]["text"].as_str().unwrap();
-        if line["output"]["added"] == true { text.push_str(more) } else { text = more.to_owned() }
+        if line["output"]["added"] == true {
+            text.push('\n');
+            text.push_str(more);
+        } else {
+            text = more.to_owned();
+        }
     }
     assert_eq!(text.split_whitespace().collect::<Vec<_>>(), ["one", "two"]);
     assert!(child.wait().unwrap().success());
