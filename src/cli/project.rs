@@ -1,12 +1,12 @@
 //! `ao project`: the registry of repositories.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use crate::adapter::git;
+use crate::adapter::git::{self, Repository};
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
@@ -86,8 +86,8 @@ pub fn run(
         ProjectCommand::Show { project } => show(context, out, project.as_deref())?,
         ProjectCommand::Set { project, repo } => {
             let world = context.world()?;
-            let repository = names::repository(&world.directory.join(repo))?;
             let id: ProjectId = project.parse()?;
+            let repository = moved_to(&world, &id, repo)?;
             let project = world.home.update_project(&id, world.lock_timeout, |project| {
                 project.repo.clone_from(&repository.main);
                 project.common_dir.clone_from(&repository.common_dir);
@@ -113,10 +113,10 @@ fn plan(
     command: &ProjectCommand,
 ) -> Result<Exit, CommandError> {
     let world = context.reader()?;
-    let at = |directory: &PathBuf| names::repository(&world.directory.join(directory));
     let step = match command {
         ProjectCommand::Add { directory } => {
-            let repository = at(&directory.clone().unwrap_or_default())?;
+            let directory = world.directory.join(directory.clone().unwrap_or_default());
+            let repository = names::repository(&directory)?;
             let known = world.home.find_project_by_common_dir(&repository.common_dir)?;
             let why = known.map_or_else(
                 || "it is no project yet".to_owned(),
@@ -126,7 +126,8 @@ fn plan(
         }
         ProjectCommand::Set { project, repo } => {
             let project = world.home.project(&project.parse()?)?;
-            let op = format!("move {} to {}", project.id, at(repo)?.main.display());
+            let repository = moved_to(&world, &project.id, repo)?;
+            let op = format!("move {} to {}", project.id, repository.main.display());
             (op, format!("it is at {}", project.repo.display()))
         }
         ProjectCommand::Rm { project } => {
@@ -141,6 +142,21 @@ fn plan(
     };
     output::plan(out, context.global.json, &[step])?;
     Ok(Exit::Done)
+}
+
+/// Returns the repository that a project is to be at, which must not be another's.
+fn moved_to(world: &World, id: &ProjectId, repo: &Path) -> Result<Repository, CommandError> {
+    world.home.project(id)?;
+    let repository = names::repository(&world.directory.join(repo))?;
+    match world.home.find_project_by_common_dir(&repository.common_dir)? {
+        Some(other) if other.id != *id => {
+            let path = repository.main.display();
+            let error = anyhow::anyhow!("{path} is project {} already", other.id);
+            Err(CommandError::new(Exit::Conflict, error)
+                .hint(format!("`ao project rm {}` forgets that one", other.id)))
+        }
+        Some(_) | None => Ok(repository),
+    }
 }
 
 fn answer(

@@ -539,3 +539,21 @@ fn a_branch_that_could_not_be_synced_is_taken_back() {
         story.ao(&["doctor", "--state"]).success();
     }
 }
+
+#[test]
+fn two_projects_do_not_share_a_repository() {
+    let env = TestEnvironment::new();
+    for name in ["app", "web"] {
+        let repo = env.repo(name);
+        env.ao_in(&repo, &["project", "add"]).success();
+    }
+    let app = env.path("repos/app");
+    let before = env.ao(&["project", "ls", "--json"]).stdout;
+    for dry_run in [&["--dry-run"][..], &[]] {
+        let set = ["project", "set", "web", "--repo", app.to_str().unwrap()];
+        let refused = env.ao(&[&set[..], dry_run].concat()).code(4);
+        assert!(refused.stderr.contains("is project app already"), "{refused}");
+    }
+    assert_eq!(env.ao(&["project", "ls", "--json"]).stdout, before);
+    env.ao(&["project", "set", "app", "--repo", app.to_str().unwrap()]).success();
+}
