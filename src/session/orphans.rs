@@ -3,6 +3,7 @@
 //! Looks and changes nothing: what nobody knows of may be somebody's work.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
 
 use crate::adapter::runtime::RuntimeError;
 use crate::adapter::runtime::tmux::Tmux;
@@ -36,15 +37,18 @@ pub fn orphans(world: &World) -> Result<Vec<Orphan>, SessionError> {
     for id in all_ids(world)? {
         // A record that cannot be read may own anything; it is reported by itself.
         let Ok(loaded) = world.home.load(&id) else {
-            unreadable.insert(std::ffi::OsString::from(id.as_str()));
+            unreadable.insert(OsString::from(id.as_str()));
             continue;
         };
         let ended = has_ended(world, &loaded.record).then_some(id);
         launches.extend(loaded.record.handles.launch.map(|launch| (launch, ended)));
         workspaces.extend(loaded.record.handles.workspace.map(|handle| handle.path));
     }
-    let mut found = panes(world, &launches)?;
-    found.extend(processes(world, &launches)?);
+    let mut found = panes(world, &launches, &unreadable)?;
+    // A process tells its launch and not its session: while one cannot be read, it may be that one's.
+    if unreadable.is_empty() {
+        found.extend(processes(world, &launches)?);
+    }
     let layered = world.config(None)?;
     let root = workspace::root(world, &layered.config)?;
     for project in fs::names(&root)?.iter().filter(|name| !is_hidden(name)) {
@@ -85,7 +89,11 @@ fn unknown(what: &dyn std::fmt::Display) -> String {
     format!("{what} belongs to no session")
 }
 
-fn panes(world: &World, launches: &Launches) -> Result<Vec<Orphan>, SessionError> {
+fn panes(
+    world: &World,
+    launches: &Launches,
+    unreadable: &BTreeSet<OsString>,
+) -> Result<Vec<Orphan>, SessionError> {
     let tmux = Tmux::new(world.home.root(), &world.config_directory)?;
     let panes = match tmux.probe() {
         Ok(panes) => panes.panes,
@@ -95,7 +103,8 @@ fn panes(world: &World, launches: &Launches) -> Result<Vec<Orphan>, SessionError
     // A pane without a mark was opened by hand beside an agent's.
     let marked = panes.iter().filter(|pane| !pane.launch.is_empty());
     let without = marked.filter(|pane| {
-        pane.launch.parse::<LaunchId>().is_ok_and(|launch| !launches.contains_key(&launch))
+        !unreadable.contains(OsStr::new(&*pane.session))
+            && pane.launch.parse::<LaunchId>().is_ok_and(|launch| !launches.contains_key(&launch))
     });
     Ok(without
         .map(|pane| Orphan {

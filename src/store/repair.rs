@@ -40,7 +40,25 @@ pub fn propose(home: &Home, id: &SessionId) -> Result<Option<Repair>, StoreError
         return Err(StoreError::NotFound { id: id.clone() });
     }
     home::check_directory(&directory)?;
-    propose_in(&directory)
+    let repair = propose_in(&directory)?;
+    require_something(home, id, repair.as_ref())?;
+    Ok(repair)
+}
+
+/// Fails where neither the log nor the record tells anything that could be kept.
+fn require_something(
+    home: &Home,
+    id: &SessionId,
+    repair: Option<&Repair>,
+) -> Result<(), StoreError> {
+    if repair.is_some_and(|repair| repair.kept_lines == 0) && !home.has_readable_record(id)? {
+        return Err(StoreError::Damaged {
+            path: home.session_dir(id).join(RECORD),
+            line: None,
+            why: format!("neither it nor any line of {LOG} can be read"),
+        });
+    }
+    Ok(())
 }
 
 fn propose_in(directory: &Path) -> Result<Option<Repair>, StoreError> {
@@ -72,14 +90,8 @@ pub fn apply(home: &Home, id: &SessionId, timeout: Duration) -> Result<Option<Re
     home::check_directory(&directory)?;
     let held = lock::acquire(&directory.join("lock"), timeout)?;
     let repair = propose_in(&directory)?;
+    require_something(home, id, repair.as_ref())?;
     if let Some(repair) = &repair {
-        if repair.kept_lines == 0 && !home.has_readable_record(id)? {
-            return Err(StoreError::Damaged {
-                path: directory.join(RECORD),
-                line: None,
-                why: format!("neither it nor any line of {LOG} can be read"),
-            });
-        }
         keep_rest(&directory, repair.kept_bytes)?;
         events::cut(&repair.path, repair.kept_bytes)?;
     }

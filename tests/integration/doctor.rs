@@ -297,3 +297,26 @@ fn what_others_are_at_is_no_finding() {
     assert!(told.stdout.contains("; put right"), "{told}");
     assert_eq!(env.record("app-1")["title"], "third");
 }
+
+#[test]
+fn what_a_session_that_cannot_be_read_owns_is_left_alone() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    env.ao_in(&repo, &["spawn", "-a", "shell", "sleep 600"]).success();
+    let session = env.home().join("sessions/app-1");
+    let record = fs::read(session.join("session.json")).unwrap();
+    let log = fs::read(session.join("events.jsonl")).unwrap();
+    fs::write(session.join("session.json"), "{").unwrap();
+    let told = env.ao(&["doctor", "--state"]).code(1).stdout;
+    assert_eq!(told.lines().filter(|line| line.starts_with("BAD ")).count(), 1, "{told}");
+    assert!(!told.contains("its history does not tell"), "{told}");
+
+    fs::write(session.join("events.jsonl"), "nonsense\n").unwrap();
+    let told = env.ao(&["doctor", "--state"]).code(1).stdout;
+    assert_eq!(told.lines().filter(|line| line.starts_with("BAD ")).count(), 1, "{told}");
+    assert!(told.contains("no repair: ") && !told.contains("would keep"), "{told}");
+
+    fs::write(session.join("session.json"), record).unwrap();
+    fs::write(session.join("events.jsonl"), log).unwrap();
+    env.ao(&["doctor", "--state"]).success();
+}

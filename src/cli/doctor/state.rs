@@ -83,6 +83,8 @@ fn session(world: &World, id: &SessionId, repair: bool) -> Result<Vec<Check>, Co
 /// Looks at one session as it is at this moment.
 fn session_now(world: &World, id: &SessionId, repair: bool, checks: &mut Vec<Check>) {
     let what = format!("session {id}");
+    // What is wrong with the record is told once.
+    let mut is_told = false;
     let record = match world.home.load(id) {
         Ok(loaded) if repair && !loaded.notes.is_empty() && !loaded.archived => {
             // Whoever locks it puts right what a killed writer left.
@@ -99,6 +101,7 @@ fn session_now(world: &World, id: &SessionId, repair: bool, checks: &mut Vec<Che
             }
         }
         Ok(loaded) => {
+            is_told = !loaded.notes.is_empty();
             for note in &loaded.notes {
                 checks.push(
                     Check::bad(what.clone(), note.clone())
@@ -119,7 +122,7 @@ fn session_now(world: &World, id: &SessionId, repair: bool, checks: &mut Vec<Che
                 .hint(format!("ao log {id} --verify")),
         );
     }
-    verify(world, id, repair, checks);
+    verify(world, id, repair, is_told, checks);
     if world.home.session_dir(id).is_dir() {
         checks.extend(files::of_session(world, id, &record).into_iter().map(file));
     }
@@ -222,7 +225,7 @@ fn unknown_branches(world: &World, project: &Project, known: &BTreeSet<String>) 
 }
 
 /// Compares record and log; a log that does not fold begins anew where a repair is asked for.
-fn verify(world: &World, id: &SessionId, repair: bool, checks: &mut Vec<Check>) {
+fn verify(world: &World, id: &SessionId, repair: bool, is_told: bool, checks: &mut Vec<Check>) {
     let what = format!("session {id}");
     let findings = match world.home.verify_now(id) {
         Ok(verification) if verification.is_clean() => return,
@@ -240,7 +243,8 @@ fn verify(world: &World, id: &SessionId, repair: bool, checks: &mut Vec<Check>) 
             }
         });
     }
-    for finding in findings {
+    for finding in findings.into_iter().filter(|it| !(is_told && it.starts_with("session.json: ")))
+    {
         checks.push(
             Check::bad(what.clone(), finding)
                 .why("its history does not tell how it came to be what it is")
