@@ -15,12 +15,12 @@ use crate::model::record::Record;
 use crate::model::sanitize::chain;
 use crate::session::agent_files::workspace_of;
 use crate::session::intake;
-use crate::store::home;
+use crate::store::{StoreError, format, home};
 
 /// A file that is not what it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Whose it is: "home", "project web", "session web-1".
+    /// Whose it is: "home", "format", "project web", "session web-1".
     pub what: String,
     /// Which it is, and what is wrong with it.
     pub detail: String,
@@ -36,6 +36,8 @@ const INPUT: &str = "input.fifo";
 
 const TWICE_HINT: &str = "move one of the two away; nothing is overwritten meanwhile";
 const KIND_HINT: &str = "move it away; ao makes what it needs anew";
+const NEWER_HINT: &str = "use the newer ao that wrote it";
+const FORMAT_HINT: &str = "write the number of its format into it: `1` where no newer ao was here";
 const MODE_HINT: &str = "take the right to write it from others (`chmod go-w`)";
 const PASS_HINT: &str = "move it away; the next `ao reap` writes it anew";
 const TIMER_HINT: &str = "move it away; `ao timer install` writes it anew";
@@ -61,6 +63,18 @@ pub fn of_home(world: &World) -> Vec<Finding> {
             let detail = format!("{} is damaged: it is not JSON", path.display());
             found.push(Finding { what: "home".to_owned(), detail, hint });
         }
+    }
+    match format::read(root) {
+        Ok(Some(number)) if number > format::FORMAT => {
+            let detail = StoreError::NewerFormat { found: number }.to_string();
+            found.push(Finding { what: "format".to_owned(), detail, hint: NEWER_HINT });
+        }
+        Err(error @ StoreError::Damaged { .. }) => {
+            let (what, detail) = ("format".to_owned(), chain(&error));
+            found.push(Finding { what, detail, hint: FORMAT_HINT });
+        }
+        // What is no file is told as such.
+        Ok(_) | Err(_) => {}
     }
     let archived = world.home.archived_ids().unwrap_or_default();
     for id in world.home.session_ids().unwrap_or_default() {

@@ -320,3 +320,13 @@ fn what_a_session_that_cannot_be_read_owns_is_left_alone() {
     fs::write(session.join("events.jsonl"), log).unwrap();
     env.ao(&["doctor", "--state"]).success();
 }
+
+#[test]
+fn a_home_that_no_command_would_write_is_not_well() {
+    let env = TestEnvironment::new();
+    env.ao(&["reap"]).success();
+    fs::write(env.home().join("format"), "99\n").unwrap();
+    let told = env.ao(&["doctor", "--state"]).code(1);
+    assert!(told.stdout.starts_with("BAD  format: the home has format 99"), "{told}");
+    env.ao(&["reap"]).code(8);
+}
