@@ -105,7 +105,7 @@ fn follow(
         let record = world.home.load(id)?.record;
         let text = captured(world, id, &record, args.lines, args.raw)?;
         if text != last {
-            let added = text.strip_prefix(&last);
+            let added = added(&last, &text);
             write_chunk(out, as_json, id, added.unwrap_or(&text), added.is_some())?;
             last = text;
         }
@@ -115,6 +115,17 @@ fn follow(
         watch.wait(LOOK_EVERY);
         clock::pause(Duration::from_millis(20));
     }
+}
+
+/// Returns the lines of `text` that are not in `last`, from the one on that was not whole yet;
+/// `None` where it does not go on as `last` ended.
+fn added<'a>(last: &str, text: &'a str) -> Option<&'a str> {
+    let rest = text.strip_prefix(last)?;
+    if last.is_empty() || last.ends_with('\n') {
+        return Some(rest);
+    }
+    let begun = last.rfind('\n').map_or(0, |end| end + 1);
+    Some(rest.strip_prefix('\n').unwrap_or(&text[begun..]))
 }
 
 fn captured(

@@ -318,6 +318,42 @@ fn output_is_followed_line_by_line_in_json() {
 }
 
 #[test]
+fn followed_output_has_no_line_that_nobody_wrote() {
+    let env = TestEnvironment::new();
+    let repo = env.repo("app");
+    let wait = |name: &str| format!("while [ ! -e ../{name} ]; do sleep 0.05; done");
+    let script = format!("echo one; {}; echo two; printf thr; {}; echo ee", wait("a"), wait("b"));
+    let id = spawn(&env, &repo, &["--agent", "shell", "--runtime", "process", &script]);
+    env.wait_for("the first line", || {
+        env.ao(&["output", &id]).stdout.contains("one").then_some(())
+    });
+    let mut followers = [&[][..], &["--json"]]
+        .map(|form| env.spawn_ao(&[&["output", &id, "--follow"][..], form].concat()));
+    let [plain, json] = followers.each_mut().map(|it| it.stdout.take().unwrap());
+    let mut plain = BufReader::new(plain).lines().map(Result::unwrap);
+    let mut json = BufReader::new(json).lines().map(|line| {
+        let line: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+        line["output"]["text"].as_str().unwrap().to_owned()
+    });
+    assert_eq!((plain.next().unwrap(), json.next().unwrap()), ("one".into(), "one".into()));
+    let worktrees = env.home().join("worktrees/app");
+    fs::write(worktrees.join("a"), "").unwrap();
+    let mut told = (Vec::new(), Vec::new());
+    while told.0.last().is_none_or(|last| last != "thr") {
+        told.0.push(plain.next().unwrap());
+    }
+    while told.1.last().is_none_or(|last: &String| !last.ends_with("thr")) {
+        told.1.push(json.next().unwrap());
+    }
+    fs::write(worktrees.join("b"), "").unwrap();
+    told.0.extend(plain);
+    told.1.extend(json);
+    assert_eq!(told.0, ["two", "thr", "three"]);
+    assert_eq!(told.1.join("\n"), "two\nthr\nthree");
+    assert!(followers.iter_mut().all(|it| it.wait().unwrap().success()));
+}
+
+#[test]
 fn events_are_followed_as_they_come() {
     let env = TestEnvironment::new();
     let repo = env.repo("app");

@@ -621,7 +621,8 @@ pub struct Shown {
     pub id: String,
     /// The text.
     pub text: String,
-    /// With `--follow`: it goes on where the line before ended; else it is all there is to see.
+    /// With `--follow`: these lines go below those before, a line that was not whole yet once more;
+    /// else it is all there is to see.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub added: bool,
 }
