@@ -615,7 +615,7 @@ complete -c ao -n "__fish_ao_using_subcommand timer; and not __fish_seen_subcomm
 complete -c ao -n "__fish_ao_using_subcommand timer; and not __fish_seen_subcommand_from install status rm" -f -a "install" -d 'Install it: systemd user units, or a crontab line where there is no systemd'
 complete -c ao -n "__fish_ao_using_subcommand timer; and not __fish_seen_subcommand_from install status rm" -f -a "status" -d 'Say whether it is installed, and when it last ran'
 complete -c ao -n "__fish_ao_using_subcommand timer; and not __fish_seen_subcommand_from install status rm" -f -a "rm" -d 'Remove it'
-complete -c ao -n "__fish_ao_using_subcommand timer; and __fish_seen_subcommand_from install" -l interval -d 'How often; the configuration\'s `reap` where it is left out' -r
+complete -c ao -n "__fish_ao_using_subcommand timer; and __fish_seen_subcommand_from install" -l interval -d 'How often; the configuration\'s `reap` where it is left out. cron keeps whole minutes and what divides an hour or a day: the longest that is not above it, a minute at the least' -r
 complete -c ao -n "__fish_ao_using_subcommand timer; and __fish_seen_subcommand_from install" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand timer; and __fish_seen_subcommand_from install" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'

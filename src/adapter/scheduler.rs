@@ -31,6 +31,14 @@ pub enum Scheduler {
 }
 
 impl Scheduler {
+    /// Returns the pause that it keeps where `interval` is asked for.
+    pub fn kept(self, interval: Duration) -> Duration {
+        match self {
+            Self::Systemd => Duration::from_secs(interval.as_secs()),
+            Self::Cron => cron_interval(&cron_schedule(interval)).unwrap_or(interval),
+        }
+    }
+
     /// Returns its name as it is printed.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -28,7 +28,8 @@ pub struct TimerArgs {
 enum TimerCommand {
     /// Install it: systemd user units, or a crontab line where there is no systemd
     Install {
-        /// How often; the configuration's `reap` where it is left out
+        /// How often; the configuration's `reap` where it is left out. cron keeps whole minutes and
+        /// what divides an hour or a day: the longest that is not above it, a minute at the least
         #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
         interval: Option<Duration>,
         /// Say what would be done, and do nothing
@@ -103,8 +104,17 @@ fn install(
     dry_run: bool,
 ) -> Result<(), CommandError> {
     let world = context.world()?;
-    let timer = timer(&world, interval)?;
+    let mut timer = timer(&world, interval)?;
+    if timer.interval < Duration::from_secs(1) {
+        let error = anyhow::anyhow!(
+            "a timer cannot run every {}",
+            humantime::format_duration(timer.interval)
+        );
+        return Err(CommandError::new(Exit::Invalid, error).hint("such as --interval 1m"));
+    }
     let scheduler = scheduler::detect(programs)?;
+    // Told and recorded is what will be, not what was asked for.
+    timer.interval = scheduler.kept(timer.interval);
     if dry_run {
         let every = humantime::format_duration(timer.interval);
         let step = (format!("install a {} timer", scheduler.as_str()), format!("every {every}"));

@@ -246,3 +246,29 @@ fn run_like_cron(env: &TestEnvironment, line: &str) -> crate::env::Outcome {
     }
     env.run(&cron.env("PATH", "/usr/bin:/bin"))
 }
+
+#[test]
+fn what_cron_will_keep_is_what_is_told_and_recorded() {
+    let env = TestEnvironment::new();
+    for (asked, kept, seconds) in [
+        ("10s", "1m", 60),
+        ("90s", "1m", 60),
+        ("7m", "6m", 360),
+        ("45m", "30m", 1800),
+        ("36h", "1day", 86_400),
+    ] {
+        let install = ["timer", "install", "--interval", asked];
+        let planned = env.ao(&[&install[..], &["--dry-run"]].concat()).success();
+        assert!(planned.stdout.contains(&format!("every {kept}")), "{asked}: {planned}");
+        let told = env.ao(&install).success().stdout;
+        assert!(told.ends_with(&format!(": ao reap every {kept}\n")), "{asked}: {told}");
+        let record = fs::read_to_string(env.home().join("timer.json")).unwrap();
+        assert!(record.contains(&format!("\"interval_s\":{seconds},")), "{asked}: {record}");
+        assert!(env.ao(&["timer", "status"]).stdout.contains(&format!("every {kept}")), "{asked}");
+    }
+    let table = fs::read_to_string(env.path("crontab")).unwrap();
+    for asked in ["0s", "900ms"] {
+        env.ao(&["timer", "install", "--interval", asked]).code(2);
+    }
+    assert_eq!(fs::read_to_string(env.path("crontab")).unwrap(), table);
+}
