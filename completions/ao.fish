@@ -209,7 +209,7 @@ always\t'Always'
 never\t'Never'"
 complete -c ao -n "__fish_ao_using_subcommand status" -l lock-timeout -d 'How long to wait for a lock that another ao holds' -r
 complete -c ao -n "__fish_ao_using_subcommand status" -l git -d 'Branch and uncommitted files of each workspace'
-complete -c ao -n "__fish_ao_using_subcommand status" -s q -l quiet -d 'Print the number of sessions that need a person'
+complete -c ao -n "__fish_ao_using_subcommand status" -s q -l quiet -d 'Print the number of sessions that need a person, crashed ones among them'
 complete -c ao -n "__fish_ao_using_subcommand status" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand show" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F

@@ -39,7 +39,7 @@ pub struct StatusArgs {
     /// Branch and uncommitted files of each workspace
     #[arg(long)]
     git: bool,
-    /// Print the number of sessions that need a person
+    /// Print the number of sessions that need a person, crashed ones among them
     #[arg(long, short)]
     quiet: bool,
 }
@@ -120,7 +120,8 @@ fn chosen(
                     .tell(&format!("warning: {id}: {}", crate::model::sanitize::chain(&error))),
             }
         }
-        sessions.retain(|chosen| !chosen.record.lifecycle.is_terminal());
+        // What ended in an error needs a person until somebody cleans it up.
+        sessions.retain(|chosen| args.quiet || !chosen.record.lifecycle.is_terminal());
     } else {
         for name in &args.ids {
             let id = context.session(world, name)?;

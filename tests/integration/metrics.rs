@@ -111,6 +111,8 @@ fn what_is_measured_is_what_is_so() {
     ] {
         assert_eq!(samples.get(key), Some(&wanted), "{key}\n{}", outcome.stdout);
     }
+    let counted = env.ao(&["status", "-q"]).success().stdout;
+    assert_eq!(counted, "1\n", "what ended in an error needs a person, and is counted alike");
     assert!(samples["ao_reap_last_age_seconds"] < 60.0 && samples["ao_home_free_bytes"] > 0.0);
 
     let answer = env.ao_json(&["metrics", "--json"]);
