@@ -256,8 +256,15 @@ impl From<StoreError> for CommandError {
                 return error;
             }
         };
+        let is_held = matches!(
+            &error,
+            StoreError::Locked(
+                LockError::Timeout { .. } | LockError::Gone { .. } | LockError::Replaced { .. }
+            )
+        );
         let mut error = Self::new(exit, error.into());
         error.hint = hint.map(str::to_owned);
+        error.retryable |= is_held;
         error
     }
 }

@@ -287,6 +287,8 @@ fn a_stopped_holder_is_named_and_its_lock_stays() {
     let refused = rename("one", "second").code(4);
     assert!(refused.stderr.contains(&pid.to_string()), "{refused}");
     assert!(refused.stderr.contains("ao rename"), "{refused}");
+    let words = ["--json", "--lock-timeout", "1ms", "rename", "one", "second"];
+    assert_eq!(env.ao(&words).code(4).json_error()["error"]["retryable"], true);
     // Reading waits for nobody, and neither do other sessions and the reap.
     let shown = env.ao_json(&["--json", "show", "one"]);
     assert_eq!(shown["session"].get("title"), None);
