@@ -58,13 +58,14 @@ pub fn cli_reference(command: &Command) -> String {
         "# Command line\n\n\
          <!-- Generated from the program's own definition. Do not edit: `UPDATE=1 cargo test generated`. -->\n",
     );
-    for (depth, page) in shown(&built(command)).into_iter().map(|page| (page.depth, page)) {
+    let command = built(command);
+    for page in shown(&command) {
         text.push_str(&format!("\n## `{}`\n\n", page.words));
         text.push_str(&paragraphs(&page.command));
         let usage = page.command.clone().render_usage().to_string();
         text.push_str(&format!("```text\n{}\n```\n", usage.trim_start_matches("Usage: ").trim()));
         let arguments: Vec<_> =
-            page.command.get_arguments().filter(|it| listed(it, depth)).collect();
+            page.command.get_arguments().filter(|it| listed(it, &page, &command)).collect();
         if !arguments.is_empty() {
             text.push('\n');
         }
@@ -132,10 +133,13 @@ fn shown(command: &Command) -> Vec<Page> {
     pages
 }
 
-/// Returns whether an argument is listed: global ones at the top only, `--help` nowhere.
-fn listed(argument: &Arg, depth: usize) -> bool {
+/// Returns whether an argument is listed: those that every command takes at the `top` only, `--help`
+/// nowhere.
+fn listed(argument: &Arg, page: &Page, top: &Command) -> bool {
     let everywhere = matches!(argument.get_id().as_str(), "help" | "version");
-    !argument.is_hide_set() && !everywhere && (depth == 0 || !argument.is_global_set())
+    let is_of_top = || top.get_arguments().any(|other| other.get_id() == argument.get_id());
+    let repeated = page.depth > 0 && argument.is_global_set() && is_of_top();
+    !argument.is_hide_set() && !everywhere && !repeated
 }
 
 /// Returns the headings of what a command's long help ends with, each with its indented lines.
@@ -239,7 +243,12 @@ mod tests {
                     )
                     .arg(Arg::new("kind").long("kind").value_parser(["a", "b"]).help("Which")),
             )
-            .subcommand(Command::new("clock").about("Tick").subcommand(Command::new("stop")))
+            .subcommand(
+                Command::new("clock")
+                    .about("Tick")
+                    .arg(Arg::new("dry").long("dry").global(true).action(ArgAction::SetTrue))
+                    .subcommand(Command::new("stop")),
+            )
             .subcommand(Command::new("secret").hide(true))
     }
 
@@ -284,11 +293,15 @@ mod tests {
 
         ## `tool clock stop`
 
+        - `--dry`
+
         ```text
         tool clock stop [OPTIONS]
         ```
         ");
     }
+
+        - `--dry`
 
     #[test]
     fn every_shown_command_has_a_page() {

@@ -84,7 +84,7 @@ const EXAMPLES: &[(&str, &str)] = &[
         "review submit",
         "$ ao review submit --run app-1-r2 --verdict changes_requested --body - < findings.md",
     ),
-    ("review trigger", "$ ao review trigger app-1 --reviewer codex"),
+    ("review trigger", "$ ao review trigger app-1 --reviewer opencode"),
     ("schema", "$ ao schema | jq '.commands.ls'    # what `ao ls --json` answers with"),
     ("show", "$ ao show app-1"),
     ("skill", "$ ao skill > ~/.claude/skills/ao/SKILL.md"),

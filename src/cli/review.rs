@@ -22,7 +22,7 @@ use crate::session::review::{self};
 const EXAMPLES: &str = "\
 Examples:
   $ ao review trigger app-1                   # the head of its branch, once
-  $ ao review trigger app-1 --reviewer codex
+  $ ao review trigger app-1 --reviewer opencode
   $ ao review ls app-1                        # what came of each head
   $ ao review submit --run app-1-r2 --verdict changes_requested --body - < findings.md";
 

@@ -256,3 +256,17 @@ fn a_hook_with_a_useless_payload_still_tells_its_event_and_says_nothing() {
         assert_eq!(state(), Value::from(wanted), "{event}");
     }
 }
+
+#[test]
+fn examples_name_reviewers_that_review() {
+    let story = Story::new();
+    let help = story.ao(&["review", "trigger", "--help"]).success().stdout
+        + &story.ao(&["review", "--help"]).success().stdout;
+    let named = help.split("--reviewer ").skip(1).filter_map(|rest| rest.split_whitespace().next());
+    let named: Vec<&str> = named.filter(|word| !word.starts_with('<')).collect();
+    assert_eq!(named.len(), 2, "{help}");
+    for agent in named {
+        let card = story.ao(&["agent", "show", agent]).success().stdout;
+        assert!(card.contains("[review"), "{agent}");
+    }
+}
