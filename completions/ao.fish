@@ -102,7 +102,7 @@ complete -c ao -n "__fish_ao_using_subcommand project; and not __fish_seen_subco
 complete -c ao -n "__fish_ao_using_subcommand project; and not __fish_seen_subcommand_from add ls show set rm" -f -a "ls" -d 'List the projects'
 complete -c ao -n "__fish_ao_using_subcommand project; and not __fish_seen_subcommand_from add ls show set rm" -f -a "show" -d 'Show one project; the one of this repository where none is named'
 complete -c ao -n "__fish_ao_using_subcommand project; and not __fish_seen_subcommand_from add ls show set rm" -f -a "set" -d 'Change where a project\'s repository is, after it was moved'
-complete -c ao -n "__fish_ao_using_subcommand project; and not __fish_seen_subcommand_from add ls show set rm" -f -a "rm" -d 'Forget a project; its repository and sessions are left alone'
+complete -c ao -n "__fish_ao_using_subcommand project; and not __fish_seen_subcommand_from add ls show set rm" -f -a "rm" -d 'Forget a project that has no sessions but archived ones; its repository is left alone'
 complete -c ao -n "__fish_ao_using_subcommand project; and __fish_seen_subcommand_from add" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand project; and __fish_seen_subcommand_from add" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'

@@ -106,7 +106,7 @@ impl Context {
         let _ = write!(stderr, "{} [y/N] ", sanitize::line(question));
         let _ = stderr.flush();
         let mut answer = String::new();
-        std::io::stdin().read_line(&mut answer)?;
+        std::io::stdin().read_line(&mut answer).map_err(CommandError::unread)?;
         Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
     }
 
@@ -114,7 +114,7 @@ impl Context {
     pub fn read_stdin(&self) -> Result<Vec<u8>, CommandError> {
         use std::io::Read;
         let mut bytes = Vec::new();
-        std::io::stdin().lock().read_to_end(&mut bytes)?;
+        std::io::stdin().lock().read_to_end(&mut bytes).map_err(CommandError::unread)?;
         Ok(bytes)
     }
 }

@@ -23,7 +23,7 @@ pub fn run(_: &Context, out: &mut dyn Write, _: &DecideArgs) -> Result<Exit, Com
     let mut exit = Exit::Done;
     let policy = Policy::default();
     for line in std::io::stdin().lock().split(b'\n') {
-        let line = line?;
+        let line = line.map_err(CommandError::unread)?;
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }

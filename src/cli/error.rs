@@ -45,6 +45,14 @@ impl CommandError {
         Self { exit, error, hint: None, retryable }
     }
 
+    /// Returns that standard input could not be read.
+    pub fn unread(error: io::Error) -> Self {
+        Self::new(
+            Exit::Internal,
+            anyhow::Error::new(error).context("could not read standard input"),
+        )
+    }
+
     /// Adds the way out.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -106,7 +114,8 @@ impl From<io::Error> for CommandError {
     fn from(error: io::Error) -> Self {
         let denied = error.kind() == io::ErrorKind::PermissionDenied;
         let exit = if denied { Exit::Denied } else { Exit::Internal };
-        Self::new(exit, error.into())
+        // What reads says itself what it read.
+        Self::new(exit, anyhow::Error::new(error).context("could not write to standard output"))
     }
 }
 

@@ -35,7 +35,12 @@ pub fn run(
     let (interval, last) = (timer::recorded_interval(&world), reap::last_report(&world));
     let families = metrics::collect(&world, interval, last, clock::now())?;
     if let Some(path) = &args.output {
-        publish(&context.env.directory.join(path), &families)?;
+        let path = context.env.directory.join(path);
+        if path.is_dir() {
+            let error = anyhow::anyhow!("{} is a directory", path.display());
+            return Err(CommandError::new(Exit::Invalid, error).hint("name a file in it"));
+        }
+        publish(&path, &families)?;
     }
     if context.global.json {
         output::json_answer(out, "metrics", &families)?;

@@ -13,10 +13,10 @@ use crate::cli::exit::Exit;
 use crate::cli::output::{self, Table};
 use crate::invocation::World;
 use crate::model::answer::PlanStep;
-use crate::model::id::ProjectId;
+use crate::model::id::{ProjectId, SessionId};
 use crate::model::sanitize;
 use crate::session::{context as names, workspace};
-use crate::store::Project;
+use crate::store::{Loaded, Project};
 
 /// See and change the registry of repositories
 #[derive(Debug, clap::Args)]
@@ -53,7 +53,7 @@ enum ProjectCommand {
         #[arg(long, value_name = "DIR")]
         repo: PathBuf,
     },
-    /// Forget a project; its repository and sessions are left alone
+    /// Forget a project that has no sessions but archived ones; its repository is left alone
     Rm {
         /// The project
         #[arg(value_name = "PROJECT")]
@@ -189,15 +189,17 @@ pub fn value(project: &Project) -> Value {
 }
 
 fn refuse_in_use(world: &World, id: &ProjectId) -> Result<(), CommandError> {
-    for session in world.home.session_ids()? {
-        let Ok(loaded) = world.home.load(&session) else { continue };
-        if loaded.record.project.as_ref() == Some(id) {
-            let error = anyhow::anyhow!("project {id} still has session {session}");
-            return Err(CommandError::new(Exit::Conflict, error)
-                .hint(format!("ao kill {session} && ao cleanup {session}")));
-        }
+    let mut ids = world.home.session_ids()?;
+    let is_of_it = |loaded: Loaded| loaded.record.project.as_ref() == Some(id);
+    ids.retain(|session| world.home.load(session).is_ok_and(is_of_it));
+    let names: Vec<&str> = ids.iter().map(SessionId::as_str).collect();
+    if names.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let error = anyhow::anyhow!("project {id} still has sessions: {}", names.join(", "));
+    let names = names.join(" ");
+    let hint = format!("ao kill --yes {names} && ao cleanup {names}");
+    Err(CommandError::new(Exit::Conflict, error).hint(hint))
 }
 
 fn ls(context: &Context, out: &mut dyn Write) -> Result<(), CommandError> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::adapter::clock;
+use crate::adapter::git::GitError;
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
@@ -15,7 +16,7 @@ use crate::invocation::World;
 use crate::model::id::SessionId;
 use crate::model::lifecycle::SessionReason;
 use crate::reap;
-use crate::session::{deliver, preflight, restore};
+use crate::session::{SessionError, deliver, preflight, restore};
 
 /// Between two restores of `--all`: agents that log in all at once trip rate limits.
 const PACE: Duration = Duration::from_millis(500);
@@ -126,7 +127,16 @@ fn named(
 }
 
 fn restore_one(context: &Context, world: &World, id: &SessionId) -> Result<Value, CommandError> {
-    let restored = restore::restore(world, id)?;
+    let restored = restore::restore(world, id).map_err(|error| {
+        let is_elsewhere = matches!(&error, SessionError::Git(GitError::BranchElsewhere { .. }));
+        let error = CommandError::from(error);
+        // Its branch is its own: there is no other to choose.
+        if is_elsewhere {
+            error.hint("check out something else there, then try again")
+        } else {
+            error
+        }
+    })?;
     restored.notes.iter().for_each(|note| context.tell(note));
     let record = world.home.load(id)?.record;
     if let Some(key) = record.outbox.keys().find(|key| key.ends_with(deliver::TASK)) {

@@ -272,7 +272,10 @@ fn failure(id: &SessionId, sent: &Sent, exit: Exit) -> CommandError {
     let error = CommandError::new(exit, anyhow::anyhow!("{id}: {}: {why}", word(sent)));
     match &sent.delivery {
         Some(Delivery::Held(_)) => error.hint(format!(
-            "answer a dialog that is open (`ao approve {id}`, `ao deny {id}`), or record the message with --queue"
+            "`ao status {id}` shows what it does; --queue records the message until it may go out"
+        Some(Delivery::Held(why)) if why.contains("dialog") => error.hint(format!(
+            "answer it (`ao approve {id}`, `ao deny {id}`), or record the message with --queue"
+        )),
         )),
         Some(Delivery::Draft(_)) => error.hint(format!(
             "look first (`ao attach {id}`): --force clears the draft, --queue records the message"
@@ -312,4 +315,21 @@ fn answer(world: &World, id: &SessionId, question: &str, is_over: bool) -> Optio
         let lines: Vec<&str> = screen.lines().collect();
         Some(lines[lines.len().saturating_sub(SCREEN_LINES)..].join("\n"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dialog_is_spoken_of_where_there_is_one() {
+        let hint = |why: &str| {
+            let delivery = Some(Delivery::Held(why.to_owned()));
+            let sent = Sent { key: "1.message".into(), revision: 1, was_busy: false, delivery };
+            failure(&"app-1".parse().unwrap(), &sent, Exit::Refused).hint.unwrap()
+        };
+        assert!(hint("a dialog is open").contains("ao approve app-1"));
+        let unsure = hint("it is not sure that the agent lives");
+        assert!(!unsure.contains("approve") && unsure.contains("ao status app-1"), "{unsure}");
+    }
 }

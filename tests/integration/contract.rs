@@ -258,6 +258,33 @@ fn a_hook_with_a_useless_payload_still_tells_its_event_and_says_nothing() {
 }
 
 #[test]
+fn a_hint_names_what_there_is() {
+    let story = Story::new();
+    for _ in 0..2 {
+        story.ao(&["spawn", "-a", "shell", "--runtime", "process", "--wait", "true"]).success();
+    }
+    let refused = story.ao(&["project", "rm", "app"]).code(4);
+    assert!(refused.stderr.contains("app-1, app-2"), "{refused}");
+    assert!(refused.stderr.contains("ao cleanup app-1 app-2"), "{refused}");
+
+    let workspace = story.env.record("app-1")["handles"]["workspace"].clone();
+    let (path, branch) =
+        (workspace["path"].as_str().unwrap(), workspace["branch"].as_str().unwrap());
+    story.env.git(&story.repo, &["worktree", "remove", "--force", path]);
+    story.env.git(&story.repo, &["switch", branch]);
+    let refused = story.ao(&["restore", "app-1"]).code(4);
+    assert!(refused.stderr.contains("hint: check out something else there"), "{refused}");
+    assert!(!refused.stderr.contains("--branch"), "{refused}");
+
+    let ao = env!("CARGO_BIN_EXE_ao");
+    let full = format!("'{ao}' ls --all >/dev/full");
+    let refused = story.env.run(&story.env.command("sh").args(["-c", &full])).code(1);
+    assert!(refused.stderr.contains("could not write to standard output"), "{refused}");
+    let refused = story.ao(&["metrics", "--output", "/tmp"]).code(2);
+    assert!(refused.stderr.contains("/tmp is a directory"), "{refused}");
+}
+
+#[test]
 fn examples_name_reviewers_that_review() {
     let story = Story::new();
     let help = story.ao(&["review", "trigger", "--help"]).success().stdout

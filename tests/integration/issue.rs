@@ -107,6 +107,7 @@ fn issues_are_listed_and_shown_without_what_a_terminal_would_obey() {
     env.ao_in(&repo, &["issue", "ls", "--state", "open", "--limit", "0"]).code(2);
     fs::write(env.path("tracker/issues.json"), "garbage").unwrap();
     let error = env.ao_in(&repo, &["issue", "ls", "--json"]).code(7).json_error();
+    assert!(error["error"]["hint"].is_string(), "{error:#}");
     assert_answer("ErrorAnswer", &error);
     assert_eq!(error["error"]["retryable"], true);
     configure(&env, "");

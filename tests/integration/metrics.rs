@@ -141,7 +141,7 @@ fn a_collector_sees_a_whole_file_that_it_may_read() {
     // What cannot be written leaves the old file and nothing beside it.
     let place = env.path("place");
     fs::create_dir_all(place.join("ao.prom/x")).unwrap();
-    env.ao(&["metrics", "--output", place.join("ao.prom").to_str().unwrap()]).code(1);
+    env.ao(&["metrics", "--output", place.join("ao.prom").to_str().unwrap()]).code(2);
     assert_eq!(fs::read_dir(&place).unwrap().count(), 1);
     env.ao(&["metrics", "--output", "/nonexistent/ao.prom"]).code(3);
 }

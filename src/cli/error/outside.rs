@@ -6,10 +6,14 @@ use crate::adapter::scm::ForgeError;
 use crate::cli::exit::Exit;
 use crate::session::OutsideError;
 
+/// What to do where nothing is wrong here.
+const LATER: &str =
+    "try again when it answers; work without an issue or a pull request needs no forge";
+
 impl From<ForgeError> for CommandError {
     fn from(error: ForgeError) -> Self {
         let (exit, hint) = match error {
-            ForgeError::Cmd(CmdError::TimedOut { .. }) => (Exit::Unavailable, None),
+            ForgeError::Cmd(CmdError::TimedOut { .. }) => (Exit::Unavailable, Some(LATER)),
             ForgeError::Cmd(error) => return error.into(),
             ForgeError::Git(error) => return error.into(),
             ForgeError::Fs(error) => return error.into(),
@@ -22,7 +26,7 @@ impl From<ForgeError> for CommandError {
             ForgeError::RateLimited { .. }
             | ForgeError::Failed { .. }
             | ForgeError::Unreadable { .. }
-            | ForgeError::Http(_) => (Exit::Unavailable, None),
+            | ForgeError::Http(_) => (Exit::Unavailable, Some(LATER)),
         };
         let mut error = Self::new(exit, error.into());
         error.hint = hint.map(str::to_owned);
