@@ -217,8 +217,10 @@ fn get(
         None if known() && context.global.json => output::json_answer(out, "value", Value::Null)?,
         None if known() => {}
         None => {
+            let paths: Vec<&str> = config::KEYS.iter().map(|known| known.path).collect();
+            let meant = config::did_you_mean(key, &paths);
             return Err(CommandError::new(Exit::NotFound, anyhow::anyhow!("no key `{key}`"))
-                .hint("`ao config reference` lists every key"));
+                .hint(format!("{meant}`ao config reference` lists every key")));
         }
     }
     Ok(())

@@ -9,7 +9,7 @@ use crate::adapter::agent;
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
-use crate::cli::output;
+use crate::cli::{help, output};
 use crate::generate;
 use crate::model::collect::Sorted;
 
@@ -149,9 +149,17 @@ pub fn man(context: &Context, out: &mut dyn Write, args: &ManArgs) -> Result<Exi
     let name = std::iter::once("ao").chain(args.command.iter().map(String::as_str));
     let file = format!("{}.1", name.collect::<Vec<_>>().join("-"));
     let pages = generate::man_pages(&crate::cli::command());
-    let (_, page) = pages.iter().find(|(page, _)| *page == file).ok_or_else(|| {
-        let words = args.command.join(" ");
-        CommandError::new(Exit::NotFound, anyhow::anyhow!("there is no command `{words}`"))
-    })?;
+    let Some((_, page)) = pages.iter().find(|(page, _)| *page == file) else {
+        return Err(unknown_in(&crate::cli::command(), &args.command));
+    };
     text(context, out, page)
+}
+
+/// Returns what is wrong with words that lead to no page.
+fn unknown_in(command: &clap::Command, words: &[String]) -> CommandError {
+    let [word, rest @ ..] = words else { return help::unknown(command, "") };
+    match command.find_subcommand(word) {
+        Some(child) if !rest.is_empty() => unknown_in(child, rest),
+        Some(_) | None => help::unknown(command, word),
+    }
 }

@@ -6,6 +6,7 @@ use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::{self, Exit};
 use crate::cli::generate;
+use crate::config;
 
 /// Print help, for ao, a command, or a topic (exit-codes)
 #[derive(Debug, clap::Args)]
@@ -26,9 +27,10 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &HelpArgs) -> Result<Ex
     command.build();
     let mut current = &mut command;
     for word in &args.what {
-        current = current.find_subcommand_mut(word).ok_or_else(|| {
-            CommandError::new(Exit::Invalid, anyhow::anyhow!("no command or topic `{word}`"))
-        })?;
+        if current.find_subcommand(word).is_none() {
+            return Err(unknown(current, word));
+        }
+        current = current.find_subcommand_mut(word).expect("it was found");
     }
     let help = current.render_long_help();
     if context.global.json {
@@ -36,4 +38,13 @@ pub fn run(context: &Context, out: &mut dyn Write, args: &HelpArgs) -> Result<Ex
     }
     write!(out, "{}", help.ansi())?;
     Ok(Exit::Done)
+}
+
+/// Returns what is wrong with a word that names no command below `command`.
+pub fn unknown(command: &clap::Command, word: &str) -> CommandError {
+    let shown = command.get_subcommands().filter(|child| !child.is_hide_set());
+    let names: Vec<&str> = shown.map(clap::Command::get_name).collect();
+    let meant = config::did_you_mean(word, &names);
+    CommandError::new(Exit::Invalid, anyhow::anyhow!("no command or topic `{word}`"))
+        .hint(format!("{meant}`ao help` lists every command"))
 }

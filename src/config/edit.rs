@@ -58,8 +58,7 @@ pub(super) fn value_of(path: &[String], text: &str) -> Result<Value, ConfigError
         });
     }
     if keys::below(path).is_empty() {
-        let allowed = keys::below(&path[..path.len() - 1]);
-        return Err(ConfigError::UnknownKey { place, key, allowed });
+        return Err(keys::unknown(place, path));
     }
     parsed(text).filter(Value::is_table).ok_or_else(|| ConfigError::WrongValue {
         place,

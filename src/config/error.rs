@@ -89,8 +89,13 @@ pub enum ConfigError {
 /// Returns the question whether the word was meant that is most like the last part of `key`;
 /// nothing where none is like it.
 fn near(key: &str, allowed: &[&str]) -> String {
-    let written = key.rsplit('.').next().unwrap_or(key);
-    let nearest = allowed.iter().map(|word| (distance(written, word), word)).min();
+    did_you_mean(key.rsplit('.').next().unwrap_or(key), allowed)
+}
+
+/// Returns the question whether that of `words` was meant that is most like `written`, with a
+/// blank at its end; nothing where none is like it.
+pub fn did_you_mean(written: &str, words: &[&str]) -> String {
+    let nearest = words.iter().map(|word| (distance(written, word), word)).min();
     // Two slips of a long word, one of a short.
     match nearest.filter(|(slips, word)| *slips <= 1 + usize::from(word.len() > 6)) {
         Some((_, word)) => format!("did you mean `{word}`? "),

@@ -4,6 +4,7 @@
 
 use toml::Value;
 
+use crate::config::error::{ConfigError, Place};
 use crate::model::id::ProjectId;
 use crate::model::policy::PERMISSIONS;
 use crate::model::template;
@@ -255,6 +256,32 @@ pub fn below(path: &[String]) -> Vec<&'static str> {
         names.push(PROJECTS);
     }
     names
+}
+
+/// Returns the key as it is shown; a repository's file must not move the cursor.
+pub(super) fn dotted(path: &[String]) -> String {
+    let shown = |c: char| if c.is_control() { '?' } else { c };
+    path.join(".").chars().map(shown).collect()
+}
+
+/// Returns what is wrong with `path`, which names neither a key nor a table, and was written at
+/// `place`: told of is its first word that nothing is called, and what may stand there.
+pub(super) fn unknown(place: Place, path: &[String]) -> ConfigError {
+    let key = dotted(path);
+    let (own, of_project) = within(path);
+    if of_project && HOME_WIDE.contains(&own.join(".").as_str()) {
+        let why = "is one for the whole home: no project has its own".to_owned();
+        return ConfigError::Inconsistent { place, key, why };
+    }
+    let known = (0..path.len()).rev().find(|end| !below(&path[..*end]).is_empty()).unwrap_or(0);
+    let (parent, key) = (&path[..known], dotted(&path[..path.len().min(known + 1)]));
+    let allowed = match parent {
+        [table] if table == "env" => vec!["[A-Za-z_][A-Za-z0-9_]*"],
+        [table] if table == "notifiers" => vec!["[A-Za-z0-9_-]{1,48}"],
+        [table] if table == PROJECTS => vec!["[a-z0-9][a-z0-9-]{0,47}"],
+        parent => below(parent),
+    };
+    ConfigError::UnknownKey { place, key, allowed }
 }
 
 /// Returns what `path` names within a project's own table, and whether it is in one.

@@ -14,7 +14,7 @@ use toml::{Table, Value};
 use crate::adapter::fs;
 use crate::config::Config;
 use crate::config::error::{ConfigError, Place, key_offset, line_of};
-use crate::config::keys::{self, FromRepository, KEYS, PROJECTS};
+use crate::config::keys::{self, FromRepository, KEYS, PROJECTS, dotted};
 use crate::config::origin::Origin;
 use crate::config::reactions;
 use crate::model::id::ProjectId;
@@ -244,25 +244,12 @@ fn check_value(
     })
 }
 
-/// Returns the key as it is shown; a repository's file must not move the cursor.
-fn dotted(path: &[String]) -> String {
-    let shown = |c: char| if c.is_control() { '?' } else { c };
-    path.join(".").chars().map(shown).collect()
-}
-
 fn unknown(path: &[String], source: &Source) -> ConfigError {
-    let (place, key) = (source.at(path), dotted(path));
     if !keys::below(path).is_empty() {
+        let (place, key) = (source.at(path), dotted(path));
         return ConfigError::WrongValue { place, key, allowed: "a table".to_owned() };
     }
-    let allowed = match path {
-        [table, _] if table == "env" => vec!["[A-Za-z_][A-Za-z0-9_]*"],
-        [table, _] if table == "notifiers" => vec!["[A-Za-z0-9_-]{1,48}"],
-        [table, _] if table == PROJECTS => vec!["[a-z0-9][a-z0-9-]{0,47}"],
-        [parent @ .., _] => keys::below(parent),
-        [] => Vec::new(),
-    };
-    ConfigError::UnknownKey { place, key, allowed }
+    keys::unknown(source.at(path), path)
 }
 
 pub(super) fn merge(layers: &[Layer]) -> Result<Layered, ConfigError> {

@@ -29,7 +29,7 @@ use crate::model::policy::Policy;
 use crate::model::time::duration_text;
 
 pub use edit::{check_set, set};
-pub use error::{ConfigError, Place};
+pub use error::{ConfigError, Place, did_you_mean};
 pub use keys::{FromRepository, KEYS, Key, Kind};
 pub use layers::{Layered, Sources, load};
 pub use origin::{Origin, project_tables};

@@ -262,7 +262,7 @@ fn about_ao() {
         table.ok(args);
     }
     table.refused(&["help", "frobnicate"], 2);
-    table.refused(&["man", "frobnicate"], 3);
+    table.refused(&["man", "frobnicate"], 2);
     table.ok(&["project", "rm", "app", "--dry-run"]);
     table.ok(&["project", "rm", "app"]);
     table.ends(ABOUT_AO);

@@ -258,6 +258,27 @@ fn a_hook_with_a_useless_payload_still_tells_its_event_and_says_nothing() {
 }
 
 #[test]
+fn a_word_that_was_mistyped_is_answered_with_the_one_that_was_meant() {
+    let story = Story::new();
+    for (args, meant) in [
+        (&["help", "spwan"][..], "spawn"),
+        (&["man", "spwan"], "spawn"),
+        (&["man", "timer", "instal"], "install"),
+    ] {
+        let refused = story.ao(args).code(2);
+        assert!(refused.stderr.contains(&format!("did you mean `{meant}`?")), "{args:?} {refused}");
+    }
+    let refused = story.ao(&["config", "get", "agnt"]).code(3);
+    assert!(refused.stderr.contains("did you mean `agent`?"), "{refused}");
+    let refused = story.ao(&["config", "set", "reactions.ci-faild.retries", "5"]).code(2);
+    assert!(refused.stderr.contains("unknown key `reactions.ci-faild`;"), "{refused}");
+    assert!(refused.stderr.contains("did you mean `ci-failed`?"), "{refused}");
+    story.ao(&["project", "add"]).success();
+    let refused = story.ao(&["config", "set", "--project", "app", "max_sessions", "5"]).code(2);
+    assert!(refused.stderr.contains("is one for the whole home"), "{refused}");
+}
+
+#[test]
 fn a_hint_names_what_there_is() {
     let story = Story::new();
     for _ in 0..2 {

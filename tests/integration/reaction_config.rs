@@ -61,7 +61,8 @@ fn a_project_can_differ_and_the_person_wins_over_its_repository() {
     let set = ["config", "set", "--project", "web", "reactions.ci-failed.retries", "0", "--json"];
     assert_answer("ConfigAnswer", &env.ao_json(&set));
     let home_wide = env.ao(&["config", "set", "--project", "web", "max_sessions", "1"]).code(2);
-    assert!(home_wide.stderr.contains("unknown key `projects.web.max_sessions`"), "{home_wide}");
+    let why = "`projects.web.max_sessions` is one for the whole home";
+    assert!(home_wide.stderr.contains(why), "{home_wide}");
 
     let shown = env.ao_json(&["config", "show", "--origin", "--project", "web", "--json"]);
     assert_answer("ConfigAnswer", &shown);
