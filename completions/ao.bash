@@ -788,7 +788,7 @@ _ao() {
                     return 0
                     ;;
                 --permission)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "default accept-edits auto bypass" -- "${cur}"))
                     return 0
                     ;;
                 --system-file)
@@ -1248,7 +1248,7 @@ _ao() {
                     return 0
                     ;;
                 --kind)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "worker orchestrator reviewer" -- "${cur}"))
                     return 0
                     ;;
                 --home)
@@ -1376,7 +1376,7 @@ _ao() {
             fi
             case "${prev}" in
                 --priority)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "urgent action warning info" -- "${cur}"))
                     return 0
                     ;;
                 --home)
@@ -1444,7 +1444,7 @@ _ao() {
                     return 0
                     ;;
                 --permission)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "default accept-edits auto bypass" -- "${cur}"))
                     return 0
                     ;;
                 --home)
@@ -2176,7 +2176,7 @@ _ao() {
                     return 0
                     ;;
                 --verdict)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "approved changes_requested" -- "${cur}"))
                     return 0
                     ;;
                 --body)
@@ -2384,15 +2384,15 @@ _ao() {
                     return 0
                     ;;
                 --permission)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "default accept-edits auto bypass" -- "${cur}"))
                     return 0
                     ;;
                 --mode)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "interactive one_shot" -- "${cur}"))
                     return 0
                     ;;
                 --runtime)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "tmux process" -- "${cur}"))
                     return 0
                     ;;
                 --workspace)

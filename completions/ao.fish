@@ -151,9 +151,14 @@ complete -c ao -n "__fish_ao_using_subcommand spawn" -l title -d 'A title for pe
 complete -c ao -n "__fish_ao_using_subcommand spawn" -l branch -d 'The branch: an existing one, or the name of a new one' -r
 complete -c ao -n "__fish_ao_using_subcommand spawn" -l base -d 'The ref a new branch starts from' -r
 complete -c ao -n "__fish_ao_using_subcommand spawn" -l model -d 'The model' -r
-complete -c ao -n "__fish_ao_using_subcommand spawn" -l permission -d 'The permission mode: default, accept-edits, auto, bypass' -r
-complete -c ao -n "__fish_ao_using_subcommand spawn" -l mode -d 'Whether the agent stays for more (interactive) or ends by itself (one_shot)' -r
-complete -c ao -n "__fish_ao_using_subcommand spawn" -l runtime -d 'Where the process lives: tmux or process' -r
+complete -c ao -n "__fish_ao_using_subcommand spawn" -l permission -d 'The permission mode: default, accept-edits, auto, bypass' -r -f -a "default\t''
+accept-edits\t''
+auto\t''
+bypass\t''"
+complete -c ao -n "__fish_ao_using_subcommand spawn" -l mode -d 'Whether the agent stays for more (interactive) or ends by itself (one_shot)' -r -f -a "interactive\t''
+one_shot\t''"
+complete -c ao -n "__fish_ao_using_subcommand spawn" -l runtime -d 'Where the process lives: tmux or process' -r -f -a "tmux\t''
+process\t''"
 complete -c ao -n "__fish_ao_using_subcommand spawn" -l workspace -d 'Where it works: worktree, or none for the repository itself' -r -f -a "worktree\t''
 none\t''"
 complete -c ao -n "__fish_ao_using_subcommand spawn" -l id -d 'The session\'s name instead of <project>-<n>' -r
@@ -181,7 +186,10 @@ complete -c ao -n "__fish_ao_using_subcommand spawn" -l json -d 'Answer with one
 complete -c ao -n "__fish_ao_using_subcommand spawn" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand orchestrator" -s a -f -a "(__ao_agents)" -l agent -d 'The agent: a card\'s name' -r -f
 complete -c ao -n "__fish_ao_using_subcommand orchestrator" -l model -d 'The model' -r
-complete -c ao -n "__fish_ao_using_subcommand orchestrator" -l permission -d 'The permission mode: default, accept-edits, auto, bypass' -r
+complete -c ao -n "__fish_ao_using_subcommand orchestrator" -l permission -d 'The permission mode: default, accept-edits, auto, bypass' -r -f -a "default\t''
+accept-edits\t''
+auto\t''
+bypass\t''"
 complete -c ao -n "__fish_ao_using_subcommand orchestrator" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand orchestrator" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
@@ -193,7 +201,9 @@ complete -c ao -n "__fish_ao_using_subcommand orchestrator" -l json -d 'Answer w
 complete -c ao -n "__fish_ao_using_subcommand orchestrator" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand ls" -l project -d 'Those of one project' -r -f -a "(__ao_projects)"
 complete -c ao -n "__fish_ao_using_subcommand ls" -f -a "(__ao_statuses)" -l status -d 'Those with one of these statuses' -r -f
-complete -c ao -n "__fish_ao_using_subcommand ls" -l kind -d 'Those of one kind: worker, orchestrator, reviewer' -r
+complete -c ao -n "__fish_ao_using_subcommand ls" -l kind -d 'Those of one kind: worker, orchestrator, reviewer' -r -f -a "worker\t''
+orchestrator\t''
+reviewer\t''"
 complete -c ao -n "__fish_ao_using_subcommand ls" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand ls" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
@@ -306,7 +316,8 @@ complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand
 complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from trigger" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from trigger" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from submit" -l run -d 'The review' -r
-complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from submit" -l verdict -d 'What it came to: approved or changes_requested' -r
+complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from submit" -l verdict -d 'What it came to: approved or changes_requested' -r -f -a "approved\t''
+changes_requested\t''"
 complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from submit" -l body -d 'What is to be said; `-` reads standard input' -r
 complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from submit" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand review; and __fish_seen_subcommand_from submit" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -596,7 +607,10 @@ complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_fro
 complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from claim" -l dry-run -d 'Ask the forge, say what would be noted, and note nothing'
 complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from claim" -l json -d 'Answer with one JSON document on standard output'
 complete -c ao -n "__fish_ao_using_subcommand pr; and __fish_seen_subcommand_from claim" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ao -n "__fish_ao_using_subcommand notify" -l priority -d 'The priority of the test notice; only those that are told of it get it' -r
+complete -c ao -n "__fish_ao_using_subcommand notify" -l priority -d 'The priority of the test notice; only those that are told of it get it' -r -f -a "urgent\t''
+action\t''
+warning\t''
+info\t''"
 complete -c ao -n "__fish_ao_using_subcommand notify" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand notify" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
@@ -818,7 +832,10 @@ complete -c ao -n "__fish_ao_using_subcommand check-run" -s h -l help -d 'Print 
 complete -c ao -n "__fish_ao_using_subcommand demo-agent" -l script -d 'The script; else AO_DEMO_SCRIPT' -r -F
 complete -c ao -n "__fish_ao_using_subcommand demo-agent" -l resume -d 'Continue this conversation' -r -f -a "(__ao_sessions)"
 complete -c ao -n "__fish_ao_using_subcommand demo-agent" -l model -d 'The model to pretend to be' -r
-complete -c ao -n "__fish_ao_using_subcommand demo-agent" -l permission -d 'The permission mode to pretend to have' -r
+complete -c ao -n "__fish_ao_using_subcommand demo-agent" -l permission -d 'The permission mode to pretend to have' -r -f -a "default\t''
+accept-edits\t''
+auto\t''
+bypass\t''"
 complete -c ao -n "__fish_ao_using_subcommand demo-agent" -l system-file -d 'The standing role' -r -F
 complete -c ao -n "__fish_ao_using_subcommand demo-agent" -l home -d 'Keep records in DIR instead of $AO_HOME or ~/.local/state/ao' -r -F
 complete -c ao -n "__fish_ao_using_subcommand demo-agent" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'

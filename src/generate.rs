@@ -22,6 +22,7 @@ use crate::model::record::Record;
 /// Never: memory takes every byte that is written to it.
 pub fn man_pages(command: &Command) -> Vec<(String, Vec<u8>)> {
     let mut pages = Vec::new();
+    let source = format!("{} {}", command.get_name(), command.get_version().unwrap_or_default());
     for page in shown(&built(command)) {
         let sections = sections(&page.command);
         // What has headings of its own becomes sections, which the renderer cannot make.
@@ -29,7 +30,8 @@ pub fn man_pages(command: &Command) -> Vec<(String, Vec<u8>)> {
         let man = Man::new(match sections.is_empty() {
             true => page.command,
             false => page.command.after_help(hidden.clone()).after_long_help(hidden),
-        });
+        })
+        .source(&source);
         let mut text = Vec::new();
         man.render(&mut text).expect("writing to memory does not fail");
         text.extend(sections.iter().flat_map(|(heading, lines)| roff(heading, lines).into_bytes()));
@@ -291,17 +293,17 @@ mod tests {
         tool clock [OPTIONS] [COMMAND]
         ```
 
-        ## `tool clock stop`
-
         - `--dry`
+
+        ## `tool clock stop`
 
         ```text
         tool clock stop [OPTIONS]
         ```
-        ");
-    }
 
         - `--dry`
+        ");
+    }
 
     #[test]
     fn every_shown_command_has_a_page() {
@@ -310,6 +312,11 @@ mod tests {
         assert_eq!(names, ["tool.1", "tool-make.1", "tool-clock.1", "tool-clock-stop.1"]);
         assert!(pages.iter().all(|(_, text)| text.starts_with(b".ie")), "not roff");
         assert_eq!(pages, man_pages(&small()));
+        for (name, text) in &pages {
+            let text = String::from_utf8_lossy(text);
+            let title = text.lines().find(|line| line.starts_with(".TH ")).unwrap();
+            assert!(title.contains("\"tool 1.0.0\""), "{name}: {title}");
+        }
     }
 
     #[test]

@@ -166,5 +166,18 @@ fn together(failed: &[Item]) -> Vec<Item> {
 
 fn line(item: &Item) -> String {
     let why = item.why.as_deref().map_or_else(String::new, |why| format!(" ({why})"));
-    crate::model::sanitize::line(&format!("{} {}{why}", item.id, item.what))
+    // What is of no session has no id.
+    crate::model::sanitize::line(format!("{} {}{why}", item.id, item.what).trim_start())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_of_no_session_is_told_without_one() {
+        let item = |id: &str| Item { id: id.into(), what: "look".into(), why: Some("no".into()) };
+        assert_eq!(line(&item("")), "look (no)");
+        assert_eq!(line(&item("app-1")), "app-1 look (no)");
+    }
 }

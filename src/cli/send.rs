@@ -230,7 +230,9 @@ fn broadcast(
             }
             Err(error) => {
                 worst = error.exit;
-                context.tell(&format!("{id}: {}", error.one_line()));
+                let why = error.one_line();
+                let own = format!("{id}: ");
+                context.tell(&format!("{own}{}", why.strip_prefix(&own).unwrap_or(&why)));
                 failed.push(json!({ "id": id, "error": error.to_json() }));
             }
         }
@@ -271,11 +273,11 @@ fn failure(id: &SessionId, sent: &Sent, exit: Exit) -> CommandError {
     let why = sent.delivery.as_ref().and_then(Delivery::why).unwrap_or_default();
     let error = CommandError::new(exit, anyhow::anyhow!("{id}: {}: {why}", word(sent)));
     match &sent.delivery {
-        Some(Delivery::Held(_)) => error.hint(format!(
-            "`ao status {id}` shows what it does; --queue records the message until it may go out"
         Some(Delivery::Held(why)) if why.contains("dialog") => error.hint(format!(
             "answer it (`ao approve {id}`, `ao deny {id}`), or record the message with --queue"
         )),
+        Some(Delivery::Held(_)) => error.hint(format!(
+            "`ao status {id}` shows what it does; --queue records the message until it may go out"
         )),
         Some(Delivery::Draft(_)) => error.hint(format!(
             "look first (`ao attach {id}`): --force clears the draft, --queue records the message"

@@ -2,10 +2,15 @@
 //!
 //! A name is read by the shell from ao's files: completing one starts no process.
 
+use clap::builder::PossibleValuesParser;
 use clap::{Arg, Command, ValueHint};
 use clap_complete::{Shell, generate};
 
 use super::{Page, built, shown};
+use crate::model::effect::Priority;
+use crate::model::policy::PERMISSIONS;
+use crate::model::record::{Kind, Mode, RuntimeKind};
+use crate::model::review::Verdict;
 use crate::model::status::Status;
 
 /// Names that are completed from the files.
@@ -91,12 +96,32 @@ impl Names {
     }
 }
 
+/// Returns the words that a value is one of and that clap does not know of: what reads them is
+/// the model's.
+fn words_of(argument: &Arg) -> Vec<&'static str> {
+    if !argument.get_possible_values().is_empty() {
+        return Vec::new();
+    }
+    match argument.get_long() {
+        Some("kind") => Kind::ALL.iter().map(|kind| kind.as_str()).collect(),
+        Some("mode") => Mode::ALL.iter().map(|mode| mode.as_str()).collect(),
+        Some("permission") => PERMISSIONS.to_vec(),
+        Some("priority") => Priority::ALL.iter().map(|priority| priority.as_str()).collect(),
+        Some("runtime") => RuntimeKind::ALL.iter().map(|kind| kind.as_str()).collect(),
+        Some("verdict") => Verdict::ALL.iter().map(|verdict| verdict.as_str()).collect(),
+        Some(_) | None => Vec::new(),
+    }
+}
+
 /// Returns the tree with a hint at each argument that takes such a name.
 fn hinted(command: Command, words: &str) -> Command {
     let at = words.to_owned();
     let command = command.mut_args(move |argument| match names_of(&at, &argument) {
         Some(names) => argument.value_hint(names.hint()),
-        None => argument,
+        None => match words_of(&argument) {
+            words if words.is_empty() => argument,
+            words => argument.value_parser(PossibleValuesParser::new(words)),
+        },
     });
     let words = words.to_owned();
     command.mut_subcommands(move |child| {

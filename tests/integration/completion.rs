@@ -90,7 +90,17 @@ fn bash_completes_names_from_the_files_alone() {
     for (line, wanted) in cases(&env) {
         assert_eq!(complete(&env, &line), wanted, "{line}");
     }
-    // Everything else is as clap knows it.
+    // Everything else is as clap knows it, and a word is one of those that it may be.
+    for (line, wanted) in [
+        ("ao ls --kind w", "worker"),
+        ("ao spawn --mode one", "one_shot"),
+        ("ao spawn --runtime t", "tmux"),
+        ("ao spawn --permission acc", "accept-edits"),
+        ("ao review submit --verdict app", "approved"),
+        ("ao notify --priority ur", "urgent"),
+    ] {
+        assert_eq!(complete(&env, line), [wanted], "{line}");
+    }
     assert_eq!(complete(&env, "ao outb"), ["outbox"]);
     assert!(complete(&env, "ao kill --js").contains(&"--json".to_owned()));
     // The home is found as ao finds it.

@@ -352,6 +352,9 @@ fn what_a_terminal_in_line_mode_would_cut_or_split_is_not_typed() {
         assert!(outcome.stderr.contains(": failed: the program reads lines"), "{outcome}");
         assert!(outcome.stderr.contains("4095 bytes"), "{outcome}");
     }
+    let other = spawn(&env, &repo, &["--agent", "shell", "--mode", "interactive", "cat"]);
+    let told = env.ao(&["send", &id, &other, "one\ntwo"]).code(1).stderr;
+    assert!(told.starts_with(&format!("{id}: failed: ")), "{told}");
     assert_eq!(env.record(&id).get("outbox"), None);
     // The longest that it takes arrives whole, and the screen does not have to show it.
     for text in ["x".repeat(4095), "|".repeat(3)] {
