@@ -280,7 +280,8 @@ fn remove_workspace(
             let Some(again) = again.filter(|it| force || saved.as_ref() == Some(&it.sha)) else {
                 cleaned.kept = reasons.iter().map(ToString::to_string).collect();
                 cleaned.forcible = reasons.iter().all(git::Keep::is_forcible);
-                return Ok(());
+                // Of one by force that was killed while it saved.
+                return Ok(git::tidy_entry(&repository, &handle.path)?);
             };
             note_saved(world, id, &again.sha)?;
             cleaned.restore_command = Some(again.restore_command);

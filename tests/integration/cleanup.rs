@@ -1,5 +1,6 @@
 //! `ao cleanup`: removes what can be had again, keeps or saves everything else.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -446,6 +447,7 @@ fn a_force_that_was_killed_takes_nothing_that_came_later() {
     let repo = env.repo("app");
     for (point, adds, goes_on) in [
         ("cleanup.recorded", false, false),
+        ("cmd.input#1", false, false),
         ("cleanup.preserved", false, true),
         ("cleanup.preserved", true, false),
     ] {
@@ -459,6 +461,10 @@ fn a_force_that_was_killed_takes_nothing_that_came_later() {
         let what = if goes_on { "finished cleanup" } else { "undid cleanup" };
         assert_eq!(pass["recovered"], json!([{"id": id, "what": what}]), "{point} {adds}");
         assert_eq!(tree.exists(), !goes_on, "{point} {adds}");
+        let entry = fs::read_dir(repo.join(".git/worktrees").join(&id)).into_iter().flatten();
+        let names: Vec<_> = entry.map(|it| it.unwrap().file_name()).collect();
+        let is_temporary = |name: &OsString| name.as_encoded_bytes().starts_with(b".ao-tmp-");
+        assert!(!names.iter().any(is_temporary), "{point}: {names:?}");
         assert_eq!(env.record(&id).get("intent"), None);
         assert_eq!(env.home().join("archive").join(&id).is_dir(), goes_on);
         env.ao(&["cleanup", &id, "--force"]).success();

@@ -54,7 +54,7 @@ pub use removal::{
     restore_worktree, undo_restore, unregister,
 };
 pub use status::{WorktreeStatus, status};
-pub use trash::{Emptied, buried_in, empty_trash, overdue, trash_in};
+pub use trash::{Emptied, buried_in, empty_trash, overdue, tidy_entry, trash_in};
 pub use verdict::{Assessment, Keep, assess};
 pub use way::{Filled, Way};
 pub use worktree::{NewWorktree, begin_add, finish_add, repair_bricked, undo_add};

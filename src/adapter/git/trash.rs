@@ -63,6 +63,13 @@ pub(super) fn park(repo: &Repository, admin: &Admin, owner: &str) -> Result<Path
     Ok(to)
 }
 
+/// Removes what this process, or one that is dead, left of its temporary files in the entry of a
+/// worktree that stays. The caller holds the lock.
+pub fn tidy_entry(repo: &Repository, worktree: &Path) -> Result<(), GitError> {
+    let Some(admin) = repo.admin_of(worktree)? else { return Ok(()) };
+    Ok(leftovers::drop_temporaries(&admin.dir)?)
+}
+
 /// Moves a worktree's directory into the trash of `root`; returns where it waits.
 pub(super) fn bury(root: &Path, path: &Path, session: &SessionId) -> Result<PathBuf, FsError> {
     let directory = trash_in(root);
