@@ -135,9 +135,12 @@ pub(super) fn silent(top: &Path, command: Cmd) -> Result<Silent, GitError> {
     Ok(silent)
 }
 
-/// Returns mark and path of each file that `git ls-files -v --stage -z` names, and whether it is a
-/// repository inside.
-pub(super) fn staged_in(bytes: &[u8]) -> Result<Vec<(u8, bool, &[u8])>, GitError> {
+/// A file as `git ls-files -v --stage -z` names it: its mark, whether it is a repository inside, and
+/// its path.
+type Staged<'a> = (u8, bool, &'a [u8]);
+
+/// Returns every file that `git ls-files -v --stage -z` names.
+pub(super) fn staged_in(bytes: &[u8]) -> Result<Vec<Staged<'_>>, GitError> {
     let lines = bytes.split(|byte| *byte == 0).filter(|line| !line.is_empty());
     let parse = |line| {
         // A letter, mode, hash and stage; a tab; the path.
