@@ -95,9 +95,17 @@ pub fn answer_schema() -> Value {
 
 /// [`record_schema`] and [`answer_schema`] as they were last generated, for `ao schema`: making
 /// them is code for every type there is, which the release binary does not have to carry. They are
-/// those of `docs/` without the white space, which is half of them.
-pub const SCHEMAS: [&str; 2] =
-    [include_str!("generate/record.json"), include_str!("generate/answers.json")];
+/// those of `docs/` without the white space, which is half of them, and packed.
+pub fn schemas() -> [Value; 2] {
+    let packed: [&[u8]; 2] = [
+        include_bytes!(concat!(env!("OUT_DIR"), "/record")),
+        include_bytes!(concat!(env!("OUT_DIR"), "/answers")),
+    ];
+    packed.map(|bytes| {
+        let text = std::io::BufReader::new(flate2::read::ZlibDecoder::new(bytes));
+        serde_json::from_reader(text).expect("a test compares it with the types")
+    })
+}
 
 /// One command as a page.
 struct Page {

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use clap_complete::Shell;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::adapter::agent;
 use crate::cli::context::Context;
@@ -111,9 +111,7 @@ pub struct ManArgs {
 
 /// Runs `ao schema`.
 pub fn schema(out: &mut dyn Write, _: &SchemaArgs) -> Result<Exit, CommandError> {
-    let [record, answers]: [Value; 2] = generate::SCHEMAS.map(|text| {
-        serde_json::from_slice(text.as_bytes()).expect("a test compares it with the types")
-    });
+    let [record, answers] = generate::schemas();
     let commands = ANSWERS.iter().copied().into_map();
     let answer = json!({ "schema": output::SCHEMA, "record": record, "answers": answers,
         "commands": commands });
