@@ -119,9 +119,8 @@ mod tests {
 
     #[test]
     fn what_is_mounted_is_told_by_its_place() {
-        let text = br"36 35 98:0 /mnt1 /a\040b\134 rw,noatime master:1 - ext3 /dev/root rw
-37 36 0:5 / /c rw - tmpfs none rw
-";
+        let text = b"36 35 98:0 /mnt1 /a\\040b\\134 rw,noatime master:1 - ext3 /dev/root rw\n\
+            37 36 0:5 / /c rw - tmpfs none rw\n";
         assert_eq!(mount_points(text).unwrap(), [Path::new("/a b\\"), Path::new("/c")]);
         let error = mount_points(b"36 35 98:0 /mnt1\n").unwrap_err().to_string();
         assert_eq!(error, "no place is in \"36 35 98:0 /mnt1\"");

@@ -277,7 +277,7 @@ fn a_look_writes_nothing() {
 fn what_a_users_gpg_says_of_commits_is_no_line_of_a_log() {
     let place = Place::new();
     let gpg = place.directory.path().join("gpg");
-    let said = "#!/bin/sh\necho '[GNUPG:] SIG_CREATED D' >&2\necho 'gpg: good' >&2\n\
+    let said = "#!/bin/sh\ncat >/dev/null\necho '[GNUPG:] SIG_CREATED D' >&2\necho 'gpg: good' >&2\n\
          echo '-----BEGIN PGP SIGNATURE-----'\necho '-----END PGP SIGNATURE-----'\n";
     std_fs::write(&gpg, said).unwrap();
     std_fs::set_permissions(&gpg, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
