@@ -258,15 +258,17 @@ fn starts(world: &World, verdict: &mut Verdict) {
     }
 }
 
-/// What a text is answered with whose agent ends, or is killed, while it is delivered.
+/// What a text is answered with whose agent ends, or is killed, while it is delivered, or has only
+/// just started: its terminal is in line mode until it asks for another. What became of a text that
+/// is unconfirmed is looked at with all the others.
 const GONE: &[&str] = &[
+    "unconfirmed: ",
+    "failed: the session has ended",
+    "several lines can only be sent to a program that takes bracketed paste",
     "the agent's pane is not there",
     "the agent has no open standard input",
     "the program ended, and may not have read it",
     "the program ended while the text was typed",
-    "unconfirmed: it has ended",
-    "unconfirmed: it is gone",
-    "unconfirmed: tmux could not act on a pane: it has no such session",
     "message is not in the outbox",
 ];
 
