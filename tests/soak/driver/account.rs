@@ -264,6 +264,7 @@ fn starts(world: &World, verdict: &mut Verdict) {
 const GONE: &[&str] = &[
     "unconfirmed: ",
     "failed: the session has ended",
+    "failed: the session has no runtime",
     "several lines can only be sent to a program that takes bracketed paste",
     "the agent's pane is not there",
     "the agent has no open standard input",
