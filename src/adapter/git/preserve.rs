@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::command::{LONG, git, looking, read, run};
 use super::entry::linked_admin;
-use super::status::{Silent, silent, verify};
+use super::status::{Silent, Staged, silent, staged_in, verify};
 use super::verdict::kept_ignored;
 use super::{GitError, Repository, discover};
 use crate::adapter::clock::Deadline;
@@ -104,7 +104,7 @@ impl Drop for TemporaryIndex {
 
 /// Returns the tree of what is staged; where there is a conflict, of what it was before.
 fn staged_tree(path: &Path, git_dir: &Path, index: &TemporaryIndex) -> Result<String, GitError> {
-    let unmerged = index.git(path).args(["ls-files", "--unmerged", "-z"]);
+    let unmerged = index.git(path).args(["ls-files", "-v", "--unmerged", "-z"]);
     let unmerged = read(&unmerged, "git ls-files")?.stdout;
     let write = |index: &TemporaryIndex| {
         Ok(read(&index.git(path).arg("write-tree"), "git write-tree")?.text())
@@ -112,27 +112,20 @@ fn staged_tree(path: &Path, git_dir: &Path, index: &TemporaryIndex) -> Result<St
     if unmerged.is_empty() {
         return write(index);
     }
-    let lines = || unmerged.split_inclusive(|byte| *byte == 0).filter_map(staged_line);
+    let sides = staged_in(&unmerged)?;
     let mut list = Vec::new();
-    for (object, _, path) in lines() {
+    for Staged { object, path, .. } in &sides {
         // All stages go, by a mode and a hash that are none.
         let hash = "0".repeat(object.len().saturating_sub("100644 ".len()));
-        list.extend_from_slice(&[b"0 ", hash.as_bytes(), b"\t", path].concat());
+        list.extend_from_slice(&[b"0 ", hash.as_bytes(), b"\t", path, b"\0"].concat());
     }
-    for (object, _, path) in lines().filter(|(_, stage, _)| *stage == b"2") {
-        list.extend_from_slice(&[object, b" 0\t", path].concat());
+    for Staged { object, path, .. } in sides.iter().filter(|side| side.stage == b"2") {
+        list.extend_from_slice(&[*object, b" 0\t", path, b"\0"].concat());
     }
     let index = TemporaryIndex::of(git_dir)?;
     let settle = index.git(path).args(["update-index", "-z", "--index-info"]).stdin(list);
     read(&settle, "git update-index")?;
     write(&index)
-}
-
-/// Returns mode and hash, stage, and path of a line of `ls-files --stage`.
-fn staged_line(line: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
-    let tab = memchr::memchr(b'\t', line)?;
-    let blank = memchr::memrchr(b' ', &line[..tab])?;
-    Some((&line[..blank], &line[blank + 1..tab], &line[tab + 1..]))
 }
 
 /// Returns the tree of what git noted of a rebase, of patches or of several commits to be picked:
@@ -205,34 +198,34 @@ fn keep_bytes(
     index: &TemporaryIndex,
     changed: &[u8],
 ) -> Result<(), GitError> {
-    let changed = changed.split_inclusive(|byte| *byte == 0).into_set();
-    let listed = read(&index.git(path).args(["ls-files", "--stage", "-z"]), "git ls-files")?.stdout;
-    let lines = listed.split_inclusive(|byte| *byte == 0).filter_map(staged_line);
-    let is_file = |line: &(&[u8], &[u8], &[u8])| line.0.starts_with(b"100");
-    let lines: Vec<_> = lines.filter(|line| is_file(line) && changed.contains(line.2)).collect();
-    let place = |top: &Path, name: &[u8]| top.join(OsStr::from_bytes(&name[..name.len() - 1]));
-    let files: Vec<PathBuf> = lines.iter().map(|line| place(path, line.2)).collect();
+    let changed = changed.split(|byte| *byte == 0).into_set();
+    let listed = index.git(path).args(["ls-files", "-v", "--stage", "-z"]);
+    let listed = read(&listed, "git ls-files")?.stdout;
+    let mut lines = staged_in(&listed)?;
+    lines.retain(|it| it.object.starts_with(b"100") && changed.contains(it.path));
+    let place = |top: &Path, name: &[u8]| top.join(OsStr::from_bytes(name));
+    let files: Vec<PathBuf> = lines.iter().map(|line| place(path, line.path)).collect();
     let exact = hashes(index.git(path), &files, &[])?;
     let all = lines.iter().zip(&files).zip(&exact).map(|((line, file), hash)| (line, file, hash));
-    let converted = all.filter(|(line, _, hash)| !line.0.ends_with(hash.as_bytes()));
+    let converted = all.filter(|(line, _, hash)| !line.object.ends_with(hash.as_bytes()));
     let converted: Vec<_> = converted.collect();
     if converted.is_empty() {
         return Ok(());
     }
     // What a checkout would make of it again: where it fails, some are missing.
     let aside = TemporaryDirectory(git_dir.join(format!("{}back", fs::temporary_prefix())));
-    let names = converted.iter().flat_map(|(line, ..)| line.2.iter().copied());
+    let names = converted.iter().flat_map(|(line, ..)| line.path.iter().copied().chain([0]));
     let prefix = format!("--prefix={}/", aside.0.display());
     let again = index.git(path).args(["checkout-index", &prefix, "-z", "--stdin"]);
     run(&again.stdin(names.collect::<Vec<u8>>()))?;
     let mut list = Vec::new();
-    for ((object, _, name), file, hash) in converted {
+    for (Staged { object, path: name, .. }, file, hash) in converted {
         let back = place(&aside.0, name);
         let is_there = fs::metadata(&back)?.is_some();
         if !is_there || hashes(git(path), &[back], &[])?.first() != Some(hash) {
             hashes(index.git(path), std::slice::from_ref(file), &["-w"])?;
             list.extend_from_slice(&object[..object.len() - hash.len()]);
-            list.extend_from_slice(&[hash.as_bytes(), b"\t", name].concat());
+            list.extend_from_slice(&[hash.as_bytes(), b"\t", name, b"\0"].concat());
         }
     }
     let put = index.git(path).args(["update-index", "-z", "--index-info"]).stdin(list);

@@ -120,8 +120,9 @@ pub(super) struct Silent {
 pub(super) fn silent(top: &Path, command: Cmd) -> Result<Silent, GitError> {
     let output = read(&command.args(["ls-files", "-v", "--stage", "-z"]), "git ls-files")?;
     let mut silent = Silent::default();
-    for (mark, is_inner, path) in staged_in(&output.stdout)? {
+    for Staged { mark, object, path, .. } in staged_in(&output.stdout)? {
         let path = PathBuf::from(OsStr::from_bytes(path));
+        let is_inner = object.starts_with(b"160000 ");
         if is_inner && !fs::is_empty(&top.join(&path))? {
             silent.inner.push(path.clone());
         }
@@ -135,24 +136,31 @@ pub(super) fn silent(top: &Path, command: Cmd) -> Result<Silent, GitError> {
     Ok(silent)
 }
 
-/// A file as `git ls-files -v --stage -z` names it: its mark, whether it is a repository inside, and
-/// its path.
-type Staged<'a> = (u8, bool, &'a [u8]);
+/// A file as `git ls-files -v --stage` names it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Staged<'a> {
+    /// The letter that stands for its marks.
+    pub(super) mark: u8,
+    /// Mode and hash, a space in between.
+    pub(super) object: &'a [u8],
+    /// `0`, or in a conflict which side it is of.
+    pub(super) stage: &'a [u8],
+    /// Its path.
+    pub(super) path: &'a [u8],
+}
 
 /// Returns every file that `git ls-files -v --stage -z` names.
 pub(super) fn staged_in(bytes: &[u8]) -> Result<Vec<Staged<'_>>, GitError> {
     let lines = bytes.split(|byte| *byte == 0).filter(|line| !line.is_empty());
     let parse = |line| {
-        // A letter, mode, hash and stage; a tab; the path.
-        let parts = memchr::memchr(b'\t', line).map(|tab| line.split_at(tab));
-        match parts {
-            Some(([mark, b' ', what @ ..], [_, path @ ..])) if !path.is_empty() => {
-                Ok((*mark, what.starts_with(b"160000 "), path))
-            }
-            _ => Err(unreadable("git ls-files", line)),
-        }
+        let tab = memchr::memchr(b'\t', line)?;
+        let (&[mark, b' ', ref what @ ..], [_, path @ ..]) = line.split_at(tab) else {
+            return None;
+        };
+        let (object, stage) = what.split_at(memchr::memrchr(b' ', what)?);
+        (!path.is_empty()).then_some(Staged { mark, object, stage: &stage[1..], path })
     };
-    lines.map(parse).collect()
+    lines.map(|line| parse(line).ok_or_else(|| unreadable("git ls-files", line))).collect()
 }
 
 /// Returns how many commits `base` has alone, and how many the worktree has.

@@ -6,7 +6,7 @@ use crate::adapter::git::fill::converted_in;
 use crate::adapter::git::pool::not_gits;
 use crate::adapter::git::push::tip_in;
 use crate::adapter::git::removal::last_in;
-use crate::adapter::git::status::staged_in;
+use crate::adapter::git::status::{Staged, staged_in};
 
 /// Returns what was read, or which command's answer could not be, and the part of it.
 fn told<T: std::fmt::Debug>(read: Result<T, GitError>) -> String {
@@ -48,8 +48,9 @@ fn lists_of_paths_that_are_cut_off_are_refused() {
     assert_eq!(told(converted_in(b"a\0filter\0lfs\0b\0eol")), "git check-attr: eol");
 
     let staged = b"h 100644 0 0\ta\0S 160000 0 0\tb\tc\0";
-    let expected = vec![(b'h', false, &b"a"[..]), (b'S', true, b"b\tc")];
-    assert_eq!(staged_in(staged).unwrap(), expected);
+    let first = Staged { mark: b'h', object: b"100644 0", stage: b"0", path: b"a" };
+    let second = Staged { mark: b'S', object: b"160000 0", stage: b"0", path: b"b\tc" };
+    assert_eq!(staged_in(staged).unwrap(), [first, second]);
     for odd in ["h", "h 100644 0 0", "h 100644 0 0\t", "h100644 0 0\ta", "\ta"] {
         let expected = format!("git ls-files: {}", odd.replace('\t', " "));
         assert_eq!(told(staged_in(odd.as_bytes())), expected);

@@ -101,8 +101,8 @@ fn fuzz_git_paths() {
             Ok(files) => {
                 assert_eq!(files.len(), told);
                 let lines = parts().filter(|part| !part.is_empty());
-                assert!(files.iter().zip(lines).all(|((mark, _, path), it)| {
-                    it.first() == Some(mark) && it.ends_with(path)
+                assert!(files.iter().zip(lines).all(|(file, it)| {
+                    it.first() == Some(&file.mark) && it.ends_with(file.path)
                 }));
             }
             Err(error) => assert!(shows(&error, parts()), "{error}"),
