@@ -123,6 +123,20 @@ pub(super) fn unreadable(what: &str, part: &[u8]) -> GitError {
     GitError::Unreadable { command: what.to_owned(), line }
 }
 
+/// Returns the records of an answer, of so many fields each, in which a NUL ends every field.
+pub(super) fn records<'a, const FIELDS: usize>(
+    what: &str,
+    bytes: &'a [u8],
+) -> Result<Vec<[&'a [u8]; FIELDS]>, GitError> {
+    let fields: Vec<&[u8]> = bytes.split(|byte| *byte == 0).collect();
+    // Nothing follows the last one.
+    if let (records, &[b""]) = fields.as_chunks() {
+        return Ok(records.to_vec());
+    }
+    let last = fields.into_iter().rfind(|field| !field.is_empty());
+    Err(unreadable(what, last.unwrap_or_default()))
+}
+
 /// Returns both halves of every line of an answer.
 pub(super) fn pairs<'a>(
     what: &str,

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
-use super::command::{LONG, git, git_with_hooks, last_word, read, run, unreadable};
+use super::command::{LONG, git, git_with_hooks, last_word, read, records, run, unreadable};
 use super::copy::{Source, copy};
 use super::entry::Admin;
 use super::index::{Index, IndexError, WORTH_A_THREAD};
@@ -401,12 +401,7 @@ fn converted_paths(new: &NewWorktree, admin: &Admin, source: &Source) -> Result<
 /// Returns the paths of which `git check-attr -z` tells an attribute that makes something else of
 /// them.
 pub(super) fn converted_in(bytes: &[u8]) -> Result<Paths, GitError> {
-    let words: Vec<&[u8]> = bytes.split(|byte| *byte == 0).collect();
-    // A NUL ends every word, so that nothing follows the last one.
-    let (answers, &[b""]) = words.as_chunks::<3>() else {
-        let last = words.into_iter().rfind(|word| !word.is_empty());
-        return Err(unreadable("git check-attr", last.unwrap_or_default()));
-    };
+    let answers = records::<3>("git check-attr", bytes)?;
     let given = answers.iter().filter(|[_, name, value]| match (*name, *value) {
         (_, b"unspecified" | b"unset") => false,
         (b"eol", value) => value != b"lf",

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::fingerprint::Fingerprint;
 use super::objects::{Change, Commit, Difference, LogLine, MAX_WALK, Merge, Objects};
 use crate::adapter::cmd::{Cmd, Output};
-use crate::adapter::git::command::{LONG, failed, pairs, read, run, unreadable};
+use crate::adapter::git::command::{LONG, failed, pairs, read, records, run, unreadable};
 use crate::adapter::git::{GitError, Repository};
 use crate::model::collect::Sorted;
 
@@ -220,13 +220,8 @@ fn read_merge(output: &Output, what: &str) -> Result<Merge, GitError> {
 
 /// Reads what `git diff-tree --raw -z` prints.
 fn read_differences(bytes: &[u8]) -> Result<Vec<Difference>, GitError> {
-    let unreadable = |part: &[u8]| unreadable("git diff-tree", part);
-    let fields: Vec<&[u8]> = bytes.split(|byte| *byte == 0).collect();
-    // A NUL ends every field, so that nothing follows the last one.
-    let (pairs, &[b""]) = fields.as_chunks::<2>() else {
-        let last = fields.into_iter().rfind(|field| !field.is_empty());
-        return Err(unreadable(last.unwrap_or_default()));
-    };
+    const WHAT: &str = "git diff-tree";
+    let pairs = records::<2>(WHAT, bytes)?;
     let side = |mode: &str, hash: &str| {
         let mode = u32::from_str_radix(mode, 8).ok()?;
         Some((mode != 0).then(|| (mode, hash.to_owned())))
@@ -239,7 +234,7 @@ fn read_differences(bytes: &[u8]) -> Result<Vec<Difference>, GitError> {
         let (before, after) = (side(before, old)?, side(after, new)?);
         Some(Difference { path: path.to_vec(), before, after })
     };
-    pairs.iter().map(|pair| read(pair).ok_or_else(|| unreadable(pair[0]))).collect()
+    pairs.iter().map(|pair| read(pair).ok_or_else(|| unreadable(WHAT, pair[0]))).collect()
 }
 
 /// Reads patches that NUL and a commit's hash precede; without those, one of no name.
