@@ -101,16 +101,14 @@ pub fn read_configured(path: &Path) -> Result<Option<Vec<u8>>, FsError> {
     if fs::metadata(path).is_ok_and(is_null) {
         return Ok(None);
     }
-    let error = |source| FsError::at("read", path)(source);
-    let Some((file, length)) = open_plain(path, OFlags::empty())? else { return Ok(None) };
-    let found = file.metadata().map_err(error)?;
+    let Some((file, found)) = open_told(path, OFlags::empty())? else { return Ok(None) };
     let own = rustix::process::geteuid().as_raw();
     let why = match (found.uid(), found.mode()) {
         (owner, _) if owner != own && owner != 0 => format!("user {owner} owns it, not {own}"),
         (_, mode) if mode & 0o002 != 0 => "everybody may write it; chmod o-w it".to_owned(),
-        (_, _) => return whole((file, length), path, LONGEST).map(Some),
+        (_, _) => return whole((file, found.len()), path, LONGEST).map(Some),
     };
-    Err(error(io::Error::new(io::ErrorKind::PermissionDenied, why)))
+    Err(FsError::at("read", path)(io::Error::new(io::ErrorKind::PermissionDenied, why)))
 }
 
 /// Reads the first `limit` bytes of a file as [`read_optional`] does.
@@ -163,6 +161,11 @@ pub fn open_regular(path: &Path) -> Result<Option<File>, FsError> {
 
 /// Opens what is a regular file in the end, never waiting for a pipe; returns its length as well.
 fn open_plain(path: &Path, flags: OFlags) -> Result<Option<(File, u64)>, FsError> {
+    Ok(open_told(path, flags)?.map(|(file, metadata)| (file, metadata.len())))
+}
+
+/// [`open_plain`], with all that is told of the file.
+fn open_told(path: &Path, flags: OFlags) -> Result<Option<(File, fs::Metadata)>, FsError> {
     let error = |source| FsError::at("open", path)(source);
     let flags = (flags | OFlags::NONBLOCK).bits().cast_signed();
     let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
@@ -174,7 +177,7 @@ fn open_plain(path: &Path, flags: OFlags) -> Result<Option<(File, u64)>, FsError
     if !metadata.is_file() {
         return Err(error(io::Error::other("it is not a regular file")));
     }
-    Ok(Some((file, metadata.len())))
+    Ok(Some((file, metadata)))
 }
 
 /// Reads a regular text file as [`read_optional`] does, an error where there is none or where it is
