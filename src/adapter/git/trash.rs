@@ -144,7 +144,7 @@ pub fn buried_in(root: &Path) -> Result<Vec<(PathBuf, Timestamp)>, FsError> {
 /// deleted, by the name it had when it came: what [`empty_trash`] would delete.
 pub fn overdue(root: &Path, older_than: Duration, now: Timestamp) -> Result<Vec<PathBuf>, FsError> {
     let directory = trash_in(root);
-    let old = |name: &str| parse_name(name).is_some_and(|(_, it)| now.since(it) >= older_than);
+    let old = is_old(older_than, now);
     let mut found = Vec::new();
     for name in names(&directory)? {
         let Some(name) = name.to_str() else { continue };
@@ -157,6 +157,11 @@ pub fn overdue(root: &Path, older_than: Duration, now: Timestamp) -> Result<Vec<
         }
     }
     Ok(found)
+}
+
+/// Returns what says of a name of the trash whether that has been there for `older_than` at `now`.
+fn is_old(older_than: Duration, now: Timestamp) -> impl Fn(&str) -> bool {
+    move |name| parse_name(name).is_some_and(|(_, it)| now.since(it) >= older_than)
 }
 
 /// Returns whether there is something at `path`, and no link.
@@ -186,7 +191,7 @@ pub fn empty_trash(
 ) -> Result<Emptied, GitError> {
     let deadline = Deadline::after(patience);
     let directory = trash_in(root);
-    let old = |name: &str| parse_name(name).is_some_and(|(_, it)| now.since(it) >= older_than);
+    let old = is_old(older_than, now);
     let mut emptied = Emptied::default();
     for name in names(&directory)? {
         let Some(name) = name.to_str() else { continue };

@@ -426,7 +426,10 @@ fn has_no_commit_of_its_own(subject: &Subject<'_>, admin: &Admin) -> bool {
 
 fn ignored_reasons(subject: &Subject<'_>, deadline: Deadline) -> Result<Vec<Keep>, GitError> {
     let kept = kept_ignored(subject.path, subject.keep_patterns, deadline)?;
-    let is_empty = |path: &Path| matches!(fs::metadata(&subject.path.join(path)), Ok(Some(it)) if it.is_file() && it.len() == 0);
+    let is_empty = |path: &Path| {
+        let found = fs::metadata(&subject.path.join(path)).ok().flatten();
+        found.is_some_and(|it| it.is_file() && it.len() == 0)
+    };
     let lost = kept.into_iter().filter(|path| !is_empty(path) && !is_copy_of_main(subject, path));
     Ok(lost.map(Keep::Ignored).collect())
 }
